@@ -1,0 +1,60 @@
+"""What the exporter refuses, and how it says so: what failed, got, expected, what to do.
+
+    SegExportError
+    ├── CheckpointError (ValueError)          the checkpoint cannot be read
+    │   └── UnsafePickleError                 it asks for something that would run code
+    ├── ArchitectureError (ValueError)        no network fits its keys and shapes
+    ├── CalibrationError (ValueError)         the calibration folder is of no use
+    ├── ConversionError (RuntimeError)        a converter failed, or ran out of time
+    ├── InaccurateError (ArithmeticError)     a file was written and does not give the same mask
+    ├── OutputError (OSError)                 the files cannot be put where they were asked for
+    └── MissingExtraError (ImportError)       an extra is not installed
+"""
+
+from __future__ import annotations
+
+
+class SegExportError(Exception):
+    """Everything that segexport refuses on purpose."""
+
+
+class CheckpointError(SegExportError, ValueError):
+    """The checkpoint cannot be read."""
+
+
+class UnsafePickleError(CheckpointError):
+    """The pickle names something other than tensors and inert modules; nothing of it was run."""
+
+    def __init__(self, path: object, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{path}: refused, the pickle asks for {name!r}, which is neither a tensor nor a module; nothing was run. "
+            "Expected a state dict, a training dict or a saved module. Save model.state_dict() instead"
+        )
+
+
+class ArchitectureError(SegExportError, ValueError):
+    """No known network fits."""
+
+
+class CalibrationError(SegExportError, ValueError):
+    """The calibration pictures are of no use."""
+
+
+class ConversionError(SegExportError, RuntimeError):
+    """A converter failed, or ran out of time."""
+
+
+class InaccurateError(SegExportError, ArithmeticError):
+    """A file does not give PyTorch's mask within its bound."""
+
+
+class OutputError(SegExportError, OSError):
+    """The output cannot be written."""
+
+
+class MissingExtraError(SegExportError, ImportError):
+    """A library that belongs to an extra is not installed."""
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(f'{module} is not installed; this step needs it: pip install "segedge[{extra}]"')
