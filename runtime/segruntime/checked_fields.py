@@ -1,0 +1,136 @@
+"""Reading a JSON object field by field; the error names the field, and what nobody asked for is refused at the end."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from segruntime.errors import ContractError
+
+T = TypeVar("T")
+_MAX_STRING = 4096
+
+
+class Fields:
+    """The fields of one JSON object; each may be asked for once, `finish` refuses the ones that were not."""
+
+    def __init__(self, data: object, where: str) -> None:
+        if not isinstance(data, dict):
+            raise ContractError(f"contract: {where or 'the whole'} is {_name(data)}, expected an object {{…}}")
+        self._data: dict[str, Any] = data
+        self._where = f"{where}." if where else ""
+        self._seen: set[str] = set()
+
+    def raw(self, key: str) -> Any:
+        self._seen.add(key)
+        if key not in self._data:
+            raise ContractError(f"contract: {self._where}{key} is missing; see docs/contract.md")
+        return self._data[key]
+
+    def finish(self) -> None:
+        unknown = sorted(str(key)[:80] for key in self._data if key not in self._seen)
+        if unknown:
+            raise ContractError(
+                f"contract: unknown field {self._where}{unknown[0]}, known: {', '.join(sorted(self._seen))}"
+            )
+
+    def choice(self, key: str, known: Sequence[str]) -> str:
+        value = self.raw(key)
+        if not isinstance(value, str) or value not in known:
+            self._fail(key, f"one of {', '.join(known)}")
+        return str(value)
+
+    def integer(self, key: str, low: int, high: int) -> int:
+        value = self.raw(key)
+        if type(value) is not int or not low <= value <= high:
+            self._fail(key, f"a whole number from {low} to {high}")
+        return int(value)
+
+    def number(self, key: str, low: float = -math.inf, high: float = math.inf) -> float:
+        return self._number(key, self.raw(key), low, high)
+
+    def numbers(self, key: str, count: int) -> tuple[float, ...]:
+        value = self.raw(key)
+        if not isinstance(value, (list, tuple)) or len(value) != count:
+            self._fail(key, f"{count} numbers")
+        return tuple(self._number(key, item) for item in value)
+
+    def optional_numbers(self, key: str, count: int) -> tuple[float, ...] | None:
+        self._seen.add(key)
+        return None if self._data.get(key) is None else self.numbers(key, count)
+
+    def boolean(self, key: str) -> bool:
+        value = self.raw(key)
+        if not isinstance(value, bool):
+            self._fail(key, "true or false")
+        return bool(value)
+
+    def string(self, key: str) -> str:
+        value = self.raw(key)
+        if not isinstance(value, str) or len(value) > _MAX_STRING:
+            self._fail(key, f"text of at most {_MAX_STRING} characters")
+        return str(value)
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        value = self.raw(key)
+        if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+            self._fail(key, "a list of texts")
+        return tuple(value)
+
+    def string_map(self, key: str) -> dict[str, str]:
+        value = self.raw(key)
+        if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+            self._fail(key, "an object of texts")
+        return dict(value)
+
+    def digest(self, key: str) -> str:
+        value = self.raw(key)
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{64}", value):
+            self._fail(key, "64 hexadecimal digits")
+        return str(value)
+
+    def optional_digest(self, key: str) -> str | None:
+        return None if self.raw(key) is None else self.digest(key)
+
+    def quantization(self, dtype: str) -> dict[str, Any]:
+        """`scale` and `zero_point`: required for int8 and uint8, unknown fields for the rest."""
+        if dtype not in ("int8", "uint8"):
+            return {}
+        low, high = (-128, 127) if dtype == "int8" else (0, 255)
+        scale = self.number("scale")
+        if not 0 < scale < 1e6:
+            self._fail("scale", "a number above 0")
+        return {"scale": scale, "zero_point": self.integer("zero_point", low, high)}
+
+    def part(self, key: str, read: Callable[[object], T]) -> T | None:
+        self._seen.add(key)
+        return None if self._data.get(key) is None else read(self._data[key])
+
+    def _number(self, key: str, value: object, low: float = -math.inf, high: float = math.inf) -> float:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not _finite(value)
+            or not low <= value <= high
+        ):
+            bounds = "a number" if math.isinf(low) else f"a number from {low:g} to {high:g}"
+            self._fail(key, bounds)
+        return float(value)  # type: ignore[arg-type]
+
+    def _fail(self, key: str, expected: str) -> None:
+        shown = repr(self._data.get(key))
+        shown = shown if len(shown) <= 80 else shown[:77] + "…"
+        raise ContractError(f"contract: {self._where}{key} is {shown}, expected {expected}; correct the contract")
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _name(data: object) -> str:
+    return "nothing" if data is None else f"a {type(data).__name__}"

@@ -1,0 +1,201 @@
+"""A named text inside a model file: TFLite's appended zip, ONNX's `metadata_props`. Plain bytes, no model library.
+
+Everything is checked against the real size before it is read: these files come from anywhere.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from segruntime.errors import ModelFileError
+
+MAX_TEXT_BYTES = 256 * 1024
+_METADATA_PROPS = 14  # ModelProto.metadata_props in onnx.proto
+_ONNX_FIELDS = range(1, 27)  # field numbers of ModelProto, with room for newer ones
+_MAX_ZIP_ENTRIES = 256
+
+
+def model_kind(path: Path) -> str:
+    """`"tflite"` or `"onnx"`, read from the content; the suffix is not trusted.
+
+    Raises:
+        ModelFileError: no such file, empty, or neither kind.
+    """
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing there"
+        raise ModelFileError(f"{path}: found {found}, expected a .tflite or .onnx file; check the path")
+    with path.open("rb") as file:
+        head = file.read(64)
+    if len(head) >= 8 and head[4:8] == b"TFL3":
+        return "tflite"
+    if _looks_like_onnx(head):
+        return "onnx"
+    found = "an empty file" if not head else f"a file that starts with {head[:8]!r}"
+    raise ModelFileError(
+        f"{path}: found {found}, expected a TFLite flatbuffer (TFL3) or an ONNX model; copy or export it again"
+    )
+
+
+def read_text(path: Path, name: str) -> str | None:
+    """The text stored under `name`, or None where the file holds none.
+
+    Raises:
+        ModelFileError: the file is broken, or the text is larger than 256 KiB or not UTF-8.
+    """
+    data = _from_zip(path, f"{name}.json") if model_kind(path) == "tflite" else _from_onnx(path, name)
+    if data is None:
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"{path}: {name} inside is not UTF-8 ({error.reason}); export the file again") from error
+
+
+def with_text(model: bytes, name: str, text: str) -> bytes:
+    """The bytes of a TFLite or ONNX model with `text` stored under `name`; one that was there is replaced."""
+    if model[4:8] == b"TFL3":
+        return _into_zip(model, f"{name}.json", text)
+    kept = b"".join(
+        model[start:end] for start, end, field in _fields(model) if not _is_prop(field, model[start:end], name)
+    )
+    entry = _field(1, name.encode()) + _field(2, text.encode())
+    return kept + _field(_METADATA_PROPS, entry)
+
+
+def _from_zip(path: Path, name: str) -> bytes | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if len(archive.infolist()) > _MAX_ZIP_ENTRIES:
+                raise ModelFileError(f"{path}: its archive lists more than {_MAX_ZIP_ENTRIES} files; export it again")
+            if name not in archive.namelist():
+                return None
+            info = archive.getinfo(name)
+            if info.file_size > MAX_TEXT_BYTES:
+                raise ModelFileError(
+                    f"{path}: {name} inside is {info.file_size} bytes, at most {MAX_TEXT_BYTES} expected"
+                )
+            with archive.open(info) as file:
+                return file.read(MAX_TEXT_BYTES + 1)[: MAX_TEXT_BYTES + 1]
+    except zipfile.BadZipFile as error:
+        if "not a zip" in str(error).lower():
+            return None
+        raise ModelFileError(
+            f"{path}: the archive behind the model is broken ({error}); copy the file again"
+        ) from error
+    except (OSError, ValueError, NotImplementedError, RuntimeError, EOFError, struct.error) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"{path}: the archive behind the model cannot be read ({error})") from error
+
+
+def _into_zip(model: bytes, name: str, text: str) -> bytes:
+    others: list[tuple[zipfile.ZipInfo, bytes]] = []
+    flatbuffer = model
+    if zipfile.is_zipfile(io.BytesIO(model)):
+        with zipfile.ZipFile(io.BytesIO(model)) as archive:
+            entries = archive.infolist()
+            others = [(info, archive.read(info)) for info in entries if info.filename != name]
+            if entries:
+                flatbuffer = model[: min(info.header_offset for info in entries)]
+    buffer = io.BytesIO()
+    buffer.write(flatbuffer)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
+        for info, data in others:
+            archive.writestr(info, data)
+        # a fixed date: the same export gives the same bytes
+        archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text.encode())
+    return buffer.getvalue()
+
+
+def _from_onnx(path: Path, name: str) -> bytes | None:
+    data = path.read_bytes()
+    try:
+        for start, end, field in _fields(data):
+            if _is_prop(field, data[start:end], name):
+                entry = _payload(data[start:end])
+                values = [_payload(entry[a:b]) for a, b, number in _fields(entry, nested=True) if number == 2]
+                value = values[-1] if values else b""
+                if len(value) > MAX_TEXT_BYTES:
+                    raise ModelFileError(
+                        f"{path}: {name} inside is {len(value)} bytes, at most {MAX_TEXT_BYTES} expected"
+                    )
+                return value
+    except _BrokenProtobufError as error:
+        raise ModelFileError(
+            f"{path}: the ONNX file is cut off or damaged ({error}); copy or export it again"
+        ) from error
+    return None
+
+
+class _BrokenProtobufError(ValueError):
+    pass
+
+
+def _looks_like_onnx(head: bytes) -> bool:
+    # every writer starts with ir_version (field 1, varint); text and pickles do not
+    return len(head) > 2 and head[0] == 0x08 and 0 < head[1] < 64 and head[2] >> 3 in _ONNX_FIELDS
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise _BrokenProtobufError(f"a number runs past byte {at}")
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+
+
+def _fields(data: bytes, *, nested: bool = False) -> Iterator[tuple[int, int, int]]:
+    """Start, end and number of each top-level field; the lengths are held against the size of the file."""
+    at = 0
+    while at < len(data):
+        start = at
+        tag, at = _varint(data, at)
+        wire = tag & 7
+        if wire == 0:
+            _, at = _varint(data, at)
+        elif wire == 2:
+            length, at = _varint(data, at)
+            at += length
+        elif wire in (1, 5):
+            at += 8 if wire == 1 else 4
+        else:
+            raise _BrokenProtobufError(f"unknown wire type {wire} at byte {start}")
+        if at > len(data):
+            raise _BrokenProtobufError(f"a field at byte {start} claims to end at {at}, the data ends at {len(data)}")
+        if not nested and tag >> 3 not in _ONNX_FIELDS:
+            raise _BrokenProtobufError(f"field {tag >> 3} at byte {start} is no field of a model")
+        yield start, at, tag >> 3
+
+
+def _payload(field: bytes) -> bytes:
+    _, at = _varint(field, 0)
+    _, at = _varint(field, at)
+    return field[at:]
+
+
+def _is_prop(number: int, field: bytes, name: str) -> bool:
+    if number != _METADATA_PROPS:
+        return False
+    entry = _payload(field)
+    keys = [_payload(entry[a:b]) for a, b, n in _fields(entry, nested=True) if n == 1]
+    return bool(keys) and keys[-1] == name.encode()
+
+
+def _encode(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    return _encode(number << 3 | 2) + _encode(len(payload)) + payload

@@ -1,0 +1,43 @@
+"""What the runtime refuses, and how it says so: what failed, got, expected, what to do.
+
+SegRuntimeError
+├── ModelFileError (ValueError)       the model file is missing, cut off, or of no known kind
+├── ContractError (ValueError)        the contract is missing, broken, or does not fit the model
+├── BackendError (RuntimeError)       the interpreter refuses the model
+├── FrameError (ValueError)           the frame, mask or background has a shape or dtype that cannot be used
+├── OptionError (ValueError)          an option has a value that cannot be used
+└── MissingExtraError (ImportError)   no interpreter is installed for this kind of file
+"""
+
+from __future__ import annotations
+
+
+class SegRuntimeError(Exception):
+    """Everything that segruntime refuses on purpose."""
+
+
+class ModelFileError(SegRuntimeError, ValueError):
+    """The model file is missing, cut off, or of no known kind."""
+
+
+class ContractError(SegRuntimeError, ValueError):
+    """The contract is missing, broken, or does not fit the model."""
+
+
+class BackendError(SegRuntimeError, RuntimeError):
+    """The interpreter refuses the model."""
+
+
+class FrameError(SegRuntimeError, ValueError):
+    """A frame, mask or background cannot be used."""
+
+
+class OptionError(SegRuntimeError, ValueError):
+    """An option has a value that cannot be used."""
+
+
+class MissingExtraError(SegRuntimeError, ImportError):
+    """No interpreter is installed for this kind of file."""
+
+    def __init__(self, what: str, packages: str, extra: str) -> None:
+        super().__init__(f'{what} needs {packages}, which is not installed: pip install "segedge[{extra}]"')

@@ -1,0 +1,111 @@
+"""Frame → input tensor. The only preprocessing of the project: the exporter calibrates and compares through it as well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segruntime.contract import InputSpec
+from segruntime.errors import FrameError
+
+INTERPOLATIONS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "nearest": cv2.INTER_NEAREST_EXACT}
+_TO_RGB = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
+_TO_BGR = {1: cv2.COLOR_GRAY2BGR, 4: cv2.COLOR_BGRA2BGR}
+
+Frame = npt.NDArray[np.uint8]
+Region = tuple[int, int, int, int]
+
+
+def check_frame(frame: object) -> Frame:
+    """The frame as OpenCV can read it: `(H, W) | (H, W, 1) | (H, W, 3) | (H, W, 4) uint8`, BGR; copied only if it must be.
+
+    Raises:
+        FrameError: no array, another dtype, another number of channels, or no pixels.
+    """
+    if not isinstance(frame, np.ndarray):
+        raise FrameError(f"frame: got {type(frame).__name__}, expected a numpy array (H, W, 3) uint8, BGR")
+    if frame.dtype != np.uint8:
+        hint = "multiply by 255 and convert first" if frame.dtype.kind == "f" else "convert it first"
+        raise FrameError(f"frame: got dtype {frame.dtype}, expected uint8 with values 0–255; {hint}")
+    channels = frame.shape[2] if frame.ndim == 3 else 1
+    if frame.ndim not in (2, 3) or channels not in _TO_RGB or frame.size == 0:
+        raise FrameError(f"frame: got shape {frame.shape}, expected (H, W, 3) BGR, (H, W) gray or (H, W, 4) BGRA")
+    rows_are_packed = frame.strides[-1] == 1 and frame.strides[1] == channels and frame.strides[0] > 0
+    return frame if rows_are_packed else np.ascontiguousarray(frame)
+
+
+def fit_region(spec: InputSpec, height: int, width: int) -> Region:
+    """Where a frame lies in the tensor: left, top, width, height in pixels. `stretch` fills it, `letterbox` centres."""
+    if spec.resize == "stretch":
+        return 0, 0, spec.width, spec.height
+    scale = min(spec.width / width, spec.height / height)
+    w = min(spec.width, max(1, round(width * scale)))
+    h = min(spec.height, max(1, round(height * scale)))
+    return (spec.width - w) // 2, (spec.height - h) // 2, w, h
+
+
+def byte_table(spec: InputSpec) -> npt.NDArray[Any]:
+    """What each byte becomes in the tensor: `(3, 256)` in the tensor's dtype, one row a channel in the order of `color`.
+
+    `real = low + b / 255 * (high - low)`, then `(real - mean) / std`, then for integers `round(real / scale) + zero_point`.
+    """
+    low, high = spec.value_range
+    mean, std = np.array(spec.mean or (0, 0, 0)), np.array(spec.std or (1, 1, 1))
+    real = low + np.arange(256) / 255 * (high - low)
+    real = (real[None] - mean[:, None]) / std[:, None]
+    if spec.scale is None or spec.zero_point is None:
+        return np.ascontiguousarray(real, dtype=np.float32)
+    info = np.iinfo(spec.dtype)
+    quantized = np.rint(real / spec.scale) + spec.zero_point
+    return np.ascontiguousarray(np.clip(quantized, info.min, info.max), dtype=spec.dtype)
+
+
+class Preprocessor:
+    """Resize, colour order and scaling for one contract; its buffers are kept from frame to frame."""
+
+    def __init__(self, spec: InputSpec) -> None:
+        self.spec = spec
+        self.tensor = np.zeros(spec.shape, spec.dtype)
+        self._canvas = np.zeros((spec.height, spec.width, 3), np.uint8)
+        self._planes = [np.zeros((spec.height, spec.width), np.uint8) for _ in range(3)]
+        self._table = byte_table(spec)
+        self._interleaved_table = np.ascontiguousarray(self._table.T[None])
+        self._region: Region | None = None
+
+    def __call__(self, frame: Frame) -> npt.NDArray[Any]:
+        """`(H, W[, 1|3|4]) uint8, BGR` → the input tensor as the contract says; valid until the next call.
+
+        Raises:
+            FrameError: see `check_frame`.
+        """
+        frame = check_frame(frame)
+        self._fill_canvas(frame)
+        if self.spec.layout == "NHWC":
+            cv2.LUT(self._canvas, self._interleaved_table, dst=self.tensor[0])
+        else:
+            cv2.split(self._canvas, mv=self._planes)
+            for plane, table, target in zip(self._planes, self._table, self.tensor[0], strict=True):
+                cv2.LUT(plane, table[None], dst=target)
+        return self.tensor
+
+    def _fill_canvas(self, frame: Frame) -> None:
+        spec, (height, width) = self.spec, frame.shape[:2]
+        region = fit_region(spec, height, width)
+        if region != self._region:
+            self._canvas[:] = 0
+            self._region = region
+        left, top, w, h = region
+        target = self._canvas[top : top + h, left : left + w]
+        channels = frame.shape[2] if frame.ndim == 3 else 1
+        code = (_TO_RGB if spec.color == "rgb" else _TO_BGR).get(channels)
+        if code is None:
+            cv2.resize(frame, (w, h), dst=target, interpolation=INTERPOLATIONS[spec.interpolation])
+        elif channels == 3:
+            cv2.resize(frame, (w, h), dst=target, interpolation=INTERPOLATIONS[spec.interpolation])
+            cv2.cvtColor(target, code, dst=target)
+        else:
+            small = cv2.resize(frame, (w, h), interpolation=INTERPOLATIONS[spec.interpolation])
+            cv2.cvtColor(small, code, dst=target)
