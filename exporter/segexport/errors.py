@@ -2,6 +2,8 @@
 
     SegExportError
     ├── CheckpointError (ValueError)          the checkpoint cannot be read
+    │   ├── NotACheckpointError               it is another kind of file
+    │   ├── DamagedCheckpointError            cut off, or made to harm: its parts do not fit together
     │   └── UnsafePickleError                 it asks for something that would run code
     ├── ArchitectureError (ValueError)        no network fits its keys and shapes
     ├── CalibrationError (ValueError)         the calibration folder is of no use
@@ -20,6 +22,23 @@ class SegExportError(Exception):
 
 class CheckpointError(SegExportError, ValueError):
     """The checkpoint cannot be read."""
+
+
+class NotACheckpointError(CheckpointError):
+    """The file is something else than weights that PyTorch or safetensors wrote."""
+
+    def __init__(self, path: object, found: str, advice: str) -> None:
+        super().__init__(f"{path}: no PyTorch checkpoint: found {found}, expected .pth, .pt or .safetensors. {advice}")
+
+
+class DamagedCheckpointError(CheckpointError):
+    """The parts of the checkpoint do not fit together: cut off on the way, or made to harm."""
+
+    def __init__(self, path: object, found: str) -> None:
+        super().__init__(
+            f"{path}: damaged checkpoint: {found}. "
+            "Expected a file as torch.save or safetensors wrote it. Copy or download it again, or save it anew"
+        )
 
 
 class UnsafePickleError(CheckpointError):

@@ -1,0 +1,174 @@
+"""A checkpoint file → its state dict and what is known about it. Nothing that the file names is imported or run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segexport.checkpoint import legacy_container, zip_container
+from segexport.checkpoint.containers import Container, container_of
+from segexport.checkpoint.inert import Inert, TensorRef, Unreadable, is_module, mapping_of, shown
+from segexport.checkpoint.module_tree import ModuleTree, Plain, rebuild_module
+from segexport.checkpoint.prefixes import Stripped, common_prefix, prefix_notes, strip_keys, strip_paths
+from segexport.checkpoint.safetensors_container import read_safetensors
+from segexport.checkpoint.tensors import Storages, load_tensors
+from segexport.checkpoint.training_dict import find_weights
+from segexport.checkpoint.value_notes import value_notes
+from segexport.errors import CheckpointError, DamagedCheckpointError
+
+MAX_KEY_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A state dict on the CPU, floating tensors as contiguous float32, and where it came from."""
+
+    path: Path
+    sha256: str
+    container: str  # "zip", "legacy", "safetensors"
+    kind: str  # "state dict", "training dict", "module"
+    entry: str | None  # key of the training dict, such as "ema.state_dict"
+    prefix: str  # what was stripped from every key, such as "module._orig_mod."
+    state_dict: dict[str, Tensor]  # shared tensors stand under each of their keys, as one object
+    dtypes: dict[str, int]  # as saved: dtype → tensors
+    devices: tuple[str, ...]  # as saved
+    classes: dict[str, str]  # of a module: path → class, "" is the root
+    settings: dict[str, dict[str, Plain]]  # of a module: path → plain attributes
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Weights:
+    """A state dict as saved, before prefixes are stripped."""
+
+    tensors: dict[str, Tensor]
+    dtypes: dict[str, str]
+    devices: dict[str, str]
+    kind: str
+    entry: str | None = None
+    tree: ModuleTree | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read weights from a zip, legacy or safetensors file; CheckpointError says in one line why that is refused."""
+    path = Path(path)
+    container = container_of(path)
+    sha256 = _sha256(path)
+    weights = _read(path, container)
+    stripped = common_prefix(weights.tensors)
+    state_dict = strip_keys(weights.tensors, stripped.prefix)
+    kept = [key for key in weights.tensors if key.startswith(stripped.prefix)]
+    dtypes = dict(Counter(weights.dtypes[key] for key in kept))
+    return Checkpoint(
+        path=path,
+        sha256=sha256,
+        container=container,
+        kind=weights.kind,
+        entry=weights.entry,
+        prefix=stripped.prefix,
+        state_dict=state_dict,
+        dtypes=dtypes,
+        devices=tuple(dict.fromkeys(weights.devices[key] for key in kept)),
+        classes=strip_paths(weights.tree.classes, stripped.prefix) if weights.tree else {},
+        settings=strip_paths(weights.tree.settings, stripped.prefix) if weights.tree else {},
+        notes=(
+            *weights.notes,
+            *prefix_notes(stripped),
+            *_module_notes(weights.tree, stripped),
+            *value_notes(state_dict, dtypes),
+        ),
+    )
+
+
+def _read(path: Path, container: Container) -> _Weights:
+    if container == "safetensors":
+        return _from_safetensors(path)
+    if container == "zip":
+        with zip_container.open_archive(path) as archive:
+            return _from_pickle(path, *zip_container.read_root(path, archive))
+    with legacy_container.map_file(path) as data:
+        return _from_pickle(path, *legacy_container.read_root(path, data))
+
+
+def _from_safetensors(path: Path) -> _Weights:
+    saved, notes = read_safetensors(path)
+    if not saved:
+        raise CheckpointError(f"{path}: holds no tensors, expected a state dict. Save model.state_dict()")
+    names = {key: _dtype_name(tensor.dtype) for key, tensor in saved.items()}
+    distinct = {id(tensor): _plain(tensor) for tensor in saved.values()}
+    tensors = {key: distinct[id(tensor)] for key, tensor in saved.items()}
+    return _Weights(tensors=tensors, dtypes=names, devices=dict.fromkeys(saved, "cpu"), kind="state dict", notes=notes)
+
+
+def _from_pickle(path: Path, root: object, storages: Storages) -> _Weights:
+    found = find_weights(path, root)
+    tree = rebuild_module(path, found.holder) if isinstance(found.holder, Inert) and is_module(found.holder) else None
+    refs, skipped = _tensor_refs(path, tree.values if tree else mapping_of(found.holder) or {})
+    if not refs:
+        raise CheckpointError(f"{path}: holds a module without parameters, expected weights. Save the trained model")
+    return _Weights(
+        tensors=load_tensors(path, refs, storages),
+        dtypes={key: _dtype_name(ref.dtype) for key, ref in refs.items()},
+        devices={key: ref.storage.device for key, ref in refs.items()},
+        kind="training dict" if found.entry is not None else "module" if tree else "state dict",
+        entry=found.entry,
+        tree=tree,
+        notes=(*found.notes, *skipped),
+    )
+
+
+def _tensor_refs(path: Path, values: Mapping[Any, object]) -> tuple[dict[str, TensorRef], tuple[str, ...]]:
+    """The tensors of a state dict, and a note on its entries that are none."""
+    refs: dict[str, TensorRef] = {}
+    others: list[str] = []
+    for key, value in values.items():
+        if not isinstance(key, str) or not key.isprintable() or len(key) > MAX_KEY_LENGTH:
+            raise DamagedCheckpointError(path, "a key of the state dict is no short printable text")
+        if isinstance(value, Unreadable):
+            raise CheckpointError(
+                f"{path}: {shown(key)} is {value.reason}, expected plain floating values. Save the float model"
+            )
+        if isinstance(value, TensorRef):
+            refs[key] = value
+        else:
+            others.append(shown(key))
+    return refs, (
+        f"{len(others)} entries that are no tensors were left out: {', '.join(others[:5])}.",
+    ) if others else ()
+
+
+def _module_notes(tree: ModuleTree | None, stripped: Stripped) -> tuple[str, ...]:
+    if tree is None:
+        return ()
+    root = strip_paths(tree.settings, stripped.prefix).get("", {})
+    notes = (
+        ("The module was saved in training mode; it is used as in evaluation mode.",)
+        if root.get("training") is True
+        else ()
+    )
+    hooked = ", ".join(shown(place) for place in tree.hooked[:5])
+    return (*notes, *((f"{len(tree.hooked)} modules have hooks, which are not run: {hooked}.",) if hooked else ()))
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return (tensor.to(torch.float32) if tensor.is_floating_point() else tensor).contiguous()
+
+
+def _dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
