@@ -1,0 +1,1 @@
+"""Deployable graph → model files, each converter in a child process of its own."""

@@ -1,0 +1,68 @@
+"""Child process: ONNX → float32 and float16 TFLite. Imports tensorflow before onnx: the other order can hang for ever."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from segexport.convert.worker import Say, serve
+
+_SAMPLE = "calibration_image_sample_data_20x128x128x3_float32.npy"
+
+
+def _convert(job: dict[str, Any], say: Say) -> dict[str, Any]:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    say("loading tensorflow")
+    import tensorflow as tf
+
+    say("ONNX to Keras")
+    keras_model = _to_keras(job["onnx"])
+    shape = [int(n) for n in keras_model.inputs[0].shape]
+    module, function = _with_signature(tf, keras_model, shape)
+    for precision, path in job["files"].items():
+        say(f"Keras to {precision}")
+        Path(path).write_bytes(_to_tflite(tf, module, function, precision))
+    return {"input_shape": shape, "output_shape": [int(n) for n in keras_model.outputs[0].shape]}
+
+
+def _to_keras(onnx_path: str) -> Any:
+    import numpy as np
+
+    # onnx2tf downloads pictures at this point unless a file of this name lies in its working directory
+    np.save(_SAMPLE, np.zeros((20, 128, 128, 3), np.float32))
+    import onnx2tf
+
+    return onnx2tf.convert(
+        input_onnx_file_path=onnx_path,
+        output_folder_path="keras",
+        disable_model_save=True,
+        non_verbose=True,
+        verbosity="error",
+    )
+
+
+def _with_signature(tf: Any, keras_model: Any, shape: list[int]) -> tuple[Any, Any]:
+    """A function on a plain module: there is a signature, and no Keras model that would be written out as JSON."""
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])  # type: ignore[untyped-decorator]
+    def probability(image: Any) -> dict[str, Any]:
+        return {"probability": keras_model(image)}
+
+    module.probability = probability
+    return module, probability.get_concrete_function()
+
+
+def _to_tflite(tf: Any, module: Any, function: Any, precision: str) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
+    if precision == "float16":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    return bytes(converter.convert())
+
+
+if __name__ == "__main__":
+    serve(_convert)

@@ -1,0 +1,43 @@
+"""What both child processes share: the job from standard input, results on the real standard output, death with the parent."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+Say = Callable[[str], None]
+
+
+def serve(work: Callable[[dict[str, Any], Say], dict[str, Any]]) -> None:
+    """Read one job, do it, write one result; whatever libraries print goes to standard error."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+    def write(message: dict[str, Any]) -> None:
+        out.write(json.dumps(message) + "\n")
+        out.flush()
+
+    try:
+        result = work(job, lambda text: write({"progress": text}))
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        first = " ".join(str(error).split())[:400]
+        write({"error": f"{type(error).__name__}: {first}"})
+        out.flush()
+        os._exit(1)
+    write({"result": result})
+    out.flush()
+    os._exit(0)  # tensorflow's own shutdown takes seconds and has nothing to save
+
+
+def _die_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(3)

@@ -1,0 +1,157 @@
+"""The deployable graph: preprocessing and head inside; RGB in 0..1 in, one channel of person probability out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from segexport.networks import Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """What training did to a picture after scaling it to 0..1: `(x - mean) / std`, then, if so, a stretch to 0..1.
+
+    `mean` and `std` are in the order of the network's channels: with `bgr`, blue comes first.
+    """
+
+    name: str
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    minmax: bool = False
+    summary: str = ""
+
+
+_IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+
+PREPROCESSING: dict[str, Preprocessing] = {
+    "imagenet": Preprocessing(name="imagenet", **_IMAGENET, summary="ImageNet's mean and standard deviation"),
+    "imagenet-minmax": Preprocessing(
+        name="imagenet-minmax", **_IMAGENET, minmax=True, summary="imagenet, then each picture stretched to 0..1"
+    ),
+    "unit": Preprocessing(name="unit", summary="0..1, as ToTensor gives"),
+    "symmetric": Preprocessing(name="symmetric", mean=(0.5,) * 3, std=(0.5,) * 3, summary="-1..1"),
+    "none": Preprocessing(name="none", std=(1 / 255,) * 3, summary="0..255, the bytes as they are"),
+}
+DEFAULT_PREPROCESSING = "imagenet"
+HEADS = ("auto", "sigmoid", "softmax", "none")
+_SMALLEST_RANGE = 1e-6
+
+
+class Stretch(nn.Module):
+    """`(x - min) / (max - min)` over each picture, all channels together; a picture of one colour becomes 0."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        low = x.amin((1, 2, 3), keepdim=True)
+        high = x.amax((1, 2, 3), keepdim=True)
+        return (x - low) / (high - low).clamp_min(_SMALLEST_RANGE)
+
+
+class PersonProbability(nn.Module):
+    """Logits `(N, C, H, W)` → the person's probability `(N, 1, H, W)`."""
+
+    def __init__(self, head: str, channels: int, person: int) -> None:
+        super().__init__()
+        self.head, self.channels, self.person = head, channels, person
+
+    def margin(self, logits: Tensor) -> Tensor:
+        """How far the person is ahead, in logits: the sigmoid of it is the probability for one or two channels."""
+        person = logits[:, self.person : self.person + 1]
+        if self.head != "softmax":
+            return person
+        others = [logits[:, k : k + 1] for k in range(self.channels) if k != self.person]
+        return person - torch.logsumexp(torch.cat(others, 1), 1, keepdim=True)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        person = logits[:, self.person : self.person + 1]
+        if self.head == "none":
+            return person
+        if self.head == "sigmoid":
+            return person.sigmoid()
+        if self.channels == 2:  # softmax of two is the sigmoid of their difference, and that stays exact in int8
+            other = 1 - self.person
+            return (person - logits[:, other : other + 1]).sigmoid()
+        return logits.softmax(1)[:, self.person : self.person + 1]
+
+
+class Deployable(nn.Module):
+    """`(1, 3, H, W) float32, RGB, 0..1` → `(1, 1, h, w) float32`, person probability."""
+
+    def __init__(self, network: nn.Module, preprocessing: Preprocessing, color: str, head: PersonProbability) -> None:
+        super().__init__()
+        self.prepare = _affine(preprocessing, color)
+        self.stretch: nn.Module = Stretch() if preprocessing.minmax else nn.Identity()
+        self.network = network
+        self.head = head
+
+    def logits(self, image: Tensor) -> Tensor:
+        """What the network itself says, `(1, C, h, w)`."""
+        out: Tensor = self.network(self.stretch(self.prepare(image)))
+        return out
+
+    def forward(self, image: Tensor) -> Tensor:
+        out: Tensor = self.head(self.logits(image))
+        return out
+
+
+def choose_head(head: str, network: Network, person: int | None) -> PersonProbability:
+    """The head that fits the network's channels; `person` is the index that the user gave.
+
+    Raises:
+        ValueError: the head or the person's channel does not fit, and what would.
+    """
+    channels = network.out_channels
+    if head == "auto":
+        head = "sigmoid" if channels == 1 else "softmax"
+    if head == "softmax" and channels == 1:
+        raise ValueError("--head softmax: the network has one output channel, a softmax needs two; use --head sigmoid")
+    index = network.person_channel if person is None else person
+    if index is None:
+        raise ValueError(f"the network has {channels} output channels; say which is the person: --person INDEX")
+    if not 0 <= index < channels:
+        raise ValueError(f"--person {index}: the network's channels are 0 to {channels - 1}")
+    return PersonProbability(head, channels, index)
+
+
+def choose_preprocessing(
+    name: str | None, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> tuple[Preprocessing, str | None]:
+    """The preset or the user's own mean and std; and, where nothing was said, a sentence on what was assumed.
+
+    Raises:
+        ValueError: both given, only one of mean and std given, or values that are not on the 0..1 scale.
+    """
+    if mean is None and std is None:
+        assumed = (
+            None
+            if name
+            else f"a checkpoint does not say how it was trained: assuming --preprocess {DEFAULT_PREPROCESSING} "
+            f"(others: {', '.join(k for k in PREPROCESSING if k != DEFAULT_PREPROCESSING)}, or --mean and --std)"
+        )
+        return PREPROCESSING[name or DEFAULT_PREPROCESSING], assumed
+    if name is not None:
+        raise ValueError(f"--preprocess {name} and --mean/--std exclude each other; give one of them")
+    mean, std = tuple(mean or (0.0,) * 3), tuple(std or (1.0,) * 3)
+    if max(map(abs, mean)) > 2 or max(std) > 2 or min(std) <= 0:
+        raise ValueError(
+            f"--mean {mean} --std {std}: expected values for pictures scaled to 0..1, std above 0; divide by 255 if yours are for 0..255"
+        )
+    return Preprocessing(name="custom", mean=mean, std=std), None
+
+
+def _affine(preprocessing: Preprocessing, color: str) -> nn.Module:
+    """Channel order, mean and std as one 1x1 convolution: a single well-known operator for every converter."""
+    identity = preprocessing.mean == (0.0,) * 3 and preprocessing.std == (1.0,) * 3 and color == "rgb"
+    if identity:
+        return nn.Identity()
+    layer = nn.Conv2d(3, 3, 1)
+    weight = torch.zeros(3, 3, 1, 1)
+    for channel, std in enumerate(preprocessing.std):
+        weight[channel, channel if color == "rgb" else 2 - channel] = 1 / std
+    bias = [-m / s for m, s in zip(preprocessing.mean, preprocessing.std, strict=True)]
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    layer.bias = nn.Parameter(torch.tensor(bias), requires_grad=False)
+    return layer
