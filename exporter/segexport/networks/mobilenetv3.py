@@ -1,0 +1,130 @@
+"""MobileNetV3-Large as a backbone, its last stride replaced by dilation 2 (output stride 16).
+
+Howard et al. 2019, table 1. Keys as torchvision names them inside DeepLabV3: `0` the stem, `1` to `15` the blocks,
+`16` the last convolution; in a block `block.J.{0,1}` are a convolution and its batch norm, `block.J.{fc1,fc2}`
+squeeze and excite.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+BATCH_NORM_EPS = 0.001  # not PyTorch's 1e-5
+STEM_CHANNELS = 16
+LAST_CHANNELS = 960
+
+
+class Row(NamedTuple):
+    """One line of the paper's table; a row with a dilation keeps its map's size, whatever its stride says."""
+
+    kernel: int
+    expanded: int
+    out: int
+    squeeze: bool
+    hardswish: bool
+    stride: int
+    dilation: int = 1
+
+
+TABLE = (
+    Row(3, 16, 16, False, False, 1),
+    Row(3, 64, 24, False, False, 2),
+    Row(3, 72, 24, False, False, 1),
+    Row(5, 72, 40, True, False, 2),
+    Row(5, 120, 40, True, False, 1),
+    Row(5, 120, 40, True, False, 1),
+    Row(3, 240, 80, False, True, 2),
+    Row(3, 200, 80, False, True, 1),
+    Row(3, 184, 80, False, True, 1),
+    Row(3, 184, 80, False, True, 1),
+    Row(3, 480, 112, True, True, 1),
+    Row(3, 672, 112, True, True, 1),
+    Row(5, 672, 160, True, True, 2, dilation=2),
+    Row(5, 960, 160, True, True, 1, dilation=2),
+    Row(5, 960, 160, True, True, 1, dilation=2),
+)
+
+
+def conv_norm(
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    activation: nn.Module | None,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+) -> nn.Sequential:
+    """A convolution that pads to keep its map's size (before the stride), batch norm, activation."""
+    padding = (kernel - 1) // 2 * dilation
+    convolution = nn.Conv2d(
+        in_channels, out_channels, kernel, stride, padding=padding, dilation=dilation, groups=groups, bias=False
+    )
+    layers = [convolution, nn.BatchNorm2d(out_channels, eps=BATCH_NORM_EPS)]
+    return nn.Sequential(*layers) if activation is None else nn.Sequential(*layers, activation)
+
+
+def squeezed_channels(expanded: int) -> int:
+    """A quarter, rounded to a multiple of 8, and up once more where that loses over a tenth."""
+    quarter = expanded // 4
+    rounded = max(8, (quarter + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * quarter else rounded + 8
+
+
+class SqueezeExcite(nn.Module):
+    """Scales every channel by a hard sigmoid of what the whole map holds."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, squeezed_channels(channels), 1)
+        self.fc2 = nn.Conv2d(squeezed_channels(channels), channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = x.mean((2, 3), keepdim=True)
+        return x * F.hardsigmoid(self.fc2(F.relu(self.fc1(pooled))))
+
+
+class InvertedResidual(nn.Module):
+    """Expand, depthwise, squeeze and excite, project; plus the input where shapes agree and the table has no stride."""
+
+    def __init__(self, in_channels: int, row: Row) -> None:
+        super().__init__()
+        activation = nn.Hardswish if row.hardswish else nn.ReLU
+        stride = row.stride if row.dilation == 1 else 1
+        layers: list[nn.Module] = []
+        if row.expanded != in_channels:
+            layers.append(conv_norm(in_channels, row.expanded, 1, activation()))
+        depthwise = conv_norm(
+            row.expanded,
+            row.expanded,
+            row.kernel,
+            activation(),
+            stride=stride,
+            dilation=row.dilation,
+            groups=row.expanded,
+        )
+        layers.append(depthwise)
+        if row.squeeze:
+            layers.append(SqueezeExcite(row.expanded))
+        layers.append(conv_norm(row.expanded, row.out, 1, None))
+        self.block = nn.Sequential(*layers)
+        self.residual = row.stride == 1 and in_channels == row.out
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.block(x)
+        return out + x if self.residual else out
+
+
+class DilatedMobileNetV3(nn.Sequential):
+    """`(N, 3, H, W)` → `(N, 960, ⌈H/16⌉, ⌈W/16⌉)`."""
+
+    def __init__(self) -> None:
+        widths = [STEM_CHANNELS, *(row.out for row in TABLE)]
+        super().__init__(
+            conv_norm(3, STEM_CHANNELS, 3, nn.Hardswish(), stride=2),
+            *(InvertedResidual(width, row) for width, row in zip(widths, TABLE, strict=False)),
+            conv_norm(widths[-1], LAST_CHANNELS, 1, nn.Hardswish()),
+        )

@@ -1,0 +1,99 @@
+"""What a network is to the rest of the exporter, and what each file of this folder says about its family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import mode
+from typing import TypeAlias
+
+from torch import nn
+
+from segexport.errors import ArchitectureError
+
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+Size: TypeAlias = tuple[int, int]
+"""(height, width)"""
+
+LARGEST_WIDTH = 65_536  # more channels than this is no network but an attack on the memory
+PERSON_CHANNELS = {1: 0, 2: 1, 21: 15}  # outputs → channel of the person: sigmoid; background, person; Pascal VOC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """The input sizes, (height, width), that a network takes."""
+
+    rule: str = "any"
+    default: Size = (256, 256)
+    fixed: Size | None = None
+    least: int = 1
+
+    def check(self, height: int, width: int) -> None:
+        fixed = self.fixed
+        if fixed is not None and (height, width) != fixed:
+            raise ArchitectureError(
+                f"the network takes {fixed[0]}x{fixed[1]} only, got {height}x{width}; "
+                f"leave --size out, or give --size {fixed[0]}x{fixed[1]}"
+            )
+        if min(height, width) < self.least:
+            raise ArchitectureError(
+                f"the network needs at least {self.least} pixels each way, got {height}x{width}; "
+                f"give --size {self.default[0]}x{self.default[1]}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One member of a family, as its shapes tell it: the module is on the meta device and holds no values."""
+
+    module: nn.Module
+    out_channels: int
+    variant: str
+    input_key: str
+    """The first convolution's weight: `(width, 3, k, k)`."""
+    sizes: Sizes
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """Children that are in the checkpoint and that the mask does not need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A family of networks.
+
+    `plan` always answers, with the member that the shapes come nearest to, and allocates nothing.
+    """
+
+    name: str
+    summary: str
+    plan: Callable[[Shapes], Plan]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A network with its weights: eval mode, float32, on the CPU, `(N, 3, H, W)` → logits `(N, out_channels, H, W)`."""
+
+    name: str
+    module: nn.Module
+    out_channels: int
+    parameters: int
+    """Of the checkpoint's network, its auxiliary head included, shared ones counted once."""
+    variant: str
+    default_size: Size
+    size_rule: str
+    person_channel: int | None
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    size_check: Callable[[int, int], None]
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise `ArchitectureError` where the network cannot take `(N, 3, height, width)`."""
+        self.size_check(height, width)
+
+
+def vote(shapes: Shapes, default: int, *witnesses: tuple[str, int]) -> int:
+    """The number of channels that most `(key, axis)` agree on, so that one bad tensor does not bend the rest."""
+    seen = [shapes[key][axis] for key, axis in witnesses if len(shapes.get(key, ())) > axis]
+    sane = [channels for channels in seen if 1 <= channels <= LARGEST_WIDTH]
+    return mode(sane) if sane else default

@@ -1,0 +1,107 @@
+"""From a state dict to the network it belongs to: keys and shapes decide, nothing of the checkpoint is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from segexport.errors import ArchitectureError
+from segexport.networks import ARCHITECTURES
+from segexport.networks.fit import differences, first_few, load, shapes_of, shown, with_aliases
+from segexport.networks.network import PERSON_CHANNELS, Architecture, Network, Plan, Shapes
+
+OWN_CLASS = "for your own class give --arch package.module:factory"
+NEAR = 0.5  # share of common keys from which "nearest" means something to a reader
+MOST_BEGINNING = 3
+
+
+def recognise(state_dict: Mapping[str, Tensor], classes: Mapping[str, str] | None = None) -> Network:
+    """The one network that every key and shape fits, with its weights.
+
+    `classes` (module path → class name, as a pickle tells it) only makes the message better where none fits.
+    """
+    shapes = shapes_of(state_dict)
+    if not shapes:
+        raise ArchitectureError("the checkpoint holds no weights; expected a state dict or a saved module with some")
+    plans = {name: architecture.plan(shapes) for name, architecture in ARCHITECTURES.items()}
+    nearest = max(plans, key=lambda name: overlap(plans[name], shapes))
+    return build(ARCHITECTURES[nearest], plans[nearest], state_dict, classes)
+
+
+def build(
+    architecture: Architecture,
+    plan: Plan,
+    state_dict: Mapping[str, Tensor],
+    classes: Mapping[str, str] | None = None,
+    *,
+    named: bool = False,
+) -> Network:
+    """The planned network with its weights, or `ArchitectureError` with what differs; `named`: the user chose it."""
+    refuse_misfit(architecture, plan, state_dict, classes, named=named)
+    tensors = len(shapes_of(state_dict))
+    parameters = sum(parameter.numel() for parameter in plan.module.parameters())
+    notes = load(plan.module, state_dict)
+    for name in plan.dropped:
+        setattr(plan.module, name, None)
+    return Network(
+        name=architecture.name,
+        module=plan.module,
+        out_channels=plan.out_channels,
+        parameters=parameters,
+        variant=plan.variant,
+        default_size=plan.sizes.default,
+        size_rule=plan.sizes.rule,
+        person_channel=PERSON_CHANNELS.get(plan.out_channels),
+        reasons=(*plan.reasons, f"all {tensors} keys and shapes fit"),
+        notes=(*plan.notes, *notes),
+        size_check=plan.sizes.check,
+    )
+
+
+def overlap(plan: Plan, shapes: Shapes) -> float:
+    """Keys in common, as a share of all keys of both: 0..1."""
+    expected = shapes_of(plan.module.state_dict()).keys()
+    return len(expected & shapes.keys()) / len(expected | shapes.keys())
+
+
+def refuse_misfit(
+    architecture: Architecture,
+    plan: Plan,
+    state_dict: Mapping[str, Tensor],
+    classes: Mapping[str, str] | None,
+    *,
+    named: bool,
+) -> None:
+    """Raise `ArchitectureError` unless every key and shape fits the plan."""
+    expected = shapes_of(plan.module.state_dict())
+    got = shapes_of(with_aliases(plan.module, state_dict))
+    differing = differences(expected, got)
+    if not differing:
+        return
+    common = overlap(plan, got)
+    if common >= NEAR:
+        _refuse_channels(architecture, plan.input_key, expected, got)
+    root = classes.get("", next(iter(classes.values()))) if classes else ""
+    saved = f"; the file names its class {shown(root)}" if root else ""
+    what = f"{architecture.name} ({plan.variant})"
+    if named:
+        begin = f"--arch {what} does not fit"
+    elif common >= NEAR:
+        begin = f"nearest to {what}, but it does not fit"
+    else:
+        first_keys = ", ".join(map(shown, list(got)[:MOST_BEGINNING]))
+        begin = (
+            f"no known network fits (known: {', '.join(ARCHITECTURES)}): the checkpoint begins with {first_keys}; "
+            f"nearest is {what} with {common:.0%} of the keys, where these differ"
+        )
+    raise ArchitectureError(f"{begin}: {first_few(differing)}{saved}; {OWN_CLASS}")
+
+
+def _refuse_channels(architecture: Architecture, key: str, expected: Shapes, got: Shapes) -> None:
+    shape, wanted = got.get(key, ()), expected[key]
+    if len(shape) == len(wanted) and shape[1] != wanted[1] and (shape[0], *shape[2:]) == (wanted[0], *wanted[2:]):
+        raise ArchitectureError(
+            f"this {architecture.name} takes {shape[1]} input channels ({shown(key)} has shape {shape}), "
+            f"expected {wanted[1]} (RGB); train it on RGB, or wrap it in a module that takes RGB: {OWN_CLASS}"
+        )
