@@ -2,42 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from segexport.networks import Network
+from segexport.presets import Preprocessing
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preprocessing:
-    """What training did to a picture after scaling it to 0..1: `(x - mean) / std`, then, if so, a stretch to 0..1.
-
-    `mean` and `std` are in the order of the network's channels: with `bgr`, blue comes first.
-    """
-
-    name: str
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    minmax: bool = False
-    summary: str = ""
-
-
-_IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-
-PREPROCESSING: dict[str, Preprocessing] = {
-    "imagenet": Preprocessing(name="imagenet", **_IMAGENET, summary="ImageNet's mean and standard deviation"),
-    "imagenet-minmax": Preprocessing(
-        name="imagenet-minmax", **_IMAGENET, minmax=True, summary="imagenet, then each picture stretched to 0..1"
-    ),
-    "unit": Preprocessing(name="unit", summary="0..1, as ToTensor gives"),
-    "symmetric": Preprocessing(name="symmetric", mean=(0.5,) * 3, std=(0.5,) * 3, summary="-1..1"),
-    "none": Preprocessing(name="none", std=(1 / 255,) * 3, summary="0..255, the bytes as they are"),
-}
-DEFAULT_PREPROCESSING = "imagenet"
-HEADS = ("auto", "sigmoid", "softmax", "none")
 _SMALLEST_RANGE = 1e-6
 
 
@@ -114,32 +84,6 @@ def choose_head(head: str, network: Network, person: int | None) -> PersonProbab
     if not 0 <= index < channels:
         raise ValueError(f"--person {index}: the network's channels are 0 to {channels - 1}")
     return PersonProbability(head, channels, index)
-
-
-def choose_preprocessing(
-    name: str | None, mean: Sequence[float] | None, std: Sequence[float] | None
-) -> tuple[Preprocessing, str | None]:
-    """The preset or the user's own mean and std; and, where nothing was said, a sentence on what was assumed.
-
-    Raises:
-        ValueError: both given, only one of mean and std given, or values that are not on the 0..1 scale.
-    """
-    if mean is None and std is None:
-        assumed = (
-            None
-            if name
-            else f"a checkpoint does not say how it was trained: assuming --preprocess {DEFAULT_PREPROCESSING} "
-            f"(others: {', '.join(k for k in PREPROCESSING if k != DEFAULT_PREPROCESSING)}, or --mean and --std)"
-        )
-        return PREPROCESSING[name or DEFAULT_PREPROCESSING], assumed
-    if name is not None:
-        raise ValueError(f"--preprocess {name} and --mean/--std exclude each other; give one of them")
-    mean, std = tuple(mean or (0.0,) * 3), tuple(std or (1.0,) * 3)
-    if max(map(abs, mean)) > 2 or max(std) > 2 or min(std) <= 0:
-        raise ValueError(
-            f"--mean {mean} --std {std}: expected values for pictures scaled to 0..1, std above 0; divide by 255 if yours are for 0..255"
-        )
-    return Preprocessing(name="custom", mean=mean, std=std), None
 
 
 def _affine(preprocessing: Preprocessing, color: str) -> nn.Module:

@@ -1,16 +1,16 @@
 """What the exporter refuses, and how it says so: what failed, got, expected, what to do.
 
-    SegExportError
-    ├── CheckpointError (ValueError)          the checkpoint cannot be read
-    │   ├── NotACheckpointError               it is another kind of file
-    │   ├── DamagedCheckpointError            cut off, or made to harm: its parts do not fit together
-    │   └── UnsafePickleError                 it asks for something that would run code
-    ├── ArchitectureError (ValueError)        no network fits its keys and shapes
-    ├── CalibrationError (ValueError)         the calibration folder is of no use
-    ├── ConversionError (RuntimeError)        a converter failed, or ran out of time
-    ├── InaccurateError (ArithmeticError)     a file was written and does not give the same mask
-    ├── OutputError (OSError)                 the files cannot be put where they were asked for
-    └── MissingExtraError (ImportError)       an extra is not installed
+SegExportError
+├── CheckpointError (ValueError)          the checkpoint cannot be read
+│   ├── NotACheckpointError               it is another kind of file
+│   ├── DamagedCheckpointError            cut off, or made to harm: its parts do not fit together
+│   └── UnsafePickleError                 it asks for something that would run code
+├── ArchitectureError (ValueError)        no network fits its keys and shapes
+├── CalibrationError (ValueError)         the calibration folder is of no use
+├── ConversionError (RuntimeError)        a converter failed, or ran out of time
+├── InaccurateError (ArithmeticError)     a file was written and does not give the same mask
+├── OutputError (OSError)                 the files cannot be put where they were asked for
+└── MissingExtraError (ImportError)       an extra is not installed
 """
 
 from __future__ import annotations

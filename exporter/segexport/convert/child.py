@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -53,11 +54,9 @@ def _talk(
     step = str(job.get("step", "conversion"))
     if process.stdin is None or process.stdout is None:
         raise ConversionError(f"{step}: the child process has no pipes")
-    try:
+    with contextlib.suppress(BrokenPipeError):  # it ended at once; its last words follow
         process.stdin.write(json.dumps(job) + "\n")
         process.stdin.flush()
-    except BrokenPipeError:
-        pass  # it ended at once; its last words follow
     lines: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
     deadline = time.monotonic() + limit_s
@@ -81,11 +80,9 @@ def _talk(
 
 
 def _pump(stream: IO[str], lines: queue.Queue[str | None]) -> None:
-    try:
+    with contextlib.suppress(ValueError):  # closed while reading: the parent has its answer
         for line in stream:
             lines.put(line)
-    except ValueError:
-        pass  # closed while reading: the parent has its answer
     lines.put(None)
 
 
@@ -104,7 +101,5 @@ def _last_words(log: Path) -> str:
 
 def _close(stream: IO[str] | None) -> None:
     if stream is not None:
-        try:
+        with contextlib.suppress(BrokenPipeError):
             stream.close()
-        except BrokenPipeError:
-            pass

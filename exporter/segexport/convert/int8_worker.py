@@ -32,10 +32,10 @@ def _quantize(job: dict[str, Any], say: Say) -> dict[str, Any]:
         try:
             result = engine.quantize(calibration)
         except ValueError as error:
-            layer = _layer_of(str(error), output_names)
-            if layer is None or layer in floats or len(floats) >= _MOST_FLOAT_LAYERS:
+            failing = _layer_of(str(error), output_names)
+            if failing is None or failing in floats or len(floats) >= _MOST_FLOAT_LAYERS:
                 raise
-            floats.append(layer)
+            floats.append(failing)
             continue
         Path(job["int8"]).write_bytes(bytes(result.quantized_model))
         return {"float_layers": floats}

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -25,9 +26,7 @@ def serve(work: Callable[[dict[str, Any], Say], dict[str, Any]]) -> None:
 
     try:
         result = work(job, lambda text: write({"progress": text}))
-    except Exception as error:
-        import traceback
-
+    except Exception as error:  # noqa: BLE001 converters raise anything; the parent prints one line of it
         traceback.print_exc()
         first = " ".join(str(error).split())[:400]
         write({"error": f"{type(error).__name__}: {first}"})

@@ -1,0 +1,226 @@
+"""The command line: `segexport inspect | onnx | tflite | verify`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+import click
+
+from segexport.console import Console, print_file_table, print_inspection
+from segexport.errors import InaccurateError, SegExportError
+from segexport.options import Options, choose_precisions, default_output, parse_size, parse_triple
+from segexport.presets import COLORS, HEADS, PREPROCESSING
+from segexport.report import FileRow
+from segruntime.errors import SegRuntimeError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="segedge")
+def cli() -> None:
+    """A trained PyTorch segmentation checkpoint → ONNX and TFLite files that give the same mask.
+
+    \b
+    Examples:
+      segexport inspect ckpt.pth
+      segexport tflite  ckpt.pth --calibration pictures/
+      segexport verify  ckpt_export
+    """
+
+
+def main() -> None:
+    """The entry point: every refusal is one line on standard error and exit code 1; wrong usage is 2."""
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        cli(standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; nothing unfinished was left behind", 130)
+    except (SegExportError, SegRuntimeError, click.ClickException) as error:
+        _fail(error.message if isinstance(error, click.ClickException) else str(error), 1)
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"segexport: {message}", err=True)
+    sys.exit(code)
+
+
+def _checked(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    def callback(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+        try:
+            return None if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), context, parameter) from error
+
+    return callback
+
+
+def _export_options(command: F) -> F:
+    presets = ", ".join(f"{name}: {preset.summary}" for name, preset in PREPROCESSING.items())
+    for option in reversed(
+        [
+            click.argument("checkpoint", type=click.Path(path_type=Path)),
+            click.option("--arch", metavar="NAME|package.module:factory", help="A known network, or your own class."),
+            click.option(
+                "--preprocess",
+                type=click.Choice(list(PREPROCESSING)),
+                help=f"How training prepared its pictures. {presets}. Default: imagenet, and it says so.",
+            ),
+            click.option("--mean", callback=_checked(parse_triple), help="One or three numbers, for pictures in 0..1."),
+            click.option("--std", callback=_checked(parse_triple), help="One or three numbers, for pictures in 0..1."),
+            click.option(
+                "--color", type=click.Choice(COLORS), default="rgb", help="The order the network was trained on."
+            ),
+            click.option(
+                "--size", callback=_checked(parse_size), metavar="N|HxW", help="Input size; default: the network's."
+            ),
+            click.option("--person", type=int, metavar="INDEX", help="The person's channel, where there are several."),
+            click.option(
+                "--head", type=click.Choice(HEADS), default="auto", help="none: the network ends in a probability."
+            ),
+            click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Default: CKPT_export."),
+            click.option("--overwrite", is_flag=True, help="Replace files of the same names."),
+            click.option(
+                "--allow-inaccurate", is_flag=True, help="Keep files over their bound; their contract says so."
+            ),
+            click.option("--calibration", type=click.Path(path_type=Path), metavar="DIR", help="Pictures of people."),
+            click.option(
+                "--pictures", type=click.IntRange(min=2), default=100, help="Take at most so many.", show_default=True
+            ),
+            click.option("--timeout", type=click.FloatRange(min=1), default=1800, help="Seconds for each converter."),
+            click.option("--json", "as_json", is_flag=True, help="The report on standard output, for machines."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@_export_options
+def onnx(**chosen: Any) -> None:
+    """Write CHECKPOINT as ONNX, compared with PyTorch.
+
+    \b
+    Example:  segexport onnx ckpt.pth --preprocess unit --size 256
+    """
+    _export(chosen, ())
+
+
+@cli.command()
+@click.option("--precision", metavar="LIST", help="float32,float16,int8; default: all that can be made.")
+@_export_options
+def tflite(precision: str | None, **chosen: Any) -> None:
+    """Write CHECKPOINT as ONNX and TFLite, each file compared with PyTorch.
+
+    \b
+    Example:  segexport tflite ckpt.pth --calibration pictures/ --output out
+    """
+    try:
+        precisions = choose_precisions(precision, chosen["calibration"])
+    except SegExportError:
+        raise
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--precision") from error
+    _export(chosen, precisions)
+
+
+def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
+    as_json, timeout, output = chosen.pop("as_json"), chosen.pop("timeout"), chosen.pop("output")
+    console = Console(quiet=as_json)
+    checkpoint = chosen["checkpoint"]
+    options = Options(output=output or default_output(checkpoint), precisions=precisions, timeout_s=timeout, **chosen)
+    from segexport.pipeline import export
+
+    try:
+        body, rows = export(options, console)
+    except SegExportError:
+        raise
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    _show(rows, body, as_json, f"{options.checkpoint.name} against PyTorch on {rows[0].pictures} pictures")
+    console.note(f"{len([row for row in rows if row.kept])} files in {options.output}")
+    _refuse_inaccurate([row for row in rows if not row.kept])
+
+
+def _refuse_inaccurate(rows: list[FileRow]) -> None:
+    from segexport.verify import shortfall
+
+    if rows:
+        raise InaccurateError(
+            "; ".join(shortfall(row) for row in rows) + ". Not kept; --allow-inaccurate keeps it, "
+            "another --preprocess or more --calibration pictures may mend it"
+        )
+
+
+@cli.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--arch", metavar="NAME|package.module:factory", help="A known network, or your own class.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def inspect(checkpoint: Path, arch: str | None, as_json: bool) -> None:
+    """Say what CHECKPOINT holds and which network that is; nothing of it is run.
+
+    \b
+    Example:  segexport inspect ckpt.pth --json
+    """
+    from segexport.errors import ArchitectureError
+    from segexport.inspection import inspect as look
+
+    found = look(checkpoint, arch)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        print_inspection(found)
+    if found["problem"]:
+        raise ArchitectureError(found["problem"])
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def verify(folder: Path, as_json: bool) -> None:
+    """Compare the files in DIR again with the masks that the export stored; needs the runtime only.
+
+    \b
+    Example:  segexport verify ckpt_export
+    """
+    from segexport.verify import require_all_within
+    from segexport.verify import verify as again
+
+    console = Console(quiet=as_json)
+    with console.step("comparison with the stored masks"):
+        rows, skipped = again(folder, console.say)
+    for sentence in skipped:
+        console.warn(f"left out: {sentence}")
+    body = {"files": [_as_dict(row) for row in rows], "skipped": skipped}
+    _show(rows, body, as_json, f"{folder} against PyTorch's stored masks")
+    require_all_within(rows)
+
+
+def _as_dict(row: FileRow) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(row)
+
+
+def _show(rows: list[FileRow], body: dict[str, Any], as_json: bool, title: str) -> None:
+    if as_json:
+        click.echo(json.dumps(body, indent=1))
+    else:
+        print_file_table(rows, title=title)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""How segexport talks to people: steps with their time on standard error, tables on standard output.
+
+rich draws both where it is installed; on a machine that has only the runtime, plain text does.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from segexport.report import FileRow
+
+Cells = Sequence[str]
+_PIPED_WIDTH = 140
+
+
+class Console:
+    """Progress for people; silent where `quiet`, plain lines where standard error is no terminal."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._title = ""
+        self._status: Any = None
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """A line with the time it took; while it runs, `say` tells what it is at."""
+        started = time.monotonic()
+        self._title = title
+        rich = None if self._quiet or not sys.stderr.isatty() else _rich_console(sys.stderr)
+        if rich is None:
+            yield
+        else:
+            with rich.status(f"{title} …") as self._status:
+                yield
+            self._status = None
+        self.note(f"✓ {title}  {time.monotonic() - started:.1f} s")
+
+    def say(self, text: str) -> None:
+        if self._status is not None:
+            self._status.update(f"{self._title} … {text}".replace("[", "\\["))
+
+    def warn(self, text: str) -> None:
+        self._print(f"warning: {text}")
+
+    def note(self, text: str) -> None:
+        if not self._quiet:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def print_file_table(rows: Sequence[FileRow], *, title: str) -> None:
+    """Model files against PyTorch, one a line."""
+    header = ("file", "MB", "largest diff", "mean diff", "mask IoU", "changed", "boundary F", "invoke ms", "")
+    print_table(title, header, [_cells(row) for row in rows])
+
+
+def print_inspection(found: dict[str, Any]) -> None:
+    """What `segexport inspect` found, a fact a line."""
+    network = found["network"] or {}
+    facts = {
+        "file": f"{found['path']}, {found['size_bytes'] / 1e6:.2f} MB, sha256 {found['sha256'][:16]}…",
+        "container": f"{found['container']}, {found['kind']}"
+        + (f" under {found['entry']!r}" if found["entry"] else ""),
+        "saved class": found["saved_class"],
+        "prefix": found["prefix"],
+        "weights": f"{found['tensors']} tensors, {found['values']:,} values, "
+        + ", ".join(f"{count} {name}" for name, count in found["dtypes"].items()),
+        "devices": ", ".join(device for device in found["devices"] if device != "cpu"),
+        "network": f"{network['name']}: {network['variant']}" if network else "not recognised",
+        "because": "; ".join(network.get("reasons", ())),
+        "parameters": f"{network['parameters']:,}" if network else "",
+        "output": f"{network['out_channels']} channels, person {network['person_channel']}" if network else "",
+        "input": f"{network['size_rule']}; default {network['default_size'][0]}x{network['default_size'][1]}"
+        if network
+        else "",
+        **{f"note {index}": note for index, note in enumerate(found["notes"], 1)},
+    }
+    print_table(None, ("", ""), [(name, str(value)) for name, value in facts.items() if value])
+
+
+def print_table(title: str | None, header: Cells, rows: Sequence[Cells]) -> None:
+    """A table on standard output: rich's, or aligned columns. The first column and text columns are flush left."""
+    rich = _rich_console(sys.stdout)
+    if rich is None:
+        sys.stdout.write(_aligned(title, header, rows))
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=any(header))
+    for index, name in enumerate(header):
+        numbers = index > 0 and bool(name)
+        table.add_column(
+            name, justify="right" if numbers else "left", no_wrap=numbers or bool(name) or index == 0, overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    rich.print(table)
+
+
+def _cells(row: FileRow) -> Cells:
+    return (
+        row.name,
+        f"{row.size_bytes / 1e6:.2f}",
+        f"{row.max_difference:.1e}",
+        f"{row.mean_difference:.1e}",
+        f"{row.mask_iou:.4f}",
+        f"{100 * row.changed_pixels:.3f} %",
+        f"{row.boundary_f:.4f}",
+        f"{row.invoke_p50_ms:.1f}",
+        "ok" if row.within_bound else "over, kept" if row.kept else "over, removed",
+    )
+
+
+def _aligned(title: str | None, header: Cells, rows: Sequence[Cells]) -> str:
+    lines = [header, *rows] if any(header) else list(rows)
+    widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([*([title] if title else []), *text]) + "\n"
+
+
+def _rich_console(stream: Any) -> Any:
+    try:
+        from rich.console import Console as RichConsole
+    except ImportError:
+        return None
+    return RichConsole(file=stream, width=None if stream.isatty() else _PIPED_WIDTH)

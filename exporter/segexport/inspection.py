@@ -1,0 +1,94 @@
+"""What a checkpoint holds and which network that is; nothing of it is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from segexport.checkpoint import Checkpoint, read_checkpoint
+from segexport.errors import ArchitectureError
+from segexport.networks import Network
+from segexport.networks.recognise import recognise
+from segexport.networks.user import load_user_network
+
+_COMPARED = ("eps", "stride", "padding", "dilation", "groups", "output_padding", "ceil_mode")
+_MOST_NAMED = 3
+
+
+def inspect(path: Path, arch: str | None = None) -> dict[str, Any]:
+    """Container, weights and network of a checkpoint, ready for JSON. `network` is null where none fits, `problem` says why.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    checkpoint = read_checkpoint(path)
+    problem, network = None, None
+    try:
+        if arch is None:
+            network = recognise(checkpoint.state_dict, checkpoint.classes)
+        else:
+            network = load_user_network(arch, checkpoint.state_dict)
+    except ArchitectureError as error:
+        problem = str(error)
+    odd = [*checkpoint.notes]
+    if network is not None:
+        odd += [*network.notes, *setting_conflicts(checkpoint, network)]
+    return {
+        "path": str(path),
+        "sha256": checkpoint.sha256,
+        "size_bytes": path.stat().st_size,
+        "container": checkpoint.container,
+        "kind": checkpoint.kind,
+        "entry": checkpoint.entry,
+        "prefix": checkpoint.prefix,
+        "saved_class": checkpoint.classes.get(""),
+        "tensors": len(checkpoint.state_dict),
+        "values": _distinct_values(checkpoint),
+        "dtypes": checkpoint.dtypes,
+        "devices": list(checkpoint.devices),
+        "network": None if network is None else _describe(network),
+        "problem": problem,
+        "notes": odd,
+    }
+
+
+def setting_conflicts(checkpoint: Checkpoint, network: Network) -> list[str]:
+    """Where a saved module's own settings (eps, stride, dilation …) differ from the network that was rebuilt.
+
+    Keys and shapes do not show such settings, so a module that was changed by hand would otherwise run differently unseen.
+    """
+    found = []
+    for path, module in network.module.named_modules():
+        saved = checkpoint.settings.get(path, {})
+        for name in _COMPARED:
+            ours = getattr(module, name, None)
+            if name in saved and ours is not None and _pair(saved[name]) != _pair(ours):
+                found.append(f"{path}.{name} is {saved[name]} in the saved module, {ours} in {network.name}")
+    if not found:
+        return []
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    shown = "; ".join(found[:_MOST_NAMED])
+    return [f"the saved module has settings of its own, so the mask may differ from yours: {shown}{more}; give --arch"]
+
+
+def _describe(network: Network) -> dict[str, Any]:
+    return {
+        "name": network.name,
+        "variant": network.variant,
+        "reasons": list(network.reasons),
+        "parameters": network.parameters,
+        "out_channels": network.out_channels,
+        "person_channel": network.person_channel,
+        "default_size": list(network.default_size),
+        "size_rule": network.size_rule,
+    }
+
+
+def _distinct_values(checkpoint: Checkpoint) -> int:
+    return sum(tensor.numel() for tensor in {id(t): t for t in checkpoint.state_dict.values()}.values())
+
+
+def _pair(value: object) -> object:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return (value, value)
+    return tuple(value) if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,93 @@
+"""What the user asked for, checked once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from segexport.errors import CalibrationError
+from segexport.precisions import PRECISIONS
+
+LARGEST_SIDE = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """One export. `size` is (height, width); None everywhere means: as the checkpoint or the default says."""
+
+    checkpoint: Path
+    output: Path
+    precisions: tuple[str, ...]
+    arch: str | None = None
+    preprocess: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    color: str = "rgb"
+    size: tuple[int, int] | None = None
+    person: int | None = None
+    head: str = "auto"
+    calibration: Path | None = None
+    pictures: int = 100
+    overwrite: bool = False
+    allow_inaccurate: bool = False
+    timeout_s: float = 1800.0
+
+    @property
+    def name(self) -> str:
+        return self.checkpoint.stem
+
+
+def default_output(checkpoint: Path) -> Path:
+    return checkpoint.parent / f"{checkpoint.stem}_export"
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`"256"` or `"HxW"` → (height, width).
+
+    Raises:
+        ValueError: neither form, or a side outside 1 to 4096.
+    """
+    found = re.fullmatch(r"(\d{1,5})(?:[xX](\d{1,5}))?", text.strip())
+    height = int(found.group(1)) if found else 0
+    width = int(found.group(2) or found.group(1)) if found else 0
+    if not (1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE):
+        raise ValueError(f"got {text!r}, expected N or HxW with sides from 1 to {LARGEST_SIDE}, such as 256 or 256x192")
+    return height, width
+
+
+def choose_precisions(text: str | None, calibration: Path | None) -> tuple[str, ...]:
+    """`"float32,int8"` → those; None → float32 and float16, and int8 where there are pictures to calibrate with.
+
+    Raises:
+        ValueError: an unknown precision, or none.
+        CalibrationError: int8 without `--calibration`.
+    """
+    if text is None:
+        return tuple(name for name, kind in PRECISIONS.items() if calibration is not None or not kind.calibrated)
+    names = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    unknown = [name for name in names if name not in PRECISIONS]
+    if unknown or not names:
+        raise ValueError(f"got {text!r}, expected some of {', '.join(PRECISIONS)}, separated by commas")
+    for name in names:
+        if PRECISIONS[name].calibrated and calibration is None:
+            raise CalibrationError(
+                f"--precision {name}: needs pictures to measure the ranges of its activations, got none; "
+                "add --calibration DIR with 32 or more pictures as the camera will see them"
+            )
+    return tuple(names)
+
+
+def parse_triple(text: str) -> tuple[float, ...]:
+    """`"0.5,0.5,0.5"` or one number for all three.
+
+    Raises:
+        ValueError: not one or three numbers.
+    """
+    try:
+        values = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) not in (1, 3) or any(value != value or abs(value) == float("inf") for value in values):
+        raise ValueError(f"got {text!r}, expected one number or three separated by commas, such as 0.485,0.456,0.406")
+    return values * 3 if len(values) == 1 else values

@@ -1,0 +1,89 @@
+"""PyTorch's masks: what every file is compared with, kept beside the files so that `verify` needs no torch."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from segexport.errors import OutputError
+from segexport.pictures import Picture
+
+FILE_NAME = "reference.npz"
+KEPT = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Pictures at the network's size `(N, H, W, 3) uint8, BGR` and their probabilities `(N, h, w) float32, 0–1`."""
+
+    frames: npt.NDArray[np.uint8]
+    masks: npt.NDArray[np.float32]
+    names: tuple[str, ...]
+    largest_logit: float
+
+    def save(self, path: Path) -> None:
+        """The first 16 pictures and masks."""
+        np.savez_compressed(
+            path,
+            frames=self.frames[:KEPT],
+            masks=self.masks[:KEPT],
+            names=np.array(self.names[:KEPT]),
+            largest_logit=np.float64(self.largest_logit),
+        )
+
+
+def load_reference(path: Path) -> Reference:
+    """What `save` wrote.
+
+    Raises:
+        OutputError: missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return Reference(
+                frames=np.asarray(stored["frames"], np.uint8),
+                masks=np.asarray(stored["masks"], np.float32),
+                names=tuple(str(name) for name in stored["names"]),
+                largest_logit=float(stored["largest_logit"]),
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise OutputError(
+            f"{path}: the reference masks cannot be read ({error}); export the checkpoint again"
+        ) from error
+
+
+def ask_pytorch(
+    graph: object,
+    pictures: Sequence[Picture],
+    names: tuple[str, ...],
+    size: tuple[int, int],
+    say: Callable[[str], None],
+) -> Reference:
+    """Run the deployable graph on every picture, through the runtime's preprocessing; `size` is (height, width)."""
+    import cv2
+    import torch
+
+    from segexport.deploy import Deployable
+    from segruntime.contract import InputSpec
+    from segruntime.preprocess import Preprocessor
+
+    if not isinstance(graph, Deployable):
+        raise TypeError(f"expected a Deployable, got {type(graph).__name__}")
+    height, width = size
+    spec = InputSpec(width=width, height=height, layout="NCHW", dtype="float32", color="rgb", value_range=(0.0, 1.0))
+    preprocess = Preprocessor(spec)
+    frames, masks, largest = [], [], 0.0
+    for index, picture in enumerate(pictures):
+        say(f"PyTorch {index + 1}/{len(pictures)}")
+        frame = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+        with torch.inference_mode():
+            logits = graph.logits(torch.from_numpy(preprocess(frame).copy()))
+            masks.append(graph.head(logits)[0, 0].numpy().astype(np.float32))
+            largest = max(largest, float(graph.head.margin(logits).abs().max()))
+        frames.append(frame)
+    return Reference(frames=np.stack(frames), masks=np.stack(masks), names=names, largest_logit=largest)

@@ -1,0 +1,78 @@
+"""Compare an export's files again, on any machine that has the runtime: no torch, no converter."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from segexport.compare import compare
+from segexport.errors import InaccurateError, OutputError
+from segexport.precisions import Bound
+from segexport.reference import FILE_NAME as REFERENCE
+from segexport.reference import load_reference
+from segexport.report import FileRow, read_report
+from segruntime.errors import MissingExtraError
+
+
+def verify(folder: Path, say: Callable[[str], None]) -> tuple[list[FileRow], list[str]]:
+    """Each kept file against the stored masks of PyTorch, held to the bound that the report states.
+
+    Returns:
+        The rows as measured here, and a sentence for each file that was left out because its interpreter is not installed.
+
+    Raises:
+        OutputError: no report, a missing or changed file, or nothing that could be compared.
+        SegRuntimeError: a file does not load.
+    """
+    _, rows = read_report(folder)
+    reference = load_reference(folder / REFERENCE)
+    measured, skipped = [], []
+    for row in (row for row in rows if row.kept):
+        path = folder / Path(row.name).name
+        _check_unchanged(path, row.sha256)
+        try:
+            comparison = compare(path, reference, say)
+        except MissingExtraError as error:
+            skipped.append(f"{row.name}: {error}")
+            continue
+        bound = Bound(**row.bound)
+        measured.append(
+            replace(
+                row,
+                **comparison.agreement.to_json(),
+                pictures=comparison.pictures,
+                worst_picture=comparison.worst,
+                worst_iou=comparison.worst_iou,
+                within_bound=bound.holds(comparison.agreement),
+                invoke_p50_ms=comparison.invoke_p50_ms,
+            )
+        )
+    if not measured:
+        raise OutputError(f"{folder}: no file could be compared: {'; '.join(skipped) or 'the report lists none'}")
+    return measured, skipped
+
+
+def require_all_within(rows: list[FileRow]) -> None:
+    """Raise InaccurateError that shows the numbers of every file over its bound."""
+    over = [row for row in rows if not row.within_bound]
+    if over:
+        raise InaccurateError("; ".join(shortfall(row) for row in over))
+
+
+def shortfall(row: FileRow) -> str:
+    return (
+        f"{row.name}: does not give PyTorch's mask: largest difference {row.max_difference:.3g}, mask IoU {row.mask_iou:.4f}, "
+        f"{100 * row.changed_pixels:.2f} % of pixels changed on {row.pictures} pictures (worst {row.worst_picture}: "
+        f"IoU {row.worst_iou:.3f}); expected {row.bound_text}"
+    )
+
+
+def _check_unchanged(path: Path, sha256: str) -> None:
+    if not path.is_file():
+        raise OutputError(f"{path}: is in the report and not in the folder; export again")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise OutputError(
+            f"{path}: is not the file that was exported (its SHA-256 differs); copy it again or export again"
+        )
