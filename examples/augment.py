@@ -1,6 +1,7 @@
 """Augmentation for portrait training: geometry, background swaps, colour, blur, compression.
 
-Every function takes and gives an image `(H, W, 3) uint8, RGB` and a mask `(H, W) uint8, 0–255`, and draws from a `numpy.random.Generator`.
+Every function takes and gives an image `(H, W, 3) uint8, RGB` and a mask `(H, W) uint8, 0–255`; what is random is drawn
+from a `numpy.random.Generator`.
 """
 
 from __future__ import annotations
@@ -45,9 +46,11 @@ def warp(image: Image, mask: Image, size: int, rng: np.random.Generator) -> tupl
     shrink = min(abs(scale_x), abs(scale_y))
     interpolation = cv2.INTER_AREA if shrink < 0.5 else cv2.INTER_LINEAR
     border = cv2.BORDER_REFLECT_101 if rng.random() < 0.6 else cv2.BORDER_CONSTANT
-    grey = tuple(float(v) for v in rng.uniform(0, 255, 3))
+    grey = [float(v) for v in rng.uniform(0, 255, 3)]
     warped = cv2.warpAffine(image, matrix, (size, size), flags=interpolation, borderMode=border, borderValue=grey)
-    warped_mask = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border, borderValue=0)
+    warped_mask = cv2.warpAffine(
+        mask, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border, borderValue=[0.0]
+    )
     return warped.astype(np.uint8), warped_mask.astype(np.uint8)
 
 
@@ -58,7 +61,7 @@ def synthetic_background(size: int, rng: np.random.Generator) -> Image:
         corners[:] = corners[:1, :1] + rng.normal(0, 12, (2, 2, 3))
     base = cv2.resize(corners, (size, size), interpolation=cv2.INTER_LINEAR)
     grain = rng.normal(0, rng.uniform(0, 14), (size // 4, size // 4, 3)).astype(np.float32)
-    return np.clip(base + cv2.resize(grain, (size, size)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(base + cv2.resize(grain, (size, size)), 0, 255), np.uint8)
 
 
 def replace_background(image: Image, mask: Image, plate: Image, rng: np.random.Generator) -> Image:
@@ -75,7 +78,7 @@ def replace_background(image: Image, mask: Image, plate: Image, rng: np.random.G
     alpha = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 1.4)).astype(np.float32)[..., None] / 255
     gain = rng.uniform(0.75, 1.25)
     mixed = image * alpha + np.clip(background * gain, 0, 255) * (1 - alpha)
-    return np.clip(mixed, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(mixed, 0, 255), np.uint8)
 
 
 def recolour(image: Image, rng: np.random.Generator) -> Image:

@@ -37,7 +37,8 @@ def read_pairs(folder: Path) -> list[tuple[Image, Image]]:
         mask = cv2.imread(str(folder / "masks" / f"{path.stem}.png"), cv2.IMREAD_GRAYSCALE)
         if image is None or mask is None:
             raise SystemExit(f"{path}: the picture or its mask cannot be read")
-        pairs.append((cv2.cvtColor(image, cv2.COLOR_BGR2RGB), mask))
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        pairs.append((np.asarray(rgb, np.uint8), np.asarray(mask, np.uint8)))
     return pairs
 
 
@@ -60,7 +61,8 @@ class Portraits(Dataset[tuple[Tensor, Tensor]]):
         samples = []
         for k in order[index * self.batch : (index + 1) * self.batch]:
             plate = self.plates[int(rng.integers(len(self.plates)))]
-            samples.append(augment(*self.pairs[k], plate, size, rng, swap=swap))
+            image, mask = self.pairs[k]
+            samples.append(augment(image, mask, plate, size, rng, swap=swap))
         images = torch.from_numpy(np.stack([s[0] for s in samples])).permute(0, 3, 1, 2)
         masks = torch.from_numpy(np.stack([s[1] for s in samples]))[:, None]
         return images, masks
@@ -109,7 +111,7 @@ def train(args: argparse.Namespace) -> nn.Module:
                 logits = model(x)
             loss = loss_of(logits.float(), masks.float() / 255)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 2.0)
             optimizer.step()
             schedule.step()

@@ -61,11 +61,12 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
         with console.step(f"read {options.checkpoint.name}"):
             subject = prepare(options)
         pictures = collect_pictures(options.calibration, most=options.pictures)
-        for warning in (*subject.warnings, *pictures.warnings):
-            console.warn(warning)
         paths = {kind: staging.path / name for kind, name in names.items()}
         with console.step("PyTorch's masks"):
             reference = ask_pytorch(subject.graph, pictures.measure, pictures.measure_names, subject.size, console.say)
+        warnings = (*subject.warnings, *pictures.warnings, *reference.doubts())
+        for warning in warnings:
+            console.warn(warning)
         with console.step("ONNX"):
             write_onnx(subject.graph, *subject.size, paths["onnx"])
         float_layers = _convert(options, subject, pictures, paths, staging.path, console)
@@ -74,7 +75,7 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
             for kind, path in paths.items():
                 layers = float_layers.get(kind, ())
                 rows.append(_prove(kind, path, kinds[kind], subject, pictures, reference, options, layers, console))
-        body = _body(options, subject, pictures, reference, rows, time.monotonic() - started)
+        body = _body(options, subject, pictures, reference, rows, warnings, time.monotonic() - started)
         reference.save(staging.path / REFERENCE)
         write_report(staging.path / REPORT, body)
         staging.publish([*(row.name for row in rows if row.kept), REFERENCE, REPORT])
@@ -195,6 +196,7 @@ def _body(
     pictures: PictureSet,
     reference: Reference,
     rows: list[FileRow],
+    warnings: tuple[str, ...],
     elapsed_s: float,
 ) -> dict[str, Any]:
     network = subject.network
@@ -210,7 +212,7 @@ def _body(
         },
         "largest_logit": reference.largest_logit,
         "files": [asdict(row) for row in rows],
-        "warnings": [*subject.warnings, *pictures.warnings],
+        "warnings": list(warnings),
         "tools": tool_versions(),
         "elapsed_s": round(elapsed_s, 2),
     }

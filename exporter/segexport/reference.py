@@ -15,6 +15,8 @@ from segexport.pictures import Picture
 
 FILE_NAME = "reference.npz"
 KEPT = 16
+THRESHOLD = 0.5
+ALMOST_NONE = 0.001  # of the pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,17 @@ class Reference:
     masks: npt.NDArray[np.float32]
     names: tuple[str, ...]
     largest_logit: float
+
+    def doubts(self) -> tuple[str, ...]:
+        """What makes a comparison say little: masks without any person, or with nothing else."""
+        shares = (self.masks > THRESHOLD).mean(axis=(1, 2))
+        if shares.max() < ALMOST_NONE or shares.min() > 1 - ALMOST_NONE:
+            what = "finds nobody" if shares.max() < ALMOST_NONE else "takes everything for the person"
+            return (
+                f"PyTorch's own mask {what} in all {len(shares)} pictures, so a comparison of masks says little; "
+                "is it the right --preprocess, --color and --person, and are there people in the pictures?",
+            )
+        return ()
 
     def save(self, path: Path) -> None:
         """The first 16 pictures and masks."""

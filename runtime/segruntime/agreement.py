@@ -75,7 +75,7 @@ def boundary_f(a: Mask, b: Mask) -> float:
     count_a, count_b = np.count_nonzero(edges_a), np.count_nonzero(edges_b)
     if count_a == 0 or count_b == 0:
         return 1.0 if count_a == count_b else 0.0
-    radius = max(1, round(_BOUNDARY_TOLERANCE * float(np.hypot(*a.shape))))
+    radius = max(1, round(_BOUNDARY_TOLERANCE * float(np.hypot(a.shape[0], a.shape[1]))))
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     precision = np.count_nonzero(edges_a & (cv2.dilate(edges_b, disk) > 0)) / count_a
     recall = np.count_nonzero(edges_b & (cv2.dilate(edges_a, disk) > 0)) / count_b
