@@ -90,7 +90,7 @@ def recolour(image: Image, rng: np.random.Generator) -> Image:
     grey = x @ np.array([0.299, 0.587, 0.114], np.float32)
     saturation = 0.0 if rng.random() < 0.06 else rng.uniform(0.5, 1.5)
     x = grey[..., None] + (x - grey[..., None]) * saturation
-    return (np.clip(x, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.clip(x, 0, 1) * 255, np.uint8)
 
 
 def degrade(image: Image, rng: np.random.Generator) -> Image:

@@ -1,0 +1,103 @@
+"""How long a fresh process takes: imports, the first mask of the bundled int8 model, and the memory it needs.
+
+python benchmarks/cold_start.py [--repeats N] [--json]
+
+Every repeat starts one process of each kind, in turn, and differences are taken within a repeat. The clock is the system's
+monotonic one, which parent and child share: from before the start of the process to the moment the child is done. Bytecode is
+compiled once before, into a temporary folder, as an installed package has it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from segbench.frames import drawn_frame
+from segbench.machine import describe_machine
+
+NEEDED, RUNTIME, MASK = "import numpy, cv2", "import segruntime", "first mask"
+IMPORT_GOAL_MS, MASK_GOAL_MS, MEMORY_GOAL_MB = 50.0, 600.0, 160.0
+SAY_WHEN = "; import time; print(time.monotonic())"
+FIRST_MASK = """
+import sys, time
+import numpy, segruntime
+segmenter = segruntime.load(backend="tflite")
+frame = numpy.load(sys.argv[1])
+alpha = segmenter.alpha(frame)
+print(time.monotonic())
+from segbench.machine import peak_memory_bytes
+print(peak_memory_bytes())
+from segbench.stopwatch import check_mask
+check_mask(alpha, segmenter.path, "the drawn frame")
+"""
+
+
+def measure(repeats: int) -> dict[str, Any]:
+    """Raw values of every repeat, and their medians against the goals."""
+    with tempfile.TemporaryDirectory() as folder:
+        frame = Path(folder) / "frame.npy"
+        np.save(frame, drawn_frame(1280, 720))
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        environment["PYTHONPYCACHEPREFIX"] = folder
+        programs = {NEEDED: [NEEDED + SAY_WHEN], RUNTIME: [RUNTIME + SAY_WHEN], MASK: [FIRST_MASK, str(frame)]}
+        for program in programs.values():
+            _start(program, environment)  # compiles, and warms the disk's cache for all of them
+        rows = [{name: _start(program, environment) for name, program in programs.items()} for _ in range(repeats)]
+    times_ms = {name: [row[name][0] for row in rows] for name in programs}
+    extra_ms = [b - a for a, b in zip(times_ms[NEEDED], times_ms[RUNTIME], strict=True)]
+    memory_mb = [row[MASK][1] / 1e6 for row in rows]
+    return {
+        "repeats": repeats,
+        "median_ms": {name: float(np.median(values)) for name, values in times_ms.items()},
+        "measured": [
+            _against("segruntime's import on top of numpy and cv2", float(np.median(extra_ms)), IMPORT_GOAL_MS, "ms"),
+            _against("start of the process to the first mask", float(np.median(times_ms[MASK])), MASK_GOAL_MS, "ms"),
+            _against("peak memory of that process", float(max(memory_mb)), MEMORY_GOAL_MB, "MB"),
+        ],
+        "values_ms": times_ms,
+        "memory_mb": memory_mb,
+    }
+
+
+def _start(program: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Milliseconds from before the start to what the program says, and its peak memory in bytes where it says so."""
+    start = time.monotonic()
+    command = [sys.executable, "-c", *program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode != 0:
+        raise SystemExit(f"cold_start: a child failed: {done.stderr.strip().splitlines()[-1]}")
+    said = [float(line) for line in done.stdout.split()]
+    return (said[0] - start) * 1e3, said[1] if len(said) > 1 else 0.0
+
+
+def _against(name: str, value: float, goal: float, unit: str) -> dict[str, Any]:
+    return {"name": name, "value": value, "unit": unit, "goal": f"≤ {goal:g}", "met": value <= goal}
+
+
+@click.command()
+@click.option("--repeats", type=click.IntRange(1), default=15, show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+def main(repeats: int, as_json: bool) -> None:
+    """Cold start of the runtime in fresh processes."""
+    result = measure(repeats)
+    if as_json:
+        print(json.dumps({"machine": describe_machine(), **result}, indent=1))
+        return
+    for name, value in result["median_ms"].items():
+        print(f"{name:46}{value:8.1f} ms")
+    for row in result["measured"]:
+        missed = "" if row["met"] else "  (not met)"
+        print(f"{row['name']:46}{row['value']:8.1f} {row['unit']}   goal {row['goal']} {row['unit']}{missed}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""What segruntime costs on top of the bare interpreter, and against the usual numpy loop: ratios from one run.
+
+python benchmarks/runtime_overhead.py [--model FILE]… [--threads N] [--rounds N] [--json]
+
+Everything is measured with one interpreter in interleaved rounds, so that drift meets all alike; a ratio is the median of the
+rounds' ratios. The goals are for a network whose bare invoke takes 3–4 ms on the machine; they are printed, never enforced.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+import segruntime
+from segbench.errors import SegBenchError
+from segbench.frames import Frame, drawn_background, drawn_frame
+from segbench.machine import describe_machine
+from segbench.stopwatch import check_mask
+from segruntime import Segmenter, SegRuntimeError
+
+BARE, ALPHA, COMPOSITE, NUMPY = "bare invoke", "frame → alpha", "frame → composite", "numpy loop"
+GOALS = (
+    ("frame → alpha / bare invoke", ALPHA, BARE, "≤", 1.35),
+    ("frame → composite / bare invoke", COMPOSITE, BARE, "≤", 2.3),
+    ("numpy loop / frame → composite", NUMPY, COMPOSITE, "≥", 4.0),
+)
+LARGEST_DIFFERENCE = 2
+
+
+class NumpyLoop:
+    """What people write around a .tflite, numpy for colours, scaling and blending: frame → composite, `(H, W, 3) uint8`."""
+
+    def __init__(self, interpreter: Any) -> None:
+        self._interpreter = interpreter
+        self._input = interpreter.get_input_details()[0]
+        self._output = interpreter.get_output_details()[0]
+
+    def __call__(self, frame: Frame, background: Frame) -> Frame:
+        _, height, width, _ = self._input["shape"]
+        small = cv2.resize(frame[..., ::-1], (int(width), int(height)))
+        self._interpreter.set_tensor(self._input["index"], self._quantize(small.astype(np.float32) / 255)[None])
+        self._interpreter.invoke()
+        mask = self._dequantize(self._interpreter.get_tensor(self._output["index"])[0, ..., 0])
+        alpha = cv2.resize(mask, (frame.shape[1], frame.shape[0]))[..., None]
+        return (alpha * frame.astype(np.float32) + (1 - alpha) * background).astype(np.uint8)
+
+    def _quantize(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        scale, zero_point = self._input["quantization"]
+        return x if scale == 0 else np.round(x / scale + zero_point).astype(self._input["dtype"])
+
+    def _dequantize(self, y: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        scale, zero_point = self._output["quantization"]
+        return y if scale == 0 else (y.astype(np.float32) - zero_point) * scale
+
+
+def measure(model: Path | None, threads: int | None, rounds: int, inner: int, size: tuple[int, int]) -> dict[str, Any]:
+    """One model: medians in ms, ratios, and how far the two composites are apart."""
+    segmenter = segruntime.load(model, backend="tflite", threads=threads)
+    frame, background = drawn_frame(*size), drawn_background(*size)
+    check_mask(segmenter.alpha(frame), segmenter.path, "the drawn frame")
+    calls = _calls(segmenter, frame, background)
+    difference = int(np.abs(calls[COMPOSITE]().astype(int) - calls[NUMPY]()).max())
+    for call in calls.values():
+        _mean_s(call, inner)
+    values_s = [{name: _mean_s(call, inner) for name, call in calls.items()} for _ in range(rounds)]
+    return {
+        "model": segmenter.path.name,
+        "precision": segmenter.contract.input.dtype,
+        "threads": segmenter.threads,
+        "rounds": rounds,
+        "calls_per_round": inner,
+        "median_ms": {name: 1e3 * float(np.median([row[name] for row in values_s])) for name in calls},
+        "ratios": [_ratio(values_s, *goal) for goal in GOALS],
+        "composites_differ_by": difference,
+        "composites_agree": difference <= LARGEST_DIFFERENCE,
+        "values_ms": {name: [round(1e3 * row[name], 5) for row in values_s] for name in calls},
+    }
+
+
+def _calls(segmenter: Segmenter, frame: Frame, background: Frame) -> dict[str, Callable[[], Any]]:
+    # the very interpreter that segruntime runs: a second one would have threads and memory of its own
+    interpreter = segmenter._backend._interpreter  # type: ignore[attr-defined]
+    loop = NumpyLoop(interpreter)
+    return {
+        BARE: interpreter.invoke,
+        ALPHA: lambda: segmenter.alpha(frame),
+        COMPOSITE: lambda: segruntime.composite(frame, segmenter.alpha(frame), background),
+        NUMPY: lambda: loop(frame, background),
+    }
+
+
+def _mean_s(call: Callable[[], Any], count: int) -> float:
+    start = time.perf_counter()
+    for _ in range(count):
+        call()
+    return (time.perf_counter() - start) / count
+
+
+def _ratio(
+    values_s: list[dict[str, float]], name: str, over: str, under: str, sign: str, goal: float
+) -> dict[str, Any]:
+    ratio = float(np.median([row[over] / row[under] for row in values_s]))
+    met = ratio <= goal if sign == "≤" else ratio >= goal
+    return {"name": name, "ratio": ratio, "goal": f"{sign} {goal}", "met": met}
+
+
+def print_result(result: dict[str, Any]) -> None:
+    threads = f"{result['threads']} thread{'s' if result['threads'] > 1 else ''}"
+    print(f"\n{result['model']} ({result['precision']}, {threads}, {result['rounds']} rounds)")
+    for name, value in result["median_ms"].items():
+        print(f"  {name:34}{value:8.2f} ms")
+    for row in result["ratios"]:
+        print(f"  {row['name']:34}{row['ratio']:8.2f}     goal {row['goal']}{'' if row['met'] else '  (not met)'}")
+    print(
+        f"  the composites differ by at most  {result['composites_differ_by']:8} of 255, expected ≤ {LARGEST_DIFFERENCE}"
+    )
+
+
+@click.command()
+@click.option(
+    "--model", "models", multiple=True, type=click.Path(path_type=Path), help="Another .tflite; may be repeated."
+)
+@click.option("--threads", type=int, help="Default: as segruntime.load.")
+@click.option("--rounds", type=click.IntRange(1), default=40, show_default=True)
+@click.option("--inner", type=click.IntRange(1), default=5, show_default=True, help="Calls of each kind in a round.")
+@click.option("--json", "as_json", is_flag=True)
+def main(models: tuple[Path, ...], threads: int | None, rounds: int, inner: int, as_json: bool) -> None:
+    """Frame 1280x720 → alpha and composite against the bare invoke and the usual numpy loop."""
+    try:
+        results = [measure(model, threads, rounds, inner, (1280, 720)) for model in (None, *models)]
+    except (SegRuntimeError, SegBenchError) as error:
+        raise SystemExit(f"runtime_overhead: {error}") from error
+    if as_json:
+        print(json.dumps({"machine": describe_machine(), "results": results}, indent=1))
+    else:
+        for result in results:
+            print_result(result)
+    if not all(result["composites_agree"] for result in results):
+        raise SystemExit("runtime_overhead: the two composites differ by more than they may; the timings mean nothing")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""What the benchmark refuses, and how it says so: what failed, got, expected, what to do.
+
+SegBenchError
+├── OptionError (ValueError)          an option has a value that cannot be used
+├── PictureError (ValueError)         the input picture cannot be used
+├── WrongMaskError (ArithmeticError)  the model gives no mask, so its speed means nothing
+├── WorkerError (RuntimeError)        the measuring process refused its job or died
+└── MissingExtraError (ImportError)   a library of the extra is not installed
+"""
+
+from __future__ import annotations
+
+
+class SegBenchError(Exception):
+    """Everything that segbench refuses on purpose."""
+
+
+class OptionError(SegBenchError, ValueError):
+    """An option has a value that cannot be used."""
+
+
+class PictureError(SegBenchError, ValueError):
+    """The input picture cannot be used."""
+
+
+class WrongMaskError(SegBenchError, ArithmeticError):
+    """The model gives no mask, so its speed means nothing."""
+
+
+class WorkerError(SegBenchError, RuntimeError):
+    """The measuring process refused its job or died."""
+
+
+class MissingExtraError(SegBenchError, ImportError):
+    """A library of the extra is not installed."""
+
+    def __init__(self, what: str, package: str) -> None:
+        super().__init__(f'{what} needs {package}, which is not installed: pip install "segedge[bench]"')

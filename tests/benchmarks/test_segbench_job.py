@@ -1,0 +1,65 @@
+"""What a job accepts, and that it survives the way to the worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from segbench.errors import OptionError
+from segbench.job import Job, parse_size
+
+
+@pytest.mark.parametrize("job", [Job(), Job(model="a.onnx", backend="onnx", threads=3, width=640, height=480, runs=1)])
+def test_job_comes_back_from_json_as_it_was(job: Job) -> None:
+    assert Job.from_json(job.to_json()) == job
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threads": 0}, "threads: got 0, expected a whole number from 1 to 256"),
+        ({"threads": True}, "threads: got True"),
+        ({"threads": "2"}, "threads: got '2'"),
+        ({"backend": "torch"}, "backend: got 'torch', expected one of tflite, onnx"),
+        ({"width": 0, "height": 0}, "size: width: got 0"),
+        ({"width": 640}, "size: got one side"),
+        ({"runs": 0}, "runs: got 0"),
+        ({"warmup": -1}, "warmup: got -1"),
+        ({"seconds": -0.1}, "seconds: got -0.1"),
+        ({"seconds": float("nan")}, "seconds: got nan"),
+        ({"seconds": "2"}, "seconds: got '2'"),
+        ({"model": 7}, "model: got 7, expected the path"),
+        ({"speed": 7}, "unknown field 'speed', known: model, backend"),
+    ],
+)
+def test_unusable_option_is_refused_with_what_was_expected(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        Job.from_json(options)
+
+
+@pytest.mark.parametrize("data", [None, [], "job", 3])
+def test_job_is_an_object(data: object) -> None:
+    with pytest.raises(OptionError, match="expected a JSON object"):
+        Job.from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("640x480", (640, 480)), (" 1280X720 ", (1280, 720)), ("8192x16", (8192, 16))]
+)
+def test_size_is_width_and_height(text: str, size: tuple[int, int]) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "abc", "640", "640x", "x480", "-640x480", "640x480x3", "6.4x4.8", "640x480" * 9, "٦٤٠x480"]
+)
+def test_text_that_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="expected WIDTHxHEIGHT in pixels, like 1280x720"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize("text", ["0x0", "1x1", "8193x720", "999999999x999999999"])
+def test_size_that_no_frame_has_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="expected sides from 16 to 8192 pixels"):
+        parse_size(text)

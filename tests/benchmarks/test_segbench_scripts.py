@@ -1,0 +1,53 @@
+"""The stand-alone scripts run, and what they time is right. How fast it is, they print and nobody enforces."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+SCRIPTS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(script: str, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / script), *arguments, "--json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_runtime_overhead_compares_composites_that_agree() -> None:
+    (result,) = run("runtime_overhead.py", "--rounds", "2", "--inner", "1")["results"]
+    assert result["composites_agree"]
+    assert len(result["ratios"]) == 3
+    assert all(len(values) == 2 for values in result["values_ms"].values())
+
+
+def test_runtime_overhead_refuses_a_missing_model_in_one_line() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(SCRIPTS / "runtime_overhead.py"),
+            "--rounds",
+            "1",
+            "--inner",
+            "1",
+            "--model",
+            "none.tflite",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "runtime_overhead: none.tflite: found nothing there" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_cold_start_measures_imports_first_mask_and_memory() -> None:
+    result = run("cold_start.py", "--repeats", "1")
+    assert [len(values) for values in result["values_ms"].values()] == [1, 1, 1]
+    assert all(row["value"] != 0 for row in result["measured"])
