@@ -11,6 +11,8 @@ from segruntime.errors import ContractError
 
 T = TypeVar("T")
 _MAX_STRING = 4096
+_MAX_NUMBER = 1e9  # of a range, mean or std: far above any, and float32 does not overflow
+_MIN_SCALE, _MAX_SCALE = 1e-12, 1e6
 
 
 class Fields:
@@ -30,7 +32,7 @@ class Fields:
         return self._data[key]
 
     def finish(self) -> None:
-        unknown = sorted(str(key)[:80] for key in self._data if key not in self._seen)
+        unknown = sorted(shown(key).strip("'") for key in self._data if key not in self._seen)
         if unknown:
             raise ContractError(
                 f"contract: unknown field {self._where}{unknown[0]}, known: {', '.join(sorted(self._seen))}"
@@ -55,11 +57,14 @@ class Fields:
         value = self.raw(key)
         if not isinstance(value, (list, tuple)) or len(value) != count:
             self._fail(key, f"{count} numbers")
-        return tuple(self._number(key, item) for item in value)
+        return tuple(self._number(key, item, -_MAX_NUMBER, _MAX_NUMBER) for item in value)
 
     def optional_numbers(self, key: str, count: int) -> tuple[float, ...] | None:
         self._seen.add(key)
         return None if self._data.get(key) is None else self.numbers(key, count)
+
+    def nullable_numbers(self, key: str, count: int) -> tuple[float, ...] | None:
+        return None if self.raw(key) is None else self.numbers(key, count)
 
     def boolean(self, key: str) -> bool:
         value = self.raw(key)
@@ -81,7 +86,7 @@ class Fields:
 
     def string_map(self, key: str) -> dict[str, str]:
         value = self.raw(key)
-        if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        if not isinstance(value, dict) or not all(isinstance(item, str) for item in (*value, *value.values())):
             self._fail(key, "an object of texts")
         return dict(value)
 
@@ -100,8 +105,8 @@ class Fields:
             return {}
         low, high = (-128, 127) if dtype == "int8" else (0, 255)
         scale = self.number("scale")
-        if not 0 < scale < 1e6:
-            self._fail("scale", "a number above 0")
+        if not _MIN_SCALE <= scale <= _MAX_SCALE:
+            self._fail("scale", f"a number from {_MIN_SCALE:g} to {_MAX_SCALE:g}")
         return {"scale": scale, "zero_point": self.integer("zero_point", low, high)}
 
     def part(self, key: str, read: Callable[[object], T]) -> T | None:
@@ -120,9 +125,17 @@ class Fields:
         return float(value)  # type: ignore[arg-type]
 
     def _fail(self, key: str, expected: str) -> None:
-        shown = repr(self._data.get(key))
-        shown = shown if len(shown) <= 80 else shown[:77] + "…"
-        raise ContractError(f"contract: {self._where}{key} is {shown}, expected {expected}; correct the contract")
+        found = shown(self._data.get(key))
+        raise ContractError(f"contract: {self._where}{key} is {found}, expected {expected}; correct the contract")
+
+
+def shown(value: object) -> str:
+    """For a message: one line of at most 80 characters."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, a list nested a thousand deep
+        return f"{_name(value)} too large to print"
+    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def _finite(value: float) -> bool:

@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from segruntime.checked_fields import Fields
+from segruntime.checked_fields import Fields, shown
 from segruntime.embedded_text import MAX_TEXT_BYTES, read_text, with_text
 from segruntime.errors import ContractError
 
 NAME = "segedge.contract"
 VERSION = 1
 MAX_SIDE = 8192
+_MIN_STD = 1e-9
 LAYOUTS = ("NHWC", "NCHW")
 DTYPES = ("float32", "int8", "uint8")
 CLASS_DTYPES = ("int8", "uint8", "int32", "int64")
@@ -58,8 +59,11 @@ class InputSpec:
                 f"contract: input.value_range is {[low, high]}, expected low < high; correct the contract"
             )
         mean, std = f.optional_numbers("mean", 3), f.optional_numbers("std", 3)
-        if (mean is None) != (std is None) or (std is not None and min(std) <= 0):
-            raise ContractError("contract: input.mean and input.std come together, std above 0; correct the contract")
+        if (mean is None) != (std is None) or (std is not None and min(std) < _MIN_STD):
+            raise ContractError(
+                f"contract: input.mean is {mean}, input.std {std}, expected both or none, std at least {_MIN_STD:g}; "
+                "correct the contract"
+            )
         spec = cls(
             width=f.integer("width", 1, MAX_SIDE),
             height=f.integer("height", 1, MAX_SIDE),
@@ -141,8 +145,8 @@ class Source:
             architecture=f.string("architecture"),
             parameters=f.integer("parameters", 0, 10**12),
             preprocessing=f.string("preprocessing"),
-            mean=f.optional_numbers("mean", 3),
-            std=f.optional_numbers("std", 3),
+            mean=f.nullable_numbers("mean", 3),
+            std=f.nullable_numbers("std", 3),
             color=f.choice("color", COLORS),
         )
         f.finish()
@@ -222,10 +226,14 @@ class Contract:
         """
         f = Fields(_parse(data) if isinstance(data, str) else data, "")
         if f.raw("format") != NAME:
-            raise ContractError(f"contract: format is {f.raw('format')!r}, expected {NAME!r}; see docs/contract.md")
+            raise ContractError(
+                f"contract: format is {shown(f.raw('format'))}, expected {NAME!r}; see docs/contract.md"
+            )
         version = f.raw("version")
         if type(version) is not int or version != VERSION:
-            raise ContractError(f"contract: version is {version!r}, expected {VERSION}; update segedge or export again")
+            raise ContractError(
+                f"contract: version is {shown(version)}, expected {VERSION}; update segedge or export again"
+            )
         spec = cls(
             input=InputSpec.from_json(f.raw("input")),
             output=OutputSpec.from_json(f.raw("output")),
@@ -261,13 +269,10 @@ def read_contract(path: str | Path) -> Contract | None:
     """
     path = Path(path)
     text = read_text(path, NAME)
+    if text is not None:
+        return _from_text(text, path)
     beside = path.with_suffix(".contract.json")
-    try:
-        if text is not None:
-            return Contract.from_json(text)
-        return load_contract(beside) if beside.is_file() else None
-    except ContractError as error:
-        raise ContractError(f"{path}: {error}") from error
+    return load_contract(beside) if beside.is_file() else None
 
 
 def load_contract(path: str | Path) -> Contract:
@@ -282,7 +287,7 @@ def load_contract(path: str | Path) -> Contract:
             data = file.read(MAX_TEXT_BYTES + 1)
         if len(data) > MAX_TEXT_BYTES:
             raise ContractError(f"{path}: larger than {MAX_TEXT_BYTES} bytes; this is no contract")
-        return Contract.from_json(data.decode("utf-8"))
+        return _from_text(data.decode("utf-8"), path)
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(f"{path}: cannot be read as UTF-8 JSON ({error})") from error
 
@@ -290,11 +295,11 @@ def load_contract(path: str | Path) -> Contract:
 def require_contract(path: Path, given: Contract | str | Path | Mapping[str, Any] | None) -> Contract:
     """The contract to run a file with: the given one, else the file's own; without any, an error that shows one."""
     if isinstance(given, Contract):
-        return given
+        return Contract.from_json(given.to_json())  # one made by hand is held to the same rules
     if isinstance(given, (str, Path)):
         return load_contract(given)
     if given is not None:
-        return Contract.from_json(dict(given))
+        return Contract.from_json(dict(given) if isinstance(given, Mapping) else given)
     contract = read_contract(path)
     if contract is not None:
         return contract
@@ -311,11 +316,27 @@ def stamp(model: bytes, contract: Contract) -> bytes:
     return with_text(model, NAME, contract.to_text())
 
 
+def _from_text(text: str, path: Path) -> Contract:
+    try:
+        return Contract.from_json(text)
+    except ContractError as error:
+        raise ContractError(f"{path}: {error}") from error
+
+
 def _parse(text: str) -> object:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise ContractError(f"contract: not JSON ({error}); export the file again or correct the contract") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a name that stands twice would mean one thing here and another elsewhere."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{shown(next(name for name in names if names.count(name) > 1))} stands twice in one object")
+    return found
 
 
 def _refuse_constant(name: str) -> float:

@@ -6,8 +6,10 @@ Everything is checked against the real size before it is read: these files come 
 from __future__ import annotations
 
 import io
+import lzma
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,20 @@ from segruntime.errors import ModelFileError
 MAX_TEXT_BYTES = 256 * 1024
 _METADATA_PROPS = 14  # ModelProto.metadata_props in onnx.proto
 _ONNX_FIELDS = range(1, 27)  # field numbers of ModelProto, with room for newer ones
+_MAX_FIELDS = 100_000
 _MAX_ZIP_ENTRIES = 256
+_ZIP_ERRORS = (
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+)
 
 
 def model_kind(path: Path) -> str:
@@ -56,12 +71,25 @@ def read_text(path: Path, name: str) -> str | None:
 
 
 def with_text(model: bytes, name: str, text: str) -> bytes:
-    """The bytes of a TFLite or ONNX model with `text` stored under `name`; one that was there is replaced."""
-    if model[4:8] == b"TFL3":
-        return _into_zip(model, f"{name}.json", text)
-    kept = b"".join(
-        model[start:end] for start, end, field in _fields(model) if not _is_prop(field, model[start:end], name)
-    )
+    """The bytes of a TFLite or ONNX model with `text` stored under `name`; one that was there is replaced.
+
+    Raises:
+        ModelFileError: the model is broken or of neither kind, or the text is larger than 256 KiB.
+    """
+    if len(text.encode()) > MAX_TEXT_BYTES:
+        raise ModelFileError(f"{name}: {len(text.encode())} bytes, at most {MAX_TEXT_BYTES} fit into a model file")
+    try:
+        if model[4:8] == b"TFL3":
+            return _into_zip(model, f"{name}.json", text)
+        if not _looks_like_onnx(model[:64]):
+            raise ModelFileError("model: neither a TFLite flatbuffer (TFL3) nor an ONNX model; export it again")
+        kept = b"".join(
+            model[start:end] for start, end, field in _fields(model) if not _is_prop(field, model[start:end], name)
+        )
+    except ModelFileError:
+        raise
+    except _ZIP_ERRORS as error:
+        raise ModelFileError(f"model: cut off or damaged ({error}); copy or export it again") from error
     entry = _field(1, name.encode()) + _field(2, text.encode())
     return kept + _field(_METADATA_PROPS, entry)
 
@@ -71,7 +99,10 @@ def _from_zip(path: Path, name: str) -> bytes | None:
         with zipfile.ZipFile(path) as archive:
             if len(archive.infolist()) > _MAX_ZIP_ENTRIES:
                 raise ModelFileError(f"{path}: its archive lists more than {_MAX_ZIP_ENTRIES} files; export it again")
-            if name not in archive.namelist():
+            found = archive.namelist().count(name)
+            if found > 1:
+                raise ModelFileError(f"{path}: holds {name} {found} times, expected one; export it again")
+            if not found:
                 return None
             info = archive.getinfo(name)
             if info.file_size > MAX_TEXT_BYTES:
@@ -80,16 +111,14 @@ def _from_zip(path: Path, name: str) -> bytes | None:
                 )
             with archive.open(info) as file:
                 return file.read(MAX_TEXT_BYTES + 1)[: MAX_TEXT_BYTES + 1]
-    except zipfile.BadZipFile as error:
+    except ModelFileError:
+        raise
+    except _ZIP_ERRORS as error:
         if "not a zip" in str(error).lower():
             return None
         raise ModelFileError(
             f"{path}: the archive behind the model is broken ({error}); copy the file again"
         ) from error
-    except (OSError, ValueError, NotImplementedError, RuntimeError, EOFError, struct.error) as error:
-        if isinstance(error, ModelFileError):
-            raise
-        raise ModelFileError(f"{path}: the archive behind the model cannot be read ({error})") from error
 
 
 def _into_zip(model: bytes, name: str, text: str) -> bytes:
@@ -113,22 +142,24 @@ def _into_zip(model: bytes, name: str, text: str) -> bytes:
 
 def _from_onnx(path: Path, name: str) -> bytes | None:
     data = path.read_bytes()
+    found: bytes | None = None
     try:
         for start, end, field in _fields(data):
-            if _is_prop(field, data[start:end], name):
+            if field == _METADATA_PROPS and _is_prop(field, data[start:end], name):
+                if found is not None:
+                    raise ModelFileError(f"{path}: holds {name} twice, expected one; export it again")
                 entry = _payload(data[start:end])
                 values = [_payload(entry[a:b]) for a, b, number in _fields(entry, nested=True) if number == 2]
-                value = values[-1] if values else b""
-                if len(value) > MAX_TEXT_BYTES:
+                found = values[-1] if values else b""
+                if len(found) > MAX_TEXT_BYTES:
                     raise ModelFileError(
-                        f"{path}: {name} inside is {len(value)} bytes, at most {MAX_TEXT_BYTES} expected"
+                        f"{path}: {name} inside is {len(found)} bytes, at most {MAX_TEXT_BYTES} expected"
                     )
-                return value
     except _BrokenProtobufError as error:
         raise ModelFileError(
             f"{path}: the ONNX file is cut off or damaged ({error}); copy or export it again"
         ) from error
-    return None
+    return found
 
 
 class _BrokenProtobufError(ValueError):
@@ -154,9 +185,11 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 def _fields(data: bytes, *, nested: bool = False) -> Iterator[tuple[int, int, int]]:
     """Start, end and number of each top-level field; the lengths are held against the size of the file."""
-    at = 0
+    at = count = 0
     while at < len(data):
-        start = at
+        start, count = at, count + 1
+        if count > _MAX_FIELDS:
+            raise _BrokenProtobufError(f"more than {_MAX_FIELDS} fields")
         tag, at = _varint(data, at)
         wire = tag & 7
         if wire == 0:

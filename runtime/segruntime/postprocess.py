@@ -47,8 +47,8 @@ class Postprocessor:
             FrameError: `out` has another shape or dtype.
         """
         height, width = size
-        if out is not None and (out.shape != size or out.dtype != np.float32 or not out.flags.c_contiguous):
-            raise FrameError(f"out: got {out.shape} {out.dtype}, expected {size} float32, C-contiguous")
+        if out is not None:
+            _check_out(out, size)
         left, top, w, h = region
         map_ = np.ascontiguousarray(self.probability(output)[top : top + h, left : left + w])
         return np.asarray(cv2.resize(map_, (width, height), dst=out, interpolation=cv2.INTER_LINEAR), np.float32)
@@ -58,6 +58,13 @@ class Postprocessor:
             return np.ascontiguousarray(plane, dtype=np.float32)
         bytes_ = np.ascontiguousarray(plane).view(np.uint8)
         return np.asarray(cv2.LUT(bytes_, self._table), dtype=np.float32)
+
+
+def _check_out(out: object, size: tuple[int, int]) -> None:
+    if not isinstance(out, np.ndarray):
+        raise FrameError(f"out: got {type(out).__name__}, expected a numpy array {size} float32")
+    if out.shape != size or out.dtype != np.float32 or not out.flags.c_contiguous or not out.flags.writeable:
+        raise FrameError(f"out: got {out.shape} {out.dtype}, expected {size} float32, C-contiguous and writable")
 
 
 def _dequantization_table(spec: OutputSpec) -> npt.NDArray[np.float32] | None:

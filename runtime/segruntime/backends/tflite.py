@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from segruntime.backends.protocol import TensorInfo
 from segruntime.errors import BackendError, MissingExtraError
+from segruntime.tflite_check import check_tflite
 
 
 def _interpreter_module() -> Any:
@@ -38,8 +39,13 @@ class TfliteBackend:
         self._output_index = interpreter.get_output_details()[0]["index"]
 
     def run(self, tensor: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        self._interpreter.set_tensor(self._input_index, tensor)
-        self._interpreter.invoke()
+        try:
+            self._interpreter.set_tensor(self._input_index, tensor)
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise BackendError(
+                f"{self.library} fails to run the model ({_one_line(error)}); copy or export it again"
+            ) from error
         return np.asarray(self._interpreter.get_tensor(self._output_index))
 
 
@@ -48,9 +54,11 @@ def open_tflite(path: Path, threads: int) -> TfliteBackend:
 
     Raises:
         MissingExtraError: neither ai-edge-litert nor tflite_runtime is installed.
+        ModelFileError: the file is cut off or damaged.
         BackendError: the interpreter refuses the file.
     """
     module = _interpreter_module()
+    check_tflite(path)
     library = module.__name__.split(".")[0]
     try:
         return TfliteBackend(_allocate(module, path, threads, delegates=True), library)
