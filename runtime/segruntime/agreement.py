@@ -40,13 +40,12 @@ def agreement(
     """
     if reference.shape != other.shape or reference.ndim != 2:
         raise FrameError(f"masks: got {reference.shape} and {other.shape}, expected two masks (H, W) of one size")
-    difference = np.abs(reference.astype(np.float64) - other)
+    # what is no number differs as much as two masks can
+    difference = np.nan_to_num(np.abs(reference.astype(np.float64) - other), nan=1.0, posinf=1.0)
     a, b = reference > threshold, other > threshold
-    # a NaN is the largest difference that there is
-    largest = float(difference.max()) if np.isfinite(difference).all() else 1.0
     return Agreement(
-        max_difference=largest,
-        mean_difference=float(np.nan_to_num(difference, nan=1.0).mean()),
+        max_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
         mask_iou=mask_iou(a, b),
         changed_pixels=float((a != b).mean()),
         boundary_f=boundary_f(a, b),
@@ -54,8 +53,14 @@ def agreement(
 
 
 def summed_up(each: Iterable[Agreement]) -> Agreement:
-    """The largest difference of all; the mean over pictures of everything else."""
+    """The largest difference of all; the mean over pictures of everything else.
+
+    Raises:
+        FrameError: there is none.
+    """
     rows = [one.to_json() for one in each]
+    if not rows:
+        raise FrameError("masks: got none, expected at least one pair to sum up")
     mean = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
     return Agreement(**{**mean, "max_difference": max(row["max_difference"] for row in rows)})
 

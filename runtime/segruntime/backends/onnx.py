@@ -11,7 +11,13 @@ import numpy.typing as npt
 from segruntime.backends.protocol import TensorInfo
 from segruntime.errors import BackendError, MissingExtraError
 
-_DTYPES = {"tensor(float)": "float32", "tensor(int8)": "int8", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+}
 _QUIET = 3  # errors only
 
 
