@@ -6,6 +6,8 @@ import json
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -13,7 +15,7 @@ from typing import Any, TypeVar
 import click
 
 from segexport.console import Console, print_file_table, print_inspection
-from segexport.errors import InaccurateError, SegExportError
+from segexport.errors import InaccurateError, MissingExtraError, SegExportError
 from segexport.options import Options, choose_precisions, default_output, parse_size, parse_triple
 from segexport.presets import COLORS, HEADS, PREPROCESSING
 from segexport.report import FileRow
@@ -142,10 +144,12 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
     console = Console(quiet=as_json)
     checkpoint = chosen["checkpoint"]
     options = Options(output=output or default_output(checkpoint), precisions=precisions, timeout_s=timeout, **chosen)
+    _require_torch()
     from segexport.pipeline import export
 
     try:
-        body, rows = export(options, console)
+        with redirect_stdout(sys.stderr):  # a user's own class may print
+            body, rows = export(options, console)
     except SegExportError:
         raise
     except ValueError as error:
@@ -153,6 +157,11 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
     _show(rows, body, as_json, f"{options.checkpoint.name} against PyTorch on {rows[0].pictures} pictures")
     console.note(f"{len([row for row in rows if row.kept])} files in {options.output}")
     _refuse_inaccurate([row for row in rows if not row.kept])
+
+
+def _require_torch() -> None:
+    if find_spec("torch") is None:
+        raise MissingExtraError("torch", "export")
 
 
 def _refuse_inaccurate(rows: list[FileRow]) -> None:
@@ -175,10 +184,12 @@ def inspect(checkpoint: Path, arch: str | None, as_json: bool) -> None:
     \b
     Example:  segexport inspect ckpt.pth --json
     """
+    _require_torch()
     from segexport.errors import ArchitectureError
     from segexport.inspection import inspect as look
 
-    found = look(checkpoint, arch)
+    with redirect_stdout(sys.stderr):
+        found = look(checkpoint, arch)
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:

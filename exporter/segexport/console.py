@@ -34,14 +34,14 @@ class Console:
         if rich is None:
             yield
         else:
-            with rich.status(f"{title} …") as self._status:
+            with rich.status(_escaped(f"{title} …")) as self._status:
                 yield
             self._status = None
         self.note(f"✓ {title}  {time.monotonic() - started:.1f} s")
 
     def say(self, text: str) -> None:
         if self._status is not None:
-            self._status.update(f"{self._title} … {text}".replace("[", "\\["))
+            self._status.update(_escaped(f"{self._title} … {text}"))
 
     def warn(self, text: str) -> None:
         self._print(f"warning: {text}")
@@ -91,17 +91,16 @@ def print_table(title: str | None, header: Cells, rows: Sequence[Cells]) -> None
     if rich is None:
         sys.stdout.write(_aligned(title, header, rows))
         return
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_header=any(header))
+    table = Table(title=title and _escaped(title), title_justify="left", show_header=any(header))
     for index, name in enumerate(header):
         numbers = index > 0 and bool(name)
         table.add_column(
             name, justify="right" if numbers else "left", no_wrap=numbers or bool(name) or index == 0, overflow="fold"
         )
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(_escaped(cell) for cell in row))
     rich.print(table)
 
 
@@ -124,6 +123,13 @@ def _aligned(title: str | None, header: Cells, rows: Sequence[Cells]) -> str:
     widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     return "\n".join([*([title] if title else []), *text]) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Brackets in file names are no markup."""
+    from rich.markup import escape
+
+    return escape(text)
 
 
 def _rich_console(stream: Any) -> Any:

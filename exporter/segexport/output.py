@@ -24,16 +24,23 @@ class Staging:
 
     def __init__(self, output: Path, names: Iterable[str], *, overwrite: bool) -> None:
         self.output = output
-        there = [name for name in names if (output / name).exists()]
+        there = [name for name in names if os.path.lexists(output / name)]
         if there and not overwrite:
             raise OutputError(
                 f"{output}: {there[0]} is already there{_more(there)}; nothing was changed. Give --overwrite or --output DIR"
+            )
+        folders = [name for name in there if (output / name).is_dir()]
+        if folders:
+            raise OutputError(
+                f"{output}: {folders[0]} is a folder{_more(folders)}, expected a file or nothing; nothing was changed. "
+                "Move it away or give another --output"
             )
         self._made = _missing_parents(output)
         try:
             output.mkdir(parents=True, exist_ok=True)
             _remove_stale(output)
-            self.path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=output))
+            # absolute: the converters work in a folder of their own, and before Python 3.12 mkdtemp keeps a relative one
+            self.path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=output)).absolute()
         except OSError as error:
             self._remove_made()
             raise OutputError(
@@ -82,7 +89,7 @@ def _remove_stale(output: Path) -> None:
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # a number that no process can have
         return False
     except OSError:
         return True

@@ -60,7 +60,7 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
     with Staging(options.output, [*names.values(), REPORT, REFERENCE], overwrite=options.overwrite) as staging:
         with console.step(f"read {options.checkpoint.name}"):
             subject = prepare(options)
-        pictures = collect_pictures(options.calibration, most=options.pictures)
+        pictures = collect_pictures(options.calibration, most=options.pictures, size=subject.size)
         paths = {kind: staging.path / name for kind, name in names.items()}
         with console.step("PyTorch's masks"):
             reference = ask_pytorch(subject.graph, pictures.measure, pictures.measure_names, subject.size, console.say)

@@ -58,7 +58,11 @@ def choose_preprocessing(
         return PREPROCESSING[name or DEFAULT_PREPROCESSING], assumed
     if name is not None:
         raise ValueError(f"--preprocess {name} and --mean/--std exclude each other; give one of them")
-    mean, std = tuple(mean or (0.0,) * 3), tuple(std or (1.0,) * 3)
+    if mean is None or std is None:
+        given, other = ("--std", "--mean") if mean is None else ("--mean", "--std")
+        neutral = "--mean 0" if mean is None else "--std 1"
+        raise ValueError(f"{given} without {other}: give both ({neutral} where training used none)")
+    mean, std = tuple(mean), tuple(std)
     if max(map(abs, mean)) > 2 or max(std) > 2 or min(std) <= 0:
         raise ValueError(
             f"--mean {mean} --std {std}: expected values for pictures scaled to 0..1, std above 0; "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +12,27 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segexport.errors import OutputError
+from segexport.errors import CheckpointError, OutputError
 from segexport.pictures import Picture
 
 FILE_NAME = "reference.npz"
 KEPT = 16
 THRESHOLD = 0.5
 ALMOST_NONE = 0.001  # of the pixels
+_MOST_BYTES = 2**31  # 16 pictures and masks of 4096x4096 take 1.9 GB
+_NPZ_ERRORS = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +73,37 @@ def load_reference(path: Path) -> Reference:
         OutputError: missing or damaged.
     """
     try:
+        _check_declared_size(path)
         with np.load(path, allow_pickle=False) as stored:
-            return Reference(
+            reference = Reference(
                 frames=np.asarray(stored["frames"], np.uint8),
                 masks=np.asarray(stored["masks"], np.float32),
-                names=tuple(str(name) for name in stored["names"]),
+                names=tuple(str(name) for name in np.atleast_1d(stored["names"])),
                 largest_logit=float(stored["largest_logit"]),
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        _check_shapes(reference)
+    except _NPZ_ERRORS as error:
         raise OutputError(
             f"{path}: the reference masks cannot be read ({error}); export the checkpoint again"
         ) from error
+    return reference
+
+
+def _check_declared_size(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        declared = sum(info.file_size for info in archive.infolist())
+    if declared > _MOST_BYTES:
+        raise ValueError(f"unpacks to {declared} bytes, at most {_MOST_BYTES} expected")
+
+
+def _check_shapes(reference: Reference) -> None:
+    frames, masks, count = reference.frames, reference.masks, len(reference.names)
+    if frames.ndim != 4 or frames.shape[3] != 3 or masks.ndim != 3 or not len(frames) == len(masks) == count > 0:
+        raise ValueError(
+            f"frames {frames.shape}, masks {masks.shape}, {count} names; expected (N, H, W, 3), (N, h, w), N above 0"
+        )
+    if not np.isfinite(masks).all():
+        raise ValueError("masks hold NaN or infinity, expected probabilities")
 
 
 def ask_pytorch(
@@ -77,7 +113,11 @@ def ask_pytorch(
     size: tuple[int, int],
     say: Callable[[str], None],
 ) -> Reference:
-    """Run the deployable graph on every picture, through the runtime's preprocessing; `size` is (height, width)."""
+    """Run the deployable graph on every picture, through the runtime's preprocessing; `size` is (height, width).
+
+    Raises:
+        CheckpointError: a logit is NaN or infinite; no file could be compared with that.
+    """
     import cv2
     import torch
 
@@ -98,5 +138,11 @@ def ask_pytorch(
             logits = graph.logits(torch.from_numpy(preprocess(frame).copy()))
             masks.append(graph.head(logits)[0, 0].numpy().astype(np.float32))
             largest = max(largest, float(graph.head.margin(logits).abs().max()))
+            finite = bool(logits.isfinite().all())
+        if not finite:
+            raise CheckpointError(
+                f"PyTorch itself gives NaN or infinite logits for picture {names[index]}, expected numbers; "
+                "the weights are damaged, or --preprocess, --mean or --std is far from what training used"
+            )
         frames.append(frame)
     return Reference(frames=np.stack(frames), masks=np.stack(masks), names=names, largest_logit=largest)

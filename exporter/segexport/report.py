@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from segexport.errors import OutputError
 
 FILE_NAME = "report.json"
 FORMAT, VERSION = "segedge.report", 1
+_JSON_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "dict[str, float | None]": (dict,),
+}
+_BOUND = {"max_difference", "mask_iou", "relative_to"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +47,14 @@ class FileRow:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> FileRow:
-        return cls(**{**data, "float_layers": tuple(data["float_layers"])})
+        row = cls(**{**data, "float_layers": tuple(data["float_layers"])})
+        for field in fields(cls):
+            kinds, value = _JSON_KINDS.get(str(field.type)), getattr(row, field.name)
+            if kinds is not None and type(value) not in kinds:
+                raise ValueError(f"files: {field.name} is {value!r}, expected {field.type}")
+        if set(row.bound) != _BOUND or not all(type(v) in (int, float, NoneType) for v in row.bound.values()):
+            raise ValueError(f"files: bound is {row.bound!r}, expected {', '.join(sorted(_BOUND))}")
+        return row
 
 
 def write_report(path: Path, body: dict[str, Any]) -> None:
@@ -60,5 +76,5 @@ def read_report(folder: Path) -> tuple[dict[str, Any], list[FileRow]]:
         if body["format"] != FORMAT or body["version"] != VERSION:
             raise ValueError(f"format {body['format']!r} version {body['version']!r}")
         return body, [FileRow.from_json(row) for row in body["files"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise OutputError(f"{path}: cannot be read as a report of version {VERSION} ({error}); export again") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from segexport.convert.worker import Say, serve
 
-_BIAS_FAILURE = re.compile(r"Failed to quantize bias tensor for op (\w+) with op\s+id (\d+)")
+_BIAS_FAILURE = re.compile(r"Failed to quantize bias tensor for op ([\w.]+) with op\s+id (\d+)")
 _MOST_FLOAT_LAYERS = 64
 
 

@@ -47,6 +47,8 @@ def write_onnx(graph: Deployable, height: int, width: int, path: Path) -> None:
                 external_data=False,
                 verbose=False,
             )
+    except OSError:
+        raise  # the disk's fault, not the network's
     except Exception as error:
         cause = error.__cause__ or error
         first = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)

@@ -1,0 +1,137 @@
+"""One tiny trained network, forty drawn pictures, and one real export of them that all tests share."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from segexport.networks.unet import UNet
+from segexport.pictures import draw_pictures
+
+SIZE = 32
+MEAN, STD = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A checkpoint that separates light from dark, and the folder of pictures it was trained on."""
+
+    checkpoint: Path
+    pictures: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def refusal(self) -> str:
+        """The one line after all progress and warnings."""
+        return self.err.rstrip("\n").rpartition("\n")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """`segexport tflite CHECKPOINT --calibration PICTURES --json`, run as a command."""
+
+    folder: Path
+    trained: Trained
+    ran: Ran
+    body: dict[str, Any]
+
+    def row(self, precision: str) -> dict[str, Any]:
+        return next(row for row in self.body["files"] if row["precision"] == precision)
+
+    def path(self, precision: str) -> Path:
+        return self.folder / self.row(precision)["name"]
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A U-Net of widths 4-8 after sixty steps: its masks are neither empty nor full, its batch norms are lively."""
+    folder = tmp_path_factory.mktemp("trained")
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    drawn = draw_pictures(40, size=96, seed=11)
+    for index, picture in enumerate(drawn):
+        cv2.imwrite(str(pictures / f"{index:02}.png"), picture)
+    torch.manual_seed(3)
+    network = UNet([4, 8])
+    small = np.stack([cv2.resize(picture, (SIZE, SIZE))[:, :, ::-1] for picture in drawn])
+    images = (torch.from_numpy(small.transpose(0, 3, 1, 2) / np.float32(255)) - MEAN) / STD
+    light = (images.mean(1, keepdim=True) > 0).float()
+    optimizer = torch.optim.AdamW(network.parameters(), 0.01, weight_decay=0.3)
+    for _ in range(60):
+        loss = F.binary_cross_entropy_with_logits(network(images), light)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    torch.save(network.state_dict(), folder / "tiny.pth")
+    return Trained(checkpoint=folder / "tiny.pth", pictures=pictures)
+
+
+@pytest.fixture(scope="session")
+def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """The real pipeline, once, from a relative path and into a relative folder as people type them."""
+    here = trained.checkpoint.parent
+    words = ["tiny.pth", "--calibration", "pictures", "--size", str(SIZE), "--output", "out", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "segexport", "tflite", *words], cwd=here, capture_output=True, text=True, check=False
+    )
+    ran = Ran(code=done.returncode, out=done.stdout, err=done.stderr)
+    assert ran.code == 0, ran.err
+    return Exported(folder=here / "out", trained=trained, ran=ran, body=json.loads(ran.out))
+
+
+@pytest.fixture
+def segexport(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ran]]:
+    """The command line in this process: `segexport("inspect", path)`."""
+    from segexport.cli import main
+
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*words: object) -> Ran:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["segexport", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        captured = capsys.readouterr()
+        return Ran(code=code, out=captured.out, err=captured.err)
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def copied_converters(monkeypatch: pytest.MonkeyPatch, exported: Exported) -> None:
+    """Instead of converting for ten seconds: the files that the one real export made."""
+
+    def floats(onnx_path: Path, files: dict[str, Path], folder: Path, **_: Any) -> None:
+        for name, path in files.items():
+            path.write_bytes(exported.path(name).read_bytes())
+
+    def int8(float32: Path, path: Path, pictures: Any, folder: Path, **_: Any) -> tuple[str, ...]:
+        path.write_bytes(exported.path("int8").read_bytes())
+        return ()
+
+    monkeypatch.setattr("segexport.pipeline.write_float_tflite", floats)
+    monkeypatch.setattr("segexport.pipeline.write_int8_tflite", int8)

@@ -1,0 +1,282 @@
+"""Checkpoint → files, end to end: what stands on disk, what each file says about itself, what happens over the bound."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ai_edge_litert.interpreter import Interpreter
+
+from segexport.console import Console
+from segexport.errors import CheckpointError, MissingExtraError
+from segexport.networks.unet import UNet
+from segexport.options import Options
+from segexport.pictures import draw_pictures
+from segexport.pipeline import export
+from segexport.precisions import PRECISIONS, Bound, Precision
+from segexport.reference import Reference
+from segruntime import load, read_contract
+
+QUIET = Console(quiet=True)
+
+
+def options(exported: Any, output: Path, **changes: Any) -> Options:
+    trained = exported.trained
+    words = {"precisions": ("float32", "float16", "int8"), "calibration": trained.pictures, "size": (32, 32)}
+    return Options(checkpoint=trained.checkpoint, output=output, **{**words, **changes})
+
+
+def test_every_file_stands_under_its_name_and_nothing_else(exported: Any) -> None:
+    assert sorted(path.name for path in exported.folder.iterdir()) == [
+        "reference.npz",
+        "report.json",
+        "tiny.onnx",
+        "tiny_float16.tflite",
+        "tiny_float32.tflite",
+        "tiny_int8.tflite",
+    ]
+
+
+def test_files_in_the_report_are_the_ones_on_disk(exported: Any) -> None:
+    assert [row["precision"] for row in exported.body["files"]] == ["onnx", "float32", "float16", "int8"]
+    for row in exported.body["files"]:
+        data = (exported.folder / row["name"]).read_bytes()
+        assert (row["sha256"], row["size_bytes"]) == (hashlib.sha256(data).hexdigest(), len(data))
+        assert (row["kept"], row["within_bound"], row["pictures"]) == (True, True, 20)
+
+
+@pytest.mark.parametrize("precision", ["onnx", "float32", "float16", "int8"])
+def test_contract_in_the_file_tells_where_it_comes_from(exported: Any, precision: str) -> None:
+    contract = read_contract(exported.path(precision))
+    assert contract is not None
+    assert contract.source is not None
+    assert contract.conversion is not None
+    weights = torch.load(exported.trained.checkpoint)
+    counted = sum(t.numel() for k, t in weights.items() if not k.endswith(("num_batches_tracked", "mean", "var")))
+    assert contract.source.checkpoint == "tiny.pth"
+    assert contract.source.sha256 == hashlib.sha256(exported.trained.checkpoint.read_bytes()).hexdigest()
+    assert (contract.source.architecture, contract.source.parameters) == ("unet", counted)
+    assert (contract.source.preprocessing, contract.source.color) == ("imagenet", "rgb")
+    assert contract.source.mean == (0.485, 0.456, 0.406)
+    assert contract.conversion.precision == ("float32" if precision == "onnx" else precision)
+    assert contract.conversion.calibration_count == (20 if precision == "int8" else 0)
+    assert (contract.conversion.calibration_sha256 is None) == (precision != "int8")
+    assert contract.conversion.float_layers == ()
+    assert contract.conversion.tools["torch"].split("+")[0] == torch.__version__.split("+")[0]
+
+
+@pytest.mark.parametrize("precision", ["onnx", "float32", "float16", "int8"])
+def test_contract_in_the_file_states_the_reports_numbers(exported: Any, precision: str) -> None:
+    contract, row = read_contract(exported.path(precision)), exported.row(precision)
+    assert contract is not None
+    assert contract.parity is not None
+    for name in ("pictures", "max_difference", "mean_difference", "mask_iou", "changed_pixels", "boundary_f"):
+        assert getattr(contract.parity, name) == row[name], name
+    assert contract.parity.within_bound is True
+    assert contract.parity.bound == row["bound_text"]
+    assert contract.parity.picture_source == "pictures of the calibration folder that did not calibrate"
+
+
+def test_input_and_output_of_every_file_are_the_same_but_for_layout_and_bytes(exported: Any) -> None:
+    for precision in ("onnx", "float32", "float16", "int8"):
+        contract = read_contract(exported.path(precision))
+        assert contract is not None
+        assert (contract.input.height, contract.input.width, contract.input.color) == (32, 32, "rgb")
+        assert contract.input.value_range == (0.0, 1.0)
+        assert contract.input.mean is None
+        assert contract.input.layout == contract.output.layout == ("NCHW" if precision == "onnx" else "NHWC")
+        assert (contract.output.meaning, contract.output.channels, contract.output.labels) == (
+            "probability",
+            1,
+            ("person",),
+        )
+        assert contract.input.dtype == contract.output.dtype == ("int8" if precision == "int8" else "float32")
+
+
+def test_int8_takes_camera_bytes_as_they_are(exported: Any) -> None:
+    details = Interpreter(str(exported.path("int8"))).get_input_details()[0]
+    assert details["dtype"] == np.int8
+    assert np.float32(details["quantization"][0]) == np.float32(1 / 255)
+    assert details["quantization"][1] == -128
+    segmenter = load(exported.path("int8"))
+    frame = np.arange(32 * 32 * 3, dtype=np.uint32).reshape(32, 32, 3).astype(np.uint8)
+    expected = (frame[:, :, ::-1].astype(np.int16) - 128).astype(np.int8)
+    np.testing.assert_array_equal(segmenter.preprocess(frame)[0], expected)
+
+
+def test_int8_runs_on_xnnpack(exported: Any) -> None:
+    interpreter = Interpreter(str(exported.path("int8")))
+    interpreter.allocate_tensors()
+    assert "DELEGATE" in {op["op_name"] for op in interpreter._get_ops_details()}
+    load(exported.path("int8"))  # without the warning that XNNPACK refused it, which would be an error here
+
+
+def test_numbers_in_the_report_can_be_measured_again_with_numpy(exported: Any) -> None:
+    with np.load(exported.folder / "reference.npz", allow_pickle=False) as stored:
+        frames, masks = stored["frames"], stored["masks"]
+    segmenter = load(exported.path("int8"))
+    ious, changed = [], []
+    for frame, mask in zip(frames, masks, strict=True):
+        hard, other = mask > 0.5, segmenter.alpha(frame) > 0.5
+        ious.append((hard & other).sum() / (hard | other).sum())
+        changed.append((hard != other).mean())
+    assert 0.95 <= np.mean(ious) < 1
+    # the report holds 20 pictures, the folder keeps 16 of them
+    assert abs(np.mean(ious) - exported.row("int8")["mask_iou"]) < 0.02
+    assert abs(np.mean(changed) - exported.row("int8")["changed_pixels"]) < 0.02
+
+
+def test_reference_masks_are_pytorchs_own(exported: Any) -> None:
+    network = UNet([4, 8])
+    network.load_state_dict(torch.load(exported.trained.checkpoint))
+    network.eval()
+    with np.load(exported.folder / "reference.npz", allow_pickle=False) as stored:
+        frames, masks, names = stored["frames"], stored["masks"], stored["names"]
+    rgb = frames[..., ::-1] / 255
+    images = (rgb - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(images.transpose(0, 3, 1, 2).astype(np.float32))).sigmoid()[:, 0]
+    np.testing.assert_allclose(masks, expected.numpy(), atol=1e-5)
+    assert list(names) == [f"{k:02}.png" for k in range(1, 33, 2)]  # every second picture measures
+
+
+def test_onnx_and_float32_agree_on_frames_of_any_size(exported: Any) -> None:
+    onnx, tflite = load(exported.path("onnx")), load(exported.path("float32"))
+    for frame in [*draw_pictures(2, size=97, seed=5), draw_pictures(1, seed=6)[0][:31, :200]]:
+        np.testing.assert_allclose(onnx.alpha(frame), tflite.alpha(frame), atol=1e-3)
+
+
+def tighten(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """No file can hold this."""
+    kind = PRECISIONS[name]
+    monkeypatch.setitem(
+        PRECISIONS, name, Precision(suffix=kind.suffix, calibrated=kind.calibrated, bound=Bound(mask_iou=1.1))
+    )
+
+
+@pytest.mark.usefixtures("copied_converters")
+def test_a_file_over_its_bound_is_not_left_and_the_others_stay(
+    exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segexport: Callable[..., Any]
+) -> None:
+    tighten(monkeypatch, "int8")
+    trained = exported.trained
+    words = (trained.checkpoint, "--calibration", trained.pictures, "--size", 32, "--output", tmp_path / "out")
+    ran = segexport("tflite", *words, "--json")
+    assert ran.code == 1
+    assert ran.refusal.startswith("segexport: tiny_int8.tflite: does not give PyTorch's mask: largest difference 0.")
+    assert f"mask IoU {exported.row('int8')['mask_iou']:.4f}" in ran.refusal
+    assert "on 20 pictures" in ran.refusal
+    assert "expected mask IoU at least 1.1" in ran.refusal
+    assert "--allow-inaccurate keeps it" in ran.refusal
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"tiny.onnx", "tiny_float32.tflite", "tiny_float16.tflite", "report.json", "reference.npz"}
+    body = json.loads(ran.out)
+    assert {row["name"]: row["kept"] for row in body["files"]}["tiny_int8.tflite"] is False
+
+
+@pytest.mark.usefixtures("copied_converters")
+def test_allow_inaccurate_keeps_the_file_and_its_contract_says_so(
+    exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segexport: Callable[..., Any]
+) -> None:
+    tighten(monkeypatch, "float32")
+    trained = exported.trained
+    words = (trained.checkpoint, "--precision", "float32", "--size", 32, "--output", tmp_path / "out")
+    ran = segexport("tflite", *words, "--allow-inaccurate")
+    assert ran.code == 0, ran.err
+    assert "over, kept" in ran.out
+    contract = read_contract(tmp_path / "out" / "tiny_float32.tflite")
+    assert contract is not None
+    assert contract.parity is not None
+    assert contract.parity.within_bound is False
+    assert contract.parity.picture_source == "drawn by segexport"
+    again = segexport("verify", tmp_path / "out")
+    assert again.code == 1
+    assert "tiny_float32.tflite: does not give PyTorch's mask" in again.refusal
+
+
+@pytest.mark.usefixtures("copied_converters")
+def test_only_int8_leaves_no_float_file(exported: Any, tmp_path: Path) -> None:
+    export(options(exported, tmp_path / "out", precisions=("int8",)), QUIET)
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".onnx", ".tflite", ".npz", ".json"}
+    assert [path.name for path in (tmp_path / "out").glob("*.tflite")] == ["tiny_int8.tflite"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_give_no_numbers_are_refused_before_any_conversion(
+    exported: Any, tmp_path: Path, value: float
+) -> None:
+    weights = torch.load(exported.trained.checkpoint)
+    weights["final_conv.bias"][:] = value
+    torch.save(weights, tmp_path / "broken.pth")
+    chosen = Options(checkpoint=tmp_path / "broken.pth", output=tmp_path / "out", precisions=("int8",), size=(32, 32))
+    with pytest.raises(CheckpointError, match=r"PyTorch itself gives NaN or infinite logits for picture drawn 1"):
+        export(chosen, QUIET)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mask_without_anybody_is_said(exported: Any, tmp_path: Path, segexport: Callable[..., Any]) -> None:
+    weights = torch.load(exported.trained.checkpoint)
+    weights["final_conv.bias"][:] = -1000
+    torch.save(weights, tmp_path / "nobody.pth")
+    ran = segexport("onnx", tmp_path / "nobody.pth", "--size", 32, "--preprocess", "imagenet")
+    assert "warning: PyTorch's own mask finds nobody in all 8 pictures" in ran.err
+    assert ran.code == 0
+
+
+@pytest.mark.parametrize(
+    ("level", "doubt"), [(0.0, "finds nobody"), (0.49, "finds nobody"), (1.0, "takes everything for the person")]
+)
+def test_masks_that_are_all_one_thing_are_doubted(level: float, doubt: str) -> None:
+    masks = np.full((2, 50, 50), level, np.float32)
+    frames = np.zeros((2, 50, 50, 3), np.uint8)
+    reference = Reference(frames=frames, masks=masks, names=("a", "b"), largest_logit=1.0)
+    (sentence,) = reference.doubts()
+    assert f"PyTorch's own mask {doubt} in all 2 pictures" in sentence
+    masks[1, :25] = 1.0 - round(level)
+    assert reference.doubts() == ()
+
+
+@pytest.mark.parametrize("module", ["onnx2tf", "tensorflow", "ai_edge_quantizer"])
+def test_a_missing_converter_is_named_with_the_command_that_installs_it(
+    exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    from segexport.convert import tflite_export
+
+    real = tflite_export.find_spec
+    monkeypatch.setattr(tflite_export, "find_spec", lambda name: None if name == module else real(name))
+    if module == "ai_edge_quantizer":
+        monkeypatch.setattr("segexport.pipeline.write_float_tflite", lambda *_, **__: None)
+    with pytest.raises(MissingExtraError, match=rf"{module} is not installed.*pip install \"segedge\[export\]\""):
+        export(options(exported, tmp_path / "out"), QUIET)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_layer_that_int8_cannot_hold_stays_in_float_and_is_named(
+    exported: Any, tmp_path: Path, segexport: Callable[..., Any]
+) -> None:
+    weights = torch.load(exported.trained.checkpoint)
+    # a bias of 1 beside weights of 1e-9: in steps of their scale it is larger than an int32
+    weights["ups.0.weight"][:, 0] = 1e-9
+    weights["ups.0.bias"][0] = 1.0
+    torch.save(weights, tmp_path / "stiff.pth")
+    words = ("--calibration", exported.trained.pictures, "--precision", "float32,int8", "--size", 32)
+    ran = segexport("tflite", tmp_path / "stiff.pth", *words, "--output", tmp_path / "out", "--allow-inaccurate")
+    assert ran.code == 0, ran.err
+    contract = read_contract(tmp_path / "out" / "stiff_int8.tflite")
+    assert contract is not None
+    assert contract.conversion is not None
+    (layer,) = contract.conversion.float_layers
+    assert f"warning: int8: ai-edge-quantizer cannot hold 1 layers in int8, left in float: {layer}" in ran.err
+    float32 = Interpreter(str(tmp_path / "out" / "stiff_float32.tflite"))
+    names = {detail["index"]: detail["name"] for detail in float32.get_tensor_details()}
+    (op,) = [op for op in float32._get_ops_details() if names.get(op["outputs"][0]) == layer]
+    assert op["op_name"] == "TRANSPOSE_CONV"
+    alpha = load(tmp_path / "out" / "stiff_int8.tflite").alpha(draw_pictures(1)[0])
+    assert np.isfinite(alpha).all()

@@ -1,0 +1,185 @@
+"""Comparing an export again, on a machine that has the runtime only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segexport.errors import InaccurateError, OutputError
+from segexport.verify import require_all_within, verify
+from segruntime.errors import MissingExtraError
+
+
+def silent(_: str) -> None:
+    pass
+
+
+@pytest.fixture
+def folder(exported: Any, tmp_path: Path) -> Path:
+    """A copy of the export, to be damaged."""
+    return Path(shutil.copytree(exported.folder, tmp_path / "copy"))
+
+
+def change_report(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    body = json.loads((folder / "report.json").read_text())
+    change(body)
+    (folder / "report.json").write_text(json.dumps(body))
+
+
+def change_reference(folder: Path, **changes: Any) -> None:
+    with np.load(folder / "reference.npz", allow_pickle=False) as stored:
+        arrays = dict(stored)
+    arrays.update({name: change(arrays[name]) for name, change in changes.items()})
+    np.savez_compressed(folder / "reference.npz", **arrays)
+
+
+def test_an_export_passes_and_gives_the_same_numbers_for_what_it_kept(exported: Any) -> None:
+    rows, skipped = verify(exported.folder, silent)
+    require_all_within(rows)
+    assert skipped == []
+    assert [row.precision for row in rows] == ["onnx", "float32", "float16", "int8"]
+    for row in rows:
+        assert row.pictures == 16
+        assert row.within_bound
+        assert row.max_difference <= exported.row(row.precision)["max_difference"] + 1e-6
+
+
+def test_it_runs_without_torch_and_without_any_converter(exported: Any) -> None:
+    script = (
+        f"import sys; sys.argv = ['segexport', 'verify', {str(exported.folder)!r}, '--json']\n"
+        "from segexport.cli import main; main()\n"
+        "heavy = {'torch', 'onnx', 'onnx2tf', 'onnxscript', 'tensorflow', 'ai_edge_quantizer'} & sys.modules.keys()\n"
+        "sys.stderr.write(f'heavy: {sorted(heavy)}\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "heavy: []"
+    body = json.loads(done.stdout)
+    assert [row["within_bound"] for row in body["files"]] == [True] * 4
+
+
+def test_the_folder_is_left_as_it_was(exported: Any, folder: Path) -> None:
+    verify(folder, silent)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
+        p.name: p.read_bytes() for p in exported.folder.iterdir()
+    }
+
+
+def test_another_model_under_the_name_is_refused(folder: Path, segexport: Callable[..., Any]) -> None:
+    shutil.copy(folder / "tiny_float16.tflite", folder / "tiny_float32.tflite")
+    ran = segexport("verify", folder)
+    assert ran.code == 1
+    assert ran.refusal == (
+        f"segexport: {folder / 'tiny_float32.tflite'}: is not the file that was exported (its SHA-256 differs); "
+        "copy it again or export again"
+    )
+
+
+def test_another_model_whose_digest_was_put_into_the_report_fails_with_numbers(
+    folder: Path, segexport: Callable[..., Any]
+) -> None:
+    other = (folder / "tiny_int8.tflite").read_bytes()
+    (folder / "tiny_float32.tflite").write_bytes(other)
+
+    def forge(body: dict[str, Any]) -> None:
+        body["files"][1]["sha256"] = hashlib.sha256(other).hexdigest()
+
+    change_report(folder, forge)
+    ran = segexport("verify", folder, "--json")
+    assert ran.code == 1
+    assert ran.refusal.startswith("segexport: tiny_float32.tflite: does not give PyTorch's mask: largest difference 0.")
+    assert ran.refusal.endswith("expected largest difference at most 0.001")
+    assert [row["within_bound"] for row in json.loads(ran.out)["files"]] == [True, False, True, True]
+
+
+def test_altered_reference_masks_fail_every_file(folder: Path) -> None:
+    change_reference(folder, masks=lambda masks: 1 - masks)
+    rows, _ = verify(folder, silent)
+    assert [row.within_bound for row in rows] == [False] * 4
+    with pytest.raises(InaccurateError) as caught:
+        require_all_within(rows)
+    assert str(caught.value).count("does not give PyTorch's mask") == 4
+
+
+def test_masks_of_nan_are_no_reference(folder: Path) -> None:
+    change_reference(folder, masks=lambda masks: np.full_like(masks, np.nan))
+    with pytest.raises(OutputError, match=r"reference masks cannot be read \(masks hold NaN or infinity"):
+        verify(folder, silent)
+
+
+def test_a_missing_file_is_named(folder: Path, segexport: Callable[..., Any]) -> None:
+    (folder / "tiny_float16.tflite").unlink()
+    ran = segexport("verify", folder)
+    assert ran.code == 1
+    assert "tiny_float16.tflite: is in the report and not in the folder; export again" in ran.refusal
+
+
+def test_a_file_that_was_over_its_bound_is_not_looked_for(folder: Path) -> None:
+    (folder / "tiny_int8.tflite").unlink()
+    change_report(folder, lambda body: body["files"][3].update(kept=False))
+    rows, _ = verify(folder, silent)
+    assert [row.precision for row in rows] == ["onnx", "float32", "float16"]
+
+
+@pytest.mark.parametrize("make", [lambda folder: folder.mkdir(), lambda folder: None])
+def test_a_folder_without_a_report_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "there")
+    with pytest.raises(
+        OutputError, match=r"there: no report\.json in it, expected a folder that `segexport onnx\|tflite`"
+    ):
+        verify(tmp_path / "there", silent)
+
+
+def test_files_whose_interpreter_is_missing_are_left_out_and_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, segexport: Callable[..., Any]
+) -> None:
+    import segexport.verify as module
+
+    real = module.compare
+
+    def without_onnx(path: Path, *rest: Any) -> Any:
+        if path.suffix == ".onnx":
+            raise MissingExtraError("an .onnx file", "onnxruntime", "onnx")
+        return real(path, *rest)
+
+    monkeypatch.setattr(module, "compare", without_onnx)
+    ran = segexport("verify", folder, "--json")
+    assert ran.code == 0
+    assert "warning: left out: tiny.onnx: an .onnx file needs onnxruntime" in ran.err
+    body = json.loads(ran.out)
+    assert len(body["files"]) == 3
+    assert len(body["skipped"]) == 1
+
+
+def test_nothing_that_could_be_compared_is_no_success(folder: Path) -> None:
+    change_report(folder, lambda body: body.update(files=[]))
+    with pytest.raises(OutputError, match="no file could be compared: the report lists none"):
+        verify(folder, silent)
+
+
+def test_a_name_that_leads_out_of_the_folder_is_looked_for_inside(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.onnx"
+    shutil.copy(folder / "tiny.onnx", outside)
+    change_report(folder, lambda body: body["files"][0].update(name="../outside.onnx"))
+    with pytest.raises(OutputError, match=r"copy/outside\.onnx: is in the report and not in the folder"):
+        verify(folder, silent)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_cut_reference_is_refused(folder: Path, share: float, segexport: Callable[..., Any]) -> None:
+    data = (folder / "reference.npz").read_bytes()
+    (folder / "reference.npz").write_bytes(data[: int(len(data) * share)])
+    ran = segexport("verify", folder)
+    assert ran.code == 1
+    assert ran.refusal.startswith(f"segexport: {folder / 'reference.npz'}: the reference masks cannot be read (")
+    assert ran.refusal.endswith("export the checkpoint again")
+    assert ran.err.count("\n") == 1
