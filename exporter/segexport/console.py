@@ -114,7 +114,7 @@ def _cells(row: FileRow) -> Cells:
         f"{100 * row.changed_pixels:.3f} %",
         f"{row.boundary_f:.4f}",
         f"{row.invoke_p50_ms:.1f}",
-        "ok" if row.within_bound else "over, kept" if row.kept else "over, removed",
+        "ok" if row.within_bound else "over, kept" if row.kept else "over, not kept",
     )
 
 

@@ -42,6 +42,7 @@ class Subject:
     graph: Deployable
     preprocessing: Preprocessing
     size: tuple[int, int]
+    notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -60,6 +61,8 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
     with Staging(options.output, [*names.values(), REPORT, REFERENCE], overwrite=options.overwrite) as staging:
         with console.step(f"read {options.checkpoint.name}"):
             subject = prepare(options)
+        for note in subject.notes:
+            console.note(f"note: {note}")
         pictures = collect_pictures(options.calibration, most=options.pictures, size=subject.size)
         paths = {kind: staging.path / name for kind, name in names.items()}
         with console.step("PyTorch's masks"):
@@ -101,6 +104,7 @@ def prepare(options: Options) -> Subject:
         graph=graph,
         preprocessing=preprocessing,
         size=size,
+        notes=(*checkpoint.notes, *network.notes),
         warnings=(*([assumed] if assumed else []), *odd),
     )
 
@@ -202,7 +206,7 @@ def _body(
     network = subject.network
     return {
         "command": ["segexport", *sys.argv[1:]],
-        "source": {**asdict(_source(options, subject)), "variant": network.variant, "notes": list(network.notes)},
+        "source": {**asdict(_source(options, subject)), "variant": network.variant, "notes": list(subject.notes)},
         "size": list(subject.size),
         "pictures": {
             "calibrate": len(pictures.calibrate),
