@@ -1,0 +1,117 @@
+"""The seed layouts at full size, as whole modules whose class is gone: through the command to float32 and int8 that load.
+
+Weights are random (He-scaled, lively batch norms), so a mask means nothing and int8 is not held to a mask IoU. float32 is
+held to its bound; int8 to a probability that moves by a few hundredths on average, which noise does not keep.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import types
+import warnings
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx2tf")
+
+from tests.exporter.golden.lively_weights import lively_state_dict  # noqa: E402 the light environment has no torch
+from torch import nn  # noqa: E402
+
+from segexport.pictures import draw_pictures  # noqa: E402
+from segruntime import load  # noqa: E402
+
+SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints"
+HOMES = {
+    "unet": "no_such_training_script.UNet",
+    "deeplabv3_torchvision": "torchvision.models.segmentation.deeplabv3.DeepLabV3",
+    "deeplabv3_custom": "no_such_training_script.DeepLabV3",
+}
+# names of one and the same module in deeplabv3_custom, as seed-checkpoints/README.md and its parameter count tell
+SHARED = {
+    "in_conv.": "stem.0.",
+    "in_bn.": "stem.1.",
+    "begin_resnet_layers.": "stem.",
+    "resnet_4.0.": "stem.0.",
+    "resnet_4.1.": "stem.1.",
+    "renset_2.0.": "stem.0.",
+    "renset_2.1.": "stem.1.",
+    "resnet_4_layers.0.": "layer1.",
+    "resnet_2_layers.0.": "layer1.",
+    "resnet_4.4.": "layer1.",
+    "renset_2.4.": "layer1.",
+    "resnet_4_layers.1.": "layer2.",
+    "resnet_4.5.": "layer2.",
+    "resnet_4_layers.2.": "layer3.",
+    "resnet_4.6.": "layer3.",
+}
+MOST_MEAN_DIFFERENCE = 0.05
+
+pytestmark = pytest.mark.slow
+
+
+def weights(name: str) -> dict[str, Any]:
+    keys = json.loads((SEED / f"{name}.keys.json").read_text())
+    arrays = lively_state_dict({key: tuple(shape) for key, shape in keys.items()})
+    seen: dict[str, Any] = {}
+    return {key: seen.setdefault(one_name(key), torch.from_numpy(array)) for key, array in arrays.items()}
+
+
+def one_name(key: str) -> str:
+    return next((ours + key[len(theirs) :] for theirs, ours in SHARED.items() if key.startswith(theirs)), key)
+
+
+def save_whole_module(state: dict[str, Any], home: str, path: Path) -> None:
+    """`torch.save(model)` by a class that is gone afterwards; every submodule is a plain Sequential."""
+    module_name, _, class_name = home.rpartition(".")
+    parts = module_name.split(".")
+    names = [".".join(parts[: k + 1]) for k in range(len(parts))]
+    fakes = {name: types.ModuleType(name) for name in names}
+    kind = type(class_name, (nn.Module,), {"__module__": module_name})
+    vars(fakes[module_name])[class_name] = kind
+    root = kind()
+    for key, tensor in state.items():
+        *above, leaf = key.split(".")
+        node = root
+        for part in above:
+            if part not in node._modules:
+                node.add_module(part, nn.Sequential())
+            node = node._modules[part]
+        if leaf in ("weight", "bias"):
+            node.register_parameter(leaf, nn.Parameter(tensor, requires_grad=False))
+        else:
+            node.register_buffer(leaf, tensor)
+    sys.modules.update(fakes)
+    try:
+        torch.save(root.eval(), path)
+    finally:
+        for name in names:
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", sorted(HOMES))
+def test_a_full_size_module_becomes_float32_and_int8_files_that_load(name: str, tmp_path: Path) -> None:
+    if not SEED.is_dir():
+        pytest.skip("the key lists of ../shared are not here")
+    checkpoint, pictures, output = tmp_path / f"{name}.pth", tmp_path / "pictures", tmp_path / "out"
+    save_whole_module(weights(name), HOMES[name], checkpoint)
+    pictures.mkdir()
+    for index, picture in enumerate(draw_pictures(8, size=256)):
+        cv2.imwrite(str(pictures / f"{index}.png"), picture)
+    words = ["tflite", str(checkpoint), "--calibration", str(pictures), "--output", str(output)]
+    words += ["--preprocess", "imagenet", "--precision", "float32,int8", "--allow-inaccurate", "--json"]
+    ran = subprocess.run([sys.executable, "-m", "segexport", *words], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    rows = {row["precision"]: row for row in json.loads(ran.stdout)["files"]}
+    assert rows["onnx"]["within_bound"]
+    assert rows["float32"]["within_bound"]
+    assert rows["int8"]["mean_difference"] <= MOST_MEAN_DIFFERENCE
+    assert rows["int8"]["size_bytes"] <= 0.3 * rows["float32"]["size_bytes"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # XNNPACK that fails to prepare would be a warning
+        assert load(output / rows["int8"]["name"]).contract.input.dtype == "int8"
