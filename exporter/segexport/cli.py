@@ -98,7 +98,12 @@ def _export_options(command: F) -> F:
             click.option(
                 "--allow-inaccurate", is_flag=True, help="Keep files over their bound; their contract says so."
             ),
-            click.option("--calibration", type=click.Path(path_type=Path), metavar="DIR", help="Pictures of people: half calibrates int8, half is compared."),
+            click.option(
+                "--calibration",
+                type=click.Path(path_type=Path),
+                metavar="DIR",
+                help="Pictures of people: half calibrates int8, half is compared.",
+            ),
             click.option(
                 "--pictures", type=click.IntRange(min=2), default=100, help="Take at most so many.", show_default=True
             ),
