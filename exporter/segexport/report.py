@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any
 
 from segexport.errors import OutputError
+from segruntime.strict_json import parse_json
 
 FILE_NAME = "report.json"
 FORMAT, VERSION = "segedge.report", 1
@@ -72,9 +73,9 @@ def read_report(folder: Path) -> tuple[dict[str, Any], list[FileRow]]:
     if not path.is_file():
         raise OutputError(f"{folder}: no {FILE_NAME} in it, expected a folder that `segexport onnx|tflite` made")
     try:
-        body = json.loads(path.read_text("utf-8"))
+        body = parse_json(path.read_text("utf-8"))
         if body["format"] != FORMAT or body["version"] != VERSION:
             raise ValueError(f"format {body['format']!r} version {body['version']!r}")
         return body, [FileRow.from_json(row) for row in body["files"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{path}: cannot be read as a report of version {VERSION} ({error}); export again") from error

@@ -14,6 +14,7 @@ from typing import Any
 from segruntime.checked_fields import Fields, shown
 from segruntime.embedded_text import MAX_TEXT_BYTES, read_text, with_text
 from segruntime.errors import ContractError
+from segruntime.strict_json import parse_json
 
 NAME = "segedge.contract"
 VERSION = 1
@@ -325,22 +326,9 @@ def _from_text(text: str, path: Path) -> Contract:
 
 def _parse(text: str) -> object:
     try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise ContractError(f"contract: not JSON ({error}); export the file again or correct the contract") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; a name that stands twice would mean one thing here and another elsewhere."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{shown(next(name for name in names if names.count(name) > 1))} stands twice in one object")
-    return found
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number here")
 
 
 def _shape(layout: str, height: int, width: int, channels: int) -> tuple[int, ...]:
