@@ -58,7 +58,8 @@ def export(output: Path, calibration: Path | None) -> Path:
         segexport("verify", str(folder))
         return folder
     calibration = calibration or crops(astronaut(), output / "calibration")
-    segexport("tflite", str(CHECKPOINT), "--calibration", str(calibration), "--output", str(folder), "--overwrite")
+    words = ["--preprocess", "imagenet", "--calibration", str(calibration), "--output", str(folder), "--overwrite"]
+    segexport("tflite", str(CHECKPOINT), *words)
     return folder
 
 
