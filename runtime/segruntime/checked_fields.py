@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -130,10 +131,12 @@ class Fields:
 
 
 def shown(value: object) -> str:
-    """For a message: one line of at most 80 characters."""
+    """For a message: one line of at most 80 characters, three levels deep."""
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxother, short.maxlong = 3, 80, 80, 80
     try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # an integer of thousands of digits, a list nested a thousand deep
+        text = short.repr(value)
+    except ValueError:  # an integer of thousands of digits
         return f"{_name(value)} too large to print"
     return text if len(text) <= 80 else text[:79] + "…"
 
