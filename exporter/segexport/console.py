@@ -5,9 +5,10 @@ rich draws both where it is installed; on a machine that has only the runtime, p
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +16,7 @@ from segexport.report import FileRow
 
 Cells = Sequence[str]
 _PIPED_WIDTH = 140
+_COUNT = re.compile(r"(\d+)/(\d+)$")
 
 
 class Console:
@@ -22,26 +24,25 @@ class Console:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._title = ""
-        self._status: Any = None
+        self._advance: Callable[[str], None] | None = None
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """A line with the time it took; while it runs, `say` tells what it is at."""
+        """A line with the time it took; while it runs, a bar, and `say` tells what it is at."""
         started = time.monotonic()
-        self._title = title
         rich = None if self._quiet or not sys.stderr.isatty() else _rich_console(sys.stderr)
         if rich is None:
             yield
         else:
-            with rich.status(_escaped(f"{title} …")) as self._status:
+            with _bar(rich, title) as self._advance:
                 yield
-            self._status = None
+            self._advance = None
         self.note(f"✓ {title}  {time.monotonic() - started:.1f} s")
 
     def say(self, text: str) -> None:
-        if self._status is not None:
-            self._status.update(_escaped(f"{self._title} … {text}"))
+        """What a step is at; where the text ends in `3/50`, the bar shows it."""
+        if self._advance is not None:
+            self._advance(text)
 
     def warn(self, text: str) -> None:
         self._print(f"warning: {text}")
@@ -123,6 +124,28 @@ def _aligned(title: str | None, header: Cells, rows: Sequence[Cells]) -> str:
     widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     return "\n".join([*([title] if title else []), *text]) + "\n"
+
+
+@contextmanager
+def _bar(console: Any, title: str) -> Iterator[Callable[[str], None]]:
+    """A bar that moves to and fro until a text ends in a count; gone when the step ends."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    words = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[at]}"),
+    )
+    with Progress(SpinnerColumn(), *words, console=console, transient=True) as progress:
+        task = progress.add_task(_escaped(title), total=None, at="")
+
+        def advance(text: str) -> None:
+            found = _COUNT.search(text)
+            done, total = (int(found.group(1)), int(found.group(2))) if found else (0, None)
+            progress.update(task, completed=done, total=total, at=_escaped(text))
+
+        yield advance
 
 
 def _escaped(text: str) -> str:

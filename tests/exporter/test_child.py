@@ -157,8 +157,14 @@ def test_a_full_disk_in_the_converter_is_one_line(exported: Any, tmp_path: Path,
 
 def export_that_converts(checkpoint: Path, output: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
     """`segexport tflite`, running, and the converters that it has started."""
-    command = ["-m", "segexport", "tflite", str(checkpoint), "--size", "32", "--output", str(output)]
-    process = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # a test run in the background ignores SIGINT, and so would all that it starts: the program begins with it set right
+    program = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); runpy.run_module('segexport')"
+    )
+    words = ["tflite", str(checkpoint), "--size", "32", "--output", str(output)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     parent = psutil.Process(process.pid)
     wait_until(lambda: bool(parent.children()), 60)
     assert list(output.glob(".segexport-*/converter"))
