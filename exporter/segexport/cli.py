@@ -160,7 +160,7 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     _show(rows, body, as_json, f"{options.checkpoint.name} against PyTorch on {rows[0].pictures} pictures")
-    console.note(f"{len([row for row in rows if row.kept])} files in {options.output}")
+    console.note(f"in {options.output}: {', '.join(row.name for row in rows if row.kept) or 'nothing'}")
     _refuse_inaccurate([row for row in rows if not row.kept])
 
 

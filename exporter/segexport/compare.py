@@ -37,7 +37,7 @@ def compare(
     rows: list[Agreement] = []
     times: list[float] = []
     for index, (frame, mask) in enumerate(zip(reference.frames, reference.masks, strict=True)):
-        say(f"comparing {path.name} {index + 1}/{len(reference.frames)}")
+        say(f"{path.name} {index + 1}/{len(reference.frames)}")
         tensor = segmenter.preprocess(frame)
         started = time.perf_counter()
         output = segmenter.invoke(tensor)

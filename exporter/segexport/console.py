@@ -57,8 +57,8 @@ class Console:
 
 
 def print_file_table(rows: Sequence[FileRow], *, title: str) -> None:
-    """Model files against PyTorch, one a line."""
-    header = ("file", "MB", "largest diff", "mean diff", "mask IoU", "changed", "boundary F", "invoke ms", "")
+    """Model files against PyTorch, one a line; it fits into 80 columns."""
+    header = ("file", "MB", "max diff", "mean diff", "mask IoU", "changed", "edge F", "ms", " ")
     print_table(title, header, [_cells(row) for row in rows])
 
 
@@ -77,7 +77,7 @@ def print_inspection(found: dict[str, Any]) -> None:
         "network": f"{network['name']}: {network['variant']}" if network else "not recognised",
         "because": "; ".join(network.get("reasons", ())),
         "parameters": f"{network['parameters']:,}" if network else "",
-        "output": f"{network['out_channels']} channels, person {network['person_channel']}" if network else "",
+        "output": _channels(network) if network else "",
         "input": f"{network['size_rule']}; default {network['default_size'][0]}x{network['default_size'][1]}"
         if network
         else "",
@@ -86,20 +86,29 @@ def print_inspection(found: dict[str, Any]) -> None:
     print_table(None, ("", ""), [(name, str(value)) for name, value in facts.items() if value])
 
 
+def _channels(network: dict[str, Any]) -> str:
+    count = network["out_channels"]
+    return f"{count} channel{'' if count == 1 else 's'}, person {network['person_channel']}"
+
+
 def print_table(title: str | None, header: Cells, rows: Sequence[Cells]) -> None:
     """A table on standard output: rich's, or aligned columns. The first column and text columns are flush left."""
+    sys.stdout.write(f"{title}\n" if title else "")
     rich = _rich_console(sys.stdout)
     if rich is None:
-        sys.stdout.write(_aligned(title, header, rows))
+        sys.stdout.write(_aligned(header, rows))
         return
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=title and _escaped(title), title_justify="left", show_header=any(header))
+    table = Table(
+        show_header=any(header),
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     for index, name in enumerate(header):
-        numbers = index > 0 and bool(name)
-        table.add_column(
-            name, justify="right" if numbers else "left", no_wrap=numbers or bool(name) or index == 0, overflow="fold"
-        )
+        numbers = index > 0 and bool(name.strip())
+        table.add_column(name, justify="right" if numbers else "left", no_wrap=numbers or index == 0, overflow="fold")
     for row in rows:
         table.add_row(*(_escaped(cell) for cell in row))
     rich.print(table)
@@ -107,7 +116,7 @@ def print_table(title: str | None, header: Cells, rows: Sequence[Cells]) -> None
 
 def _cells(row: FileRow) -> Cells:
     return (
-        row.name,
+        row.precision,
         f"{row.size_bytes / 1e6:.2f}",
         f"{row.max_difference:.1e}",
         f"{row.mean_difference:.1e}",
@@ -119,11 +128,11 @@ def _cells(row: FileRow) -> Cells:
     )
 
 
-def _aligned(title: str | None, header: Cells, rows: Sequence[Cells]) -> str:
+def _aligned(header: Cells, rows: Sequence[Cells]) -> str:
     lines = [header, *rows] if any(header) else list(rows)
     widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([*([title] if title else []), *text]) + "\n"
+    return "\n".join(text) + "\n"
 
 
 @contextmanager

@@ -194,9 +194,9 @@ def test_names_are_shown_as_they_are_with_rich_and_without(
     ran = segexport("onnx", path, "--size", 32, "--preprocess", "unit")
     assert ran.code == 0, ran.err
     assert f"{name} against PyTorch on 8 pictures" in ran.out
-    assert f"{path.stem}.onnx" in ran.out
-    assert ("━" in ran.out) == rich
-    assert "boundary F" in ran.out
+    assert f"{path.stem}.onnx" in ran.err
+    assert ("─" in ran.out) == rich
+    assert "edge F" in ran.out
 
 
 def test_a_folder_named_like_markup_can_be_verified(

@@ -44,7 +44,7 @@ def test_a_known_network_is_described(trained: Any) -> None:
 def test_the_command_prints_facts_for_people(trained: Any, segexport: Callable[..., Any]) -> None:
     ran = segexport("inspect", trained.checkpoint)
     assert (ran.code, ran.err) == (0, "")
-    for words in ("zip, state dict", "unet: widths 4-8, bottleneck 16", "1 channels, person 0", "default 256x256"):
+    for words in ("zip, state dict", "unet: widths 4-8, bottleneck 16", "1 channel, person 0", "default 256x256"):
         assert words in ran.out
 
 
