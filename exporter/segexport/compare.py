@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,16 @@ class Comparison:
     worst_iou: float
     invoke_p50_ms: float
     pictures: int
+
+    def to_row(self) -> dict[str, Any]:
+        """What of it stands in a report's row."""
+        return {
+            **self.agreement.to_json(),
+            "pictures": self.pictures,
+            "worst_picture": self.worst,
+            "worst_iou": self.worst_iou,
+            "invoke_p50_ms": self.invoke_p50_ms,
+        }
 
 
 def compare(

@@ -24,10 +24,7 @@ def inspect(path: Path, arch: str | None = None) -> dict[str, Any]:
     checkpoint = read_checkpoint(path)
     problem, network = None, None
     try:
-        if arch is None:
-            network = recognise(checkpoint.state_dict, checkpoint.classes)
-        else:
-            network = load_user_network(arch, checkpoint.state_dict)
+        network = find_network(checkpoint, arch)
     except ArchitectureError as error:
         problem = str(error)
     odd = [*checkpoint.notes]
@@ -50,6 +47,17 @@ def inspect(path: Path, arch: str | None = None) -> dict[str, Any]:
         "problem": problem,
         "notes": odd,
     }
+
+
+def find_network(checkpoint: Checkpoint, arch: str | None) -> Network:
+    """The network that the checkpoint's keys and shapes fit, or the one that the user named.
+
+    Raises:
+        ArchitectureError: none fits, or the named one does not.
+    """
+    if arch is None:
+        return recognise(checkpoint.state_dict, checkpoint.classes)
+    return load_user_network(arch, checkpoint.state_dict)
 
 
 def setting_conflicts(checkpoint: Checkpoint, network: Network) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import time
 from collections.abc import Mapping
@@ -17,10 +16,9 @@ from segexport.console import Console
 from segexport.convert.onnx_export import write_onnx
 from segexport.convert.tflite_export import write_float_tflite, write_int8_tflite
 from segexport.deploy import Deployable, choose_head
-from segexport.inspection import setting_conflicts
+from segexport.digest import file_sha256
+from segexport.inspection import find_network, setting_conflicts
 from segexport.networks import Network
-from segexport.networks.recognise import recognise
-from segexport.networks.user import load_user_network
 from segexport.options import Options
 from segexport.output import Staging
 from segexport.precisions import ONNX, PRECISIONS, Precision
@@ -89,10 +87,7 @@ def prepare(options: Options) -> Subject:
     """Read the checkpoint, find its network, and put preprocessing and head around it."""
     preprocessing, assumed = choose_preprocessing(options.preprocess, options.mean, options.std)
     checkpoint = read_checkpoint(options.checkpoint)
-    if options.arch is None:
-        network = recognise(checkpoint.state_dict, checkpoint.classes)
-    else:
-        network = load_user_network(options.arch, checkpoint.state_dict)
+    network = find_network(checkpoint, options.arch)
     size = options.size or network.default_size
     network.check_size(*size)
     head = choose_head(options.head, network, options.person)
@@ -168,15 +163,11 @@ def _prove(
         precision=kind,
         kept=within or options.allow_inaccurate,
         size_bytes=path.stat().st_size,
-        sha256=_sha256(path),
-        pictures=comparison.pictures,
-        **comparison.agreement.to_json(),
-        worst_picture=comparison.worst,
-        worst_iou=comparison.worst_iou,
-        bound={"max_difference": bound.max_difference, "mask_iou": bound.mask_iou, "relative_to": bound.relative_to},
+        sha256=file_sha256(path),
+        **comparison.to_row(),
+        bound=asdict(bound),
         bound_text=str(bound),
         within_bound=within,
-        invoke_p50_ms=comparison.invoke_p50_ms,
         float_layers=float_layers,
     )
 
@@ -220,7 +211,3 @@ def _body(
         "tools": tool_versions(),
         "elapsed_s": round(elapsed_s, 2),
     }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

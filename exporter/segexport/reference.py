@@ -8,12 +8,16 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from segexport.errors import CheckpointError, OutputError
 from segexport.pictures import Picture
+
+if TYPE_CHECKING:  # torch stays out of `verify`
+    from segexport.deploy import Deployable
 
 FILE_NAME = "reference.npz"
 KEPT = 16
@@ -107,7 +111,7 @@ def _check_shapes(reference: Reference) -> None:
 
 
 def ask_pytorch(
-    graph: object,
+    graph: Deployable,
     pictures: Sequence[Picture],
     names: tuple[str, ...],
     size: tuple[int, int],
@@ -121,12 +125,9 @@ def ask_pytorch(
     import cv2
     import torch
 
-    from segexport.deploy import Deployable
     from segruntime.contract import InputSpec
     from segruntime.preprocess import Preprocessor
 
-    if not isinstance(graph, Deployable):
-        raise TypeError(f"expected a Deployable, got {type(graph).__name__}")
     height, width = size
     spec = InputSpec(width=width, height=height, layout="NCHW", dtype="float32", color="rgb", value_range=(0.0, 1.0))
     preprocess = Preprocessor(spec)

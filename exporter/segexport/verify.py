@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from segexport.compare import compare
+from segexport.digest import file_sha256
 from segexport.errors import InaccurateError, OutputError
 from segexport.precisions import Bound
 from segexport.reference import FILE_NAME as REFERENCE
@@ -41,12 +41,8 @@ def verify(folder: Path, say: Callable[[str], None]) -> tuple[list[FileRow], lis
         measured.append(
             replace(
                 row,
-                **comparison.agreement.to_json(),
-                pictures=comparison.pictures,
-                worst_picture=comparison.worst,
-                worst_iou=comparison.worst_iou,
+                **comparison.to_row(),
                 within_bound=bound.holds(comparison.agreement),
-                invoke_p50_ms=comparison.invoke_p50_ms,
             )
         )
     if not measured:
@@ -72,7 +68,7 @@ def shortfall(row: FileRow) -> str:
 def _check_unchanged(path: Path, sha256: str) -> None:
     if not path.is_file():
         raise OutputError(f"{path}: is in the report and not in the folder; export again")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+    if file_sha256(path) != sha256:
         raise OutputError(
             f"{path}: is not the file that was exported (its SHA-256 differs); copy it again or export again"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from segexport.checkpoint.safetensors_container import read_safetensors
 from segexport.checkpoint.tensors import Storages, load_tensors
 from segexport.checkpoint.training_dict import find_weights
 from segexport.checkpoint.value_notes import value_notes
+from segexport.digest import file_sha256
 from segexport.errors import CheckpointError, DamagedCheckpointError
 
 MAX_KEY_LENGTH = 500
@@ -61,7 +61,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read weights from a zip, legacy or safetensors file; CheckpointError says in one line why that is refused."""
     path = Path(path)
     container = container_of(path)
-    sha256 = _sha256(path)
+    sha256 = file_sha256(path)
     weights = _read(path, container)
     stripped = common_prefix(weights.tensors)
     state_dict = strip_keys(weights.tensors, stripped.prefix)
@@ -164,11 +164,3 @@ def _plain(tensor: Tensor) -> Tensor:
 
 def _dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
