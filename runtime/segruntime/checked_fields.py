@@ -14,6 +14,7 @@ T = TypeVar("T")
 _MAX_STRING = 4096
 _MAX_NUMBER = 1e9  # of a range, mean or std: far above any, and float32 does not overflow
 _MIN_SCALE, _MAX_SCALE = 1e-12, 1e6
+_ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
 
 class Fields:
@@ -101,10 +102,10 @@ class Fields:
         return None if self.raw(key) is None else self.digest(key)
 
     def quantization(self, dtype: str) -> dict[str, Any]:
-        """`scale` and `zero_point`: required for int8 and uint8, unknown fields for the rest."""
-        if dtype not in ("int8", "uint8"):
+        """`scale` and `zero_point`: required for the integer types, unknown fields for the rest."""
+        if dtype not in _ZERO_POINTS:
             return {}
-        low, high = (-128, 127) if dtype == "int8" else (0, 255)
+        low, high = _ZERO_POINTS[dtype]
         scale = self.number("scale")
         if not _MIN_SCALE <= scale <= _MAX_SCALE:
             self._fail("scale", f"a number from {_MIN_SCALE:g} to {_MAX_SCALE:g}")

@@ -54,6 +54,8 @@ class Postprocessor:
         return np.asarray(cv2.resize(map_, (width, height), dst=out, interpolation=cv2.INTER_LINEAR), np.float32)
 
     def _real(self, plane: npt.NDArray[Any]) -> Alpha:
+        if self.spec.dtype == "int16":
+            return _dequantized(plane, self.spec)
         if self._table is None:
             return np.ascontiguousarray(plane, dtype=np.float32)
         bytes_ = np.ascontiguousarray(plane).view(np.uint8)
@@ -68,11 +70,17 @@ def _check_out(out: object, size: tuple[int, int]) -> None:
 
 
 def _dequantization_table(spec: OutputSpec) -> npt.NDArray[np.float32] | None:
-    """`scale * (q - zero_point)` for each of the 256 bit patterns, `(1, 256) float32`; None for float tensors."""
-    if spec.scale is None or spec.zero_point is None:
+    """`scale * (q - zero_point)` for each of the 256 bit patterns of a byte, `(1, 256) float32`; None for other tensors."""
+    if spec.scale is None or spec.zero_point is None or spec.dtype == "int16":
         return None
     stored = np.arange(256, dtype=np.uint8).view(spec.dtype).astype(np.float64)
     return np.ascontiguousarray((spec.scale * (stored - spec.zero_point))[None], dtype=np.float32)
+
+
+def _dequantized(plane: npt.NDArray[Any], spec: OutputSpec) -> Alpha:
+    """`scale * (q - zero_point)`, for types with too many values for a table."""
+    scale, zero_point = spec.scale or 1.0, spec.zero_point or 0
+    return np.asarray((plane.astype(np.float32) - np.float32(zero_point)) * np.float32(scale), np.float32)
 
 
 def _sigmoid(x: Alpha) -> Alpha:

@@ -83,13 +83,14 @@ def test_classes_become_zero_and_one(layout: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "scale", "zero_point"), [("int8", 1 / 256, -128), ("uint8", 1 / 255, 0), ("int8", 0.02, 5)]
+    ("dtype", "scale", "zero_point"),
+    [("int8", 1 / 256, -128), ("uint8", 1 / 255, 0), ("int8", 0.02, 5), ("int16", 1 / 32768, 0), ("int16", 2e-5, -7)],
 )
 def test_a_quantized_probability_is_scale_times_the_distance_from_zero(
     layout: str, dtype: str, scale: float, zero_point: int
 ) -> None:
     info = np.iinfo(dtype)
-    planes = np.resize(np.arange(info.min, info.max + 1), (5, H, W)).astype(dtype)
+    planes = np.linspace(info.min, info.max, 5 * H * W).round().reshape(5, H, W).astype(dtype)
     for person in range(5):
         post = Postprocessor(
             spec(layout=layout, dtype=dtype, channels=5, person_channel=person, scale=scale, zero_point=zero_point)

@@ -91,10 +91,10 @@ def test_the_uint8_tensor_is_exactly_the_byte() -> None:
     np.testing.assert_array_equal(tensor[0], frame)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
 @pytest.mark.parametrize(("scale", "shift"), [(2 / 255, 127), (0.01, 30), (0.001, 0)])
 def test_quantized_values_are_rounded_and_saturate(dtype: str, scale: float, shift: int) -> None:
-    low, high = (-128, 127) if dtype == "int8" else (0, 255)
+    low, high = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}[dtype]
     zero_point = shift + low
     frame = np.repeat(EVERY_BYTE[..., None], 3, axis=-1)
     tensor = Preprocessor(spec(32, 8, dtype=dtype, value_range=(-1.0, 1.0), scale=scale, zero_point=zero_point))(frame)
@@ -102,6 +102,13 @@ def test_quantized_values_are_rounded_and_saturate(dtype: str, scale: float, shi
     exact = np.clip(real / scale + zero_point, low, high)
     assert np.abs(tensor[0, ..., 0] - exact).max() <= 0.5 + 1e-9
     assert (tensor[0] == tensor[0, ..., :1]).all()
+
+
+def test_an_int16_tensor_holds_0_to_1_in_32767_steps() -> None:
+    frame = np.repeat(EVERY_BYTE[..., None], 3, axis=-1)
+    tensor = Preprocessor(spec(32, 8, dtype="int16", value_range=(0.0, 1.0), scale=1 / 32767, zero_point=0))(frame)
+    assert tensor.dtype == np.int16
+    np.testing.assert_array_equal(tensor[0, ..., 0], np.rint(EVERY_BYTE / 255 * 32767))
 
 
 # ── geometry ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ _DTYPES = {
     "tensor(float)": "float32",
     "tensor(int8)": "int8",
     "tensor(uint8)": "uint8",
+    "tensor(int16)": "int16",
     "tensor(int32)": "int32",
     "tensor(int64)": "int64",
 }
