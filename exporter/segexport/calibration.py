@@ -11,14 +11,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segexport.doctor import Diagnosis, PictureFacts, diagnose, look_like_masks, picture_facts
 from segexport.errors import CalibrationError
 from segexport.pictures import Picture, PictureFile, draw_pictures, list_pictures, read_picture
 from segruntime.contract import InputSpec
 from segruntime.preprocess import Preprocessor
 
-ENOUGH = 32
 MOST = 100  # read at most so many, evenly spread over the folder; half of them calibrate
 DRAWN = 8
+DRAWN_SOURCE = "drawn by segexport"
 _FLAT = 2.0  # standard deviation of a picture's values, 0–255, below which it shows nothing
 _NAMED = 5
 
@@ -32,7 +33,12 @@ class PictureSet:
     measure_names: tuple[str, ...]
     source: str
     sha256: str | None
-    warnings: tuple[str, ...]
+    diagnosis: Diagnosis | None = None
+    """What the calibration doctor found; None for drawn pictures."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return () if self.diagnosis is None else self.diagnosis.warnings
 
 
 def collect_pictures(folder: Path | None, *, most: int = MOST, size: tuple[int, int] | None = None) -> PictureSet:
@@ -48,16 +54,14 @@ def collect_pictures(folder: Path | None, *, most: int = MOST, size: tuple[int, 
     if folder is None:
         drawn = tuple(draw_pictures(DRAWN))
         names = tuple(f"drawn {k + 1}" for k in range(DRAWN))
-        return PictureSet(
-            calibrate=(), measure=drawn, measure_names=names, source="drawn by segexport", sha256=None, warnings=()
-        )
-    files, warnings = _usable(folder, most, size)
+        return PictureSet(calibrate=(), measure=drawn, measure_names=names, source=DRAWN_SOURCE, sha256=None)
+    files, diagnosis = _usable(folder, most, size)
     calibrate, measure = files[0::2], files[1::2]
     source = "pictures of the calibration folder that did not calibrate"
     names = tuple(str(f.path.relative_to(folder)) for f in measure)
     pictures = tuple(f.pixels for f in measure)
     if not pictures:
-        source, pictures = "drawn by segexport", tuple(draw_pictures(DRAWN))
+        source, pictures = DRAWN_SOURCE, tuple(draw_pictures(DRAWN))
         names = tuple(f"drawn {k + 1}" for k in range(DRAWN))
     return PictureSet(
         calibrate=tuple(f.pixels for f in calibrate),
@@ -65,7 +69,7 @@ def collect_pictures(folder: Path | None, *, most: int = MOST, size: tuple[int, 
         measure_names=names,
         source=source,
         sha256=hashlib.sha256("".join(f.sha256 for f in calibrate).encode()).hexdigest(),
-        warnings=tuple(warnings),
+        diagnosis=diagnosis,
     )
 
 
@@ -76,46 +80,63 @@ def calibration_tensor(pictures: Sequence[Picture], height: int, width: int) -> 
     return np.concatenate([preprocess(picture).copy() for picture in pictures])
 
 
-def _usable(folder: Path, most: int, size: tuple[int, int] | None) -> tuple[list[PictureFile], list[str]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Examined:
+    """A readable picture, scaled down, and what is remembered of it at its own size."""
+
+    file: PictureFile
+    facts: PictureFacts
+
+
+def _usable(folder: Path, most: int, size: tuple[int, int] | None) -> tuple[list[PictureFile], Diagnosis]:
     paths = list_pictures(folder)
-    warnings = []
-    if len(paths) > most:
-        warnings.append(
-            f"{folder}: {len(paths)} pictures, taking {most} spread evenly over them (--pictures N for more)"
-        )
-        paths = [paths[round(k * (len(paths) - 1) / (most - 1))] for k in range(most)] if most > 1 else paths[:1]
-    read = [(path, _resized(read_picture(path), size)) for path in paths]
+    there = len(paths)
+    paths, left_out = _spread(paths, most)
+    read = [(path, _examined(path, size)) for path in paths]
     broken = [f"{path.name} ({why})" for path, why in read if isinstance(why, str)]
-    files = [file for _, file in read if isinstance(file, PictureFile)]
-    if not files:
+    examined = [found for _, found in read if isinstance(found, _Examined)]
+    if not examined:
         raise CalibrationError(
             f"{folder}: none of its {len(paths)} pictures can be read: {_list(broken)}; give a folder of whole pictures"
         )
     if broken:
-        warnings.append(
-            f"{folder}: {len(broken)} of {len(paths)} pictures cannot be read and are left out: {_list(broken)}"
-        )
-    files, repeated = _without_duplicates(files)
+        left_out.append(f"{len(broken)} of {len(paths)} pictures cannot be read and are left out: {_list(broken)}")
+    examined, repeated = _without_duplicates(examined)
     if repeated:
-        warnings.append(f"{folder}: {len(repeated)} duplicates left out: {_list(repeated)}")
-    flat = [f.path.name for f in files if _is_flat(f)]
-    if len(flat) == len(files):
+        left_out.append(f"{len(repeated)} duplicates left out: {_list(repeated)}")
+    flat = [e.file.path.name for e in examined if _is_flat(e.file)]
+    if len(flat) == len(examined):
         raise CalibrationError(
             f"{folder}: every picture is of one colour ({_list(flat)}), nothing to calibrate with; give photographs of people"
         )
     if flat:
-        warnings.append(f"{folder}: {len(flat)} pictures of one colour: {_list(flat)}")
-        files = [f for f in files if not _is_flat(f)]
-    if len(files) < ENOUGH:
-        warnings.append(
-            f"{folder}: {len(files)} usable pictures, {ENOUGH} or more are better (half calibrates, half measures); "
-            "int8 ranges may be too narrow"
+        left_out.append(f"{len(flat)} pictures of one colour left out: {_list(flat)}")
+        examined = [e for e in examined if not _is_flat(e.file)]
+    facts = [e.facts for e in examined]
+    if look_like_masks(facts):
+        raise CalibrationError(
+            f"{folder}: most of its {len(facts)} pictures are black and white areas, such as {facts[0].name}; "
+            "these look like masks: give the folder of the photographs"
         )
-    return files, warnings
+    return [e.file for e in examined], diagnose(str(folder), there, facts, left_out, size)
 
 
-def _resized(file: PictureFile | str, size: tuple[int, int] | None) -> PictureFile | str:
-    if size is None or isinstance(file, str):
+def _spread(paths: list[Path], most: int) -> tuple[list[Path], list[str]]:
+    if len(paths) <= most:
+        return paths, []
+    taken = [paths[round(k * (len(paths) - 1) / (most - 1))] for k in range(most)] if most > 1 else paths[:1]
+    return taken, [f"{len(paths)} pictures, taking {most} spread evenly over them (--pictures N for more)"]
+
+
+def _examined(path: Path, size: tuple[int, int] | None) -> _Examined | str:
+    found = read_picture(path)
+    if isinstance(found, str):
+        return found
+    return _Examined(file=_resized(found, size), facts=picture_facts(path.name, found.pixels))
+
+
+def _resized(file: PictureFile, size: tuple[int, int] | None) -> PictureFile:
+    if size is None:
         return file
     small = cv2.resize(file.pixels, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
     return replace(file, pixels=np.asarray(small, np.uint8))
@@ -125,14 +146,14 @@ def _is_flat(file: PictureFile) -> bool:
     return float(file.pixels.std()) < _FLAT
 
 
-def _without_duplicates(files: list[PictureFile]) -> tuple[list[PictureFile], list[str]]:
-    first: dict[str, PictureFile] = {}
+def _without_duplicates(examined: list[_Examined]) -> tuple[list[_Examined], list[str]]:
+    first: dict[str, _Examined] = {}
     repeated = []
-    for file in files:
-        if file.sha256 in first:
-            repeated.append(f"{file.path.name} = {first[file.sha256].path.name}")
+    for one in examined:
+        if one.file.sha256 in first:
+            repeated.append(f"{one.file.path.name} = {first[one.file.sha256].file.path.name}")
         else:
-            first[file.sha256] = file
+            first[one.file.sha256] = one
     return list(first.values()), repeated
 
 

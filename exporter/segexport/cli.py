@@ -17,6 +17,7 @@ import click
 from segexport.console import Console, print_file_table, print_inspection
 from segexport.errors import InaccurateError, MissingExtraError, SegExportError
 from segexport.options import Options, choose_precisions, default_output, parse_size, parse_triple
+from segexport.precisions import PRECISIONS
 from segexport.presets import COLORS, HEADS, PREPROCESSING
 from segexport.report import FileRow
 from segruntime.errors import SegRuntimeError
@@ -127,13 +128,38 @@ def onnx(**chosen: Any) -> None:
 
 
 @cli.command()
-@click.option("--precision", metavar="LIST", help="float32,float16,int8; default: all that can be made.")
+@click.option(
+    "--precision",
+    metavar="LIST",
+    help=f"Of {','.join(PRECISIONS)}; default: float32,float16, and int8 with --calibration.",
+)
+@click.option(
+    "--max-iou-drop",
+    type=click.FloatRange(min=0, max=100),
+    metavar="POINTS",
+    help="Accuracy budget for int8: IoU points (0-100) it may lose; what hurts stays in float.",
+)
+@click.option(
+    "--masks",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Hand-made masks of the pictures: the budget counts against them, not against float32's masks.",
+)
+@click.option(
+    "--recipe",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Quantize int8 as an earlier export did (its report.json or recipe.json), without searching.",
+)
 @_export_options
 def tflite(precision: str | None, **chosen: Any) -> None:
     """Write CHECKPOINT as ONNX and TFLite, each file compared with PyTorch.
 
     \b
-    Example:  segexport tflite ckpt.pth --calibration pictures/ --output out
+    Examples:
+      segexport tflite ckpt.pth --calibration pictures/ --output out
+      segexport tflite ckpt.pth --calibration pictures/ --max-iou-drop 0.5
+      segexport tflite ckpt.pth --calibration pictures/ --precision float32,dynamic,int8,int16x8
     """
     try:
         precisions = choose_precisions(precision, chosen["calibration"])
@@ -161,7 +187,9 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
         raise click.UsageError(str(error)) from error
     _show(rows, body, as_json, f"{options.checkpoint.name} against PyTorch on {rows[0].pictures} pictures")
     console.note(f"in {options.output}: {', '.join(row.name for row in rows if row.kept) or 'nothing'}")
-    _refuse_inaccurate([row for row in rows if not row.kept])
+    _refuse_inaccurate([row for row in rows if not row.kept], body)
+    if body["budget"] is not None and body["budget"]["interrupted"]:
+        _fail(f"interrupted; the best file so far was kept ({body['budget']['verdict']})", 130)
 
 
 def _require_torch() -> None:
@@ -169,12 +197,13 @@ def _require_torch() -> None:
         raise MissingExtraError("torch", "export")
 
 
-def _refuse_inaccurate(rows: list[FileRow]) -> None:
+def _refuse_inaccurate(rows: list[FileRow], body: dict[str, Any]) -> None:
     from segexport.verify import shortfall
 
     if rows:
+        told = [f"{row.name}: {body['budget']['verdict']}" if row.over_budget else shortfall(row) for row in rows]
         raise InaccurateError(
-            "; ".join(shortfall(row) for row in rows) + ". Not kept; --allow-inaccurate keeps it, "
+            "; ".join(told) + ". Not kept; --allow-inaccurate keeps it, "
             "another --preprocess or more --calibration pictures may mend it"
         )
 

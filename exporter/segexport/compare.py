@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from segexport.reference import Reference
-from segruntime import Contract, load
+from segruntime import Segmenter
 from segruntime.agreement import Agreement, agreement, summed_up
+
+LEAST_PICTURES = 3
+"""Compared at least, however slow a file is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What a file gave: probabilities `(N, h, w) float32, 0–1` of the first N pictures, and the time of each invoke."""
+
+    masks: npt.NDArray[np.float32]
+    invoke_ms: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """All pictures together, the picture with the lowest IoU, and the median time of one invoke."""
+    """All pictures together, each picture's IoU, the one with the lowest, and the median time of one invoke."""
 
     agreement: Agreement
+    ious: tuple[float, ...]
     worst: str
-    worst_iou: float
     invoke_p50_ms: float
-    pictures: int
+
+    @property
+    def pictures(self) -> int:
+        return len(self.ious)
 
     def to_row(self) -> dict[str, Any]:
         """What of it stands in a report's row."""
@@ -31,34 +45,41 @@ class Comparison:
             **self.agreement.to_json(),
             "pictures": self.pictures,
             "worst_picture": self.worst,
-            "worst_iou": self.worst_iou,
+            "worst_iou": min(self.ious),
             "invoke_p50_ms": self.invoke_p50_ms,
         }
 
 
-def compare(
-    path: Path, reference: Reference, say: Callable[[str], None], *, contract: Contract | None = None
-) -> Comparison:
-    """Run the file on the reference's pictures and measure.
-
-    Raises:
-        SegRuntimeError: the file does not load.
-    """
-    segmenter = load(path, contract=contract)
-    rows: list[Agreement] = []
+def run_file(
+    segmenter: Segmenter,
+    frames: Sequence[npt.NDArray[np.uint8]] | npt.NDArray[np.uint8],
+    say: Callable[[str], None],
+    *,
+    limit_s: float | None = None,
+) -> Ran:
+    """Run the file on `frames` `(H, W, 3) uint8, BGR`; after `limit_s` seconds and three pictures it ends early."""
+    masks: list[npt.NDArray[np.float32]] = []
     times: list[float] = []
-    for index, (frame, mask) in enumerate(zip(reference.frames, reference.masks, strict=True)):
-        say(f"{path.name} {index + 1}/{len(reference.frames)}")
+    begun = time.monotonic()
+    for index, frame in enumerate(frames):
+        if limit_s is not None and index >= LEAST_PICTURES and time.monotonic() - begun > limit_s:
+            break
+        say(f"{segmenter.path.name} {index + 1}/{len(frames)}")
         tensor = segmenter.preprocess(frame)
         started = time.perf_counter()
         output = segmenter.invoke(tensor)
         times.append(1000 * (time.perf_counter() - started))
-        rows.append(agreement(mask, segmenter.probability(output)))
-    worst = int(np.argmin([row.mask_iou for row in rows]))
+        masks.append(segmenter.probability(output))
+    return Ran(masks=np.stack(masks), invoke_ms=tuple(times))
+
+
+def compare(ran: Ran, reference: Reference) -> Comparison:
+    """The file's masks against PyTorch's of the same pictures."""
+    rows = [agreement(mask, found) for mask, found in zip(reference.masks, ran.masks, strict=False)]
+    ious = tuple(row.mask_iou for row in rows)
     return Comparison(
         agreement=summed_up(rows),
-        worst=reference.names[worst],
-        worst_iou=rows[worst].mask_iou,
-        invoke_p50_ms=float(np.median(times)),
-        pictures=len(rows),
+        ious=ious,
+        worst=reference.names[int(np.argmin(ious))],
+        invoke_p50_ms=float(np.median(ran.invoke_ms)),
     )

@@ -7,6 +7,7 @@ SegExportError
 │   └── UnsafePickleError                 it asks for something that would run code
 ├── ArchitectureError (ValueError)        no network fits its keys and shapes
 ├── CalibrationError (ValueError)         the calibration folder is of no use
+├── RecipeError (ValueError)              a recipe cannot be read, or belongs to another network
 ├── ConversionError (RuntimeError)        a converter failed, or ran out of time
 ├── InaccurateError (ArithmeticError)     a file was written and does not give the same mask
 ├── OutputError (OSError)                 the files cannot be put where they were asked for
@@ -58,6 +59,10 @@ class ArchitectureError(SegExportError, ValueError):
 
 class CalibrationError(SegExportError, ValueError):
     """The calibration pictures are of no use."""
+
+
+class RecipeError(SegExportError, ValueError):
+    """The recipe cannot be read, or belongs to another network."""
 
 
 class ConversionError(SegExportError, RuntimeError):

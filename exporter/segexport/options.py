@@ -29,6 +29,9 @@ class Options:
     head: str = "auto"
     calibration: Path | None = None
     pictures: int = 100
+    masks: Path | None = None
+    max_iou_drop: float | None = None
+    recipe: Path | None = None
     overwrite: bool = False
     allow_inaccurate: bool = False
     timeout_s: float = 1800.0
@@ -64,7 +67,11 @@ def choose_precisions(text: str | None, calibration: Path | None) -> tuple[str, 
         CalibrationError: int8 without `--calibration`.
     """
     if text is None:
-        return tuple(name for name, kind in PRECISIONS.items() if calibration is not None or not kind.calibrated)
+        return tuple(
+            name
+            for name, kind in PRECISIONS.items()
+            if kind.default and (calibration is not None or not kind.calibrated)
+        )
     names = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     unknown = [name for name in names if name not in PRECISIONS]
     if unknown or not names:
@@ -76,6 +83,17 @@ def choose_precisions(text: str | None, calibration: Path | None) -> tuple[str, 
                 "add --calibration DIR with 32 or more pictures as the camera will see them"
             )
     return tuple(names)
+
+
+def check_budget(options: Options) -> None:
+    """Raise ValueError where the options of the accuracy budget do not go together."""
+    if options.max_iou_drop is not None and options.recipe is not None:
+        raise ValueError("--max-iou-drop searches for a recipe and --recipe applies one: give one of them")
+    for name, value in (("--max-iou-drop", options.max_iou_drop), ("--recipe", options.recipe)):
+        if value is not None and "int8" not in options.precisions:
+            raise ValueError(f"{name} is about the int8 file; add int8 to --precision, and --calibration DIR")
+    if options.masks is not None and options.max_iou_drop is None:
+        raise ValueError("--masks is what --max-iou-drop measures against; give --max-iou-drop POINTS too")
 
 
 def parse_triple(text: str) -> tuple[float, ...]:

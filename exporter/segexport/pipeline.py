@@ -5,43 +5,45 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from segexport.budget.truth import read_masks
 from segexport.calibration import PictureSet, calibration_tensor, collect_pictures
-from segexport.checkpoint import Checkpoint, read_checkpoint
-from segexport.compare import compare
+from segexport.compare import Comparison, Ran, compare, run_file
 from segexport.console import Console
-from segexport.convert.onnx_export import write_onnx
-from segexport.convert.tflite_export import write_float_tflite, write_int8_tflite
-from segexport.deploy import Deployable, choose_head
+from segexport.convert.quantize import Quantizer
+from segexport.convert.tflite_export import start_float_tflite
 from segexport.digest import file_sha256
-from segexport.inspection import find_network, setting_conflicts
-from segexport.networks import Network
-from segexport.options import Options
+from segexport.options import Options, check_budget
 from segexport.output import Staging
-from segexport.precisions import ONNX, PRECISIONS, Precision
-from segexport.presets import Preprocessing, choose_preprocessing
+from segexport.precisions import ONNX, PRECISIONS, SLOW_S, Precision
+from segexport.quantized import Bench, Quantized, write_quantized
+from segexport.recipe import Recipe, load_recipe
 from segexport.reference import FILE_NAME as REFERENCE
-from segexport.reference import Reference, ask_pytorch
+from segexport.reference import Reference
 from segexport.report import FILE_NAME as REPORT
 from segexport.report import FileRow, write_report
-from segexport.stamping import describe_tensors, stamp_file, tool_versions
-from segruntime.contract import Source
+from segexport.stamping import open_new, stamp_file, tool_versions
+from segexport.subject import Subject, prepare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What is exported: the checkpoint, its network, and the graph made of it. `size` is (height, width)."""
+class _Work:
+    """One export at work: what goes in, and where its unfinished files lie."""
 
-    checkpoint: Checkpoint
-    network: Network
-    graph: Deployable
-    preprocessing: Preprocessing
-    size: tuple[int, int]
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...]
+    options: Options
+    subject: Subject
+    pictures: PictureSet
+    recipe: Recipe | None
+    paths: Mapping[str, Path]
+    """`onnx` and each precision → its file."""
+    kinds: Mapping[str, Precision]
+    folder: Path
+    console: Console
 
 
 def export(options: Options, console: Console) -> tuple[dict[str, Any], list[FileRow]]:
@@ -54,6 +56,8 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
         SegExportError, ValueError: see `segexport.errors`; nothing is left behind then.
     """
     started = time.monotonic()
+    check_budget(options)
+    recipe = None if options.recipe is None else load_recipe(options.recipe)
     kinds = {"onnx": ONNX, **{name: PRECISIONS[name] for name in options.precisions}}
     names = {kind: options.name + precision.suffix for kind, precision in kinds.items()}
     with Staging(options.output, [*names.values(), REPORT, REFERENCE], overwrite=options.overwrite) as staging:
@@ -61,107 +65,123 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
             subject = prepare(options)
         for note in subject.notes:
             console.note(f"note: {note}")
-        pictures = collect_pictures(options.calibration, most=options.pictures, size=subject.size)
-        paths = {kind: staging.path / name for kind, name in names.items()}
-        with console.step("PyTorch's masks"):
-            reference = ask_pytorch(subject.graph, pictures.measure, pictures.measure_names, subject.size, console.say)
-        warnings = (*subject.warnings, *pictures.warnings, *reference.doubts())
-        for warning in warnings:
-            console.warn(warning)
-        with console.step("ONNX"):
-            write_onnx(subject.graph, *subject.size, paths["onnx"])
-        float_layers = _convert(options, subject, pictures, paths, staging.path, console)
-        rows = []
-        with console.step("comparison with PyTorch"):
-            for kind, path in paths.items():
-                layers = float_layers.get(kind, ())
-                rows.append(_prove(kind, path, kinds[kind], subject, pictures, reference, options, layers, console))
-        body = _body(options, subject, pictures, reference, rows, warnings, time.monotonic() - started)
-        reference.save(staging.path / REFERENCE)
+        work = _Work(
+            options=options,
+            subject=subject,
+            pictures=collect_pictures(options.calibration, most=options.pictures, size=subject.size),
+            recipe=recipe,
+            paths={kind: staging.path / name for kind, name in names.items()},
+            kinds=kinds,
+            folder=staging.path,
+            console=console,
+        )
+        body, rows = _make(work)
+        body["elapsed_s"] = round(time.monotonic() - started, 2)
         write_report(staging.path / REPORT, body)
         staging.publish([*(row.name for row in rows if row.kept), REFERENCE, REPORT])
     return body, rows
 
 
-def prepare(options: Options) -> Subject:
-    """Read the checkpoint, find its network, and put preprocessing and head around it."""
-    preprocessing, assumed = choose_preprocessing(options.preprocess, options.mean, options.std)
-    checkpoint = read_checkpoint(options.checkpoint)
-    network = find_network(checkpoint, options.arch)
-    size = options.size or network.default_size
-    network.check_size(*size)
-    head = choose_head(options.head, network, options.person)
-    graph = Deployable(network.module, preprocessing, options.color, head).eval()
-    odd = setting_conflicts(checkpoint, network)
-    return Subject(
-        checkpoint=checkpoint,
-        network=network,
-        graph=graph,
-        preprocessing=preprocessing,
-        size=size,
-        notes=(*checkpoint.notes, *network.notes),
-        warnings=(*([assumed] if assumed else []), *odd),
+def _make(work: _Work) -> tuple[dict[str, Any], list[FileRow]]:
+    """Convert, quantize, compare, and tell."""
+    console, pictures = work.console, work.pictures
+    for warning in (*work.subject.warnings, *pictures.warnings):
+        console.warn(warning)
+    truth = _truth(work)
+    with console.step("ONNX"):
+        work.subject.write_onnx(work.paths["onnx"])
+    reference = _convert(work)
+    for doubt in reference.doubts():
+        console.warn(doubt)
+    ran: dict[str, Ran] = {}
+    quantized = Quantized()
+    if work.options.precisions:
+        with console.step("float32 TFLite on the pictures"):
+            ran["float32"] = run_file(open_new(_float32(work)), reference.frames, console.say, limit_s=SLOW_S)
+        quantized = _quantize(work, reference, ran["float32"], truth)
+    rows, comparisons = [], {}
+    with console.step("comparison with PyTorch"):
+        for kind, path in work.paths.items():
+            comparisons[kind] = _compare(work, path, reference, ran.get(kind))
+            rows.append(_prove(work, kind, comparisons[kind], reference, quantized))
+    reference.in_order(_worst_first(comparisons)).save(work.folder / REFERENCE)
+    return _body(work, reference, rows, quantized), rows
+
+
+def _truth(work: _Work) -> list[Any] | None:
+    folder = work.options.masks
+    return None if folder is None else read_masks(folder, work.pictures.measure_names, work.subject.size)
+
+
+def _float32(work: _Work) -> Path:
+    """The float32 file: one that is asked for, or one on the way to the others."""
+    return work.paths.get("float32", work.folder / "float32.tflite")
+
+
+def _convert(work: _Work) -> Reference:
+    """float32 and float16 TFLite, while PyTorch computes its masks: the converter uses one core, PyTorch the others."""
+    pictures, console = work.pictures, work.console
+    if not work.options.precisions:
+        with console.step("PyTorch's masks"):
+            return work.subject.ask(pictures.measure, pictures.measure_names, console.say)
+    floats = {"float32": _float32(work), **({"float16": work.paths["float16"]} if "float16" in work.paths else {})}
+    with (
+        console.step("PyTorch's masks, TFLite " + " and ".join(floats)),
+        start_float_tflite(work.paths["onnx"], floats, work.folder, limit_s=work.options.timeout_s) as converter,
+    ):
+        reference = work.subject.ask(pictures.measure, pictures.measure_names, console.say)
+        converter.result(console.say)
+    return reference
+
+
+def _quantize(work: _Work, reference: Reference, float32: Ran, truth: list[Any] | None) -> Quantized:
+    files = {kind: path for kind, path in work.paths.items() if work.kinds[kind].quantized}
+    if not files:
+        return Quantized()
+    quantizer = Quantizer(
+        float32=_float32(work), folder=work.folder, limit_s=work.options.timeout_s, progress=work.console.say
     )
+    bench = Bench(
+        quantizer=quantizer,
+        calibration=calibration_tensor(work.pictures.calibrate, *work.subject.size),
+        frames=list(reference.frames),
+        float32=float32,
+        truth=truth,
+        console=work.console,
+    )
+    return write_quantized(bench, files, max_iou_drop=work.options.max_iou_drop, recipe=work.recipe)
 
 
-def _convert(
-    options: Options, subject: Subject, pictures: PictureSet, paths: Mapping[str, Path], folder: Path, console: Console
-) -> dict[str, tuple[str, ...]]:
-    """All TFLite files; gives the layers that stayed in float, by precision. int8 is made from float32."""
-    if not options.precisions:
-        return {}
-    playground = folder / "converter"
-    playground.mkdir()
-    floats = {kind: path for kind, path in paths.items() if kind in ("float32", "float16")}
-    floats.setdefault("float32", playground / "float32.tflite")
-    with console.step("TFLite " + " and ".join(floats)):
-        write_float_tflite(paths["onnx"], floats, playground, limit_s=options.timeout_s, progress=console.say)
-    if "int8" not in paths:
-        return {}
-    with console.step(f"TFLite int8, calibrated with {len(pictures.calibrate)} pictures"):
-        tensor = calibration_tensor(pictures.calibrate, *subject.size)
-        layers = write_int8_tflite(
-            floats["float32"], paths["int8"], tensor, playground, limit_s=options.timeout_s, progress=console.say
-        )
-    if layers:
-        console.warn(
-            f"int8: ai-edge-quantizer cannot hold {len(layers)} layers in int8, left in float: {', '.join(layers)}"
-        )
-    return {"int8": layers}
+def _compare(work: _Work, path: Path, reference: Reference, ran: Ran | None) -> Comparison:
+    if ran is None:
+        ran = run_file(open_new(path), reference.frames, work.console.say, limit_s=SLOW_S)
+    return compare(ran, reference)
 
 
-def _prove(
-    kind: str,
-    path: Path,
-    precision: Precision,
-    subject: Subject,
-    pictures: PictureSet,
-    reference: Reference,
-    options: Options,
-    float_layers: tuple[str, ...],
-    console: Console,
-) -> FileRow:
-    """Compare one file, stamp it with its contract, and decide whether it stays."""
-    contract = describe_tensors(path)
-    comparison = compare(path, reference, console.say, contract=contract)
+def _prove(work: _Work, kind: str, comparison: Comparison, reference: Reference, quantized: Quantized) -> FileRow:
+    """Stamp one file with its contract, and decide whether it stays."""
+    path, precision, pictures = work.paths[kind], work.kinds[kind], work.pictures
     bound = precision.bound.for_logits(reference.largest_logit)
     within = bound.holds(comparison.agreement)
-    calibration = (len(pictures.calibrate), pictures.sha256) if precision.calibrated else (0, None)
+    budget = quantized.budget if kind == "int8" else None
+    float_layers = quantized.float_layers.get(kind, ())
     stamp_file(
         path,
-        contract,
-        source=_source(options, subject),
+        open_new(path).contract,
+        source=work.subject.source,
         precision="float32" if kind == "onnx" else kind,
-        calibration=calibration,
+        calibration=(len(pictures.calibrate), pictures.sha256) if precision.calibrated else (0, None),
         float_layers=float_layers,
+        recipe=quantized.recipe if kind == "int8" else None,
         comparison=comparison,
         picture_source=pictures.source,
         bound=bound,
     )
+    over_budget = budget is not None and not (budget.holds or budget.outcome.interrupted)
     return FileRow(
         name=path.name,
         precision=kind,
-        kept=within or options.allow_inaccurate,
+        kept=(within and not over_budget) or work.options.allow_inaccurate,
         size_bytes=path.stat().st_size,
         sha256=file_sha256(path),
         **comparison.to_row(),
@@ -169,36 +189,28 @@ def _prove(
         bound_text=str(bound),
         within_bound=within,
         float_layers=float_layers,
+        over_budget=over_budget,
     )
 
 
-def _source(options: Options, subject: Subject) -> Source:
-    return Source(
-        checkpoint=options.checkpoint.name,
-        sha256=subject.checkpoint.sha256,
-        architecture=subject.network.name,
-        parameters=subject.network.parameters,
-        preprocessing=subject.preprocessing.name,
-        mean=subject.preprocessing.mean,
-        std=subject.preprocessing.std,
-        color=options.color,
-    )
+def _worst_first(comparisons: Mapping[str, Comparison]) -> list[int]:
+    """Pictures in the order in which people should look at them: the lowest IoU of the least exact file first."""
+    hardest = min(comparisons.values(), key=lambda comparison: comparison.agreement.mask_iou)
+    return [int(k) for k in np.argsort(hardest.ious, kind="stable")]
 
 
-def _body(
-    options: Options,
-    subject: Subject,
-    pictures: PictureSet,
-    reference: Reference,
-    rows: list[FileRow],
-    warnings: tuple[str, ...],
-    elapsed_s: float,
-) -> dict[str, Any]:
-    network = subject.network
+def _body(work: _Work, reference: Reference, rows: list[FileRow], quantized: Quantized) -> dict[str, Any]:
+    pictures, diagnosis = work.pictures, work.pictures.diagnosis
+    if diagnosis is not None and quantized.stability is not None:
+        diagnosis = replace(diagnosis, stability=quantized.stability)
     return {
         "command": ["segexport", *sys.argv[1:]],
-        "source": {**asdict(_source(options, subject)), "variant": network.variant, "notes": list(subject.notes)},
-        "size": list(subject.size),
+        "source": {
+            **asdict(work.subject.source),
+            "variant": work.subject.variant,
+            "notes": list(work.subject.notes),
+        },
+        "size": list(work.subject.size),
         "pictures": {
             "calibrate": len(pictures.calibrate),
             "measure": len(pictures.measure),
@@ -207,7 +219,17 @@ def _body(
         },
         "largest_logit": reference.largest_logit,
         "files": [asdict(row) for row in rows],
-        "warnings": list(warnings),
+        "warnings": [*work.subject.warnings, *pictures.warnings, *reference.doubts()],
+        "doctor": None if diagnosis is None else diagnosis.to_json(),
+        "budget": None if quantized.budget is None else quantized.budget.to_json(),
+        "recipe": None if quantized.recipe is None else quantized.recipe.to_json(),
+        "noise": _noise(quantized),
+        "rewrites": [],
         "tools": tool_versions(),
-        "elapsed_s": round(elapsed_s, 2),
     }
+
+
+def _noise(quantized: Quantized) -> dict[str, Any] | None:
+    if not quantized.noise:
+        return None
+    return {"precision": "int8", "operators": [one.to_json() for one in quantized.noise]}

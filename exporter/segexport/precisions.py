@@ -49,17 +49,49 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precision:
-    """A kind of file: its suffix after the model's name, its bound, and whether calibration pictures are needed."""
+    """A kind of file: its suffix after the model's name, its bound, how it is made and for whom it is."""
 
     suffix: str
     bound: Bound
+    summary: str
     calibrated: bool = False
+    """Whether its ranges come from calibration pictures."""
+    quantized: bool = False
+    """Whether ai-edge-quantizer makes it out of the float32 file."""
+    default: bool = True
 
 
-ONNX = Precision(suffix=".onnx", bound=Bound(max_difference=1e-4))
+ONNX = Precision(suffix=".onnx", bound=Bound(max_difference=1e-4), summary="float32 for onnxruntime")
+SLOW_S = 60.0
+"""A file that needs longer than this for all pictures is compared on fewer, three at least; the report says on how many."""
 
 PRECISIONS: dict[str, Precision] = {
-    "float32": Precision(suffix="_float32.tflite", bound=Bound(max_difference=1e-3)),
-    "float16": Precision(suffix="_float16.tflite", bound=Bound(max_difference=1e-2)),
-    "int8": Precision(suffix="_int8.tflite", bound=Bound(mask_iou=0.95), calibrated=True),
+    "float32": Precision(
+        suffix="_float32.tflite", bound=Bound(max_difference=1e-3), summary="the network as it is, for TFLite"
+    ),
+    "float16": Precision(
+        suffix="_float16.tflite", bound=Bound(max_difference=1e-2), summary="half the size, float speed, GPUs like it"
+    ),
+    "dynamic": Precision(
+        suffix="_dynamic.tflite",
+        bound=Bound(mask_iou=0.95),
+        summary="int8 weights, float activations; needs no pictures",
+        quantized=True,
+        default=False,
+    ),
+    "int8": Precision(
+        suffix="_int8.tflite",
+        bound=Bound(mask_iou=0.95),
+        summary="int8 throughout: smallest and fastest",
+        calibrated=True,
+        quantized=True,
+    ),
+    "int16x8": Precision(
+        suffix="_int16x8.tflite",
+        bound=Bound(mask_iou=0.95),
+        summary="int16 activations, int8 weights: exact, small, and slow on CPUs",
+        calibrated=True,
+        quantized=True,
+        default=False,
+    ),
 }

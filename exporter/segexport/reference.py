@@ -6,7 +6,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,13 @@ class Reference:
                 "is it the right --preprocess, --color and --person, and are there people in the pictures?",
             )
         return ()
+
+    def in_order(self, places: Sequence[int]) -> Reference:
+        """The pictures at `places` first, in that order, then the others."""
+        order = [*places, *(k for k in range(len(self.names)) if k not in set(places))]
+        return replace(
+            self, frames=self.frames[order], masks=self.masks[order], names=tuple(self.names[k] for k in order)
+        )
 
     def save(self, path: Path) -> None:
         """The first 16 pictures and masks."""

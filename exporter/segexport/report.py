@@ -19,6 +19,7 @@ _JSON_KINDS: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
     "dict[str, float | None]": (dict,),
+    "dict[str, Any] | None": (dict, NoneType),
 }
 _BOUND = {"max_difference", "mask_iou", "relative_to"}
 
@@ -45,6 +46,10 @@ class FileRow:
     within_bound: bool
     invoke_p50_ms: float
     float_layers: tuple[str, ...] = ()
+    over_budget: bool = False
+    """Whether it loses more mask IoU than `--max-iou-drop` allows."""
+    flips: dict[str, Any] | None = None
+    """Argmax flips of a network with max-unpooling; see `segexport.flips`."""
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> FileRow:

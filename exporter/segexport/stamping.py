@@ -10,9 +10,11 @@ from pathlib import Path
 from segexport.compare import Comparison
 from segexport.errors import ConversionError
 from segexport.precisions import Bound
-from segruntime.backends import BACKENDS, TensorInfo
+from segexport.recipe import Recipe
+from segruntime.backends import BACKENDS, Backend, TensorInfo
 from segruntime.contract import Contract, Conversion, InputSpec, OutputSpec, Parity, Source, stamp
 from segruntime.embedded_text import model_kind
+from segruntime.segmenter import Segmenter, default_threads
 
 TOOLS = (
     "segedge",
@@ -25,7 +27,6 @@ TOOLS = (
     "onnxruntime",
 )
 _LAYOUTS = {"onnx": "NCHW", "tflite": "NHWC"}
-_THREADS = 1
 
 
 def tool_versions() -> dict[str, str]:
@@ -39,16 +40,19 @@ def tool_versions() -> dict[str, str]:
     return found
 
 
-def describe_tensors(path: Path) -> Contract:
-    """A contract that says what goes in and out of this file, nothing more yet.
+def open_new(path: Path) -> Segmenter:
+    """A file that a converter has just written, ready to run; its contract says what goes in and out, nothing more yet.
 
     Raises:
         ConversionError: the file has other tensors than one RGB image in and one channel out.
         SegRuntimeError: the file does not load.
     """
-    kind = model_kind(path)
-    backend = BACKENDS[kind](path, _THREADS)
-    layout = _LAYOUTS[kind]
+    kind, threads = model_kind(path), default_threads()
+    backend = BACKENDS[kind](path, threads)
+    return Segmenter(backend, _describe(path, backend, _LAYOUTS[kind]), path, threads)
+
+
+def _describe(path: Path, backend: Backend, layout: str) -> Contract:
     image, mask = backend.inputs[0], backend.outputs[0]
     if len(backend.outputs) != 1 or _channels(image, layout) != 3 or _channels(mask, layout) != 1:
         raise ConversionError(
@@ -90,6 +94,7 @@ def stamp_file(
     precision: str,
     calibration: tuple[int, str | None],
     float_layers: Sequence[str],
+    recipe: Recipe | None,
     comparison: Comparison,
     picture_source: str,
     bound: Bound,
@@ -105,6 +110,7 @@ def stamp_file(
             calibration_sha256=calibration[1],
             tools=tool_versions(),
             float_layers=tuple(float_layers),
+            recipe=None if recipe is None else recipe.to_json(),
         ),
         parity=Parity(
             pictures=comparison.pictures,

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from segexport.compare import compare
+from segexport.compare import compare, run_file
 from segexport.digest import file_sha256
 from segexport.errors import InaccurateError, OutputError
-from segexport.precisions import Bound
+from segexport.precisions import SLOW_S, Bound
 from segexport.reference import FILE_NAME as REFERENCE
 from segexport.reference import load_reference
 from segexport.report import FileRow, read_report
+from segruntime import load
 from segruntime.errors import MissingExtraError
 
 
@@ -33,7 +34,7 @@ def verify(folder: Path, say: Callable[[str], None]) -> tuple[list[FileRow], lis
         path = folder / Path(row.name).name
         _check_unchanged(path, row.sha256)
         try:
-            comparison = compare(path, reference, say)
+            comparison = compare(run_file(load(path), reference.frames, say, limit_s=SLOW_S), reference)
         except MissingExtraError as error:
             skipped.append(f"{row.name}: {error}")
             continue

@@ -92,6 +92,14 @@ class Fields:
             self._fail(key, "an object of texts")
         return dict(value)
 
+    def optional_object(self, key: str) -> dict[str, Any] | None:
+        """An object that only its writer reads; what is inside is not looked at."""
+        self._seen.add(key)
+        value = self._data.get(key)
+        if value is not None and not isinstance(value, dict):
+            self._fail(key, "an object or nothing")
+        return value
+
     def digest(self, key: str) -> str:
         value = self.raw(key)
         if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{64}", value):

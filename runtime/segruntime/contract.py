@@ -26,6 +26,11 @@ CLASS_DTYPES = ("int8", "uint8", "int32", "int64")
 COLORS = ("rgb", "bgr")
 RESIZES = ("stretch", "letterbox")
 INTERPOLATIONS = ("bilinear", "area", "nearest")
+_OPTIONAL = {
+    "input": ("mean", "std", "scale", "zero_point"),
+    "output": ("scale", "zero_point"),
+    "conversion": ("recipe",),
+}
 MEANINGS = ("probability", "logits", "classes")
 
 
@@ -163,6 +168,7 @@ class Conversion:
     calibration_sha256: str | None
     tools: dict[str, str]
     float_layers: tuple[str, ...]
+    recipe: dict[str, Any] | None = None
 
     @classmethod
     def from_json(cls, data: object) -> Conversion:
@@ -173,6 +179,7 @@ class Conversion:
             calibration_sha256=f.optional_digest("calibration_sha256"),
             tools=f.string_map("tools"),
             float_layers=f.strings("float_layers"),
+            recipe=f.optional_object("recipe"),
         )
         f.finish()
         return spec
@@ -251,8 +258,7 @@ class Contract:
         body: dict[str, Any] = {"format": NAME, "version": VERSION}
         for name, value in asdict(self).items():
             if isinstance(value, dict):
-                optional = ("mean", "std", "scale", "zero_point") if name in ("input", "output") else ()
-                body[name] = {k: v for k, v in value.items() if v is not None or k not in optional}
+                body[name] = {k: v for k, v in value.items() if v is not None or k not in _OPTIONAL.get(name, ())}
             elif value is not None:
                 body[name] = value
         return body

@@ -105,9 +105,14 @@ def load(
     return Segmenter(loaded, found, path, count)
 
 
+def default_threads() -> int:
+    """The cores that this process may use, at most 4."""
+    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
 def _checked_threads(threads: int | None) -> int:
     if threads is None:
-        return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        return default_threads()
     if type(threads) is not int or not 1 <= threads <= MAX_THREADS:
         raise OptionError(f"threads: got {threads!r}, expected a whole number from 1 to {MAX_THREADS}")
     return threads

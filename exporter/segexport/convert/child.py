@@ -19,69 +19,94 @@ Progress = Callable[[str], None]
 _TAIL = 40
 
 
-def run_child(module: str, job: dict[str, Any], folder: Path, *, limit_s: float, progress: Progress) -> dict[str, Any]:
-    """Run `python -m module` in `folder` with `job` as JSON on standard input; its last JSON line is the result.
+class Child:
+    """`python -m module` at work in `folder`, with `job` as JSON on its standard input; a context that kills it at the end.
 
     The child prints one JSON object a line: `{"progress": text}`, and at the end `{"result": …}` or `{"error": text}`. It ends
-    itself when its standard input closes, so that a killed parent leaves nobody behind.
+    itself when its standard input closes, so that a killed parent leaves nobody behind. Ctrl-C reaches its parent only.
+    """
+
+    def __init__(self, module: str, job: dict[str, Any], folder: Path, *, limit_s: float) -> None:
+        self._step = str(job.get("step", "conversion"))
+        self._limit_s = limit_s
+        self._deadline = time.monotonic() + limit_s
+        self._log = folder / f"{module.rsplit('.', 1)[-1]}.log"
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        with self._log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module],
+                cwd=folder,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,
+            )
+        threading.Thread(target=_pump, args=(self._process.stdout, self._lines), daemon=True).start()
+        with contextlib.suppress(BrokenPipeError):  # it ended at once; `result` tells its last words
+            self._stdin.write(json.dumps(job) + "\n")
+            self._stdin.flush()
+
+    @property
+    def _stdin(self) -> IO[str]:
+        if self._process.stdin is None:
+            raise ConversionError(f"{self._step}: the child process has no pipes")
+        return self._process.stdin
+
+    def result(self, progress: Progress) -> dict[str, Any]:
+        """Wait for its result.
+
+        Raises:
+            ConversionError: it failed, was killed, or ran longer than its limit.
+        """
+        while True:
+            message = self._next()
+            if "error" in message:
+                raise ConversionError(f"{self._step}: {message['error']}")
+            if "result" in message:
+                return dict(message["result"])
+            if "progress" in message:
+                progress(str(message["progress"]))
+
+    def _next(self) -> dict[str, Any]:
+        try:
+            line = self._lines.get(timeout=max(0.0, self._deadline - time.monotonic()))
+        except queue.Empty:
+            raise ConversionError(
+                f"{self._step}: no end after {self._limit_s:.0f} s, stopped; "
+                "give more time with --timeout SECONDS, or a smaller --size"
+            ) from None
+        if line is None:
+            code = self._process.wait()
+            raise ConversionError(
+                f"{self._step}: the converter ended with code {code} and no result ({_last_words(self._log)})"
+            )
+        return _parse(line)
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            _close(stream)
+
+
+def run_child(module: str, job: dict[str, Any], folder: Path, *, limit_s: float, progress: Progress) -> dict[str, Any]:
+    """Run a `Child` to its end.
 
     Raises:
         ConversionError: it failed, was killed, or ran longer than `limit_s` seconds.
     """
-    log = folder / f"{module.rsplit('.', 1)[-1]}.log"
-    with log.open("wb") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            encoding="utf-8",
-        )
-        try:
-            return _talk(process, job, log, limit_s, progress)
-        finally:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                _close(stream)
+    with Child(module, job, folder, limit_s=limit_s) as child:
+        return child.result(progress)
 
 
-def _talk(
-    process: subprocess.Popen[str], job: dict[str, Any], log: Path, limit_s: float, progress: Progress
-) -> dict[str, Any]:
-    step = str(job.get("step", "conversion"))
-    if process.stdin is None or process.stdout is None:
-        raise ConversionError(f"{step}: the child process has no pipes")
-    with contextlib.suppress(BrokenPipeError):  # it ended at once; its last words follow
-        process.stdin.write(json.dumps(job) + "\n")
-        process.stdin.flush()
-    lines: queue.Queue[str | None] = queue.Queue()
-    threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
-    deadline = time.monotonic() + limit_s
-    while True:
-        try:
-            line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            raise ConversionError(
-                f"{step}: no end after {limit_s:.0f} s, stopped; give more time with --timeout SECONDS, or a smaller --size"
-            ) from None
-        if line is None:
-            code = process.wait()
-            raise ConversionError(f"{step}: the converter ended with code {code} and no result ({_last_words(log)})")
-        message = _parse(line)
-        if "error" in message:
-            raise ConversionError(f"{step}: {message['error']}")
-        if "result" in message:
-            return dict(message["result"])
-        if "progress" in message:
-            progress(str(message["progress"]))
-
-
-def _pump(stream: IO[str], lines: queue.Queue[str | None]) -> None:
+def _pump(stream: IO[str] | None, lines: queue.Queue[str | None]) -> None:
     with contextlib.suppress(ValueError):  # closed while reading: the parent has its answer
-        for line in stream:
+        for line in stream or ():
             lines.put(line)
     lines.put(None)
 

@@ -1,0 +1,117 @@
+"""The int8 file: plain, by a recipe, or the one that a search found within the accuracy budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segexport.budget.judge import Judge, Score
+from segexport.budget.noise import block_losses
+from segexport.budget.search import Chosen, Outcome, Step, search
+from segexport.convert.quantize import Quantizer
+from segexport.ranges import Ranges
+from segexport.tflite_graph import Block, Operator, split_into_blocks
+
+NOISE_PICTURES = 2
+"""Signal-to-noise ratios hardly differ between pictures, and each costs a run of every tensor in float."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How the search for an int8 file within `points` ended."""
+
+    points: float
+    against: str
+    outcome: Outcome
+    blocks: tuple[Block, ...]
+
+    @property
+    def holds(self) -> bool:
+        return self.outcome.best.holds
+
+    @property
+    def float_layers(self) -> tuple[str, ...]:
+        return layers_of(self.blocks, self.outcome.best.blocks)
+
+    @property
+    def verdict(self) -> str:
+        best, steps = self.outcome.best, len(self.outcome.steps)
+        told = "interrupted, " if self.outcome.interrupted else ""
+        lost = f"loses {best.score.drop_points:.3f} points of IoU against {self.against}"
+        if best.holds:
+            return f"{told}{best.what}: {lost}, within the {self.points:g} allowed, after {steps} quantizations"
+        return (
+            f"{told}nothing of {steps} quantizations stays within {self.points:g} points; "
+            f"nearest came step {best.number}, {best.what}: it {lost}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "points": self.points,
+            "against": self.against,
+            "holds": self.holds,
+            "interrupted": self.outcome.interrupted,
+            "verdict": self.verdict,
+            "steps": [
+                {
+                    "step": step.number,
+                    "what": step.what,
+                    "float_layers": list(layers_of(self.blocks, step.blocks)),
+                    **asdict(step.score),
+                    "holds": step.holds,
+                }
+                for step in self.outcome.steps
+            ],
+        }
+
+
+def layers_of(blocks: Sequence[Block], chosen: Chosen) -> tuple[str, ...]:
+    """Names of all operators of the chosen blocks, in order."""
+    return tuple(name for number in sorted(chosen) for name in blocks[number].names)
+
+
+def fit_budget(
+    quantizer: Quantizer,
+    ranges: Ranges,
+    operators: Sequence[Operator],
+    judge: Judge,
+    points: float,
+    noise_pictures: npt.NDArray[np.float32],
+    target: Path,
+    *,
+    say: Callable[[str], None],
+    shown: Callable[[Step], None],
+) -> Budget:
+    """Write `target`, the int8 file with as little in float as the budget allows, or the nearest where none holds it.
+
+    `noise_pictures` `(N, H, W, 3) float32, RGB, 0–1`: where signal is lost is looked up with them.
+
+    Raises:
+        ConversionError, SegRuntimeError: a quantization failed, or its file does not load.
+        KeyboardInterrupt: before the first file was measured.
+    """
+    blocks = split_into_blocks(operators)
+    made: dict[int, Path] = {}
+
+    def attempt(number: int, what: str, chosen: Chosen) -> Score:
+        say(f"{number}: {what}")
+        path = made[number] = quantizer.folder / f"step{number}.tflite"
+        quantizer.write(path, "int8", ranges, layers_of(blocks, chosen))
+        return judge.score(path, lambda at: say(f"{number}: {what}, {at}"))
+
+    def losses() -> dict[int, float]:
+        return block_losses(blocks, quantizer.noise(made[1], noise_pictures[:NOISE_PICTURES]))
+
+    def finished(step: Step, best: Step) -> None:
+        for number in [n for n in made if n not in (1, best.number)]:  # the first is what the noise is looked up in
+            made.pop(number).unlink(missing_ok=True)
+        shown(step)
+
+    outcome = search(blocks, losses, attempt, points, finished)
+    made[outcome.best.number].replace(target)
+    return Budget(points=points, against=judge.against, outcome=outcome, blocks=blocks)

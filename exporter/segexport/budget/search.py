@@ -1,0 +1,198 @@
+"""Which blocks have to stay in float so that an int8 file keeps its accuracy budget.
+
+A tensor between two operators is held in int8 as soon as one of them is int8, so one operator alone in float seldom
+helps: what is tried are whole blocks together with the blocks that feed them. In this order, each measured:
+
+1. everything in int8
+2. the last block, the last two: small convolutions whose error goes straight into the mask
+3. the blocks that lose the most signal by themselves, each with the blocks that feed it; then the first two blocks
+4. what helped, together, the best first
+5. more and more of the output side, then of the noisiest blocks, up to half of the weights
+
+The first that holds the budget ends it; then parts of it are given back to int8 while the budget still holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from segexport.budget.judge import Score
+from segexport.budget.noise import neighbours
+from segexport.tflite_graph import Block
+
+MOST_STEPS = 25
+MOST_GIVING_BACK = 6
+NOISIEST = 3
+MOST_FLOAT_WEIGHTS = 0.5
+"""Of the weights: beyond it a file is hardly smaller than float16."""
+
+Chosen: TypeAlias = frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One quantization: the blocks that stayed in float, and what was measured."""
+
+    number: int
+    what: str
+    blocks: Chosen
+    score: Score
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """All steps in order; `best` holds the budget with the fewest blocks in float, or came nearest where none does."""
+
+    steps: tuple[Step, ...]
+    best: Step
+    interrupted: bool = False
+
+
+class _Enough(Exception):  # noqa: N818  no error: the budget of steps is spent
+    pass
+
+
+@dataclass(slots=True, kw_only=True)
+class _Search:
+    blocks: Sequence[Block]
+    attempt: Callable[[int, str, Chosen], Score]
+    points: float
+    shown: Callable[[Step, Step], None]
+    steps: list[Step] = field(default_factory=list)
+
+    def try_(self, chosen: Chosen, what: str) -> Step:
+        """Quantize and measure, or what was measured before."""
+        before = next((step for step in self.steps if step.blocks == chosen), None)
+        if before is not None:
+            return before
+        if len(self.steps) >= MOST_STEPS:
+            raise _Enough
+        number = len(self.steps) + 1
+        score = self.attempt(number, what, chosen)
+        step = Step(number=number, what=what, blocks=chosen, score=score, holds=score.drop_points <= self.points)
+        self.steps.append(step)
+        self.shown(step, self.best())
+        return step
+
+    def best(self) -> Step:
+        held = [step for step in self.steps if step.holds]
+        if held:
+            return min(held, key=lambda step: (len(step.blocks), step.score.size_bytes, step.score.drop_points))
+        return min(self.steps, key=lambda step: step.score.drop_points)
+
+    def share(self, chosen: Chosen) -> float:
+        """Of all weights, those that stay in float."""
+        whole = sum(block.weight_bytes for block in self.blocks)
+        return sum(self.blocks[k].weight_bytes for k in chosen) / max(1, whole)
+
+
+def search(
+    blocks: Sequence[Block],
+    losses: Callable[[], Mapping[int, float]],
+    attempt: Callable[[int, str, Chosen], Score],
+    points: float,
+    shown: Callable[[Step, Step], None],
+) -> Outcome:
+    """Find what has to stay in float.
+
+    Args:
+        blocks: of the float32 file, in order.
+        losses: block number → signal that it loses by itself, in dB; asked only where full int8 is over budget.
+        attempt: (step number, what it is, blocks in float) → what was measured of that file.
+        points: the budget, IoU points (0–100) that may be lost.
+        shown: is told every step, and the best so far.
+
+    Returns:
+        Also where it was interrupted (KeyboardInterrupt), provided that one step was finished.
+    """
+    state = _Search(blocks=blocks, attempt=attempt, points=points, shown=shown)
+    interrupted = False
+    try:
+        if not state.try_(frozenset(), "everything in int8").holds:
+            _widen(state, losses())
+            _give_back(state)
+    except _Enough:
+        pass
+    except KeyboardInterrupt:
+        if not state.steps:
+            raise
+        interrupted = True
+    return Outcome(steps=tuple(state.steps), best=state.best(), interrupted=interrupted)
+
+
+def _widen(state: _Search, losses: Mapping[int, float]) -> None:
+    candidates = list(_candidates(state, losses))
+    tried = []
+    for chosen, what in candidates:
+        step = state.try_(chosen, what)
+        if step.holds:
+            return
+        tried.append(step)
+    for chosen, what in (*_together(state, tried), *_more(state, losses)):
+        if state.share(chosen) <= MOST_FLOAT_WEIGHTS and state.try_(chosen, what).holds:
+            return
+
+
+def _candidates(state: _Search, losses: Mapping[int, float]) -> Iterator[tuple[Chosen, str]]:
+    count, feeders = len(state.blocks), neighbours(state.blocks)
+    yield _last(count, 1), "the last block in float"
+    if count > 1:
+        yield _last(count, 2), "the last 2 blocks in float"
+    for number in sorted(losses, key=lambda k: -losses[k])[:NOISIEST]:
+        around = frozenset({number, *feeders[number]})
+        if state.share(around) <= MOST_FLOAT_WEIGHTS:
+            yield around, f"block {number + 1} (loses {losses[number]:.0f} dB) and what feeds it in float"
+    if count > 2:
+        yield frozenset({0, 1}), "the first 2 blocks in float"
+
+
+def _together(state: _Search, tried: Sequence[Step]) -> Iterator[tuple[Chosen, str]]:
+    base = state.steps[0].score.drop_points
+    helped = sorted((s for s in tried if s.score.drop_points < base), key=lambda s: s.score.drop_points)
+    union: Chosen = frozenset()
+    for count, step in enumerate(helped, 1):
+        union |= step.blocks
+        if count > 1:
+            yield union, f"the {count} that helped most, together"
+
+
+def _more(state: _Search, losses: Mapping[int, float]) -> Iterator[tuple[Chosen, str]]:
+    count = len(state.blocks)
+    noisiest = sorted(losses, key=lambda k: -losses[k])
+    size = 3
+    while size < count:
+        yield _last(count, size), f"the last {size} blocks in float"
+        yield (
+            _last(count, size) | frozenset(noisiest[:size]),
+            f"the last {size} and the {size} noisiest blocks in float",
+        )
+        size += max(1, size // 2)
+
+
+def _give_back(state: _Search) -> None:
+    """Halves, quarters, … of what is in float go back to int8 as long as the budget holds."""
+    left = MOST_GIVING_BACK
+    best = state.best()
+    size = len(best.blocks) // 2
+    while best.holds and size > 0 and left > 0:
+        numbers = sorted(best.blocks)
+        for start in range(0, len(numbers), size):
+            fewer = best.blocks - frozenset(numbers[start : start + size])
+            known = any(step.blocks == fewer for step in state.steps)
+            if not fewer or left == 0:
+                continue
+            left -= not known
+            step = state.try_(fewer, f"{len(numbers) - len(fewer)} of these blocks back in int8")
+            if step.holds:
+                best = step
+                break
+        else:
+            size //= 2
+        size = min(size, len(best.blocks) // 2)
+
+
+def _last(count: int, size: int) -> Chosen:
+    return frozenset(range(max(0, count - size), count))

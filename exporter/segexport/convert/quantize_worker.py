@@ -1,0 +1,141 @@
+"""Child process around ai-edge-quantizer: measure ranges, quantize, compare tensors. It knows nothing of masks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from segexport.convert.worker import Say, serve
+
+_BIAS_FAILURE = re.compile(r"Failed to quantize bias tensor for op ([\w.]+) with op\s+id (\d+)")
+_MOST_FORCED = 64
+_THREADS = 2  # ai-edge-quantizer asks for 16, which is slower than the cores that there are
+
+
+def _work(job: dict[str, Any], say: Say) -> dict[str, Any]:
+    return {"measure": _measure, "quantize": _quantize, "noise": _noise}[job["do"]](job, say)
+
+
+def _measure(job: dict[str, Any], say: Say) -> dict[str, Any]:
+    """`pictures` through the float32 file; each tensor's smallest and largest value on each of them into `ranges`."""
+    import numpy as np
+    from ai_edge_quantizer import calibrator, recipe, recipe_manager
+
+    pictures = np.load(job["pictures"], mmap_mode="r", allow_pickle=False)
+    signature, input_name = _signature(job["float32"])
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(recipe.static_wi8_ai8())
+    engine = calibrator.Calibrator(Path(job["float32"]).read_bytes(), num_threads=_THREADS)
+    engine.calibrate({signature: _samples(pictures, input_name, say)}, manager, qsv_update_func=_remember)
+    found = {name: _history(values) for name, values in engine.get_model_qsvs().items() if values}
+    low = np.stack([np.asarray(lows, np.float32) for lows, _ in found.values()], axis=1)
+    high = np.stack([np.asarray(highs, np.float32) for _, highs in found.values()], axis=1)
+    np.savez(job["ranges"], names=np.array(list(found)), low=low, high=high)
+    return {}
+
+
+def _remember(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """ai-edge-quantizer's hook for the next picture: keep every picture's values instead of averaging them away."""
+    return {**new, "all": [*old.get("all", [(old["min"], old["max"])]), (new["min"], new["max"])]}
+
+
+def _history(values: dict[str, Any]) -> tuple[list[float], list[float]]:
+    pairs = values.get("all", [(values["min"], values["max"])])
+    return [float(low.min()) for low, _ in pairs], [float(high.max()) for _, high in pairs]
+
+
+def _samples(pictures: Any, input_name: str, say: Say) -> Any:
+    for index in range(len(pictures)):
+        say(f"calibrating {index + 1}/{len(pictures)}")
+        yield {input_name: pictures[index : index + 1].copy()}
+
+
+def _quantize(job: dict[str, Any], say: Say) -> dict[str, Any]:
+    """The float32 file by the job's recipe into `target`; gives the layers that had to stay in float besides."""
+    from ai_edge_quantizer import quantizer, recipe
+
+    rules = {"int8": recipe.static_wi8_ai8, "int16x8": recipe.static_wi8_ai16, "dynamic": recipe.dynamic_wi8_afp32}
+    ranges = _load_ranges(job["ranges"]) if job.get("ranges") else None
+    output_names = _output_names(job["float32"])
+    forced: list[str] = []
+    while True:
+        engine = quantizer.Quantizer(job["float32"], rules[job["precision"]]())
+        for layer in [*job["float_layers"], *forced]:
+            _leave_in_float(engine, layer)
+        say("quantizing")
+        try:
+            result = engine.quantize(ranges)
+        except ValueError as error:
+            failing = _layer_of(str(error), output_names)
+            if failing is None or failing in forced or len(forced) >= _MOST_FORCED:
+                raise
+            forced.append(failing)
+            continue
+        Path(job["target"]).write_bytes(bytes(result.quantized_model))
+        return {"forced": forced}
+
+
+def _load_ranges(path: str) -> dict[str, Any]:
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as stored:
+        names, low, high = stored["names"], stored["low"], stored["high"]
+    shape = (1, 1, 1, 1)  # as ai-edge-quantizer's own calibration gives a range of a whole tensor
+    return {
+        str(name): {"min": np.full(shape, a, np.float32), "max": np.full(shape, b, np.float32)}
+        for name, a, b in zip(names, low, high, strict=True)
+    }
+
+
+def _noise(job: dict[str, Any], say: Say) -> dict[str, Any]:
+    """Signal-to-noise ratio of every tensor of the quantized file against the float32 file, a mean over `pictures`."""
+    import numpy as np
+    from ai_edge_quantizer import quantizer
+
+    pictures = np.load(job["pictures"], mmap_mode="r", allow_pickle=False)
+    signature, input_name = _signature(job["float32"])
+    engine = quantizer.Quantizer(job["float32"], previous_quantized_model=job["quantized"])
+    say("signal-to-noise of every tensor")
+    samples = [{input_name: pictures[k : k + 1].copy()} for k in range(len(pictures))]
+    compared = engine.validate({signature: samples}, "snr", use_xnnpack=False, num_threads=_THREADS)
+    return {"snr": {str(name): float(value) for name, value in compared.get_all_tensor_results().items()}}
+
+
+def _signature(path: str) -> tuple[str, str]:
+    """The signature's key and the name of its one input."""
+    signatures = _plain_interpreter(path).get_signature_list()
+    key = next(iter(signatures))
+    return key, signatures[key]["inputs"][0]
+
+
+def _output_names(path: str) -> list[str]:
+    """The name of each operator's first output, in order."""
+    plain = _plain_interpreter(path)
+    names = {detail["index"]: detail["name"] for detail in plain.get_tensor_details()}
+    return [names[int(op["outputs"][0])] for op in plain._get_ops_details()]
+
+
+def _plain_interpreter(path: str) -> Any:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    return Interpreter(path, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+
+
+def _layer_of(message: str, output_names: list[str]) -> str | None:
+    found = _BIAS_FAILURE.search(message)
+    index = int(found.group(2)) if found else -1
+    return output_names[index] if 0 <= index < len(output_names) else None
+
+
+def _leave_in_float(engine: Any, layer: str) -> None:
+    from ai_edge_quantizer import qtyping
+    from ai_edge_quantizer.recipe import AlgorithmName
+
+    engine.update_quantization_recipe(
+        f"^{re.escape(layer)};?$", qtyping.TFLOperationName.ALL_SUPPORTED, None, AlgorithmName.NO_QUANTIZE
+    )
+
+
+if __name__ == "__main__":
+    serve(_work)

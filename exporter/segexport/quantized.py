@@ -1,0 +1,173 @@
+"""The quantized files of an export: ranges from the calibration pictures, then one file for each precision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from segexport.budget.fit import NOISE_PICTURES, Budget, fit_budget
+from segexport.budget.judge import THRESHOLD, make_judge
+from segexport.budget.noise import OperatorNoise, operator_noise
+from segexport.budget.search import MOST_STEPS, Step
+from segexport.compare import Ran, run_file
+from segexport.console import Console
+from segexport.convert.quantize import Quantizer
+from segexport.doctor import Stability
+from segexport.ranges import LOGIT_LIMIT, Ranges, halves
+from segexport.recipe import Recipe, check_layers
+from segexport.stamping import open_new
+from segexport.tflite_graph import Operator, logit_tensor, read_operators
+from segruntime.agreement import Mask, mask_iou
+
+STABILITY_PICTURES = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class Quantized:
+    """What there is to know about the quantized files besides the files."""
+
+    float_layers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    recipe: Recipe | None = None
+    budget: Budget | None = None
+    stability: Stability | None = None
+    noise: tuple[OperatorNoise, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What the files are made from and tried on.
+
+    `calibration` `(N, H, W, 3) float32, RGB, 0–1`; `frames` `(H, W, 3) uint8, BGR` are other pictures, `float32` is what the
+    float32 file gave on them, `truth` their hand-made masks `(h, w) bool`.
+    """
+
+    quantizer: Quantizer
+    calibration: npt.NDArray[np.float32]
+    frames: Sequence[npt.NDArray[np.uint8]]
+    float32: Ran
+    truth: Sequence[Mask] | None
+    console: Console
+
+
+def write_quantized(
+    bench: Bench, files: Mapping[str, Path], *, max_iou_drop: float | None, recipe: Recipe | None
+) -> Quantized:
+    """Write each of `files` (`{"dynamic": path, "int8": path, "int16x8": path}`, any of them).
+
+    Raises:
+        RecipeError: the recipe names layers that the float32 file does not have.
+        ConversionError, SegRuntimeError: a quantization failed, or its file does not load.
+    """
+    found = Quantized()
+    operators = read_operators(bench.quantizer.float32)
+    if recipe is not None:
+        check_layers(recipe, {operator.name for operator in operators})
+    if "dynamic" in files:
+        with bench.console.step("TFLite dynamic"):
+            found.float_layers["dynamic"] = bench.quantizer.write(files["dynamic"], "dynamic")
+    ranges = _measure(bench, operators) if {"int8", "int16x8"} & set(files) else None
+    if "int8" in files and ranges is not None:
+        _write_int8(bench, found, operators, ranges, files["int8"], max_iou_drop, recipe)
+    if "int16x8" in files and ranges is not None:
+        with bench.console.step("TFLite int16x8"):
+            found.float_layers["int16x8"] = bench.quantizer.write(files["int16x8"], "int16x8", ranges)
+    _warn_forced(bench, found)
+    return found
+
+
+def _measure(bench: Bench, operators: Sequence[Operator]) -> Ranges:
+    with bench.console.step(f"calibration with {len(bench.calibration)} pictures"):
+        return bench.quantizer.measure(bench.calibration).with_image(operators[0].inputs[0])
+
+
+def _write_int8(
+    bench: Bench,
+    found: Quantized,
+    operators: Sequence[Operator],
+    ranges: Ranges,
+    target: Path,
+    points: float | None,
+    recipe: Recipe | None,
+) -> None:
+    limit = LOGIT_LIMIT if recipe is None else recipe.logit_limit
+    limited = ranges if limit is None else ranges.with_limit(logit_tensor(operators), limit)
+    with bench.console.step("stability of the calibration"):
+        found.stability = _stability(bench, limited)
+    if points is None:
+        with bench.console.step("TFLite int8"):
+            layers = recipe.float_layers if recipe is not None else ()
+            forced = bench.quantizer.write(target, "int8", limited, layers)
+    else:
+        found.budget = _search(bench, operators, limited, target, points)
+        layers, forced = found.budget.float_layers, ()
+    found.recipe = Recipe(logit_limit=limit, float_layers=layers)
+    found.float_layers["int8"] = (*layers, *forced)
+    with bench.console.step("signal-to-noise of every operator"):
+        snr = bench.quantizer.noise(target, bench.calibration[:NOISE_PICTURES])
+    found.noise = operator_noise(operators, snr)
+
+
+def _search(bench: Bench, operators: Sequence[Operator], ranges: Ranges, target: Path, points: float) -> Budget:
+    judge = make_judge(bench.frames[: len(bench.float32.masks)], bench.float32.masks, bench.truth)
+    with bench.console.step(f"accuracy budget of {points:g} points") as _:
+        budget = fit_budget(
+            bench.quantizer,
+            ranges,
+            operators,
+            judge,
+            points,
+            bench.calibration,
+            target,
+            say=lambda text: bench.console.say(f"{text} (of at most {MOST_STEPS})"),
+            shown=lambda step: bench.console.note(_told(step)),
+        )
+    (bench.console.note if budget.holds else bench.console.warn)(f"int8: {budget.verdict}")
+    return budget
+
+
+def _told(step: Step) -> str:
+    score = step.score
+    return (
+        f"  step {step.number:2}  {'holds' if step.holds else 'over '}  {score.drop_points:7.3f} points  "
+        f"IoU {score.iou:.4f}  edge F {score.boundary_f:.4f}  {score.size_bytes / 1e6:7.2f} MB  "
+        f"{score.invoke_p50_ms:7.1f} ms  {step.what}"
+    )
+
+
+def _stability(bench: Bench, ranges: Ranges) -> Stability | None:
+    """The same quantization from either half of the pictures: does it matter which ones calibrate?"""
+    if len(ranges) < 2:
+        return None
+    count = min(STABILITY_PICTURES, len(bench.float32.masks))
+    masks = []
+    for index, half in enumerate(halves(len(ranges))):
+        path = bench.quantizer.folder / f"half{index}.tflite"
+        bench.quantizer.write(path, "int8", ranges.of(half))
+        masks.append(run_file(open_new(path), bench.frames[:count], bench.console.say).masks > THRESHOLD)
+        path.unlink()
+    wanted = bench.float32.masks[:count] > THRESHOLD
+    return Stability(
+        iou_between=_mean_iou(masks[0], masks[1]),
+        iou_first=_mean_iou(masks[0], wanted),
+        iou_second=_mean_iou(masks[1], wanted),
+        pictures=count,
+    )
+
+
+def _mean_iou(masks: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_]) -> float:
+    return float(np.mean([mask_iou(a, b) for a, b in zip(masks, others, strict=True)]))
+
+
+def _warn_forced(bench: Bench, found: Quantized) -> None:
+    chosen = set(found.recipe.float_layers) if found.recipe is not None else set()
+    for precision, layers in found.float_layers.items():
+        forced = [layer for layer in layers if precision != "int8" or layer not in chosen]
+        if forced:
+            bench.console.warn(
+                f"{precision}: ai-edge-quantizer cannot hold {len(forced)} layers in integers, left in float: "
+                + ", ".join(forced)
+            )
