@@ -40,15 +40,14 @@ class Budget:
 
     @property
     def verdict(self) -> str:
-        best, steps = self.outcome.best, len(self.outcome.steps)
+        best, layers = self.outcome.best, self.float_layers
         told = "interrupted, " if self.outcome.interrupted else ""
+        what = f"{len(layers)} operators left in float" if layers else "everything in int8"
         lost = f"loses {best.score.drop_points:.3f} points of IoU against {self.against}"
+        count = f"{len(self.outcome.steps)} quantization{'' if len(self.outcome.steps) == 1 else 's'}"
         if best.holds:
-            return f"{told}{best.what}: {lost}, within the {self.points:g} allowed, after {steps} quantizations"
-        return (
-            f"{told}nothing of {steps} quantizations stays within {self.points:g} points; "
-            f"nearest came step {best.number}, {best.what}: it {lost}"
-        )
+            return f"{told}{what}: {lost}, within the {self.points:g} allowed, after {count}"
+        return f"{told}nothing of {count} stays within {self.points:g} points; nearest came step {best.number}, {what}: {lost}"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -104,11 +103,11 @@ def fit_budget(
         quantizer.write(path, "int8", ranges, layers_of(blocks, chosen))
         return judge.score(path, lambda at: say(f"{number}: {what}, {at}"))
 
-    def losses() -> dict[int, float]:
-        return block_losses(blocks, quantizer.noise(made[1], noise_pictures[:NOISE_PICTURES]))
+    def losses(step: Step) -> dict[int, float]:
+        return block_losses(blocks, quantizer.noise(made[step.number], noise_pictures[:NOISE_PICTURES]))
 
     def finished(step: Step, best: Step) -> None:
-        for number in [n for n in made if n not in (1, best.number)]:  # the first is what the noise is looked up in
+        for number in [n for n in made if n not in (1, step.number, best.number)]:  # noise is looked up in these
             made.pop(number).unlink(missing_ok=True)
         shown(step)
 

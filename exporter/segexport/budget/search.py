@@ -5,7 +5,7 @@ helps: what is tried are whole blocks together with the blocks that feed them. I
 
 1. everything in int8
 2. the last block, the last two: small convolutions whose error goes straight into the mask
-3. the blocks that lose the most signal by themselves, each with the blocks that feed it; then the first two blocks
+3. the block that loses most signal by itself, with the blocks that feed it; then the next one, as the new file shows it; …
 4. what helped, together, the best first
 5. more and more of the output side, then of the noisiest blocks, up to half of the weights
 
@@ -24,7 +24,8 @@ from segexport.tflite_graph import Block
 
 MOST_STEPS = 25
 MOST_GIVING_BACK = 6
-NOISIEST = 3
+MOST_PEELED = 8
+LEAST_LOSS_DB = 1.0
 MOST_FLOAT_WEIGHTS = 0.5
 """Of the weights: beyond it a file is hardly smaller than float16."""
 
@@ -91,7 +92,7 @@ class _Search:
 
 def search(
     blocks: Sequence[Block],
-    losses: Callable[[], Mapping[int, float]],
+    losses: Callable[[Step], Mapping[int, float]],
     attempt: Callable[[int, str, Chosen], Score],
     points: float,
     shown: Callable[[Step, Step], None],
@@ -100,7 +101,8 @@ def search(
 
     Args:
         blocks: of the float32 file, in order.
-        losses: block number → signal that it loses by itself, in dB; asked only where full int8 is over budget.
+        losses: a step → block number → signal that the block loses by itself in that step's file, in dB. Asked for the
+            first step and the latest one, and only where full int8 is over budget.
         attempt: (step number, what it is, blocks in float) → what was measured of that file.
         points: the budget, IoU points (0–100) that may be lost.
         shown: is told every step, and the best so far.
@@ -111,8 +113,9 @@ def search(
     state = _Search(blocks=blocks, attempt=attempt, points=points, shown=shown)
     interrupted = False
     try:
-        if not state.try_(frozenset(), "everything in int8").holds:
-            _widen(state, losses())
+        plain = state.try_(frozenset(), "everything in int8")
+        if not plain.holds:
+            _widen(state, losses(plain), losses)
             _give_back(state)
     except _Enough:
         pass
@@ -123,30 +126,35 @@ def search(
     return Outcome(steps=tuple(state.steps), best=state.best(), interrupted=interrupted)
 
 
-def _widen(state: _Search, losses: Mapping[int, float]) -> None:
-    candidates = list(_candidates(state, losses))
-    tried = []
-    for chosen, what in candidates:
-        step = state.try_(chosen, what)
-        if step.holds:
+def _widen(state: _Search, plain_losses: Mapping[int, float], losses: Callable[[Step], Mapping[int, float]]) -> None:
+    count = len(state.blocks)
+    for size in (1, 2):
+        if state.try_(_last(count, min(size, count)), _last_words(size)).holds:
             return
-        tried.append(step)
-    for chosen, what in (*_together(state, tried), *_more(state, losses)):
+    if _peel(state, plain_losses, losses):
+        return
+    tried = state.steps[1:]
+    for chosen, what in (*_together(state, tried), *_more(state, plain_losses)):
         if state.share(chosen) <= MOST_FLOAT_WEIGHTS and state.try_(chosen, what).holds:
             return
 
 
-def _candidates(state: _Search, losses: Mapping[int, float]) -> Iterator[tuple[Chosen, str]]:
-    count, feeders = len(state.blocks), neighbours(state.blocks)
-    yield _last(count, 1), "the last block in float"
-    if count > 1:
-        yield _last(count, 2), "the last 2 blocks in float"
-    for number in sorted(losses, key=lambda k: -losses[k])[:NOISIEST]:
-        around = frozenset({number, *feeders[number]})
-        if state.share(around) <= MOST_FLOAT_WEIGHTS:
-            yield around, f"block {number + 1} (loses {losses[number]:.0f} dB) and what feeds it in float"
-    if count > 2:
-        yield frozenset({0, 1}), "the first 2 blocks in float"
+def _peel(state: _Search, found: Mapping[int, float], losses: Callable[[Step], Mapping[int, float]]) -> bool:
+    """Block after block, always the one that loses most in the file of the step before; whether that holds the budget."""
+    feeders = neighbours(state.blocks)
+    chosen: Chosen = frozenset()
+    for _ in range(MOST_PEELED):
+        worst = max((k for k in found if k not in chosen), key=lambda k: found[k], default=None)
+        if worst is None or found[worst] < LEAST_LOSS_DB:
+            return False
+        chosen |= {worst, *feeders[worst]}
+        if state.share(chosen) > MOST_FLOAT_WEIGHTS:
+            return False
+        step = state.try_(chosen, f"block {worst + 1} (loses {found[worst]:.0f} dB) and what feeds it in float too")
+        if step.holds:
+            return True
+        found = losses(step)
+    return False
 
 
 def _together(state: _Search, tried: Sequence[Step]) -> Iterator[tuple[Chosen, str]]:
@@ -164,7 +172,7 @@ def _more(state: _Search, losses: Mapping[int, float]) -> Iterator[tuple[Chosen,
     noisiest = sorted(losses, key=lambda k: -losses[k])
     size = 3
     while size < count:
-        yield _last(count, size), f"the last {size} blocks in float"
+        yield _last(count, size), _last_words(size)
         yield (
             _last(count, size) | frozenset(noisiest[:size]),
             f"the last {size} and the {size} noisiest blocks in float",
@@ -192,6 +200,10 @@ def _give_back(state: _Search) -> None:
         else:
             size //= 2
         size = min(size, len(best.blocks) // 2)
+
+
+def _last_words(size: int) -> str:
+    return f"the last {'block' if size == 1 else f'{size} blocks'} in float"
 
 
 def _last(count: int, size: int) -> Chosen:
