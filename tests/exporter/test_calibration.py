@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from segexport.calibration import ENOUGH, calibration_tensor, collect_pictures
+from segexport.calibration import calibration_tensor, collect_pictures
+from segexport.doctor import ENOUGH
 from segexport.errors import CalibrationError
 from segexport.pictures import draw_pictures
 

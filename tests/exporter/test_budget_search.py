@@ -1,0 +1,153 @@
+"""The search for what has to stay in float, on networks that exist as numbers only: what each block costs is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from segexport.budget.judge import Score
+from segexport.budget.search import MOST_FLOAT_WEIGHTS, MOST_STEPS, Chosen, Outcome, Step, search
+from segexport.tflite_graph import Block, Operator
+
+BYTES = 1000
+
+
+def chain(count: int, weights: Mapping[int, int] | None = None) -> tuple[Block, ...]:
+    """Blocks of one convolution each, every one reading the one before."""
+    return tuple(
+        Block(
+            number=k,
+            operators=(
+                Operator(
+                    index=k,
+                    kind="CONV_2D",
+                    name=f"t{k}",
+                    inputs=(f"t{k - 1}",) if k else ("image",),
+                    outputs=(f"t{k}",),
+                    weight_bytes=(weights or {}).get(k, BYTES),
+                ),
+            ),
+        )
+        for k in range(count)
+    )
+
+
+class Network:
+    """int8 costs `edges[(a, b)]` points unless both ends of that tensor are in float, and `floor` in any case."""
+
+    def __init__(self, count: int, edges: Mapping[tuple[int, int], float], floor: float = 0.05) -> None:
+        self.blocks, self.edges, self.floor = chain(count), edges, floor
+        self.asked: list[Chosen] = []
+
+    def drop(self, chosen: Chosen) -> float:
+        return self.floor + sum(cost for ends, cost in self.edges.items() if not set(ends) <= chosen)
+
+    def attempt(self, number: int, what: str, chosen: Chosen) -> Score:
+        assert number == len(self.asked) + 1
+        assert what
+        self.asked.append(chosen)
+        drop = self.drop(chosen)
+        size = 10_000 + sum(3 * self.blocks[k].operators[0].weight_bytes for k in chosen)
+        return Score(iou=1 - drop / 100, drop_points=drop, boundary_f=1.0, size_bytes=size, invoke_p50_ms=1.0)
+
+    def losses(self, step: Step) -> dict[int, float]:
+        """As a signal-to-noise ratio shows it: the reader of a bad tensor is the one that loses."""
+        found = dict.fromkeys(range(len(self.blocks)), 0.0)
+        for (writer, reader), cost in self.edges.items():
+            if not {writer, reader} <= step.blocks:
+                found[reader] += cost
+        return found
+
+    def search(self, points: float, shown: Callable[[Step, Step], None] = lambda *_: None) -> Outcome:
+        return search(self.blocks, self.losses, self.attempt, points, shown)
+
+
+def test_full_int8_is_tried_first_and_ends_it_where_it_holds() -> None:
+    network = Network(10, {})
+    outcome = network.search(0.1)
+    assert network.asked == [frozenset()]
+    assert outcome.best.holds
+    assert outcome.best.blocks == frozenset()
+
+
+def test_a_bad_tensor_before_the_last_convolution_costs_two_blocks() -> None:
+    network = Network(12, {(10, 11): 20.0})
+    outcome = network.search(0.5)
+    assert outcome.best.blocks == {10, 11}
+    assert len(outcome.steps) <= 5
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [{(3, 4): 30.0}, {(3, 4): 30.0, (8, 9): 20.0}, {(0, 1): 5.0, (5, 6): 9.0, (14, 15): 7.0}],
+)
+def test_bad_tensors_anywhere_are_found_and_nothing_else_stays_in_float(edges: dict[tuple[int, int], float]) -> None:
+    outcome = Network(20, edges).search(0.5)
+    assert outcome.best.holds
+    assert outcome.best.blocks == {end for ends in edges for end in ends}
+
+
+def test_what_is_not_needed_goes_back_to_int8() -> None:
+    """The noise points at block 7, whose trouble costs no mask; it is taken in on the way and given back."""
+    network = Network(16, {(6, 7): 0.0, (2, 3): 12.0})
+    honest = network.losses
+    network.losses = lambda step: {**honest(step), 7: 0.0 if {6, 7} <= step.blocks else 50.0}  # type: ignore[method-assign]
+    outcome = network.search(0.5)
+    assert outcome.best.blocks == {2, 3}
+
+
+def test_where_nothing_holds_the_nearest_is_named_and_it_does_not_hold() -> None:
+    network = Network(12, {(2, 3): 3.0}, floor=5.0)
+    outcome = network.search(0.5)
+    assert not outcome.best.holds
+    assert outcome.best.score.drop_points == min(step.score.drop_points for step in outcome.steps) == 5.0
+    assert not any(step.holds for step in outcome.steps)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 24, 170])
+@pytest.mark.parametrize("floor", [0.0, 9.0])
+def test_no_more_than_25_quantizations_and_none_twice(count: int, floor: float) -> None:
+    edges = {(k, k + 1): 1.0 + k % 5 for k in range(count - 1)}
+    network = Network(count, edges, floor=floor + 1.0)
+    network.search(0.5)
+    assert len(network.asked) <= MOST_STEPS
+    assert len(set(network.asked)) == len(network.asked)
+
+
+def test_beyond_the_first_blocks_no_more_than_half_of_the_weights_stays_in_float() -> None:
+    network = Network(40, {(k, k + 1): 2.0 for k in range(39)}, floor=1.0)
+    network.search(0.5)
+    assert max(len(chosen) for chosen in network.asked) <= 40 * MOST_FLOAT_WEIGHTS
+
+
+def test_an_interruption_keeps_the_best_so_far() -> None:
+    network = Network(12, {(10, 11): 20.0, (4, 5): 9.0})
+
+    def stop(step: Step, _: Step) -> None:
+        if step.number == 3:
+            raise KeyboardInterrupt
+
+    outcome = network.search(0.5, stop)
+    assert outcome.interrupted
+    assert len(outcome.steps) == 3
+    assert outcome.best.score.drop_points == min(network.drop(chosen) for chosen in network.asked)
+
+
+def test_an_interruption_before_anything_was_measured_is_passed_on() -> None:
+    def attempt(*_: object) -> Score:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(chain(3), lambda _: {}, attempt, 0.5, lambda *_: None)
+
+
+def test_every_step_is_told_with_the_best_so_far() -> None:
+    told: list[tuple[int, float]] = []
+    outcome = Network(12, {(4, 5): 9.0}).search(
+        0.5, lambda step, best: told.append((step.number, best.score.drop_points))
+    )
+    assert [number for number, _ in told] == [step.number for step in outcome.steps]
+    lowest = [min(s.score.drop_points for s in outcome.steps[: k + 1]) for k in range(len(outcome.steps))]
+    first = next(k for k, step in enumerate(outcome.steps) if step.holds)
+    assert [drop for _, drop in told[:first]] == lowest[:first]
