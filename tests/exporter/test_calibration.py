@@ -125,7 +125,7 @@ def test_some_of_one_colour_are_named_and_left_out(tmp_path: Path) -> None:
     fill(tmp_path, 40)
     flat(tmp_path / "wall.png")
     found = collect_pictures(tmp_path)
-    assert found.warnings == (f"{tmp_path}: 1 pictures of one colour: wall.png",)
+    assert found.warnings == (f"{tmp_path}: 1 pictures of one colour left out: wall.png",)
     assert len(found.calibrate) + len(found.measure) == 40
 
 
