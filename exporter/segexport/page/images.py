@@ -1,0 +1,63 @@
+"""Arrays as pictures inside the page: data: URIs, small in bytes."""
+
+from __future__ import annotations
+
+import base64
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segexport.page.views import Frame, Mask
+
+LONGEST_SIDE = 320
+_JPEG_QUALITY = 82
+_Bytes = npt.NDArray[np.uint8]
+
+
+def photo(frame: Frame) -> str:
+    """A JPEG of `(H, W, 3) uint8, BGR, 0–255`."""
+    small = cv2.resize(frame, _fitting(frame), interpolation=cv2.INTER_AREA)
+    return _uri("jpeg", np.asarray(small, np.uint8), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+
+
+def gray(mask: Mask) -> str:
+    """A PNG of `(h, w) float32, 0–1`; the person is white."""
+    small = cv2.resize(_bytes(mask, 1.0), _fitting(mask), interpolation=cv2.INTER_AREA)
+    return _uri("png", np.asarray(small, np.uint8))
+
+
+def heat(difference: Mask, most: float) -> str:
+    """A PNG of differences `(h, w) float32`, black for 0 to yellow for `most`, on matplotlib's inferno.
+
+    Where the picture is made smaller, a pixel shows the largest difference of those it stands for.
+    """
+    width, height = _fitting(difference)
+    step = max(1, round(max(difference.shape) / max(width, height)))
+    spots = cv2.dilate(_bytes(difference, most), np.ones((step, step), np.uint8))
+    small = cv2.resize(spots, (width, height), interpolation=cv2.INTER_NEAREST)
+    return _uri("png", np.asarray(cv2.applyColorMap(small, cv2.COLORMAP_INFERNO), np.uint8))
+
+
+def heat_scale() -> str:
+    """The colours of `heat` from 0 to the most, as a strip of 256 pixels."""
+    ramp = np.arange(256, dtype=np.uint8).reshape(1, 256)
+    return _uri("png", np.asarray(cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO), np.uint8))
+
+
+def _bytes(values: Mask, most: float) -> _Bytes:
+    shares = np.nan_to_num(values.astype(np.float64) / most, nan=1.0, posinf=1.0)
+    return np.asarray(np.rint(255 * np.clip(shares, 0, 1)), np.uint8)
+
+
+def _fitting(array: npt.NDArray[np.generic]) -> tuple[int, int]:
+    """(width, height) with the longest side at most 320."""
+    height, width = array.shape[:2]
+    scale = min(1.0, LONGEST_SIDE / max(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _uri(kind: str, image: _Bytes, options: list[int] | None = None) -> str:
+    extension = ".jpg" if kind == "jpeg" else ".png"
+    _, data = cv2.imencode(extension, image, options or [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    return f"data:image/{kind};base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
