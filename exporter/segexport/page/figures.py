@@ -48,8 +48,8 @@ def counted(count: int, what: str, several: str | None = None) -> str:
 
 
 def size_in_words(size: object) -> str:
-    """`[height, width]` as people say it."""
+    """`[height, width]` as people say it: width × height."""
     if not isinstance(size, (list, tuple)) or len(size) != 2 or any(number(side) is None for side in size):
         return ""
-    height, width = (whole(side) for side in size)
-    return f"{width} × {height}" if height == width else f"{width} wide, {height} high"
+    height, width = (fixed(side, 0).replace(",", "") for side in size)
+    return f"{width} × {height}"

@@ -57,7 +57,7 @@ def worries(body: Mapping[str, Any], evidence: Evidence) -> list[str]:
         if finding.get("level") == "warning"
     ]
     found += [
-        f"{brief(name)} is not in the pictures and the histogram: {brief(why, _SENTENCE)}"
+        f"{brief(name)} is left out of the pictures and the histogram: {brief(why, _SENTENCE)}"
         for name, why in evidence.absent.items()
     ]
     return found

@@ -23,18 +23,19 @@ def photo(frame: Frame) -> str:
 
 def gray(mask: Mask) -> str:
     """A PNG of `(h, w) float32, 0–1`; the person is white."""
-    small = cv2.resize(_bytes(mask, 1.0), _fitting(mask), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(_bytes(mask), _fitting(mask), interpolation=cv2.INTER_AREA)
     return _uri("png", np.asarray(small, np.uint8))
 
 
 def heat(difference: Mask, most: float) -> str:
     """A PNG of differences `(h, w) float32`, black for 0 to yellow for `most`, on matplotlib's inferno.
 
-    Where the picture is made smaller, a pixel shows the largest difference of those it stands for.
+    Colours follow the square root, so that a quarter of `most` has the middle one: nearly all differences are far below the
+    largest. Where the picture is made smaller, a pixel shows the largest difference of those it stands for.
     """
     width, height = _fitting(difference)
     step = max(1, round(max(difference.shape) / max(width, height)))
-    spots = cv2.dilate(_bytes(difference, most), np.ones((step, step), np.uint8))
+    spots = cv2.dilate(_bytes(np.sqrt(np.abs(difference) / most)), np.ones((step, step), np.uint8))
     small = cv2.resize(spots, (width, height), interpolation=cv2.INTER_NEAREST)
     return _uri("png", np.asarray(cv2.applyColorMap(small, cv2.COLORMAP_INFERNO), np.uint8))
 
@@ -45,9 +46,9 @@ def heat_scale() -> str:
     return _uri("png", np.asarray(cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO), np.uint8))
 
 
-def _bytes(values: Mask, most: float) -> _Bytes:
-    shares = np.nan_to_num(values.astype(np.float64) / most, nan=1.0, posinf=1.0)
-    return np.asarray(np.rint(255 * np.clip(shares, 0, 1)), np.uint8)
+def _bytes(shares: Mask) -> _Bytes:
+    within = np.clip(np.nan_to_num(shares, nan=1.0, posinf=1.0), 0, 1)
+    return np.asarray(np.rint(255 * within), np.uint8)
 
 
 def _fitting(array: npt.NDArray[np.generic]) -> tuple[int, int]:

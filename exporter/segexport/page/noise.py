@@ -17,10 +17,10 @@ _FULL_DB = 60.0
 _COLUMNS = (
     Column("No."),
     Column("Operator", words=True),
-    Column("Name", words=True),
     Column("Signal to noise", words=True),
     Column("dB"),
-    Column("", words=True),
+    Column("Among the lowest", words=True),
+    Column("Name", words=True),
 )
 Operator = Mapping[str, Any]
 
@@ -111,10 +111,10 @@ def _cells(one: Operator, k: int, marked: bool) -> list[str]:
     return [
         _number(one, k),
         brief(one.get("operator")),
-        tag("span", _name(one), title=full),
         drawn,
         fixed(one.get("snr_db"), 1),
         tag("span", "low", class_="bad") if marked else "",
+        tag("span", _name(one), title=full),
     ]
 
 
@@ -128,6 +128,6 @@ def _number(one: Operator, k: int) -> str:
 
 
 def _name(one: Operator) -> str:
-    """The last two parts of the first of the names that a converter joined with semicolons."""
+    """The last three parts of the first of the names that a converter joined with semicolons."""
     first = brief(one.get("name"), 2000).split(";")[0].strip("/")
-    return brief("/".join(first.split("/")[-2:]), 48)
+    return brief("/".join(first.split("/")[-3:]), 60)

@@ -37,16 +37,18 @@ def _lead(hot: str, count: int, stored: int) -> str:
     stored_text = f" of the {stored} stored with the export" if stored > count else ""
     return (
         f"Those{stored_text} with the lowest IoU between PyTorch's mask and the {hot} file's. "
-        "White is the person. The heat map shows how far the two probabilities are apart, pixel by pixel."
+        "White is the person. The heat map shows how far the two probabilities are apart; its colours follow the square root, "
+        "so that small differences are seen as well."
     )
 
 
 def _legend(hot: str, most: float) -> Html:
     if not hot:
         return NOTHING
-    strip = tag("img", src=heat_scale(), alt="from black over red to yellow", width="256", height="1")
-    words = f"|PyTorch − {hot}| in every heat map:"
-    return tag("p", tag("span", words), tag("span", "0 "), strip, tag("span", f" {difference(most)}"), class_="scale")
+    strip = tag("img", src=heat_scale(), alt="Colours from black over red to yellow", width="256", height="1")
+    marks = (tag("span", text) for text in ("0", difference(most / 4), difference(most)))
+    scale = tag("figure", strip, tag("figcaption", *marks, class_="ends"))
+    return tag("div", tag("span", f"|PyTorch − {hot}| in every heat map"), scale, class_="scale")
 
 
 def _picture(view: PictureView, masks: Sequence[str], hot: str, most: float, evidence: Evidence) -> Html:

@@ -51,11 +51,11 @@ def run_files(
 def obstacle(path: Path, row: FileRow) -> str | None:
     """Why the file of this row is not the one that was compared; None where it is."""
     if not row.kept:
-        return "was over its bound and not kept"
+        return "the file was over its bound and not kept"
     if not os.path.isfile(path):  # Path.is_file raises where the name is too long for any file
-        return "is not in the folder"
+        return "the file is not in the folder"
     if file_sha256(path) != row.sha256:
-        return "is not the file that was exported (its SHA-256 differs)"
+        return "the file is not the one that was exported (its SHA-256 differs)"
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from segexport.page.figures import difference
 from segexport.page.views import Counts, Mask
 
 LOWEST_DECADE = -7
@@ -17,3 +18,8 @@ def spread(reference: Mask, other: Mask) -> Counts:
     differences = np.nan_to_num(np.abs(reference.astype(np.float64) - other), nan=1.0, posinf=1.0).ravel()
     bins = np.minimum(np.searchsorted(EDGES, differences, side="right"), BINS - 1)
     return np.bincount(bins, minlength=BINS).astype(np.int64)
+
+
+def between(k: int) -> str:
+    """Bin k in words."""
+    return f"below {difference(EDGES[0])}" if k == 0 else f"{difference(EDGES[k - 1])} to {difference(EDGES[k])}"
