@@ -39,7 +39,8 @@ def joined(children: Iterable[str]) -> Html:
 
 def escaped(text: str) -> Html:
     """Text that cannot become markup; what has no shape of its own (controls, bidi marks, lone surrogates) is made visible."""
-    return Html(html.escape("".join(_visible(letter) for letter in text)))
+    shown = text if text.isprintable() else "".join(_visible(letter) for letter in text)
+    return Html(html.escape(shown))
 
 
 def _visible(letter: str) -> str:
