@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 from segexport.page import Evidence, MaskView, PictureView, build_page
-from segexport.page.heading import verdict, worries
+from segexport.page.heading import worries
 from segexport.page.page import POLICY
 from segexport.page.spread import spread
+from segexport.page.verdicts import short_verdict, verdict
 from segexport.report import FileRow
 from segruntime.agreement import agreement
 
@@ -159,7 +160,7 @@ def test_numbers_of_the_report_are_on_the_page() -> None:
         "61,204",
         "1.1674 %",
         "everything in int8",
-        "5.88",
+        "5.880",
         "41 of 100 pictures are darker",
         "1920 × 1080",
         "MaxUnpool2d as a scatter by window",
@@ -180,11 +181,11 @@ def test_files_over_their_bound_stand_first_and_are_marked() -> None:
 def test_the_verdict_says_which_file_and_by_how_much() -> None:
     rows = rows_of(BODY)
     assert verdict(rows) == (
-        "Over its bound: int8 (mask IoU 0.9412, largest difference 0.28; expected mask IoU at least 0.95; "
+        "Not good enough: int8 is over its bound (mask IoU 0.9412, largest difference 0.28; expected mask IoU at least 0.95; "
         "kept all the same). The other 4 files are within their bounds."
     )
     gone = [replace(row, within_bound=False, kept=False) for row in rows[:2]]
-    assert verdict(gone).startswith("Over their bounds: onnx (mask IoU 1.0000")
+    assert verdict(gone).startswith("Not good enough: onnx is over its bound (mask IoU 1.0000")
     assert verdict(gone).endswith("not kept).")
     assert verdict([*gone[:1], rows[1]]).endswith("The other 1 file is within its bound.")
 
@@ -194,6 +195,19 @@ def test_the_verdict_on_good_files_is_one_sentence() -> None:
     assert verdict(good) == "All 4 files are within their bounds."
     assert verdict(good[:1]) == "The one file is within its bound."
     assert verdict([]) == "The report lists no file."
+
+
+def test_a_file_over_the_budget_fails_within_its_bound() -> None:
+    row = replace(next(row for row in rows_of(BODY) if row.within_bound), over_budget=True, kept=False)
+    assert short_verdict(row) == "✗ over budget, not kept"
+    assert verdict([row]) == (
+        "Not good enough: onnx is over the accuracy budget (mask IoU 1.0000, largest difference 4.4×10⁻⁶; not kept)."
+    )
+
+
+def test_what_the_export_and_the_doctor_both_warn_of_stands_once() -> None:
+    text = BODY["doctor"]["findings"][2]["text"]
+    assert worries({**BODY, "warnings": [f"my pictures: {text}"]}, Evidence()) == [f"my pictures: {text}"]
 
 
 def test_worries_are_gathered_from_everywhere() -> None:

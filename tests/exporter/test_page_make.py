@@ -88,7 +88,7 @@ def test_a_file_that_was_not_kept_is_named(folder: Path) -> None:
     (folder / "tiny_int8.tflite").unlink()
     change_report(folder, lambda body: body["files"][3].update(kept=False, within_bound=False, mask_iou=0.9))
     page = make_page(folder, silent).read_text("utf-8")
-    assert "Over its bound: int8 (mask IoU 0.9000" in page
+    assert "Not good enough: int8 is over its bound (mask IoU 0.9000" in page
     assert page.count("not shown: the file was over its bound and not kept") == 6
 
 

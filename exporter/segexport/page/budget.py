@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from segexport.page.figures import fixed, megabytes, whole
+from segexport.page.figures import difference, fixed, megabytes, whole
 from segexport.page.loose import brief, entries, mapping, words
 from segexport.page.markup import Html, joined, tag
 from segexport.page.section import Section
@@ -31,7 +31,7 @@ def budget_section(body: Mapping[str, Any]) -> Section | None:
         return None
     against = brief(budget.get("against")) or "PyTorch's masks"
     lead = (
-        f"At most {fixed(budget.get('points'), 2)} points of IoU may be lost against {against}. "
+        f"At most {difference(budget.get('points'))} points of IoU may be lost against {against}. "
         "Each step leaves more in float, until the loss is within the budget."
     )
     missed = [index for index, step in enumerate(steps) if step.get("holds") is False]
@@ -56,7 +56,7 @@ def _cells(step: Mapping[str, Any]) -> list[str]:
         brief(step.get("what"), 400),
         layers(words(step.get("float_layers"))),
         fixed(step.get("iou"), 4),
-        fixed(step.get("drop_points"), 2),
+        fixed(step.get("drop_points"), 3),
         fixed(step.get("boundary_f"), 4),
         megabytes(step.get("size_bytes")),
         fixed(step.get("invoke_p50_ms"), 1),

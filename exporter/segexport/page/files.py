@@ -9,6 +9,7 @@ from segexport.page.loose import brief, words
 from segexport.page.markup import tag
 from segexport.page.section import Section
 from segexport.page.tables import Column, layers, table
+from segexport.page.verdicts import passed, short_verdict
 from segexport.report import FileRow
 
 _COLUMNS = (
@@ -33,17 +34,11 @@ _LEAD = (
 
 
 def files_section(rows: Sequence[FileRow]) -> Section:
-    ordered = sorted(rows, key=lambda row: row.within_bound)
-    over = [index for index, row in enumerate(ordered) if not row.within_bound]
+    ordered = sorted(rows, key=passed)
+    over = [index for index, row in enumerate(ordered) if not passed(row)]
     base = _float32_size(rows)
     content = table("All files", _COLUMNS, [_cells(row, base) for row in ordered], marked=over)
     return Section(key="files", title="Files", lead=_LEAD, content=content)
-
-
-def verdict_of(row: FileRow) -> str:
-    if row.within_bound:
-        return "✓ within"
-    return "✗ over, kept" if row.kept else "✗ over, not kept"
 
 
 def _cells(row: FileRow, base: float | None) -> list[str]:
@@ -59,7 +54,7 @@ def _cells(row: FileRow, base: float | None) -> list[str]:
         fixed(row.invoke_p50_ms, 1),
         whole(row.pictures),
         brief(row.bound_text) or NONE,
-        tag("span", verdict_of(row), class_="good" if row.within_bound else "bad"),
+        tag("span", short_verdict(row), class_="good" if passed(row) else "bad"),
         layers(words(row.float_layers)),
     ]
 

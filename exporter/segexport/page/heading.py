@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segexport.page.figures import counted, difference, fixed, megabytes, size_in_words, whole
+from segexport.page.figures import counted, fixed, megabytes, size_in_words, whole
 from segexport.page.loose import brief, entries, mapping, number
 from segexport.page.markup import Html, joined, tag
 from segexport.page.tables import facts
+from segexport.page.verdicts import passed, verdict
 from segexport.page.views import Evidence
 from segexport.report import FileRow
 
@@ -18,7 +19,7 @@ _SENTENCE = 2000
 def heading(body: Mapping[str, Any], rows: Sequence[FileRow], evidence: Evidence) -> Html:
     source = mapping(body.get("source"))
     title = brief(source.get("checkpoint")) or "a checkpoint"
-    good = bool(rows) and all(row.within_bound for row in rows)
+    good = bool(rows) and all(passed(row) for row in rows)
     verdict_line = tag("p", tag("strong", "✓ " if good else "✗ "), verdict(rows), class_="good" if good else "bad")
     return tag(
         "header",
@@ -30,32 +31,16 @@ def heading(body: Mapping[str, Any], rows: Sequence[FileRow], evidence: Evidence
     )
 
 
-def verdict(rows: Sequence[FileRow]) -> str:
-    """One sentence: which files are over their bound, or that none is."""
-    over = [row for row in rows if not row.within_bound]
-    if not rows:
-        return "The report lists no file."
-    if not over:
-        return (
-            "The one file is within its bound." if len(rows) == 1 else f"All {len(rows)} files are within their bounds."
-        )
-    which = "; ".join(_shortfall(row) for row in over)
-    rest = len(rows) - len(over)
-    others = f" The other {counted(rest, 'file is within its bound', 'files are within their bounds')}." if rest else ""
-    return f"Over its bound: {which}.{others}" if len(over) == 1 else f"Over their bounds: {which}.{others}"
-
-
 def worries(body: Mapping[str, Any], evidence: Evidence) -> list[str]:
     """Warnings of the export, a budget that is not met, what the doctor warns of, and files that could not be run here."""
     budget, doctor = mapping(body.get("budget")), mapping(body.get("doctor"))
     found = [brief(text, _SENTENCE) for text in _texts(body.get("warnings"))]
     if budget.get("holds") is False:
         found.append(f"The accuracy budget is not met: {brief(budget.get('verdict'), _SENTENCE) or 'no verdict given'}")
-    found += [
-        f"Calibration pictures: {brief(finding.get('text'), _SENTENCE)}"
-        for finding in entries(doctor.get("findings"))
-        if finding.get("level") == "warning"
-    ]
+    findings = (finding for finding in entries(doctor.get("findings")) if finding.get("level") == "warning")
+    told = " ".join(found)  # an export warns of what its doctor found
+    for text in (brief(finding.get("text"), _SENTENCE) for finding in findings):
+        found += [] if text in told else [f"Calibration pictures: {text}"]
     found += [
         f"{brief(name)} is left out of the pictures and the histogram: {brief(why, _SENTENCE)}"
         for name, why in evidence.absent.items()
@@ -73,7 +58,7 @@ def _worries(found: Sequence[str]) -> Html:
 def _facts(body: Mapping[str, Any], source: Mapping[str, Any], rows: Sequence[FileRow]) -> list[tuple[str, str]]:
     network = ", ".join(filter(None, (brief(source.get("architecture")), brief(source.get("variant")))))
     parameters = number(source.get("parameters"))
-    smallest = min((row for row in rows if row.within_bound and row.kept), key=lambda row: row.size_bytes, default=None)
+    smallest = min((row for row in rows if passed(row) and row.kept), key=lambda row: row.size_bytes, default=None)
     return [
         ("Network", network),
         ("Parameters", "" if parameters is None else whole(parameters)),
@@ -95,12 +80,6 @@ def _pictures(body: Mapping[str, Any]) -> str:
 def _in_short(row: FileRow) -> str:
     time, iou = fixed(row.invoke_p50_ms, 1, " ms"), fixed(row.mask_iou, 4)
     return f"{brief(row.precision)}, {megabytes(row.size_bytes)} MB, {time}, mask IoU {iou}"
-
-
-def _shortfall(row: FileRow) -> str:
-    kept = "kept all the same" if row.kept else "not kept"
-    measured = f"mask IoU {fixed(row.mask_iou, 4)}, largest difference {difference(row.max_difference)}"
-    return f"{brief(row.precision)} ({measured}; expected {brief(row.bound_text)}; {kept})"
 
 
 def _texts(value: object) -> list[str]:

@@ -51,7 +51,7 @@ def run_files(
 def obstacle(path: Path, row: FileRow) -> str | None:
     """Why the file of this row is not the one that was compared; None where it is."""
     if not row.kept:
-        return "the file was over its bound and not kept"
+        return f"the file was over {'the accuracy budget' if row.within_bound else 'its bound'} and not kept"
     if not os.path.isfile(path):  # Path.is_file raises where the name is too long for any file
         return "the file is not in the folder"
     if file_sha256(path) != row.sha256:
