@@ -32,10 +32,9 @@ def budget_section(body: Mapping[str, Any]) -> Section | None:
     against = brief(budget.get("against")) or "PyTorch's masks"
     lead = (
         f"At most {difference(budget.get('points'))} points of IoU may be lost against {against}. "
-        "Each step leaves more in float, until the loss is within the budget."
+        "The search leaves in float what hurts most, and puts back into int8 what turns out not to."
     )
-    missed = [index for index, step in enumerate(steps) if step.get("holds") is False]
-    listed = table("Steps of the search", _COLUMNS, [_cells(step) for step in steps], marked=missed)
+    listed = table("Steps of the search", _COLUMNS, [_cells(step) for step in steps])
     content = joined((_verdict(budget), listed))
     return Section(key="budget", title="The accuracy budget", lead=lead, content=content)
 

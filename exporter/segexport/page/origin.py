@@ -32,7 +32,7 @@ def origin_section(body: Mapping[str, Any], evidence: Evidence) -> Section:
     return Section(
         key="origin",
         title="How to make it again",
-        lead="The same checkpoint, command and versions give the same files.",
+        lead="The checkpoint, the command, and the versions that made these files.",
         content=content,
     )
 
