@@ -254,6 +254,22 @@ def verify(folder: Path, as_json: bool) -> None:
     require_all_within(rows)
 
 
+@cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def report(folder: Path) -> None:
+    """Make DIR/report.html again from the report, the stored masks and the files in DIR; needs the runtime only.
+
+    \b
+    Example:  segexport report ckpt_export
+    """
+    from segexport.page import make_page
+
+    console = Console()
+    with console.step("report.html"):
+        path = make_page(folder, console.say)
+    click.echo(path)
+
+
 def _as_dict(row: FileRow) -> dict[str, Any]:
     from dataclasses import asdict
 

@@ -1,0 +1,64 @@
+"""The table of all files: those over their bound first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segexport.page.figures import NONE, difference, fixed, megabytes, percent, whole
+from segexport.page.loose import brief, words
+from segexport.page.markup import tag
+from segexport.page.section import Section
+from segexport.page.tables import Column, layers, table
+from segexport.page.verdicts import passed, short_verdict
+from segexport.report import FileRow
+
+_COLUMNS = (
+    Column("File", words=True),
+    Column("MB"),
+    Column("of float32"),
+    Column("Largest diff."),
+    Column("Mean diff."),
+    Column("Mask IoU"),
+    Column("Boundary F"),
+    Column("Changed pixels"),
+    Column("Invoke p50, ms"),
+    Column("Pictures"),
+    Column("Bound", words=True),
+    Column("Verdict", words=True),
+    Column("Layers in float"),
+)
+_LEAD = (
+    "Each file against PyTorch's masks. Differences are of the person's probability, 0 to 1; IoU, boundary F and changed "
+    "pixels compare the masks at a threshold of 0.5, as means over the pictures. Times are of the machine that exported."
+)
+
+
+def files_section(rows: Sequence[FileRow]) -> Section:
+    ordered = sorted(rows, key=passed)
+    over = [index for index, row in enumerate(ordered) if not passed(row)]
+    base = _float32_size(rows)
+    content = table("All files", _COLUMNS, [_cells(row, base) for row in ordered], marked=over)
+    return Section(key="files", title="Files", lead=_LEAD, content=content)
+
+
+def _cells(row: FileRow, base: float | None) -> list[str]:
+    return [
+        tag("span", brief(row.precision), tag("small", brief(row.name))),
+        megabytes(row.size_bytes),
+        NONE if not base else percent(row.size_bytes / base, 0),
+        difference(row.max_difference),
+        difference(row.mean_difference),
+        fixed(row.mask_iou, 4),
+        fixed(row.boundary_f, 4),
+        percent(row.changed_pixels, 3),
+        fixed(row.invoke_p50_ms, 1),
+        whole(row.pictures),
+        brief(row.bound_text) or NONE,
+        tag("span", short_verdict(row), class_="good" if passed(row) else "bad"),
+        layers(words(row.float_layers)),
+    ]
+
+
+def _float32_size(rows: Sequence[FileRow]) -> float | None:
+    sizes = {row.precision: row.size_bytes for row in rows}
+    return sizes.get("float32") or sizes.get("onnx")

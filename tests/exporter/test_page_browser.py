@@ -1,0 +1,99 @@
+"""The page in a real browser, where one is installed: no error, no request, nothing wider than a phone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segexport.page import Evidence, MaskView, PictureView, build_page
+from segexport.page.spread import spread
+from segexport.report import FileRow
+from segruntime.agreement import agreement
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    *(
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--no-first-run",
+        "--disable-background-networking",
+    ),
+    *("--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--v=0"),
+]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine"),
+]
+MEASURE = """<script>
+addEventListener("load", () => {
+  const frame = document.querySelector("iframe").contentDocument;
+  const page = frame.documentElement, wide = page.scrollWidth, broken = [...frame.images].filter(i => !i.naturalWidth).length;
+  document.title = `wide ${wide} broken ${broken} images ${frame.images.length}`;
+});
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every part of the page, with hostile names."""
+    body = json.loads((Path(__file__).with_name("golden") / "page_body.json").read_text("utf-8"))
+    body["source"]["checkpoint"] = "<script>throw 1</script>" + "W" * 5000
+    known = {field.name for field in fields(FileRow)}
+    rows = [FileRow.from_json({key: value for key, value in row.items() if key in known}) for row in body["files"]]
+    ramp = np.linspace(0, 1, 1024, dtype=np.float32).reshape(32, 32)
+    other = np.clip(ramp + np.float32(0.02), 0, 1)
+    shown = MaskView(mask=other, agreement=agreement(ramp, other))
+    view = PictureView(
+        name="x" * 300,
+        frame=np.full((32, 32, 3), 90, np.uint8),
+        reference=ramp,
+        masks={"float32": shown, "int8": shown},
+    )
+    evidence = Evidence(spreads={"int8": spread(ramp, other)}, pictures=1, contract_of="a", contract={"k": "v" * 500})
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(build_page(body, rows, [view] * 6, evidence), "utf-8")
+    return path
+
+
+@pytest.fixture
+def browse(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [str(BROWSER), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+
+    return run
+
+
+def test_the_page_opens_from_disk_without_any_message_on_the_console(
+    page: Path, browse: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    done = browse("--dump-dom", page.as_uri())
+    assert "CONSOLE" not in done.stderr
+    assert "<main>" in done.stdout
+    assert "&lt;script&gt;throw 1" in done.stdout
+
+
+def test_the_console_would_have_told(tmp_path: Path, browse: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    bad = tmp_path / "bad.html"
+    bad.write_text("<script>console.error('told')</script>")
+    assert "CONSOLE" in browse("--dump-dom", bad.as_uri()).stderr
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1200])
+def test_nothing_is_wider_than_the_window_and_every_picture_is_drawn(
+    page: Path, browse: Callable[..., subprocess.CompletedProcess[str]], width: int
+) -> None:
+    frame = page.with_name(f"frame{width}.html")
+    frame.write_text(f'<iframe src="report.html" style="width:{width}px;height:900px;border:0"></iframe>{MEASURE}')
+    done = browse("--dump-dom", "--allow-file-access-from-files", "--virtual-time-budget=10000", frame.as_uri())
+    title = done.stdout.partition("<title>")[2].partition("</title>")[0]
+    assert title == f"wide {width} broken 0 images 31"
