@@ -66,7 +66,11 @@ def _refuse_model_files(path: Path, head: bytes) -> None:
     if head[4:8] == b"TFL3":
         raise NotACheckpointError(path, "a TFLite model", "It is converted already; segruntime loads it as it is")
     if path.suffix.lower() == ".onnx" or (head[:1] == b"\x08" and head[2:3] == b"\x12" and 0 < head[1] < 32):
-        raise NotACheckpointError(path, "an ONNX model", "segruntime loads it as it is; convert a checkpoint")
+        raise NotACheckpointError(path, "an ONNX model", "Give it to segexport tflite, or load it with segruntime")
+    if head[4:8] == b"PTMF":
+        raise NotACheckpointError(
+            path, "a mobile model in a flatbuffer", "Give the checkpoint, or a .ptl that is a zip"
+        )
     if head[257:262] == b"ustar":
         raise NotACheckpointError(path, "a tar archive", "Unpack it; if PyTorch 0.1 wrote it, save it anew")
 
