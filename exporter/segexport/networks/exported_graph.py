@@ -38,9 +38,13 @@ class ExportedGraph(nn.Module):
         self._kept_until = _last_steps(program)
         self._places: dict[str, tuple[nn.Module, str]] = {}
         once: dict[int, nn.Parameter] = {}  # a shared tensor stays one parameter
-        for names, tensors, persistent in ((program.weights, weights, True), (program.constants, constants, False)):
-            for name, key in names.items():
-                self._places[name] = _register(self, key, tensors, once, persistent=persistent)
+        for name, key in program.weights.items():
+            tensor = _tensor(key, weights)
+            trained = name in program.trained and tensor.is_floating_point()
+            value = once.setdefault(id(tensor), nn.Parameter(tensor, requires_grad=False)) if trained else tensor
+            self._places[name] = _register(self, key, value, persistent=True)
+        for name, key in program.constants.items():
+            self._places[name] = _register(self, key, _tensor(key, constants), persistent=False)
 
     def forward(self, x: Tensor) -> Any:
         return self.walk(x, {name: getattr(owner, key) for name, (owner, key) in self._places.items()}, None)
@@ -102,7 +106,8 @@ def rebuild_graph(saved: SavedGraph) -> Network:
 
 def _refusal(error: GraphError) -> ArchitectureError:
     return ArchitectureError(
-        f"no known network has these keys, and the file's graph cannot be rebuilt: {error}; or give your own class: --arch package.module:factory"
+        f"no known network has these keys, and the file's graph cannot be rebuilt: {error}; "
+        "or give your own class: --arch package.module:factory"
     )
 
 
@@ -227,25 +232,27 @@ def _plain_number(step: Step, value: Any) -> Any:
     return value
 
 
-def _register(
-    root: nn.Module, key: str, tensors: Mapping[str, Tensor], once: dict[int, nn.Parameter], *, persistent: bool
-) -> tuple[nn.Module, str]:
-    """Put one tensor under its dotted name, making the modules between; its owner and the name there."""
+def _tensor(key: str, tensors: Mapping[str, Tensor]) -> Tensor:
     if key not in tensors:
         raise GraphError(f"its weight {shown(key)} is not in the file")
+    return tensors[key]
+
+
+def _register(root: nn.Module, key: str, tensor: Tensor, *, persistent: bool) -> tuple[nn.Module, str]:
+    """Put one tensor under its dotted name, making the modules between; its owner and the name there."""
     *path, name = key.split(".")
-    owner, tensor = root, tensors[key]
+    owner = root
     try:
         for part in path:
             if part not in owner._modules:
                 owner.add_module(part, nn.Module())
             owner = owner.get_submodule(part)
-        if not (name in owner._parameters or name in owner._buffers):
-            if persistent and tensor.is_floating_point():
-                parameter = nn.Parameter(tensor, requires_grad=False)
-                owner.register_parameter(name, once.setdefault(id(tensor), parameter))
-            else:
-                owner.register_buffer(name, tensor, persistent=persistent)
+        if name in owner._parameters or name in owner._buffers:
+            return owner, name  # one tensor may be several inputs of the graph
+        if isinstance(tensor, nn.Parameter):
+            owner.register_parameter(name, tensor)
+        else:
+            owner.register_buffer(name, tensor, persistent=persistent)
     except (KeyError, AttributeError, TypeError) as error:
         raise GraphError(f"a weight cannot be called {shown(key)}") from error
     return owner, name

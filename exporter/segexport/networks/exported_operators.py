@@ -28,7 +28,7 @@ _ALLOWED = """
     pow.Tensor_Scalar square.default reciprocal.default floor.default ceil.default round.default
     clamp.default clamp.Tensor clamp_min.default clamp_max.default maximum.default minimum.default
     eq.Tensor eq.Scalar ne.Tensor ne.Scalar ge.Tensor ge.Scalar gt.Tensor gt.Scalar le.Tensor le.Scalar lt.Tensor
-    lt.Scalar logical_and.default logical_or.default logical_not.default where.self where.ScalarOther masked_fill.Scalar
+    lt.Scalar logical_and.default logical_or.default logical_not.default any.dim where.self where.ScalarOther masked_fill.Scalar
     sum.default sum.dim_IntList mean.default mean.dim amax.default amin.default max.dim min.dim
     var.correction var.dim std.correction linalg_vector_norm.default
     max_pool2d.default max_pool2d_with_indices.default max_unpool2d.default avg_pool2d.default
@@ -118,6 +118,14 @@ def _batch_norm(
     return F.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps), None, None
 
 
+def _batch_norm_of_batch(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, training: bool, momentum: float, eps: float
+) -> tuple[Tensor, None, None]:
+    if not training:
+        raise ValueError("a batch norm without statistics")
+    return F.batch_norm(input, None, None, weight, bias, True, momentum, eps), None, None
+
+
 def _layer_norm(
     input: Tensor,
     normalized_shape: list[int],
@@ -165,6 +173,7 @@ def _index(self: Tensor, indices: list[Tensor | None]) -> Tensor:
 
 SUBSTITUTES: dict[str, Callable[..., Any]] = {
     "_native_batch_norm_legit_no_training.default": _batch_norm,
+    "_native_batch_norm_legit.no_stats": _batch_norm_of_batch,
     "native_layer_norm.default": _layer_norm,
     "native_group_norm.default": _group_norm,
     "_softmax.default": _softmax,

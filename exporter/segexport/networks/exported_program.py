@@ -52,6 +52,8 @@ class Program:
     width: Side
     weights: Mapping[str, str]
     constants: Mapping[str, str]
+    trained: frozenset[str]
+    """Of the weights, those that are parameters; the others are buffers."""
     steps: tuple[Step, ...]
     output: str
     notes: tuple[str, ...]
@@ -92,6 +94,9 @@ def _parse(saved: Mapping[str, Any]) -> Program:
         width=sides[2],
         weights=weights,
         constants=constants,
+        trained=frozenset(
+            name_of(spec["parameter"]["arg"]) for spec in signature["input_specs"] if "parameter" in spec
+        ),
         steps=steps,
         output=output,
         notes=notes,
@@ -208,9 +213,7 @@ def _step(target: Any, node: Any, label: str) -> Step | None:
     if f"aten.{name}" in (SIZE_OF, ASSERTION) and target.startswith(ATEN):
         return Step(target=f"aten.{name}", label=label, args=_values(given), kwargs={}, outputs=outputs, many=False)
     if not target.startswith(ATEN) or not known(name):
-        raise GraphError(
-            "this operator is not among those that a graph out of a file may use; give the network's class with --arch"
-        )
+        raise GraphError("this operator is not among those that a graph out of a file may use; export without it")
     args, kwargs = _placed(name, given)
     return Step(target=name, label=label, args=args, kwargs=kwargs, outputs=outputs, many=many)
 
