@@ -76,6 +76,7 @@ def check_model(path: Path, model: Any) -> None:
     import onnx
 
     _check_opset(path, model)
+    _check_names(path, model.graph)
     _check_initializers(path, model)
     for node in all_nodes(model.graph):
         _check_node(path, node)
@@ -104,6 +105,16 @@ def _check_opset(path: Path, model: Any) -> None:
             f"{path}: its operators are those of opset {version}, expected {OLDEST_OPSET} to {newest}. "
             "Export it again, with opset_version=18"
         )
+
+
+def _check_names(path: Path, graph: Any) -> None:
+    """protobuf gives bytes where a text is not UTF-8."""
+    names = [value.name for values in (graph.input, graph.output) for value in values]
+    names += [tensor.name for tensor in tensors_of(graph)]
+    for node in all_nodes(graph):
+        names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+    if not all(isinstance(name, str) for name in names):
+        raise damaged(path, "a name in it is no text")
 
 
 def _check_initializers(path: Path, model: Any) -> None:

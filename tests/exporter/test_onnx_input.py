@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from segexport.convert.onnx_export import write_onnx
@@ -25,7 +28,9 @@ from segexport.reference import ask_pytorch
 from segexport.stamping import describe_tensors
 from segruntime.contract import stamp
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning", "ignore::torch.jit.TracerWarning"
+)
 SIZE = 32
 UNIT = PREPROCESSING["unit"]
 
@@ -67,6 +72,20 @@ def save(
     return path
 
 
+@cache
+def plain_bytes(channels: int, opset: int) -> bytes:
+    buffer = io.BytesIO()
+    example = torch.zeros(1, 3, SIZE, SIZE)
+    torch.onnx.export(unet(channels), (example,), buffer, opset_version=opset, dynamo=False, input_names=["x"])
+    return buffer.getvalue()
+
+
+def plain(path: Path, channels: int = 1, opset: int = 18) -> Path:
+    """A U-Net's logits, nothing else."""
+    path.write_bytes(plain_bytes(channels, opset))
+    return path
+
+
 def opened(path: Path, **options: Any) -> OnnxSubject:
     return open_onnx_subject(path, **{"preprocessing": UNIT, **options})
 
@@ -97,7 +116,7 @@ PREPARED = {
 @pytest.mark.parametrize("color", ["rgb", "bgr"])
 @pytest.mark.parametrize("name", PREPARED)
 def test_every_preprocessing_is_that_of_the_deployable_graph(tmp_path: Path, name: str, color: str) -> None:
-    subject = opened(save(unet(), tmp_path / "net.onnx"), preprocessing=PREPARED[name], color=color)
+    subject = opened(plain(tmp_path / "net.onnx"), preprocessing=PREPARED[name], color=color)
     want = expected(unet(), PREPARED[name], color, PersonProbability("sigmoid", 1, 0), picture())
     np.testing.assert_allclose(run(subject.model, picture()), want, atol=2e-6)
     assert (subject.size, subject.out_channels, subject.name) == ((SIZE, SIZE), 1, "net")
@@ -117,7 +136,7 @@ HEADS: dict[str, tuple[int, str, int | None, PersonProbability]] = {
 @pytest.mark.parametrize("name", HEADS)
 def test_every_head_is_that_of_the_deployable_graph(tmp_path: Path, name: str, opset: int) -> None:
     channels, head, person, same = HEADS[name]
-    subject = opened(save(unet(channels), tmp_path / "net.onnx", opset=opset), head=head, person=person)
+    subject = opened(plain(tmp_path / "net.onnx", channels, opset), head=head, person=person)
     np.testing.assert_allclose(
         run(subject.model, picture()), expected(unet(channels), UNIT, "rgb", same, picture()), atol=2e-6
     )
@@ -129,7 +148,7 @@ def test_every_head_is_that_of_the_deployable_graph(tmp_path: Path, name: str, o
 @pytest.mark.parametrize("opset", [11, 18])
 def test_a_stretch_works_in_old_and_new_opsets(tmp_path: Path, opset: int) -> None:
     minmax = PREPROCESSING["imagenet-minmax"]
-    subject = opened(save(unet(), tmp_path / "net.onnx", opset=opset), preprocessing=minmax)
+    subject = opened(plain(tmp_path / "net.onnx", 1, opset), preprocessing=minmax)
     want = expected(unet(), minmax, "rgb", PersonProbability("sigmoid", 1, 0), picture())
     np.testing.assert_allclose(run(subject.model, picture()), want, atol=2e-6)
 
@@ -144,7 +163,7 @@ def test_the_reference_is_pytorchs(tmp_path: Path) -> None:
     pictures, names = draw_pictures(3, size=80, seed=4), ("a", "b", "c")
     imagenet = PREPROCESSING["imagenet"]
     for channels, head in ((1, PersonProbability("sigmoid", 1, 0)), (2, PersonProbability("softmax", 2, 1))):
-        subject = opened(save(unet(channels), tmp_path / "net.onnx"), preprocessing=imagenet)
+        subject = opened(plain(tmp_path / "net.onnx", channels), preprocessing=imagenet)
         graph = Deployable(unet(channels), imagenet, "rgb", head).eval()
         said: list[str] = []
         got = subject.reference(pictures, names, said.append)
@@ -157,7 +176,7 @@ def test_the_reference_is_pytorchs(tmp_path: Path) -> None:
 
 
 def test_the_written_file_has_one_image_in_and_one_channel_out(tmp_path: Path) -> None:
-    subject = opened(save(unet(21), tmp_path / "net.onnx"))
+    subject = opened(plain(tmp_path / "net.onnx", 21))
     subject.write(tmp_path / "out.onnx")
     contract = describe_tensors(tmp_path / "out.onnx")
     assert (contract.input.shape, contract.output.shape) == ((1, 3, SIZE, SIZE), (1, 1, SIZE, SIZE))
@@ -237,7 +256,7 @@ def test_sides_that_vary_are_fixed_by_size(tmp_path: Path) -> None:
 
 def test_another_size_than_the_fixed_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"--size 64x64: .* takes 32x32 only; leave --size out"):
-        opened(save(unet(), tmp_path / "net.onnx"), size=(64, 64))
+        opened(plain(tmp_path / "net.onnx"), size=(64, 64))
 
 
 def test_names_that_clash_are_moved_out_of_the_way(tmp_path: Path) -> None:
@@ -252,15 +271,28 @@ def test_names_that_clash_are_moved_out_of_the_way(tmp_path: Path) -> None:
 # our own files
 
 
-def own(path: Path) -> Path:
-    graph = Deployable(unet(), PREPROCESSING["imagenet"], "rgb", PersonProbability("sigmoid", 1, 0)).eval()
-    write_onnx(graph, SIZE, SIZE, path)
-    path.write_bytes(stamp(path.read_bytes(), describe_tensors(path)))
+@pytest.fixture(scope="module")
+def own_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What segexport writes: preprocessing and head inside, and a contract."""
+    path = tmp_path_factory.mktemp("own") / "own.onnx"
+    write_onnx(
+        Deployable(unet(), PREPROCESSING["imagenet"], "rgb", PersonProbability("sigmoid", 1, 0)).eval(),
+        SIZE,
+        SIZE,
+        path,
+    )
+    return stamp(path.read_bytes(), describe_tensors(path))
+
+
+@pytest.fixture
+def own(tmp_path: Path, own_bytes: bytes) -> Path:
+    path = tmp_path / "own.onnx"
+    path.write_bytes(own_bytes)
     return path
 
 
-def test_a_file_with_a_contract_is_used_as_it_is(tmp_path: Path) -> None:
-    path = own(tmp_path / "own.onnx")
+def test_a_file_with_a_contract_is_used_as_it_is(own: Path) -> None:
+    path = own
     subject = open_onnx_subject(path, preprocessing=None)
     assert subject.model == path.read_bytes()
     assert (subject.size, subject.preprocessing, subject.head) == ((SIZE, SIZE), None, None)
@@ -282,15 +314,13 @@ def test_a_file_with_a_contract_is_used_as_it_is(tmp_path: Path) -> None:
         ("person", 0, "--person"),
     ],
 )
-def test_options_that_a_contract_settles_are_an_error(tmp_path: Path, option: str, value: Any, said: str) -> None:
+def test_options_that_a_contract_settles_are_an_error(own: Path, option: str, value: Any, said: str) -> None:
     with pytest.raises(ValueError, match=f"{said}: .* is deployable as it is, its contract says so; leave {said} out"):
-        open_onnx_subject(own(tmp_path / "own.onnx"), **{"preprocessing": None, option: value})
+        open_onnx_subject(own, **{"preprocessing": None, option: value})
 
 
-def test_a_contract_of_another_form_is_refused(tmp_path: Path) -> None:
-    path = own(tmp_path / "own.onnx")
-    from dataclasses import replace
-
+def test_a_contract_of_another_form_is_refused(own: Path) -> None:
+    path = own
     contract = describe_tensors(path)
     path.write_bytes(stamp(path.read_bytes(), replace(contract, input=replace(contract.input, color="bgr"))))
     with pytest.raises(CheckpointError, match="its contract says color bgr, expected rgb"):
@@ -299,11 +329,11 @@ def test_a_contract_of_another_form_is_refused(tmp_path: Path) -> None:
 
 def test_a_foreign_file_needs_a_preprocessing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="give --preprocess, or --mean and --std"):
-        open_onnx_subject(save(unet(), tmp_path / "net.onnx"), preprocessing=None)
+        open_onnx_subject(plain(tmp_path / "net.onnx"), preprocessing=None)
 
 
 def test_an_onnx_is_known_by_its_suffix_or_its_bytes(tmp_path: Path) -> None:
-    path = save(unet(), tmp_path / "net.bin")
+    path = plain(tmp_path / "net.bin")
     assert is_onnx(path)
     assert is_onnx(tmp_path / "missing.onnx")
     assert not is_onnx(tmp_path / "missing.pth")
@@ -327,7 +357,7 @@ def made(
         nodes,
         "g",
         inputs or [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])],
-        outputs or [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        outputs or [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)],
         weights or [],
     )
     opsets = [helper.make_opsetid(name, version) for name, version in (domains or {"": 18}).items()]
@@ -365,12 +395,14 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "batch": (lambda p: made(p, [relu()], inputs=image(shape=[4, 3, 8, 8])), "expected a batch of 1"),
     "classes": (
         lambda p: made(
-            p, [helper.make_node("ArgMax", ["x"], ["y"], axis=1)], outputs=[value("y", TensorProto.INT64, None)]
+            p, [helper.make_node("ArgMax", ["x"], ["y"], axis=1)], outputs=[value("y", TensorProto.INT64, [1, 1, 8, 8])]
         ),
         "its output y is INT64, the numbers of classes",
     ),
     "no picture out": (
-        lambda p: made(p, [helper.make_node("Flatten", ["x"], ["y"])]),
+        lambda p: made(
+            p, [helper.make_node("Flatten", ["x"], ["y"])], outputs=[value("y", TensorProto.FLOAT, [None, None])]
+        ),
         r"its output y has shape \(1, 192\), float32, expected float32 scores",
     ),
     "custom operator": (
@@ -407,7 +439,7 @@ def test_what_cannot_be_converted_is_one_clear_line(tmp_path: Path, why: str) ->
 
 
 def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
-    path = save(unet(), tmp_path / "net.onnx")
+    path = plain(tmp_path / "net.onnx")
     model = onnx.load(path)
     onnx.save_model(model, path, save_as_external_data=True, location="net.data", size_threshold=0)
     with pytest.raises(CheckpointError, match="lie in another file, expected all in one"):
@@ -421,54 +453,3 @@ def test_values_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     subject = opened(save(network, tmp_path / "net.onnx"))
     with pytest.raises(CheckpointError, match="gives NaN or infinite values for picture a"):
         subject.reference(draw_pictures(1, size=40, seed=1), ("a",), lambda _: None)
-
-
-# hostile files
-
-
-def test_a_cut_file_is_refused(tmp_path: Path) -> None:
-    data = save(unet(), tmp_path / "net.onnx").read_bytes()
-    for length in (0, 1, 2, 10, 100, len(data) // 2, len(data) - 1):
-        (tmp_path / "cut.onnx").write_bytes(data[:length])
-        with pytest.raises((CheckpointError, ValueError)) as caught:
-            opened(tmp_path / "cut.onnx")
-        assert "\n" not in str(caught.value)
-
-
-def weighted(path: Path, tensor: Any) -> Path:
-    return made(path, [helper.make_node("Add", ["x", "w"], ["y"])], weights=[tensor])
-
-
-def test_weights_that_lie_about_their_size_are_refused(tmp_path: Path) -> None:
-    good = numpy_helper.from_array(np.ones((1, 3, 8, 8), np.float32), "w")
-    for dims, message in {
-        (2**31, 2**31): "has the shape",
-        (-1,): "has the shape",
-        (2**20,): "holds 192 values",
-        (1, 1): "holds 192 values",
-    }.items():
-        tensor = TensorProto.FromString(good.SerializeToString())
-        del tensor.dims[:]
-        tensor.dims.extend(dims)
-        with pytest.raises(CheckpointError, match=message):
-            opened(weighted(tmp_path / "net.onnx", tensor))
-
-
-def test_a_giant_tensor_is_refused_before_it_is_made(tmp_path: Path) -> None:
-    shape = numpy_helper.from_array(np.array([1, 3, 2**20, 2**20], np.int64), "s")
-    nodes = [helper.make_node("Slice", ["x", "b", "e"], ["c"]), helper.make_node("Expand", ["c", "s"], ["y"])]
-    ends = [numpy_helper.from_array(np.array(v, np.int64), n) for n, v in (("b", [0] * 4), ("e", [1, 3, 1, 1]))]
-    with pytest.raises(CheckpointError, match=r"makes a tensor of shape .* expected at most"):
-        opened(made(tmp_path / "net.onnx", nodes, weights=[shape, *ends]))
-
-
-def test_no_changed_byte_ends_in_anything_but_an_error_of_ours(tmp_path: Path) -> None:
-    data = save(Ends(1, torch.sigmoid), tmp_path / "net.onnx").read_bytes()
-    generator = torch.Generator().manual_seed(3)
-    places = torch.randint(len(data), (150,), generator=generator).tolist()
-    for at, new in zip(places, torch.randint(256, (150,), generator=generator).tolist(), strict=True):
-        (tmp_path / "bent.onnx").write_bytes(data[:at] + bytes([new]) + data[at + 1 :])
-        try:
-            opened(tmp_path / "bent.onnx")
-        except (CheckpointError, ValueError) as error:
-            assert "\n" not in str(error)  # noqa: PT017 - many changes only touch a weight
