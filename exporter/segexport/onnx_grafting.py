@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segexport.deploy import SMALLEST_RANGE, PersonProbability, affine_values
+from segexport.onnx_ends import TO_NCHW, TO_NHWC, without_turning_twice
 from segexport.onnx_reading import ImageInput, opset_of
 from segexport.presets import Preprocessing
 
@@ -101,7 +102,8 @@ def graft_image(model: Any, image: ImageInput, size: tuple[int, int], preprocess
     graft = Graft(model)
     last = _stretched(graft, preprocessing, _affine(graft, preprocessing, color, IMAGE))
     if image.layout == "NHWC":
-        graft.add("Transpose", [last], image.name, perm=[0, 2, 3, 1])
+        graft.add("Transpose", [last], image.name, perm=TO_NHWC)
+        without_turning_twice(model, image.name, last)
     else:
         graft.add("Identity", [last], image.name)
     model.graph.ClearField("input")
@@ -144,7 +146,7 @@ def graft_logits(model: Any, output: str, shape: tuple[int, ...], layout: str) -
         graft.add("Reshape", [output, form], LOGITS)
     elif layout == "NHWC":
         _, height, width, channels = shape
-        graft.add("Transpose", [output], LOGITS, perm=[0, 3, 1, 2])
+        graft.add("Transpose", [output], LOGITS, perm=TO_NCHW)
     else:
         _, channels, height, width = shape
         graft.add("Identity", [output], LOGITS)

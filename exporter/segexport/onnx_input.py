@@ -17,6 +17,7 @@ from segexport.checkpoint.inert import shown
 from segexport.digest import file_sha256
 from segexport.errors import CheckpointError, MissingExtraError
 from segexport.networks.network import PERSON_CHANNELS
+from segexport.onnx_ends import HEADS, adds_up_to_one, before_transpose, head_at_end, take_out
 from segexport.onnx_reading import (
     MAX_VALUES,
     ImageInput,
@@ -24,7 +25,6 @@ from segexport.onnx_reading import (
     choose_output,
     damaged,
     image_input,
-    opset_of,
     read_model,
     size_for,
 )
@@ -40,7 +40,6 @@ _QUIET = 4  # fatal errors only; the others arrive as exceptions
 _CLIPPED = 1e-7
 IMAGE = "image"
 _MOST_CHANNELS = 1024
-_PASSES_ON = ("Identity", "Dropout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,24 +215,21 @@ def _grafted(
     image = image_input(path, model)
     size = size_for(path, image, size)
     output, chosen = choose_output(path, model)
-    notes = [chosen] if chosen else []
-    end = _end(model, output, image.layout) if head != "none" else None
-    if end is not None:
-        output, kind = end
-        head = kind if head == "auto" else head
-        notes.append(f"The model ends in a {kind}, which is taken for its head; it is not applied twice.")
     keep_only(model, output)
     parameters = _parameters(model)
     graft_image(model, image, size, preprocessing, color)
     set_outputs(model, (output, None))
     _refuse_giants(path, model)
-    shape = _output_shape(path, model, output, size)
-    layout = _layout_of(path, shape, image.layout)
+    scores = _scores(path, model, output, size)
+    layout = _layout_of(path, scores.shape, image.layout)
+    head, said = _own_head(model, output, head, scores, layout)
+    output, shape, layout = _channels_first(model, output, scores.shape, layout)
     channels, height, width = graft_logits(model, output, shape, layout)
     person_head = choose_head(
         head, _Channels(out_channels=channels, person_channel=PERSON_CHANNELS.get(channels)), person
     )
     graft_head(model, person_head)
+    keep_only(model, PROBABILITY)
     set_outputs(model, (PROBABILITY, (1, 1, height, width)))
     check_model(path, model)
     return OnnxSubject(
@@ -249,7 +245,7 @@ def _grafted(
         head=person_head,
         contract=None,
         logits=LOGITS,
-        notes=tuple(notes),
+        notes=(*([chosen] if chosen else []), *said),
     )
 
 
@@ -261,32 +257,31 @@ def _parameters(model: Any) -> int:
     return sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer if tensor.data_type in kinds)
 
 
-def _maker(model: Any, name: str) -> Any:
-    """The node that computes `name`, operators that pass a value on left out; None for an input."""
-    makers = {output: node for node in model.graph.node for output in node.output}
-    for _ in range(len(model.graph.node)):
-        node = makers.get(name)
-        if node is None or node.op_type not in _PASSES_ON:
-            return node
-        name = node.input[0]
-    return None
+def _own_head(model: Any, output: str, head: str, scores: npt.NDArray[Any], layout: str) -> tuple[str, tuple[str, ...]]:
+    """The head to put behind the model, and a note, where the model has one of its own; that one is taken out."""
+    node = head_at_end(model, output) if head != "none" else None
+    is_softmax = adds_up_to_one(scores, layout)
+    if node is not None and (node.op_type == "Sigmoid" or is_softmax):
+        kind = HEADS[node.op_type]
+        take_out(node)
+        return kind if head == "auto" else head, (
+            f"The model ends in a {kind}, which is its head; it is not applied twice.",
+        )
+    if head == "auto" and node is not None:
+        return "none", ("The model gives a part of a Softmax, which is taken for the probability as it is.",)
+    if head == "auto" and is_softmax:
+        return "none", ("The model's scores add up to one, so they are taken for probabilities as they are.",)
+    return head, ()
 
 
-def _end(model: Any, output: str, layout: str) -> tuple[str, str] | None:
-    """What a Sigmoid, or a Softmax over the channels, at the model's end is applied to; and which of the two it is."""
-    node = _maker(model, output)
-    if node is None or node.op_type not in ("Sigmoid", "Softmax"):
-        return None
-    if node.op_type == "Sigmoid":
-        return node.input[0], "sigmoid"
-    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), -1)
-    channels = (1, -3) if layout == "NCHW" else (3, -1)
-    old = opset_of(model) < 13 and layout == "NCHW"
-    return None if axis not in channels or old else (node.input[0], "softmax")
+def _channels_first(model: Any, output: str, shape: tuple[int, ...], layout: str) -> tuple[str, tuple[int, ...], str]:
+    """The output before it was turned to channels last, where that is the last thing that happens to it."""
+    before = before_transpose(model, output) if layout == "NHWC" and len(shape) == 4 else None
+    return (output, shape, layout) if before is None else (before, (1, shape[3], *shape[1:3]), "NCHW")
 
 
 def _before_sigmoid(model: Any, output: str) -> str:
-    node = _maker(model, output)
+    node = head_at_end(model, output)
     return node.input[0] if node is not None and node.op_type == "Sigmoid" else ""
 
 
@@ -334,7 +329,7 @@ def _refused_by_onnxruntime(path: Path, error: Exception) -> CheckpointError:
     )
 
 
-def _output_shape(path: Path, model: Any, output: str, size: tuple[int, int]) -> tuple[int, ...]:
+def _scores(path: Path, model: Any, output: str, size: tuple[int, int]) -> npt.NDArray[Any]:
     """What comes out for one black picture: `(1, C, h, w)`, `(1, h, w, C)` or `(1, h, w)`."""
     values = _asked(path, _session(path, model.SerializeToString()), np.zeros((1, 3, *size), np.float32))[0]
     shape = tuple(int(extent) for extent in values.shape)
@@ -343,7 +338,7 @@ def _output_shape(path: Path, model: Any, output: str, size: tuple[int, int]) ->
             f"{path}: its output {shown(output)} has shape {shape}, {values.dtype}, expected float32 scores (1, C, h, w). "
             "Export the network so that it gives them"
         )
-    return shape
+    return values
 
 
 def _layout_of(path: Path, shape: tuple[int, ...], like: str) -> str:

@@ -244,19 +244,6 @@ def test_a_rebuilt_graph_becomes_onnx(tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose(got, expected.numpy(), atol=1e-5)
 
 
-def test_a_padded_pool_after_a_relu_pads_with_zeros_and_stays_equal(tmp_path: Path) -> None:
-    module = made(Residual)
-    network = rebuilt(exported(module, tmp_path / "net.pt2"))
-    head = choose_head("auto", network, None)
-    write_onnx(Deployable(network.module, PREPROCESSING["unit"], "rgb", head).eval(), SIZE, SIZE, tmp_path / "net.onnx")
-    import onnx
-
-    graph = onnx.load(tmp_path / "net.onnx").graph
-    pools = [node for node in graph.node if node.op_type == "MaxPool"]
-    assert len(pools) == 1
-    assert all(list(a.ints) == [0, 0, 0, 0] for a in pools[0].attribute if a.name == "pads")
-
-
 # sizes
 
 

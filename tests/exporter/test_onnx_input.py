@@ -196,13 +196,46 @@ def test_a_sigmoid_at_the_end_is_not_applied_twice(tmp_path: Path, channels: int
     assert any("ends in a sigmoid" in note for note in subject.notes)
 
 
-def test_a_softmax_at_the_end_is_not_applied_twice(tmp_path: Path) -> None:
-    subject = opened(save(Ends(21, lambda x: x.softmax(1)), tmp_path / "net.onnx"))
+@pytest.mark.parametrize("opset", [11, 18])
+def test_a_softmax_at_the_end_is_not_applied_twice(tmp_path: Path, opset: int) -> None:
+    subject = opened(save(Ends(21, lambda x: x.softmax(1)), tmp_path / "net.onnx", opset=opset))
     head = PersonProbability("softmax", 21, 15)
     np.testing.assert_allclose(
         run(subject.model, picture()), expected(unet(21), UNIT, "rgb", head, picture()), atol=2e-6
     )
     assert any("ends in a softmax" in note for note in subject.notes)
+
+
+def test_one_channel_of_a_softmax_is_taken_as_it_is(tmp_path: Path) -> None:
+    subject = opened(save(Ends(2, lambda x: x.softmax(1)[:, 1:]), tmp_path / "net.onnx"))
+    head = PersonProbability("softmax", 2, 1)
+    np.testing.assert_allclose(
+        run(subject.model, picture()), expected(unet(2), UNIT, "rgb", head, picture()), atol=2e-6
+    )
+    assert any("a part of a Softmax" in note for note in subject.notes)
+
+
+def test_a_softmax_that_is_written_out_is_not_applied_twice(tmp_path: Path) -> None:
+    subject = opened(save(Ends(2, lambda x: x.exp() / x.exp().sum(1, keepdim=True)), tmp_path / "net.onnx"))
+    head = PersonProbability("softmax", 2, 1)
+    np.testing.assert_allclose(
+        run(subject.model, picture()), expected(unet(2), UNIT, "rgb", head, picture()), atol=2e-6
+    )
+    assert any("add up to one" in note for note in subject.notes)
+
+
+def test_a_sigmoid_that_other_outputs_use_is_not_taken_out(tmp_path: Path) -> None:
+    module = Ends(1, lambda x: x.sigmoid() * 2 + x.sigmoid())
+    subject = opened(save(module, tmp_path / "net.onnx"))
+    with torch.no_grad():
+        np.testing.assert_allclose(run(subject.model, picture()), module.eval()(picture()).sigmoid().numpy(), atol=2e-6)
+
+
+@pytest.mark.parametrize("end", [lambda x: x.sigmoid()[:, 0], lambda x: x.sigmoid().permute(0, 2, 3, 1)])
+def test_a_sigmoid_before_a_last_reshape_is_found(tmp_path: Path, end: Any) -> None:
+    subject = opened(save(Ends(1, lambda x: end(x).reshape(1, 1, SIZE, SIZE)), tmp_path / "net.onnx"))
+    want = expected(unet(), UNIT, "rgb", PersonProbability("sigmoid", 1, 0), picture())
+    np.testing.assert_allclose(run(subject.model, picture()), want, atol=2e-6)
 
 
 def test_head_none_takes_the_end_as_it_is(tmp_path: Path) -> None:
@@ -239,6 +272,14 @@ def test_channels_last_on_both_sides_are_turned(tmp_path: Path, channels: int) -
     assert subject.size == (SIZE, 48)
     want = expected(unet(channels), PREPROCESSING["imagenet"], "rgb", head, picture(SIZE, 48))
     np.testing.assert_allclose(run(subject.model, picture(SIZE, 48)), want, atol=2e-6)
+
+
+def test_channels_last_leave_no_transpose_behind(tmp_path: Path) -> None:
+    path = save(ChannelsLast(2), tmp_path / "net.onnx", torch.zeros(1, SIZE, 48, 3))
+    session = onnxruntime.InferenceSession(opened(path).model)
+    assert session.get_inputs()[0].shape == [1, 3, SIZE, 48]
+    nodes = [node.op_type for node in onnx.ModelProto.FromString(opened(path).model).graph.node]
+    assert "Transpose" not in nodes[nodes.index("Conv") :]
 
 
 def varying(path: Path) -> Path:

@@ -19,7 +19,6 @@ from segexport.errors import ArchitectureError
 from segexport.networks.exported_inplace import last_uses, without_writing
 from segexport.networks.exported_operators import SYMBOLIC, function_of
 from segexport.networks.exported_program import ASSERTION, SIZE_OF, Program, Side, Step, parse_program
-from segexport.networks.exported_stem_pool import with_zero_padded_pools
 from segexport.networks.exported_values import GraphError, Here, Ref
 from segexport.networks.exported_work import Work
 from segexport.networks.network import PERSON_CHANNELS, Network, Size
@@ -83,7 +82,7 @@ def rebuild_graph(saved: SavedGraph) -> Network:
         ArchitectureError: it is not supported, naming the operator and the node.
     """
     try:
-        program = with_zero_padded_pools(without_writing(parse_program(saved.program)))
+        program = without_writing(parse_program(saved.program))
         module = ExportedGraph(program, saved.tensors, saved.constants).eval().requires_grad_(False)
         size = (program.height.example, program.width.example)
         channels = _channels(module, size)

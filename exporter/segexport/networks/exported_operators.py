@@ -80,7 +80,6 @@ _IGNORED = """
     _assert_tensor_metadata.default sym_constrain_range.default sym_constrain_range_for_size.default
 """
 IGNORED = frozenset(_IGNORED.split())
-NON_NEGATIVE = frozenset({"relu.default", "relu6.default", "sigmoid.default", "hardsigmoid.default"})
 
 
 def _whole_truncated(value: float) -> int:
