@@ -21,7 +21,7 @@ _TOLERANCE = 1e-3
 
 
 def head_at_end(model: Any, output: str) -> Any:
-    """The Sigmoid or Softmax behind which only reshaping or a choice of channels follows, and that nothing else uses; None where there is none."""
+    """The Sigmoid or Softmax behind which only reshaping or a choice of channels follows, and that nothing else uses."""
     used = Counter(name for node in model.graph.node for name in node.input)
     for node in _way_back(model, output):
         if node.op_type in HEADS:

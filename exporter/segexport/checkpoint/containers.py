@@ -36,7 +36,7 @@ def container_of(path: Path) -> Container:
     if foreign:
         raise NotACheckpointError(path, *foreign)
     if head.startswith(b"PK\x03\x04"):
-        if not zipfile.is_zipfile(path):
+        if not _ends_like_a_zip(path):
             raise DamagedCheckpointError(path, "it starts like a zip archive and its end is missing")
         return "zip"
     _refuse_model_files(path, head)
@@ -45,6 +45,13 @@ def container_of(path: Path) -> Container:
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return "legacy"
     raise _unknown(path, head)
+
+
+def _ends_like_a_zip(path: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # an end that claims several disks
+        return False
 
 
 def _head(path: Path) -> bytes:

@@ -86,6 +86,8 @@ def rebuild_graph(saved: SavedGraph) -> Network:
         module = ExportedGraph(program, saved.tensors, saved.constants).eval().requires_grad_(False)
         size = (program.height.example, program.width.example)
         channels = _channels(module, size)
+        with torch.no_grad():
+            module(torch.zeros(1, 3, *size))  # some failures, such as an index out of range, only values show
     except GraphError as error:
         raise _refusal(error) from error
     return Network(
