@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 
-from segexport.networks import Network
 from segexport.presets import Preprocessing
 
-_SMALLEST_RANGE = 1e-6
+SMALLEST_RANGE = 1e-6
 
 
 class Stretch(nn.Module):
@@ -17,7 +18,7 @@ class Stretch(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         low = x.amin((1, 2, 3), keepdim=True)
         high = x.amax((1, 2, 3), keepdim=True)
-        return (x - low) / (high - low).clamp_min(_SMALLEST_RANGE)
+        return (x - low) / (high - low).clamp_min(SMALLEST_RANGE)
 
 
 class PersonProbability(nn.Module):
@@ -67,7 +68,17 @@ class Deployable(nn.Module):
         return out
 
 
-def choose_head(head: str, network: Network, person: int | None) -> PersonProbability:
+class HasChannels(Protocol):
+    """What a head is chosen for: a `Network`, or anything else with scores."""
+
+    @property
+    def out_channels(self) -> int: ...
+
+    @property
+    def person_channel(self) -> int | None: ...
+
+
+def choose_head(head: str, network: HasChannels, person: int | None) -> PersonProbability:
     """The head that fits the network's channels; `person` is the index that the user gave.
 
     Raises:
@@ -86,16 +97,22 @@ def choose_head(head: str, network: Network, person: int | None) -> PersonProbab
     return PersonProbability(head, channels, index)
 
 
-def _affine(preprocessing: Preprocessing, color: str) -> nn.Module:
-    """Channel order, mean and std as one 1x1 convolution: a single well-known operator for every converter."""
-    identity = preprocessing.mean == (0.0,) * 3 and preprocessing.std == (1.0,) * 3 and color == "rgb"
-    if identity:
-        return nn.Identity()
-    layer = nn.Conv2d(3, 3, 1)
+def affine_values(preprocessing: Preprocessing, color: str) -> tuple[Tensor, Tensor] | None:
+    """Channel order, mean and std as a 1x1 convolution: weight (3, 3, 1, 1) and bias (3,); None where it changes nothing."""
+    if preprocessing.mean == (0.0,) * 3 and preprocessing.std == (1.0,) * 3 and color == "rgb":
+        return None
     weight = torch.zeros(3, 3, 1, 1)
     for channel, std in enumerate(preprocessing.std):
         weight[channel, channel if color == "rgb" else 2 - channel] = 1 / std
     bias = [-m / s for m, s in zip(preprocessing.mean, preprocessing.std, strict=True)]
-    layer.weight = nn.Parameter(weight, requires_grad=False)
-    layer.bias = nn.Parameter(torch.tensor(bias), requires_grad=False)
+    return weight, torch.tensor(bias)
+
+
+def _affine(preprocessing: Preprocessing, color: str) -> nn.Module:
+    """One convolution: a single well-known operator for every converter."""
+    values = affine_values(preprocessing, color)
+    if values is None:
+        return nn.Identity()
+    layer = nn.Conv2d(3, 3, 1)
+    layer.weight, layer.bias = (nn.Parameter(value, requires_grad=False) for value in values)
     return layer

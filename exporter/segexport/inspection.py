@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from segexport.checkpoint import Checkpoint, read_checkpoint
 from segexport.errors import ArchitectureError
 from segexport.networks import Network
+from segexport.networks.exported_graph import NAME as EXPORTED_GRAPH
+from segexport.networks.exported_graph import rebuild_graph
 from segexport.networks.recognise import recognise
 from segexport.networks.user import load_user_network
 
 _COMPARED = ("eps", "stride", "padding", "dilation", "groups", "output_padding", "ceil_mode")
 _MOST_NAMED = 3
+_TOLERANCE = 1e-3
 
 
 def inspect(path: Path, arch: str | None = None) -> dict[str, Any]:
@@ -50,14 +55,19 @@ def inspect(path: Path, arch: str | None = None) -> dict[str, Any]:
 
 
 def find_network(checkpoint: Checkpoint, arch: str | None) -> Network:
-    """The network that the checkpoint's keys and shapes fit, or the one that the user named.
+    """The network that the checkpoint's keys and shapes fit, else the graph in the file, or the one that the user named.
 
     Raises:
         ArchitectureError: none fits, or the named one does not.
     """
-    if arch is None:
+    if arch is not None:
+        return load_user_network(arch, checkpoint.state_dict)
+    try:
         return recognise(checkpoint.state_dict, checkpoint.classes)
-    return load_user_network(arch, checkpoint.state_dict)
+    except ArchitectureError:
+        if checkpoint.graph is None:
+            raise
+    return rebuild_graph(checkpoint.graph)
 
 
 def setting_conflicts(checkpoint: Checkpoint, network: Network) -> list[str]:
@@ -73,10 +83,30 @@ def setting_conflicts(checkpoint: Checkpoint, network: Network) -> list[str]:
             if name in saved and ours is not None and _pair(saved[name]) != _pair(ours):
                 found.append(f"{path}.{name} is {saved[name]} in the saved module, {ours} in {network.name}")
     if not found:
-        return []
+        return _graph_conflicts(checkpoint, network)
     more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
     shown = "; ".join(found[:_MOST_NAMED])
     return [f"the saved module has settings of its own, so the mask may differ from yours: {shown}{more}; give --arch"]
+
+
+def _graph_conflicts(checkpoint: Checkpoint, network: Network) -> list[str]:
+    """Where a `.pt2` was recognised by its keys, and its own graph gives other values for one picture, a ramp of -1..1."""
+    if checkpoint.graph is None or network.name == EXPORTED_GRAPH:
+        return []
+    try:
+        own = rebuild_graph(checkpoint.graph)
+        height, width = own.default_size
+        network.check_size(height, width)
+    except ArchitectureError:
+        return []  # a graph that cannot be rebuilt cannot be compared
+    picture = torch.linspace(-1, 1, height * width).reshape(1, 1, height, width).expand(1, 3, height, width)
+    with torch.inference_mode():
+        theirs, ours = own.module(picture), network.module(picture)
+    if theirs.shape == ours.shape and torch.allclose(theirs, ours, rtol=_TOLERANCE, atol=_TOLERANCE):
+        return []
+    return [
+        f"the file's own graph gives other values than {network.name} with these weights; give --arch with your class"
+    ]
 
 
 def _describe(network: Network) -> dict[str, Any]:

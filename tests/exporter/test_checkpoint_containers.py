@@ -225,11 +225,6 @@ FOREIGN = {
     "tar": (bytes(257) + b"ustar\x0000" + bytes(600), "a.pth", "a tar archive"),
     "noise": (b"\x00\xff\x01\xfe\x99\x98\x97\x96\x95", "a.pth", "unknown format (first bytes 00 ff 01"),
     "other zip": (zip_of(readme=b"x"), "a.pth", "without data.pkl (it holds readme)"),
-    "torchscript": (
-        zip_of(net__data_pkl=b"", net__constants_pkl=b"").replace(b"_pkl", b".pkl"),
-        "a.pt",
-        "a TorchScript archive",
-    ),
     "plain pickle": (pickle.dumps({"a": 1}), "a.pkl", "a plain pickle"),
 }
 

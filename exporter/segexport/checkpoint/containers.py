@@ -36,7 +36,7 @@ def container_of(path: Path) -> Container:
     if foreign:
         raise NotACheckpointError(path, *foreign)
     if head.startswith(b"PK\x03\x04"):
-        if not zipfile.is_zipfile(path):
+        if not _ends_like_a_zip(path):
             raise DamagedCheckpointError(path, "it starts like a zip archive and its end is missing")
         return "zip"
     _refuse_model_files(path, head)
@@ -45,6 +45,13 @@ def container_of(path: Path) -> Container:
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return "legacy"
     raise _unknown(path, head)
+
+
+def _ends_like_a_zip(path: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # an end that claims several disks
+        return False
 
 
 def _head(path: Path) -> bytes:
@@ -66,7 +73,11 @@ def _refuse_model_files(path: Path, head: bytes) -> None:
     if head[4:8] == b"TFL3":
         raise NotACheckpointError(path, "a TFLite model", "It is converted already; segruntime loads it as it is")
     if path.suffix.lower() == ".onnx" or (head[:1] == b"\x08" and head[2:3] == b"\x12" and 0 < head[1] < 32):
-        raise NotACheckpointError(path, "an ONNX model", "segruntime loads it as it is; convert a checkpoint")
+        raise NotACheckpointError(path, "an ONNX model", "Give it to segexport tflite, or load it with segruntime")
+    if head[4:8] == b"PTMF":
+        raise NotACheckpointError(
+            path, "a mobile model in a flatbuffer", "Give the checkpoint, or a .ptl that is a zip"
+        )
     if head[257:262] == b"ustar":
         raise NotACheckpointError(path, "a tar archive", "Unpack it; if PyTorch 0.1 wrote it, save it anew")
 

@@ -35,7 +35,7 @@ def rebuild_module(path: Path, root: Inert) -> ModuleTree:
         prefix = f"{place}." if place else ""
         tree.values.update({prefix + key: value for key, value in _own_values(module)})
         tree.classes[place] = module.kind.dotted
-        tree.settings[place] = dict(_plain_attributes(module))
+        tree.settings[place] = dict(plain_attributes(module))
         if any(mapping_of(module.attributes.get(hook)) for hook in HOOKS):
             tree.hooked.append(place or "the root")
     return tree
@@ -74,7 +74,7 @@ def _elements(value: object) -> frozenset[str]:
     )
 
 
-def _plain_attributes(module: Inert) -> Iterator[tuple[str, Plain]]:
+def plain_attributes(module: Inert) -> Iterator[tuple[str, Plain]]:
     """Numbers, text, tuples of them, and functions by their name; private attributes are left out."""
     for key, value in module.attributes.items():
         if isinstance(key, str) and key.isidentifier() and not key.startswith("_"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segexport.checkpoint import legacy_container, zip_container
+from segexport.checkpoint import legacy_container, torchscript, zip_container
 from segexport.checkpoint.containers import Container, container_of
 from segexport.checkpoint.inert import Inert, TensorRef, Unreadable, is_module, mapping_of, shown
 from segexport.checkpoint.module_tree import ModuleTree, Plain, rebuild_module
 from segexport.checkpoint.prefixes import Stripped, common_prefix, prefix_notes, strip_keys, strip_paths
+from segexport.checkpoint.pt2_container import SavedGraph, is_pt2, read_pt2
 from segexport.checkpoint.safetensors_container import read_safetensors
 from segexport.checkpoint.tensors import Storages, load_tensors
 from segexport.checkpoint.training_dict import find_weights
@@ -32,8 +34,8 @@ class Checkpoint:
 
     path: Path
     sha256: str
-    container: str  # "zip", "legacy", "safetensors"
-    kind: str  # "state dict", "training dict", "module"
+    container: str  # "zip", "legacy", "safetensors", "torchscript", "pt2"
+    kind: str  # "state dict", "training dict", "module", "exported program"
     entry: str | None  # key of the training dict, such as "ema.state_dict"
     prefix: str  # what was stripped from every key, such as "module._orig_mod."
     state_dict: dict[str, Tensor]  # shared tensors stand under each of their keys, as one object
@@ -42,12 +44,14 @@ class Checkpoint:
     classes: dict[str, str]  # of a module: path → class, "" is the root
     settings: dict[str, dict[str, Plain]]  # of a module: path → plain attributes
     notes: tuple[str, ...]
+    graph: SavedGraph | None = None  # of a .pt2, as data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Weights:
     """A state dict as saved, before prefixes are stripped."""
 
+    container: str
     tensors: dict[str, Tensor]
     dtypes: dict[str, str]
     devices: dict[str, str]
@@ -55,10 +59,15 @@ class _Weights:
     entry: str | None = None
     tree: ModuleTree | None = None
     notes: tuple[str, ...] = ()
+    graph: SavedGraph | None = None
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read weights from a zip, legacy or safetensors file; CheckpointError says in one line why that is refused."""
+    """The weights of what torch.save, torch.jit.save, torch.export.save or safetensors wrote.
+
+    Raises:
+        CheckpointError: why the file is refused, in one line.
+    """
     path = Path(path)
     container = container_of(path)
     sha256 = file_sha256(path)
@@ -70,7 +79,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(
         path=path,
         sha256=sha256,
-        container=container,
+        container=weights.container,
         kind=weights.kind,
         entry=weights.entry,
         prefix=stripped.prefix,
@@ -85,6 +94,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             *_module_notes(weights.tree, stripped),
             *value_notes(state_dict, dtypes),
         ),
+        graph=weights.graph,
     )
 
 
@@ -93,9 +103,39 @@ def _read(path: Path, container: Container) -> _Weights:
         return _from_safetensors(path)
     if container == "zip":
         with zip_container.open_archive(path) as archive:
-            return _from_pickle(path, *zip_container.read_root(path, archive))
+            return _from_archive(path, archive)
     with legacy_container.map_file(path) as data:
-        return _from_pickle(path, *legacy_container.read_root(path, data))
+        return _from_pickle(path, "legacy", *legacy_container.read_root(path, data))
+
+
+def _from_archive(path: Path, archive: zipfile.ZipFile) -> _Weights:
+    names = archive.namelist()
+    if is_pt2(names):
+        return _from_pt2(path, archive)
+    if torchscript.is_torchscript(names):
+        torchscript.refuse_ancient(path, names)
+        return _from_torchscript(path, archive)
+    return _from_pickle(path, "zip", *zip_container.read_root(path, archive))
+
+
+def _from_pt2(path: Path, archive: zipfile.ZipFile) -> _Weights:
+    saved = read_pt2(path, archive)
+    return _Weights(
+        container="pt2",
+        tensors=saved.tensors,
+        dtypes=saved.dtypes,
+        devices=saved.devices,
+        kind="exported program",
+        tree=ModuleTree(classes={"": saved.saved_class}) if saved.saved_class else None,
+        graph=saved.graph,
+    )
+
+
+def _from_torchscript(path: Path, archive: zipfile.ZipFile) -> _Weights:
+    root, storages = zip_container.read_root(path, archive)
+    tree = torchscript.rebuild_script(path, archive, storages.folder, root)
+    refs, _ = _tensor_refs(path, tree.values)
+    return _loaded(path, "torchscript", refs, storages, kind="module", tree=tree)
 
 
 def _from_safetensors(path: Path) -> _Weights:
@@ -105,23 +145,41 @@ def _from_safetensors(path: Path) -> _Weights:
     names = {key: _dtype_name(tensor.dtype) for key, tensor in saved.items()}
     distinct = {id(tensor): _plain(tensor) for tensor in saved.values()}
     tensors = {key: distinct[id(tensor)] for key, tensor in saved.items()}
-    return _Weights(tensors=tensors, dtypes=names, devices=dict.fromkeys(saved, "cpu"), kind="state dict", notes=notes)
+    return _Weights(
+        container="safetensors",
+        tensors=tensors,
+        dtypes=names,
+        devices=dict.fromkeys(saved, "cpu"),
+        kind="state dict",
+        notes=notes,
+    )
 
 
-def _from_pickle(path: Path, root: object, storages: Storages) -> _Weights:
+def _from_pickle(path: Path, container: Container, root: object, storages: Storages) -> _Weights:
     found = find_weights(path, root)
     tree = rebuild_module(path, found.holder) if isinstance(found.holder, Inert) and is_module(found.holder) else None
     refs, skipped = _tensor_refs(path, tree.values if tree else mapping_of(found.holder) or {})
     if not refs:
         raise CheckpointError(f"{path}: holds a module without parameters, expected weights. Save the trained model")
-    return _Weights(
-        tensors=load_tensors(path, refs, storages),
-        dtypes={key: _dtype_name(ref.dtype) for key, ref in refs.items()},
-        devices={key: ref.storage.device for key, ref in refs.items()},
+    return _loaded(
+        path,
+        container,
+        refs,
+        storages,
         kind="training dict" if found.entry is not None else "module" if tree else "state dict",
         entry=found.entry,
         tree=tree,
         notes=(*found.notes, *skipped),
+    )
+
+
+def _loaded(path: Path, container: str, refs: dict[str, TensorRef], storages: Storages, **known: Any) -> _Weights:
+    return _Weights(
+        container=container,
+        tensors=load_tensors(path, refs, storages),
+        dtypes={key: _dtype_name(ref.dtype) for key, ref in refs.items()},
+        devices={key: ref.storage.device for key, ref in refs.items()},
+        **known,
     )
 
 

@@ -59,6 +59,18 @@ def _first(data: object, *_: object) -> object:
     return data
 
 
+def _list(values: object) -> list[object]:
+    """TorchScript's typed lists: `build_intlist([1, 2])`."""
+    if not isinstance(values, list):
+        raise ValueError("a typed list of something else than a list")
+    return values
+
+
+def _untagged(value: object, *_: object) -> object:
+    """TorchScript's containers with their type beside them: `restore_type_tag({}, "Dict[str, int]")`."""
+    return value
+
+
 def _unreadable(reason: str) -> Callable[[Budget, Args], object]:
     return lambda _budget, _args: Unreadable(reason)
 
@@ -111,6 +123,8 @@ TENSOR_REDUCERS: dict[str, Callable[[Budget, Args], object]] = {
     "torch._utils._rebuild_wrapper_subclass": _unreadable("a tensor of a subclass of its own"),
     "torch._utils._rebuild_device_tensor_from_numpy": _unreadable("a tensor of an accelerator that was saved as NumPy"),
     "torch.storage._load_from_bytes": _unreadable("a tensor that was pickled without torch.save"),
+    **{f"torch.jit._pickle.build_{kind}list": _on_args(_list) for kind in ("int", "double", "bool", "tensor")},
+    "torch.jit._pickle.restore_type_tag": _on_args(_untagged),
     "torch.Size": _size,
     "torch.device": _device,
     "collections.OrderedDict": _ordered_dict,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from collections import Counter
@@ -20,6 +21,7 @@ class ZipStorages:
     """The storages of an open archive; sizes are what its directory says and were held against the file's own size."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile, folder: str) -> None:
+        """`folder`: what stands before `data/` in the names of the entries, with its slash."""
         self.path = path
         self.archive = archive
         self.folder = folder
@@ -34,26 +36,30 @@ class ZipStorages:
         return bytearray(read_entry(self.path, self.archive, f"{self.folder}data/{key}"))
 
 
-def open_archive(path: Path) -> zipfile.ZipFile:
-    """The archive, after its directory was checked for what would fill the memory."""
+def open_archive(path: Path, inner: bytes | None = None) -> zipfile.ZipFile:
+    """The archive, after its directory was checked for what would fill the memory.
+
+    `inner`: the bytes of an archive that lies in the file, and is opened instead of the file itself.
+    """
+    size_bytes = path.stat().st_size if inner is None else len(inner)
     try:
-        archive = zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path if inner is None else io.BytesIO(inner))
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
         raise DamagedCheckpointError(path, f"the zip archive cannot be opened ({shown(str(error))})") from error
     try:
-        _check_directory(path, archive.infolist())
+        _check_directory(path, archive.infolist(), size_bytes)
     except DamagedCheckpointError:
         archive.close()
         raise
     return archive
 
 
-def _check_directory(path: Path, entries: list[zipfile.ZipInfo]) -> None:
+def _check_directory(path: Path, entries: list[zipfile.ZipInfo], size_bytes: int) -> None:
     names = Counter(entry.filename for entry in entries)
     twice = [name for name, count in names.items() if count > 1]
     if twice:
         raise DamagedCheckpointError(path, f"the zip lists {shown(twice[0])!r} twice")
-    if sum(entry.compress_size for entry in entries) > path.stat().st_size:
+    if sum(entry.compress_size for entry in entries) > size_bytes:
         raise DamagedCheckpointError(path, "a zip bomb, its entries overlap and are larger than the file")
     for entry in entries:
         if entry.flag_bits & 1 or entry.compress_type not in METHODS:
@@ -77,9 +83,7 @@ def read_entry(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
 def read_root(path: Path, archive: zipfile.ZipFile) -> tuple[object, ZipStorages]:
     """What was saved, as inert values, and the storages that its tensors refer to."""
     folder = _folder(path, archive.namelist())
-    order = f"{folder}byteorder"
-    if order in archive.NameToInfo and archive.NameToInfo[order].file_size < MAX_RATIO:
-        _check_byte_order(path, read_entry(path, archive, order))
+    check_byte_order(path, archive, folder)
     size = archive.NameToInfo[f"{folder}data.pkl"].file_size
     if size > MAX_PICKLE_BYTES:
         raise DamagedCheckpointError(path, f"its pickle has {size:,} bytes, the limit is {MAX_PICKLE_BYTES:,}")
@@ -87,7 +91,12 @@ def read_root(path: Path, archive: zipfile.ZipFile) -> tuple[object, ZipStorages
     return root, ZipStorages(path, archive, folder)
 
 
-def _check_byte_order(path: Path, order: bytes) -> None:
+def check_byte_order(path: Path, archive: zipfile.ZipFile, folder: str) -> None:
+    """Refuse an archive in `folder` (with its slash) that says that it is big-endian; silence means little-endian."""
+    entry = archive.NameToInfo.get(f"{folder}byteorder")
+    if entry is None or entry.file_size >= MAX_RATIO:
+        return
+    order = read_entry(path, archive, entry.filename)
     if order.strip() != b"little":
         raise DamagedCheckpointError(path, f"byte order {shown(order.decode('latin-1'))!r}, expected 'little'")
 
@@ -97,12 +106,6 @@ def _folder(path: Path, names: list[str]) -> str:
     found = [
         name.removesuffix("data.pkl") for name in names if name.rpartition("/")[2] == "data.pkl" and name.count("/") < 2
     ]
-    if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
-        raise NotACheckpointError(
-            path,
-            "a TorchScript archive, a program and no checkpoint",
-            "Load it with torch.jit.load and torch.save its state_dict()",
-        )
     if len(found) == 1:
         return found[0]
     if found:

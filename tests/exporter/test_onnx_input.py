@@ -1,0 +1,496 @@
+"""A foreign .onnx becomes deployable: the same mask as PyTorch's with the same preprocessing and head around it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper
+from torch import Tensor, nn
+
+from segexport.convert.onnx_export import write_onnx
+from segexport.deploy import Deployable, PersonProbability
+from segexport.errors import CheckpointError
+from segexport.networks.unet import UNet
+from segexport.onnx_input import OnnxSubject, ask_onnxruntime, is_onnx, open_onnx_subject
+from segexport.pictures import draw_pictures
+from segexport.presets import PREPROCESSING, Preprocessing
+from segexport.reference import ask_pytorch
+from segexport.stamping import describe_tensors
+from segruntime.contract import stamp
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning", "ignore::torch.jit.TracerWarning"
+)
+SIZE = 32
+UNIT = PREPROCESSING["unit"]
+
+
+def unet(channels: int = 1) -> UNet:
+    torch.manual_seed(3)
+    return UNet([4, 8], out_channels=channels).eval()
+
+
+class Ends(nn.Module):
+    """A U-Net with something at its end."""
+
+    def __init__(self, channels: int, end: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.network, self.end = unet(channels), end
+
+    def forward(self, x: Tensor) -> Any:
+        return self.end(self.network(x))
+
+
+class ChannelsLast(nn.Module):
+    """Keras' and TensorFlow's layout on both sides."""
+
+    def __init__(self, channels: int = 1) -> None:
+        super().__init__()
+        self.network = unet(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+def save(
+    module: nn.Module, path: Path, image: Tensor | None = None, *, opset: int = 18, dynamo: bool = False, **options: Any
+) -> Path:
+    example = torch.zeros(1, 3, SIZE, SIZE) if image is None else image
+    torch.onnx.export(
+        module.eval(), (example,), str(path), opset_version=opset, dynamo=dynamo, **{"input_names": ["x"], **options}
+    )
+    return path
+
+
+@cache
+def plain_bytes(channels: int, opset: int) -> bytes:
+    buffer = io.BytesIO()
+    example = torch.zeros(1, 3, SIZE, SIZE)
+    torch.onnx.export(unet(channels), (example,), buffer, opset_version=opset, dynamo=False, input_names=["x"])
+    return buffer.getvalue()
+
+
+def plain(path: Path, channels: int = 1, opset: int = 18) -> Path:
+    """A U-Net's logits, nothing else."""
+    path.write_bytes(plain_bytes(channels, opset))
+    return path
+
+
+def opened(path: Path, **options: Any) -> OnnxSubject:
+    return open_onnx_subject(path, **{"preprocessing": UNIT, **options})
+
+
+def run(model: bytes, image: Tensor) -> np.ndarray:
+    (value,) = onnxruntime.InferenceSession(model).run(["probability"], {"image": image.numpy()})
+    return np.asarray(value)
+
+
+def picture(height: int = SIZE, width: int = SIZE) -> Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(9))
+
+
+def expected(
+    network: nn.Module, preprocessing: Preprocessing, color: str, head: PersonProbability, image: Tensor
+) -> Any:
+    with torch.no_grad():
+        return Deployable(network, preprocessing, color, head).eval()(image).numpy()
+
+
+PREPARED = {
+    **PREPROCESSING,
+    "custom": Preprocessing(name="custom", mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7)),
+    "bgr-minmax": Preprocessing(name="custom", mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7), minmax=True),
+}
+
+
+@pytest.mark.parametrize("color", ["rgb", "bgr"])
+@pytest.mark.parametrize("name", PREPARED)
+def test_every_preprocessing_is_that_of_the_deployable_graph(tmp_path: Path, name: str, color: str) -> None:
+    subject = opened(plain(tmp_path / "net.onnx"), preprocessing=PREPARED[name], color=color)
+    want = expected(unet(), PREPARED[name], color, PersonProbability("sigmoid", 1, 0), picture())
+    np.testing.assert_allclose(run(subject.model, picture()), want, atol=2e-6)
+    assert (subject.size, subject.out_channels, subject.name) == ((SIZE, SIZE), 1, "net")
+
+
+HEADS: dict[str, tuple[int, str, int | None, PersonProbability]] = {
+    "one": (1, "auto", None, PersonProbability("sigmoid", 1, 0)),
+    "two": (2, "auto", None, PersonProbability("softmax", 2, 1)),
+    "two, background": (2, "softmax", 0, PersonProbability("softmax", 2, 0)),
+    "two by sigmoid": (2, "sigmoid", 1, PersonProbability("sigmoid", 2, 1)),
+    "twenty-one": (21, "auto", None, PersonProbability("softmax", 21, 15)),
+    "none": (5, "none", 4, PersonProbability("none", 5, 4)),
+}
+
+
+@pytest.mark.parametrize("opset", [11, 13, 18])
+@pytest.mark.parametrize("name", HEADS)
+def test_every_head_is_that_of_the_deployable_graph(tmp_path: Path, name: str, opset: int) -> None:
+    channels, head, person, same = HEADS[name]
+    subject = opened(plain(tmp_path / "net.onnx", channels, opset), head=head, person=person)
+    np.testing.assert_allclose(
+        run(subject.model, picture()), expected(unet(channels), UNIT, "rgb", same, picture()), atol=2e-6
+    )
+    model = onnx.ModelProto.FromString(subject.model)
+    onnx.checker.check_model(model, full_check=True)
+    assert [entry.version for entry in model.opset_import] == [opset]
+
+
+@pytest.mark.parametrize("opset", [11, 18])
+def test_a_stretch_works_in_old_and_new_opsets(tmp_path: Path, opset: int) -> None:
+    minmax = PREPROCESSING["imagenet-minmax"]
+    subject = opened(plain(tmp_path / "net.onnx", 1, opset), preprocessing=minmax)
+    want = expected(unet(), minmax, "rgb", PersonProbability("sigmoid", 1, 0), picture())
+    np.testing.assert_allclose(run(subject.model, picture()), want, atol=2e-6)
+
+
+def test_a_model_of_torchs_new_exporter_is_read(tmp_path: Path) -> None:
+    subject = opened(save(unet(2), tmp_path / "net.onnx", dynamo=True, external_data=False, verbose=False))
+    want = expected(unet(2), UNIT, "rgb", PersonProbability("softmax", 2, 1), picture())
+    np.testing.assert_allclose(run(subject.model, picture()), want, atol=2e-6)
+
+
+def test_the_reference_is_pytorchs(tmp_path: Path) -> None:
+    pictures, names = draw_pictures(3, size=80, seed=4), ("a", "b", "c")
+    imagenet = PREPROCESSING["imagenet"]
+    for channels, head in ((1, PersonProbability("sigmoid", 1, 0)), (2, PersonProbability("softmax", 2, 1))):
+        subject = opened(plain(tmp_path / "net.onnx", channels), preprocessing=imagenet)
+        graph = Deployable(unet(channels), imagenet, "rgb", head).eval()
+        said: list[str] = []
+        got = subject.reference(pictures, names, said.append)
+        want = ask_pytorch(graph, pictures, names, (SIZE, SIZE), lambda _: None)
+        np.testing.assert_array_equal(got.frames, want.frames)
+        np.testing.assert_allclose(got.masks, want.masks, atol=1e-5)
+        assert got.largest_logit == pytest.approx(want.largest_logit, rel=1e-4)
+        assert got.names == names
+        assert said == ["onnxruntime 1/3", "onnxruntime 2/3", "onnxruntime 3/3"]
+
+
+def test_the_written_file_has_one_image_in_and_one_channel_out(tmp_path: Path) -> None:
+    subject = opened(plain(tmp_path / "net.onnx", 21))
+    subject.write(tmp_path / "out.onnx")
+    contract = describe_tensors(tmp_path / "out.onnx")
+    assert (contract.input.shape, contract.output.shape) == ((1, 3, SIZE, SIZE), (1, 1, SIZE, SIZE))
+    assert subject.parameters == pytest.approx(sum(p.numel() for p in unet(21).parameters()), rel=0.05)
+
+
+# ends
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_sigmoid_at_the_end_is_not_applied_twice(tmp_path: Path, channels: int) -> None:
+    subject = opened(save(Ends(channels, torch.sigmoid), tmp_path / "net.onnx"))
+    head = PersonProbability("sigmoid", channels, channels - 1)
+    np.testing.assert_allclose(
+        run(subject.model, picture()), expected(unet(channels), UNIT, "rgb", head, picture()), atol=2e-6
+    )
+    assert any("ends in a sigmoid" in note for note in subject.notes)
+
+
+@pytest.mark.parametrize("opset", [11, 18])
+def test_a_softmax_at_the_end_is_not_applied_twice(tmp_path: Path, opset: int) -> None:
+    subject = opened(save(Ends(21, lambda x: x.softmax(1)), tmp_path / "net.onnx", opset=opset))
+    head = PersonProbability("softmax", 21, 15)
+    np.testing.assert_allclose(
+        run(subject.model, picture()), expected(unet(21), UNIT, "rgb", head, picture()), atol=2e-6
+    )
+    assert any("ends in a softmax" in note for note in subject.notes)
+
+
+def test_one_channel_of_a_softmax_is_taken_as_it_is(tmp_path: Path) -> None:
+    subject = opened(save(Ends(2, lambda x: x.softmax(1)[:, 1:]), tmp_path / "net.onnx"))
+    head = PersonProbability("softmax", 2, 1)
+    np.testing.assert_allclose(
+        run(subject.model, picture()), expected(unet(2), UNIT, "rgb", head, picture()), atol=2e-6
+    )
+    assert any("a part of a Softmax" in note for note in subject.notes)
+
+
+def test_a_softmax_that_is_written_out_is_not_applied_twice(tmp_path: Path) -> None:
+    subject = opened(save(Ends(2, lambda x: x.exp() / x.exp().sum(1, keepdim=True)), tmp_path / "net.onnx"))
+    head = PersonProbability("softmax", 2, 1)
+    np.testing.assert_allclose(
+        run(subject.model, picture()), expected(unet(2), UNIT, "rgb", head, picture()), atol=2e-6
+    )
+    assert any("add up to one" in note for note in subject.notes)
+
+
+def test_a_sigmoid_that_other_outputs_use_is_not_taken_out(tmp_path: Path) -> None:
+    module = Ends(1, lambda x: x.sigmoid() * 2 + x.sigmoid())
+    subject = opened(save(module, tmp_path / "net.onnx"))
+    with torch.no_grad():
+        np.testing.assert_allclose(run(subject.model, picture()), module.eval()(picture()).sigmoid().numpy(), atol=2e-6)
+
+
+@pytest.mark.parametrize("end", [lambda x: x.sigmoid()[:, 0], lambda x: x.sigmoid().permute(0, 2, 3, 1)])
+def test_a_sigmoid_before_a_last_reshape_is_found(tmp_path: Path, end: Any) -> None:
+    subject = opened(save(Ends(1, lambda x: end(x).reshape(1, 1, SIZE, SIZE)), tmp_path / "net.onnx"))
+    want = expected(unet(), UNIT, "rgb", PersonProbability("sigmoid", 1, 0), picture())
+    np.testing.assert_allclose(run(subject.model, picture()), want, atol=2e-6)
+
+
+def test_head_none_takes_the_end_as_it_is(tmp_path: Path) -> None:
+    subject = opened(save(Ends(1, torch.sigmoid), tmp_path / "net.onnx"), head="none")
+    with torch.no_grad():
+        np.testing.assert_allclose(run(subject.model, picture()), unet()(picture()).sigmoid().numpy(), atol=2e-6)
+
+
+def test_of_several_outputs_the_mask_is_taken_and_the_rest_is_gone(tmp_path: Path) -> None:
+    module = Ends(1, lambda x: (x * 3, x))
+    subject = opened(save(module, tmp_path / "net.onnx", output_names=["aux", "out"]))
+    assert "out is the output that is used; not aux." in subject.notes
+    want = expected(unet(), UNIT, "rgb", PersonProbability("sigmoid", 1, 0), picture())
+    np.testing.assert_allclose(run(subject.model, picture()), want, atol=2e-6)
+    assert not any(node.op_type == "Mul" for node in onnx.ModelProto.FromString(subject.model).graph.node)
+    first = opened(save(module, tmp_path / "net.onnx", output_names=["b", "a"]))
+    assert "b is the output that is used; not a." in first.notes
+
+
+def test_an_output_without_channels_is_one_channel(tmp_path: Path) -> None:
+    subject = opened(save(Ends(1, lambda x: x[:, 0]), tmp_path / "net.onnx"))
+    want = expected(unet(), UNIT, "rgb", PersonProbability("sigmoid", 1, 0), picture())
+    np.testing.assert_allclose(run(subject.model, picture()), want, atol=2e-6)
+
+
+# layouts, sizes, names
+
+
+@pytest.mark.parametrize("channels", [1, 21])
+def test_channels_last_on_both_sides_are_turned(tmp_path: Path, channels: int) -> None:
+    path = save(ChannelsLast(channels), tmp_path / "net.onnx", torch.zeros(1, SIZE, 48, 3))
+    subject = opened(path, preprocessing=PREPROCESSING["imagenet"])
+    head = PersonProbability("sigmoid", 1, 0) if channels == 1 else PersonProbability("softmax", 21, 15)
+    assert subject.size == (SIZE, 48)
+    want = expected(unet(channels), PREPROCESSING["imagenet"], "rgb", head, picture(SIZE, 48))
+    np.testing.assert_allclose(run(subject.model, picture(SIZE, 48)), want, atol=2e-6)
+
+
+def test_channels_last_leave_no_transpose_behind(tmp_path: Path) -> None:
+    path = save(ChannelsLast(2), tmp_path / "net.onnx", torch.zeros(1, SIZE, 48, 3))
+    session = onnxruntime.InferenceSession(opened(path).model)
+    assert session.get_inputs()[0].shape == [1, 3, SIZE, 48]
+    nodes = [node.op_type for node in onnx.ModelProto.FromString(opened(path).model).graph.node]
+    assert "Transpose" not in nodes[nodes.index("Conv") :]
+
+
+def varying(path: Path) -> Path:
+    return save(unet(), path, dynamic_axes={"x": {0: "n", 2: "h", 3: "w"}})
+
+
+def test_sides_that_vary_are_fixed_by_size(tmp_path: Path) -> None:
+    subject = opened(varying(tmp_path / "net.onnx"), size=(48, 64))
+    assert subject.size == (48, 64)
+    want = expected(unet(), UNIT, "rgb", PersonProbability("sigmoid", 1, 0), picture(48, 64))
+    np.testing.assert_allclose(run(subject.model, picture(48, 64)), want, atol=2e-6)
+    with pytest.raises(ValueError, match="takes pictures of any size; say which one"):
+        opened(varying(tmp_path / "net.onnx"))
+
+
+def test_another_size_than_the_fixed_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"--size 64x64: .* takes 32x32 only; leave --size out"):
+        opened(plain(tmp_path / "net.onnx"), size=(64, 64))
+
+
+def test_names_that_clash_are_moved_out_of_the_way(tmp_path: Path) -> None:
+    path = save(unet(), tmp_path / "net.onnx", input_names=["image"], output_names=["probability"])
+    want = expected(unet(), UNIT, "bgr", PersonProbability("sigmoid", 1, 0), picture())
+    np.testing.assert_allclose(run(opened(path, color="bgr").model, picture()), want, atol=2e-6)
+    again = tmp_path / "again.onnx"
+    opened(path).write(again)  # deployable, but nothing in it says so: it is taken for a foreign one
+    assert opened(again).size == (SIZE, SIZE)
+
+
+# our own files
+
+
+@pytest.fixture(scope="module")
+def own_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What segexport writes: preprocessing and head inside, and a contract."""
+    path = tmp_path_factory.mktemp("own") / "own.onnx"
+    write_onnx(
+        Deployable(unet(), PREPROCESSING["imagenet"], "rgb", PersonProbability("sigmoid", 1, 0)).eval(),
+        SIZE,
+        SIZE,
+        path,
+    )
+    return stamp(path.read_bytes(), describe_tensors(path))
+
+
+@pytest.fixture
+def own(tmp_path: Path, own_bytes: bytes) -> Path:
+    path = tmp_path / "own.onnx"
+    path.write_bytes(own_bytes)
+    return path
+
+
+def test_a_file_with_a_contract_is_used_as_it_is(own: Path) -> None:
+    path = own
+    subject = open_onnx_subject(path, preprocessing=None)
+    assert subject.model == path.read_bytes()
+    assert (subject.size, subject.preprocessing, subject.head) == ((SIZE, SIZE), None, None)
+    assert "deployable as it is" in subject.notes[0]
+    pictures, graph = draw_pictures(2, size=64, seed=4), PREPROCESSING["imagenet"]
+    got = ask_onnxruntime(subject, pictures, ("a", "b"), lambda _: None)
+    deployable = Deployable(unet(), graph, "rgb", PersonProbability("sigmoid", 1, 0)).eval()
+    want = ask_pytorch(deployable, pictures, ("a", "b"), (SIZE, SIZE), lambda _: None)
+    np.testing.assert_allclose(got.masks, want.masks, atol=1e-5)
+    assert got.largest_logit == pytest.approx(want.largest_logit, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("preprocessing", UNIT, "--preprocess"),
+        ("color", "bgr", "--color"),
+        ("head", "none", "--head"),
+        ("person", 0, "--person"),
+    ],
+)
+def test_options_that_a_contract_settles_are_an_error(own: Path, option: str, value: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=f"{said}: .* is deployable as it is, its contract says so; leave {said} out"):
+        open_onnx_subject(own, **{"preprocessing": None, option: value})
+
+
+def test_a_contract_of_another_form_is_refused(own: Path) -> None:
+    path = own
+    contract = describe_tensors(path)
+    path.write_bytes(stamp(path.read_bytes(), replace(contract, input=replace(contract.input, color="bgr"))))
+    with pytest.raises(CheckpointError, match="its contract says color bgr, expected rgb"):
+        open_onnx_subject(path, preprocessing=None)
+
+
+def test_a_foreign_file_needs_a_preprocessing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="give --preprocess, or --mean and --std"):
+        open_onnx_subject(plain(tmp_path / "net.onnx"), preprocessing=None)
+
+
+def test_an_onnx_is_known_by_its_suffix_or_its_bytes(tmp_path: Path) -> None:
+    path = plain(tmp_path / "net.bin")
+    assert is_onnx(path)
+    assert is_onnx(tmp_path / "missing.onnx")
+    assert not is_onnx(tmp_path / "missing.pth")
+    torch.save(unet().state_dict(), tmp_path / "net.pth")
+    assert not is_onnx(tmp_path / "net.pth")
+
+
+# what cannot be converted
+
+
+def made(
+    path: Path,
+    nodes: list[Any],
+    *,
+    inputs: list[Any] | None = None,
+    outputs: list[Any] | None = None,
+    weights: list[Any] | None = None,
+    domains: dict[str, int] | None = None,
+) -> Path:
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        inputs or [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])],
+        outputs or [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)],
+        weights or [],
+    )
+    opsets = [helper.make_opsetid(name, version) for name, version in (domains or {"": 18}).items()]
+    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+    return path
+
+
+def value(name: str, kind: int, shape: list[Any]) -> Any:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def relu(source: str = "x", target: str = "y") -> Any:
+    return helper.make_node("Relu", [source], [target])
+
+
+def image(kind: int = TensorProto.FLOAT, shape: list[Any] | None = None) -> list[Any]:
+    return [value("x", kind, [1, 3, 8, 8] if shape is None else shape)]
+
+
+REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "two inputs": (
+        lambda p: made(p, [helper.make_node("Add", ["x", "z"], ["y"])], inputs=[*image(), value("z", 1, [1, 3, 8, 8])]),
+        r"takes 2 inputs \(x, z\), expected one image",
+    ),
+    "bytes in": (lambda p: made(p, [relu()], inputs=image(TensorProto.UINT8)), "its input x is UINT8, expected FLOAT"),
+    "half in": (
+        lambda p: made(p, [relu()], inputs=image(TensorProto.FLOAT16)),
+        "its input x is FLOAT16, expected FLOAT",
+    ),
+    "grey": (
+        lambda p: made(p, [relu()], inputs=image(shape=[1, 1, 8, 8])),
+        r"shape \(1, 1, 8, 8\), expected \(1, 3, H, W\)",
+    ),
+    "rank 2": (lambda p: made(p, [relu()], inputs=image(shape=[1, 3])), r"shape \(1, 3\), expected"),
+    "batch": (lambda p: made(p, [relu()], inputs=image(shape=[4, 3, 8, 8])), "expected a batch of 1"),
+    "classes": (
+        lambda p: made(
+            p, [helper.make_node("ArgMax", ["x"], ["y"], axis=1)], outputs=[value("y", TensorProto.INT64, [1, 1, 8, 8])]
+        ),
+        "its output y is INT64, the numbers of classes",
+    ),
+    "no picture out": (
+        lambda p: made(
+            p, [helper.make_node("Flatten", ["x"], ["y"])], outputs=[value("y", TensorProto.FLOAT, [None, None])]
+        ),
+        r"its output y has shape \(1, 192\), float32, expected float32 scores",
+    ),
+    "custom operator": (
+        lambda p: made(p, [helper.make_node("Own", ["x"], ["y"], domain="com.own")], domains={"": 18, "com.own": 1}),
+        "uses the operator Own of com.own",
+    ),
+    "unpooling": (
+        lambda p: made(p, [helper.make_node("MaxUnpool", ["x", "i"], ["y"], kernel_shape=[2, 2])]),
+        "uses MaxUnpool, which no TFLite runtime has. Give the PyTorch checkpoint instead",
+    ),
+    "pooling with indices": (
+        lambda p: made(p, [helper.make_node("MaxPool", ["x"], ["y", "i"], kernel_shape=[2, 2])]),
+        "uses MaxPool with indices, which no TFLite runtime has",
+    ),
+    "quantised": (
+        lambda p: made(p, [helper.make_node("QuantizeLinear", ["x", "s"], ["y"])]),
+        "is quantised already",
+    ),
+    "old opset": (lambda p: made(p, [relu()], domains={"": 9}), "opset 9, expected 11 to"),
+    "future opset": (lambda p: made(p, [relu()], domains={"": 999}), "opset 999, expected 11 to"),
+    "unknown operator": (lambda p: made(p, [helper.make_node("Nonsense", ["x"], ["y"])]), "damaged ONNX file"),
+    "undefined value": (lambda p: made(p, [relu("nothing")]), "damaged ONNX file"),
+    "many classes": (lambda p: made(p, [relu()], inputs=image()), "the network has 3 output channels"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_cannot_be_converted_is_one_clear_line(tmp_path: Path, why: str) -> None:
+    make, message = REFUSED[why]
+    with pytest.raises((CheckpointError, ValueError), match=message) as caught:
+        opened(make(tmp_path / "net.onnx"))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 700
+
+
+def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
+    path = plain(tmp_path / "net.onnx")
+    model = onnx.load(path)
+    onnx.save_model(model, path, save_as_external_data=True, location="net.data", size_threshold=0)
+    with pytest.raises(CheckpointError, match="lie in another file, expected all in one"):
+        opened(path)
+
+
+def test_values_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    network = unet()
+    with torch.no_grad():
+        next(network.parameters()).fill_(float("nan"))
+    subject = opened(save(network, tmp_path / "net.onnx"))
+    with pytest.raises(CheckpointError, match="gives NaN or infinite values for picture a"):
+        subject.reference(draw_pictures(1, size=40, seed=1), ("a",), lambda _: None)
