@@ -23,7 +23,6 @@ from segexport.networks.unet import UNet  # noqa: E402
 from segexport.pictures import draw_pictures  # noqa: E402
 from segexport.presets import PREPROCESSING, Preprocessing  # noqa: E402
 from segexport.stamping import open_new  # noqa: E402
-from segruntime import load  # noqa: E402
 
 Array = npt.NDArray[np.float64]
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
