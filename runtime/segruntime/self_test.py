@@ -109,7 +109,7 @@ def run_self_test(path: Path, contract: Contract, network_mask: Callable[[Frame]
             f"{path}: holds no golden pictures, so it cannot test itself; export the checkpoint again with this segexport, "
             "without --golden none"
         )
-    bound = _bound_for(contract)
+    bound = bound_for(contract)
     altered = model_sha256(path.read_bytes()) != golden.model_sha256
     pictures = tuple(_test(path, one, as_stored(network_mask(one.frame))) for one in golden.pictures)
     same = not altered and all(bound.holds(one) for one in pictures)
@@ -133,7 +133,7 @@ def _test(path: Path, golden: GoldenPicture, mask: Alpha) -> PictureTest:
     )
 
 
-def _bound_for(contract: Contract) -> SameBound:
+def bound_for(contract: Contract) -> SameBound:
     """By the precision that the contract names; of a file without one, by the dtype of its output."""
     conversion = contract.conversion
     exact = contract.output.scale is None if conversion is None else conversion.precision in FLOAT_PRECISIONS
