@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from segexport.console import Console, print_file_table, print_inspection
+from segexport.console import Console, print_file_table, print_inspection, print_self_test
 from segexport.errors import InaccurateError, MissingExtraError, SegExportError
 from segexport.options import Options, choose_precisions, default_output, parse_size, parse_triple
 from segexport.precisions import PRECISIONS
@@ -233,14 +233,39 @@ def inspect(checkpoint: Path, arch: str | None, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def verify(folder: Path, as_json: bool) -> None:
-    """Compare the files in DIR again with the masks that the export stored; needs the runtime only.
+def verify(path: Path, as_json: bool) -> None:
+    """Does it still give the same mask? Needs the runtime only, no torch.
+
+    Of an export's DIR every file is compared with the masks that the export stored beside it; a single FILE is compared with
+    the golden pictures that it carries inside.
 
     \b
-    Example:  segexport verify ckpt_export
+    Examples:
+      segexport verify ckpt_export
+      segexport verify ckpt_int8.tflite
     """
+    if path.is_file():
+        _verify_file(path, as_json)
+    else:
+        _verify_folder(path, as_json)
+
+
+def _verify_file(path: Path, as_json: bool) -> None:
+    from segexport.verify import require_same, verify_file
+
+    result = verify_file(path)
+    if as_json:
+        click.echo(json.dumps({"file": str(path), **result.to_json()}, indent=1))
+    else:
+        print_self_test(result, title=f"{path} on the golden pictures inside")
+    require_same(path, result)
+    if not as_json:
+        click.echo(str(result))
+
+
+def _verify_folder(folder: Path, as_json: bool) -> None:
     from segexport.verify import require_all_within
     from segexport.verify import verify as again
 

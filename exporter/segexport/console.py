@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from segexport.report import FileRow
+from segruntime.self_test import SelfTest
 
 Cells = Sequence[str]
 _PIPED_WIDTH = 140
@@ -60,6 +61,23 @@ def print_file_table(rows: Sequence[FileRow], *, title: str) -> None:
     """Model files against PyTorch, one a line; it fits into 80 columns."""
     header = ("file", "MB", "max diff", "mean diff", "mask IoU", "changed", "edge F", "ms", " ")
     print_table(title, header, [_cells(row) for row in rows])
+
+
+def print_self_test(result: SelfTest, *, title: str) -> None:
+    """The golden pictures of one model file, one a line: against PyTorch, and against the mask as it was made."""
+    header = ("picture", "IoU PyTorch", "IoU as made", "max diff", "mean diff", " ")
+    rows = [
+        (
+            one.name,
+            f"{one.iou_pytorch:.4f}",
+            f"{one.iou_made:.4f}",
+            f"{one.max_difference:.1e}",
+            f"{one.mean_difference:.1e}",
+            "same" if result.bound.holds(one) else "not the same",
+        )
+        for one in result.pictures
+    ]
+    print_table(title, header, rows)
 
 
 def print_inspection(found: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from segexport.reference import load_reference
 from segexport.report import FileRow, read_report
 from segruntime import load
 from segruntime.errors import MissingExtraError
+from segruntime.self_test import SelfTest
 
 
 def verify(folder: Path, say: Callable[[str], None]) -> tuple[list[FileRow], list[str]]:
@@ -49,6 +50,22 @@ def verify(folder: Path, say: Callable[[str], None]) -> tuple[list[FileRow], lis
     if not measured:
         raise OutputError(f"{folder}: no file could be compared: {'; '.join(skipped) or 'the report lists none'}")
     return measured, skipped
+
+
+def verify_file(path: Path) -> SelfTest:
+    """One file against the golden pictures that it carries.
+
+    Raises:
+        GoldenError: it carries none.
+        SegRuntimeError: it does not load.
+    """
+    return load(path).self_test()
+
+
+def require_same(path: Path, result: SelfTest) -> None:
+    """Raise InaccurateError with the numbers if this device's mask is another one."""
+    if not result.same:
+        raise InaccurateError(f"{path}: {result}")
 
 
 def require_all_within(rows: list[FileRow]) -> None:

@@ -5,6 +5,7 @@ Everything is checked against the real size before it is read: these files come 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import lzma
 import struct
@@ -94,6 +95,27 @@ def with_text(model: bytes, name: str, text: str) -> bytes:
     return kept + _field(_METADATA_PROPS, entry)
 
 
+def model_sha256(model: bytes) -> str:
+    """SHA-256 of the model alone: of a TFLite file the flatbuffer, of an ONNX file all but its `metadata_props`.
+
+    Texts that are stored in the file, or taken out of it, do not change it.
+
+    Raises:
+        ModelFileError: the model is broken.
+    """
+    digest, view = hashlib.sha256(), memoryview(model)
+    try:
+        if model[4:8] == b"TFL3":
+            digest.update(view[: _flatbuffer_end(model)])
+        else:
+            for start, end, field in _fields(model):
+                if field != _METADATA_PROPS:
+                    digest.update(view[start:end])
+    except _ZIP_ERRORS as error:
+        raise ModelFileError(f"model: cut off or damaged ({error}); copy or export it again") from error
+    return digest.hexdigest()
+
+
 def _from_zip(path: Path, name: str) -> bytes | None:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -123,21 +145,25 @@ def _from_zip(path: Path, name: str) -> bytes | None:
 
 def _into_zip(model: bytes, name: str, text: str) -> bytes:
     others: list[tuple[zipfile.ZipInfo, bytes]] = []
-    flatbuffer = model
     if zipfile.is_zipfile(io.BytesIO(model)):
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
-            entries = archive.infolist()
-            others = [(info, archive.read(info)) for info in entries if info.filename != name]
-            if entries:
-                flatbuffer = model[: min(info.header_offset for info in entries)]
+            others = [(info, archive.read(info)) for info in archive.infolist() if info.filename != name]
     buffer = io.BytesIO()
-    buffer.write(flatbuffer)
+    buffer.write(memoryview(model)[: _flatbuffer_end(model)])
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
         for info, data in others:
             archive.writestr(info, data)
         # a fixed date: the same export gives the same bytes
         archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text.encode())
     return buffer.getvalue()
+
+
+def _flatbuffer_end(model: bytes) -> int:
+    """Where the zip begins; the end of the file where there is none."""
+    if not zipfile.is_zipfile(io.BytesIO(model)):
+        return len(model)
+    with zipfile.ZipFile(io.BytesIO(model)) as archive:
+        return min((info.header_offset for info in archive.infolist()), default=archive.start_dir)
 
 
 def _from_onnx(path: Path, name: str) -> bytes | None:

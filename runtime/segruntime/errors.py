@@ -3,6 +3,7 @@
 SegRuntimeError
 ├── ModelFileError (ValueError)       the model file is missing, cut off, or of no known kind
 ├── ContractError (ValueError)        the contract is missing, broken, or does not fit the model
+├── GoldenError (ValueError)          the file holds no golden pictures to test itself with, or they are too large for one
 ├── BackendError (RuntimeError)       the interpreter refuses the model
 ├── FrameError (ValueError)           the frame, mask or background has a shape or dtype that cannot be used
 ├── OptionError (ValueError)          an option has a value that cannot be used
@@ -22,6 +23,10 @@ class ModelFileError(SegRuntimeError, ValueError):
 
 class ContractError(SegRuntimeError, ValueError):
     """The contract is missing, broken, or does not fit the model."""
+
+
+class GoldenError(SegRuntimeError, ValueError):
+    """The file holds no golden pictures to test itself with, or they are too large for one."""
 
 
 class BackendError(SegRuntimeError, RuntimeError):

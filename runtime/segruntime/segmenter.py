@@ -16,6 +16,7 @@ from segruntime.embedded_text import model_kind
 from segruntime.errors import ContractError, OptionError
 from segruntime.postprocess import Alpha, Postprocessor
 from segruntime.preprocess import Frame, Preprocessor, Region, fit_region
+from segruntime.self_test import SelfTest, run_self_test
 
 MODELS = Path(__file__).parent / "models"
 BUNDLED = {"tflite": MODELS / "portrait_unet_int8.tflite", "onnx": MODELS / "portrait_unet.onnx"}
@@ -72,6 +73,20 @@ class Segmenter:
     def probability(self, output: npt.NDArray[Any]) -> Alpha:
         """Output tensor → person probability at the network's own size, `(h, w) float32, 0–1`."""
         return self._postprocess.probability(output)
+
+    def network_mask(self, frame: Frame) -> Alpha:
+        """Frame as for `alpha` → person probability at the network's own size, `(h, w) float32, 0–1`."""
+        with self._lock:
+            return self.probability(self.invoke(self.preprocess(frame)))
+
+    def self_test(self) -> SelfTest:
+        """Does this file give the same mask here as where it was made? Runs the golden pictures that it carries.
+
+        Raises:
+            GoldenError: it carries none.
+            ModelFileError: they are damaged, or belong to another network.
+        """
+        return run_self_test(self.path, self.contract, self.network_mask)
 
 
 def load(

@@ -8,6 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
+
+import segruntime
+from segbench.frames import drawn_frame
+from segruntime.golden import GoldenPicture, with_golden
+
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -51,3 +57,24 @@ def test_cold_start_measures_imports_first_mask_and_memory() -> None:
     result = run("cold_start.py", "--repeats", "1")
     assert [len(values) for values in result["values_ms"].values()] == [1, 1, 1]
     assert all(row["value"] != 0 for row in result["measured"])
+
+
+def test_self_test_variation_tells_other_kernels_from_faults(tmp_path: Path) -> None:
+    path = tmp_path / "golden.tflite"
+    segmenter = segruntime.load(backend="tflite")
+    frame = cv2.resize(drawn_frame(480, 640), (84, 112), interpolation=cv2.INTER_AREA)
+    mask = segmenter.network_mask(frame)
+    picture = GoldenPicture(name="drawn", frame=frame, reference=mask, made=mask)
+    path.write_bytes(with_golden(segmenter.path.read_bytes(), [picture]))
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "self_test_variation.py"), str(path), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = {row["what"]: row for row in json.loads(done.stdout)}
+    assert rows["1 threads"]["mean_difference"] == 0
+    assert rows["no XNNPACK"]["same"]
+    assert rows["reference kernels"]["same"]
+    assert not rows["fault: letterbox"]["same"]

@@ -8,15 +8,23 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from segexport.errors import InaccurateError, OutputError
+from segexport.golden import GoldenChoice, stamp_golden
+from segexport.pictures import draw_pictures
 from segexport.verify import require_all_within, verify
+from segruntime import load, read_contract
+from segruntime.contract import stamp
+from segruntime.embedded_text import _flatbuffer_end
 from segruntime.errors import MissingExtraError
+from segruntime.golden import read_golden, with_golden
 
 
 def silent(_: str) -> None:
@@ -183,3 +191,98 @@ def test_a_cut_reference_is_refused(folder: Path, share: float, segexport: Calla
     assert ran.refusal.startswith(f"segexport: {folder / 'reference.npz'}: the reference masks cannot be read (")
     assert ran.refusal.endswith("export the checkpoint again")
     assert ran.err.count("\n") == 1
+
+
+# ── one file, with the golden pictures inside ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def golden_file(exported: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The int8 file with the pictures that segexport draws; its own masks stand for PyTorch's."""
+    path = Path(shutil.copy(exported.path("int8"), tmp_path_factory.mktemp("golden")))
+    frames = tuple(cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA) for picture in draw_pictures(2))
+    masks = np.stack([load(path).network_mask(frame) for frame in frames])
+    stamp_golden(path, GoldenChoice(names=("drawn 1", "drawn 2"), frames=frames, masks=masks))
+    return path
+
+
+def test_a_file_says_that_it_gives_the_same_mask(golden_file: Path, segexport: Callable[..., Any]) -> None:
+    ran = segexport("verify", golden_file)
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert lines[0] == f"{golden_file} on the golden pictures inside"
+    assert [line.split()[:5] for line in lines if line.startswith(" drawn") or line.startswith("drawn")] == [
+        ["drawn", "1", "1.0000", "1.0000", "0.0e+00"],
+        ["drawn", "2", "1.0000", "1.0000", "0.0e+00"],
+    ]
+    assert lines[-1] == "same mask as where it was made: IoU 1.0000 with it, 1.0000 with PyTorch (2 pictures)"
+    assert max(map(len, lines[1:-1])) <= 80
+
+
+def test_a_file_needs_neither_torch_nor_rich_nor_a_converter(golden_file: Path) -> None:
+    blocked = "torch", "onnx", "onnx2tf", "onnxscript", "tensorflow", "ai_edge_quantizer", "rich", "onnxruntime"
+    script = (
+        f"import sys; sys.argv = ['segexport', 'verify', {str(golden_file)!r}]\n"
+        f"sys.modules.update(dict.fromkeys({blocked!r}))  # importing one raises ImportError\n"
+        "from segexport.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("same mask as where it was made")
+
+
+def test_a_file_is_data_for_machines(golden_file: Path, segexport: Callable[..., Any]) -> None:
+    ran = segexport("verify", golden_file, "--json")
+    body = json.loads(ran.out)
+    assert ran.code == 0
+    assert (body["file"], body["same"], body["altered"]) == (str(golden_file), True, False)
+    assert [one["name"] for one in body["pictures"]] == ["drawn 1", "drawn 2"]
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_a_damaged_weight_ends_with_code_1_and_one_line(
+    words: list[str], golden_file: Path, tmp_path: Path, segexport: Callable[..., Any]
+) -> None:
+    data = bytearray(golden_file.read_bytes())
+    largest = max(range(0, 8000, 16), key=lambda at: len(set(data[at : at + 64])))  # weights, not tables
+    data[largest + 20] ^= 1
+    path = tmp_path / "damaged.tflite"
+    path.write_bytes(data)
+    ran = segexport("verify", path, *words)
+    assert ran.code == 1
+    assert ran.refusal.startswith(f"segexport: {path}: not the model that the golden pictures were made with")
+    if words:
+        assert json.loads(ran.out)["same"] is False
+
+
+def test_another_mask_ends_with_code_1_and_the_numbers(
+    golden_file: Path, tmp_path: Path, segexport: Callable[..., Any]
+) -> None:
+    golden = read_golden(golden_file)
+    assert golden is not None
+    path = tmp_path / "other.tflite"
+    wrong = [replace(one, made=1 - one.made) for one in golden.pictures]
+    path.write_bytes(with_golden(golden_file.read_bytes(), wrong))
+    ran = segexport("verify", path)
+    assert ran.code == 1
+    assert ran.out.count("not the same") == 2
+    assert ran.refusal.startswith(f"segexport: {path}: not the mask that it gave where it was made: IoU 0.")
+    assert "expected IoU at least 0.97 and a mean difference of at most 0.01 on each" in ran.refusal
+
+
+def test_a_file_without_golden_pictures_says_what_to_do(
+    golden_file: Path, tmp_path: Path, segexport: Callable[..., Any]
+) -> None:
+    data, contract = golden_file.read_bytes(), read_contract(golden_file)
+    assert contract is not None
+    path = tmp_path / "bare.tflite"
+    path.write_bytes(stamp(data[: _flatbuffer_end(data)], contract))
+    ran = segexport("verify", path)
+    assert ran.code == 1
+    assert "bare.tflite: holds no golden pictures, so it cannot test itself; export the checkpoint again" in ran.refusal
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, segexport: Callable[..., Any]) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("no model")
+    assert "found a file that starts with b'no model'" in segexport("verify", path).refusal
