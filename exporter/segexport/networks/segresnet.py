@@ -89,7 +89,7 @@ class SegResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x, indices = self.first_conv(x)
         x = self.decoder(self.encoder(x))
-        x = F.max_unpool2d(x, indices, kernel_size=2, stride=2)
+        x = F.max_unpool2d(x, indices, kernel_size=(2, 2), stride=(2, 2))
         out: Tensor = self.last_conv(x)
         return out
 
