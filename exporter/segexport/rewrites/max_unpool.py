@@ -4,8 +4,8 @@ Needs: a pool of 2x2 by stride 2 or 3x3 by stride 3, no padding, and an unpool t
     pool's indices and any values.
 Does: marks the places that reach their window's maximum; ranks them, since PyTorch takes the first of equal ones in raster
     order; keeps the best; spreads the values and multiplies with the marks. Rows and columns that no window covers are zero.
-Holds after: the same numbers, bit for bit; every constant is `(1, 1, H, 1)` or `(1, 1, 1, W)`, nothing has five dimensions, and
-    the place that won is a GREATER_EQUAL that can be read in the converted file.
+Holds after: the same numbers, bit for bit; no constant is as large as the picture, nothing has five dimensions, and the place
+    that won is a GREATER_EQUAL that can be read in the converted file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 from torch.nn import functional as F
 
-from segexport.rewrites.choice import Parts, spread
+from segexport.rewrites.choice import Parts, in_each_window, ones, spread
 from segexport.rewrites.editor import Editor
 from segexport.rewrites.pools import Pool, pool_of_indices
 
@@ -25,19 +25,17 @@ KERNELS = (2, 3)
 class WindowChoice(nn.Module):
     """What was pooled `(N, C, H, W)` and its pool `(N, C, h, w)` → one mask `(N, C, h·k, w·k)` bool: the place that won."""
 
-    rows: Tensor
-    columns: Tensor
+    ranks: Tensor
 
     def __init__(self, kernel: int, height: int, width: int) -> None:
         super().__init__()
         self.kernel, self.height, self.width = kernel, height // kernel * kernel, width // kernel * kernel
-        row, column = torch.arange(self.height) % kernel, torch.arange(self.width) % kernel
-        self.register_buffer("rows", (kernel * (kernel - 1 - row)).view(1, 1, -1, 1).float())
-        self.register_buffer("columns", (kernel - column).view(1, 1, 1, -1).float())
+        ranks = torch.arange(kernel * kernel, 0, -1.0)  # the first place in raster order is best; 0 is no hit
+        self.register_buffer("ranks", ranks.view(1, 1, kernel, kernel))
 
     def forward(self, x: Tensor, pooled: Tensor) -> Parts:
-        hit = (spread(pooled, self.kernel) <= x[:, :, : self.height, : self.width]).to(self.rows.dtype)
-        code = hit * self.rows + hit * self.columns
+        hit = spread(pooled, self.kernel) <= x[:, :, : self.height, : self.width]
+        code = hit.to(x.dtype) * in_each_window(ones(pooled), self.ranks)
         return (code >= spread(self.per_window((code,)), self.kernel),)
 
     def per_window(self, parts: Parts) -> Tensor:

@@ -5,10 +5,10 @@ Does: window (i, j) covers rows 2i-1 to 2i+1 and columns alike, so a place in ro
     where r is odd to window r // 2 + 1 (`far`) as well; with columns that makes four roles. For each role, places that reach
     their window's maximum are ranked (the first in raster order is best, as in PyTorch), a window's best rank is the
     maximum over its nine places in their roles, and the place that has it won. Two windows may name one place: as in
-    PyTorch on the CPU (`threads.py`), the last window in raster order wins, so roles are laid over each other near-near, near-far, far-near,
-    far-far.
-Holds after: the same numbers, bit for bit; every constant is `(1, 1, H, 1)` or `(1, 1, 1, W)`, nothing has five dimensions, and
-    the place that won is a GREATER_EQUAL for each role that can be read in the converted file.
+    PyTorch on the CPU (`threads.py`), the last window in raster order wins, so roles are laid over each other near-near,
+    near-far, far-near, far-far.
+Holds after: the same numbers, bit for bit; no constant is as large as the picture, nothing has five dimensions, and the places
+    that won are a GREATER_EQUAL for each role that can be read in the converted file.
 """
 
 from __future__ import annotations
@@ -20,13 +20,19 @@ from torch import Tensor, nn
 from torch.fx import Node
 from torch.nn import functional as F
 
-from segexport.rewrites.choice import Parts, spread
+from segexport.rewrites.choice import Parts, in_each_window, ones, spread
 from segexport.rewrites.editor import Editor
 from segexport.rewrites.pools import Pool, pool_of_indices
 
 ROLES = ((False, False), (False, True), (True, False), (True, True))
 """(row is far, column is far), in the raster order of the windows."""
-NO_PLACE = -9.0  # no rank of the other axis lifts it above zero
+RANKS = (
+    ((5.0, 4.0), (2.0, 1.0)),
+    ((0.0, 6.0), (0.0, 3.0)),
+    ((0.0, 0.0), (8.0, 7.0)),
+    ((0.0, 0.0), (0.0, 9.0)),
+)
+"""For each role, the rank in its window of each place of a two-by-two block: 9 is a window's first place, 0 no place of it."""
 HALF_A_RANK = (
     0.5  # ranks are whole numbers; int8 gives each role a scale of its own, and then equal ones differ a little
 )
@@ -38,27 +44,18 @@ class OverlappingChoice(nn.Module):
     Odd sizes are continued with their last row or column: it ties with the real one, comes later, and so never wins.
     """
 
-    near_rows: Tensor
-    far_rows: Tensor
-    near_columns: Tensor
-    far_columns: Tensor
+    ranks: Tensor
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        for name, size, step, shape in (("rows", height, 3, (1, 1, -1, 1)), ("columns", width, 1, (1, 1, 1, -1))):
-            near, far = _ranks(size + size % 2)
-            lift = 1 if name == "columns" else 0  # the least rank of all is 1, above what is no hit
-            self.register_buffer(f"near_{name}", (near * step + lift).view(shape))
-            self.register_buffer(f"far_{name}", torch.where(far < 0, NO_PLACE, far * step + lift).view(shape))
+        self.register_buffer("ranks", torch.tensor(RANKS).view(len(ROLES), 1, 1, 2, 2))
 
     def forward(self, x: Tensor, pooled: Tensor) -> Parts:
         x = _even(x)
         codes = []
-        for far_row, far_column in ROLES:
-            hit = (seen_by(pooled, far_row, far_column) <= x).to(self.near_rows.dtype)
-            rows = self.far_rows if far_row else self.near_rows
-            columns = self.far_columns if far_column else self.near_columns
-            codes.append(hit * rows + hit * columns)
+        for role, ranks in zip(ROLES, self.ranks, strict=True):
+            hit = seen_by(pooled, *role) <= x
+            codes.append(hit.to(x.dtype) * in_each_window(_without_last(ones(pooled), *role), ranks))
         least = self.per_window(tuple(codes)) - HALF_A_RANK
         return tuple(code >= seen_by(least, *role) for code, role in zip(codes, ROLES, strict=True))
 
@@ -99,12 +96,12 @@ def _moved_on(x: Tensor, far_row: bool, far_column: bool) -> Tensor:
     return F.pad(x[:, :, : height - far_row, : width - far_column], (int(far_column), 0, int(far_row), 0))
 
 
-def _ranks(size: int) -> tuple[Tensor, Tensor]:
-    """Rank (2, 1, 0 from the window's first line to its last) of each line in its near and its far window; -1: no window."""
-    line = torch.arange(size)
-    near = 1.0 - line % 2
-    far = torch.where((line % 2 == 1) & (line < size - 1), 2.0, -1.0)
-    return near, far
+def _without_last(x: Tensor, far_row: bool, far_column: bool) -> Tensor:
+    """Zeros in the last row or column: there is no window beyond."""
+    height, width = x.shape[2:]
+    if not (far_row or far_column):
+        return x
+    return F.pad(x[:, :, : height - far_row, : width - far_column], (0, int(far_column), 0, int(far_row)))
 
 
 def _even(x: Tensor) -> Tensor:
@@ -125,6 +122,6 @@ def rewrite_overlapping_unpool(editor: Editor, node: Node) -> bool:
     pool = pool_of_indices(node)
     if pool is None or not fits(pool):
         return False
-    choice = editor.choice_of(pool, lambda: OverlappingChoice(*pool.size))
+    choice = editor.choice_of(pool, OverlappingChoice)
     editor.replace(node, OverlappingUnpool(*pool.size), (node.args[0], choice))
     return True

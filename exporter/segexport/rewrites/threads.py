@@ -1,8 +1,8 @@
 """PyTorch's max-unpool in the order of its windows, however many threads there are.
 
 Its CPU kernel cuts all windows of all channels into one run for each thread. Where windows overlap and a cut falls inside a
-channel (three threads and 64 channels, say), two threads write one place and the last one to come wins: a few values differ
-from run to run. With one thread it is always the last window in raster order.
+channel (three threads and 64 channels, say, or any two with channels last), two threads write one place and the last one to
+come wins: a few values differ from run to run. With one thread it is always the last window in raster order.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from segexport.rewrites.pools import UNPOOL
 
 
-class UnpoolsInOrder(TorchDispatchMode):
+class UnpoolsInOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its metaclass hook
     """`with UnpoolsInOrder():` every unpool inside runs with one thread; all else as before."""
 
     def __torch_dispatch__(
