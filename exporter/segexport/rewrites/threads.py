@@ -19,6 +19,9 @@ from segexport.rewrites.pools import UNPOOL
 class UnpoolsInOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its metaclass hook
     """`with UnpoolsInOrder():` every unpool inside runs with one thread; all else as before."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
+
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
