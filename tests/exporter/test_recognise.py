@@ -17,7 +17,14 @@ from segexport.networks.unet import UNet
 
 SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints"
 # the table in the seed checkpoints' README, in millions
-SEED_PARAMETERS = {"unet": 31.0, "deeplabv3_torchvision": 42.0, "deeplabv3_custom": 12.15}
+# (segnet: what its list of keys adds up to; the table's 16.3 does not)
+SEED_PARAMETERS = {
+    "unet": 31.0,
+    "deeplabv3_torchvision": 42.0,
+    "deeplabv3_custom": 12.15,
+    "segnet": 29.5,
+    "segresnet": 53.6,
+}
 
 
 @pytest.fixture
@@ -48,18 +55,6 @@ def test_seed_checkpoints_are_recognised_with_their_parameters(name: str) -> Non
     network.check_size(*network.default_size)
 
 
-@pytest.mark.parametrize("name", ["segnet", "segresnet"])
-def test_other_seed_checkpoints_are_refused_or_recognised_by_their_name(name: str) -> None:
-    path = SEED / f"{name}.keys.json"
-    if not path.is_file():
-        pytest.skip("the seed checkpoints' key lists are not beside this checkout")
-    weights = {key: torch.zeros(shape) for key, shape in json.loads(path.read_text()).items()}
-    if name in ARCHITECTURES:
-        assert recognise(weights).name == name
-    else:
-        assert "no known network fits" in refusal(weights)
-
-
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 def test_every_architecture_recognises_its_own_member(name: str) -> None:
     plan = ARCHITECTURES[name].plan({})
@@ -75,7 +70,11 @@ def test_every_architecture_recognises_its_own_member(name: str) -> None:
 def test_every_architecture_refuses_one_key_less_one_more_and_one_bent(name: str) -> None:
     plan = ARCHITECTURES[name].plan({})
     whole = {key: torch.empty(shape, device="meta") for key, shape in shapes_of(plan.module.state_dict()).items()}
-    key = next(key for key in whole if key.startswith(("ups.0.", "classifier.0.project.0", "aspp_conv1", "decoder")))
+    key = next(
+        key
+        for key in whole
+        if key.startswith(("ups.0.", "classifier.0.project.0", "aspp_conv1", "decoder.", "stage1_dec"))
+    )
     less = {k: tensor for k, tensor in whole.items() if k != key}
     bent = whole | {key: torch.empty(3, device="meta")}
     assert f"nearest to {name}" in (message := refusal(less))

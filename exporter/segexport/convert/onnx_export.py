@@ -9,21 +9,25 @@ import warnings
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from segexport.deploy import Deployable
 from segexport.errors import ConversionError, MissingExtraError
+from segexport.rewrites.lower import Lowered, lower
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "probability"
 OPSET = 18  # what torch's exporter writes natively and onnx2tf reads
 
 
-def write_onnx(graph: Deployable, height: int, width: int, path: Path) -> None:
-    """Write `graph` for the static shape `(1, 3, height, width)`; weights inside the file.
+def write_onnx(graph: nn.Module, height: int, width: int, path: Path) -> Lowered:
+    """Write `graph`, lowered, for the static shape `(1, 3, height, width)`; weights inside the file.
+
+    Returns:
+        The module that was written, and what was rewritten in it; the same numbers as `graph`.
 
     Raises:
         MissingExtraError: onnxscript is not installed.
-        ConversionError: torch cannot export the network; names the module or operator.
+        ConversionError: torch cannot export the network, or no rewrite fits it; names the module or operator.
     """
     try:
         import onnxscript  # noqa: F401
@@ -36,8 +40,9 @@ def write_onnx(graph: Deployable, height: int, width: int, path: Path) -> None:
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
             warnings.simplefilter("ignore")
+            lowered = lower(graph, example)
             torch.onnx.export(
-                graph,
+                lowered.module,
                 (example,),
                 str(path),
                 input_names=[INPUT_NAME],
@@ -47,8 +52,9 @@ def write_onnx(graph: Deployable, height: int, width: int, path: Path) -> None:
                 external_data=False,
                 verbose=False,
             )
-    except OSError:
-        raise  # the disk's fault, not the network's
+        return lowered
+    except (OSError, ConversionError):
+        raise  # the disk's fault, or said already
     except Exception as error:
         cause = error.__cause__ or error
         first = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from segexport.networks.network import Plan, Shapes, Sizes, vote
 from segexport.networks.resnet import make_layer
-from segexport.networks.stem_pool import StemPool
 
 RATES = (6, 12, 18)
 WIDTH = 256
@@ -30,7 +29,7 @@ class DeepLabV3Custom(nn.Module):
         super().__init__()
         self.in_conv = nn.Conv2d(3, 64, 7, 2, padding=3, bias=False)
         self.in_bn = nn.BatchNorm2d(64)
-        stem = (self.in_conv, self.in_bn, nn.ReLU(), StemPool())
+        stem = (self.in_conv, self.in_bn, nn.ReLU(), nn.MaxPool2d(3, 2, padding=1))
         layers = (make_layer(64, 64, 3), make_layer(256, 128, 4, stride=2), make_layer(512, 256, 6, stride=2))
         self.begin_resnet_layers = nn.Sequential(*stem)
         self.resnet_4_layers = nn.ModuleList(layers)

@@ -27,6 +27,7 @@ class Sizes:
     default: Size = (256, 256)
     fixed: Size | None = None
     least: int = 1
+    multiple: int = 1
 
     def check(self, height: int, width: int) -> None:
         fixed = self.fixed
@@ -40,6 +41,18 @@ class Sizes:
                 f"the network needs at least {self.least} pixels each way, got {height}x{width}; "
                 f"give --size {self.default[0]}x{self.default[1]}"
             )
+        if height % self.multiple or width % self.multiple:
+            raise ArchitectureError(
+                f"the network takes multiples of {self.multiple} pixels each way, got {height}x{width}; "
+                f"give --size {' or '.join(self._nearest(height, width))}"
+            )
+
+    def _nearest(self, height: int, width: int) -> list[str]:
+        """The next size that works below and above, as `HxW`."""
+        step = self.multiple
+        below = tuple(max(n // step, 1) * step for n in (height, width))
+        above = tuple(-(-n // step) * step for n in (height, width))
+        return [f"{h}x{w}" for h, w in dict.fromkeys((below, above))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segexport.networks.stem_pool import StemPool
-
 EXPANSION = 4
 DEPTHS = {"ResNet-50": (3, 4, 6, 3), "ResNet-101": (3, 4, 23, 3)}
 
@@ -58,7 +56,7 @@ class DilatedResNet(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        self.pool = StemPool()
+        self.pool = nn.MaxPool2d(3, 2, padding=1)
         self.layer1 = make_layer(64, 64, blocks[0])
         self.layer2 = make_layer(256, 128, blocks[1], stride=2)
         self.layer3 = make_layer(512, 256, blocks[2], first_dilation=1, dilation=2)

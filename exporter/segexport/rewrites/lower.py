@@ -1,0 +1,115 @@
+"""Any network → the same network in operators that every converter takes.
+
+The module is exported to a graph of ATen operators, without in-place operations, and rewrites are put in there: so it does not
+matter whether a network was written with `nn.MaxUnpool2d` or `F.max_unpool2d`, in one of our files or in a user's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule, Node
+
+from segexport.errors import ConversionError
+from segexport.rewrites.adaptive_avg_pool import rewrite_adaptive_avg_pool
+from segexport.rewrites.editor import Editor
+from segexport.rewrites.max_unpool import rewrite_max_unpool
+from segexport.rewrites.overlapping_unpool import rewrite_overlapping_unpool
+from segexport.rewrites.padded_max_pool import rewrite_padded_max_pool
+from segexport.rewrites.pools import POOL, UNPOOL, source_of_indices, target_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrite:
+    """What looks for calls of one ATen operator; `apply` rewrites a call and says True, or leaves it and says False."""
+
+    operator: Any
+    apply: Callable[[Editor, Node], bool]
+
+
+REWRITES: dict[str, Rewrite] = {
+    "max_unpool": Rewrite(operator=UNPOOL, apply=rewrite_max_unpool),
+    "overlapping_unpool": Rewrite(operator=UNPOOL, apply=rewrite_overlapping_unpool),
+    "padded_max_pool": Rewrite(operator=POOL, apply=rewrite_padded_max_pool),
+    "adaptive_avg_pool": Rewrite(operator=torch.ops.aten.adaptive_avg_pool2d.default, apply=rewrite_adaptive_avg_pool),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewritten:
+    """How often one rewrite was used in one module: its name, the module's path in the network, the module's class."""
+
+    rewrite: str
+    module: str
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lowered:
+    """A module that gives the same numbers (it shares the original's weights), and what was rewritten in it."""
+
+    module: nn.Module
+    rewrites: tuple[Rewritten, ...]
+
+
+def lower(module: nn.Module, example: Tensor) -> Lowered:
+    """Rewrite what converters cannot take; `example` fixes the input's shape. Nothing to rewrite: `module` itself.
+
+    Raises:
+        ConversionError: an unpool that no rewrite fits; names its module and says what to do.
+        Exception: whatever `torch.export` raises on a network that it cannot trace.
+    """
+    editor = Editor(_trace(module, example))
+    done: Counter[tuple[str, str, str]] = Counter()
+    for name, rewrite in REWRITES.items():
+        for node in editor.calls(rewrite.operator):
+            path, kind = where(node)
+            if rewrite.apply(editor, node):
+                done[name, path, kind] += 1
+    for node in editor.calls(UNPOOL):
+        _refuse(node)
+    if not done:
+        return Lowered(module=module, rewrites=())
+    rewrites = (Rewritten(rewrite=name, module=path, kind=kind, count=n) for (name, path, kind), n in done.items())
+    return Lowered(module=editor.finish(), rewrites=tuple(rewrites))
+
+
+def where(node: Node) -> tuple[str, str]:
+    """Path and class of the module whose forward calls `node`, as `nn.Module.named_modules` has them."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    path, kind = stack[-1] if stack else ("", "")
+    return str(path), (kind if isinstance(kind, str) else kind.__name__).rpartition(".")[2]
+
+
+def _trace(module: nn.Module, example: Tensor) -> GraphModule:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(module, (example,)).run_decompositions({})
+        graph = program.module(check_guards=False)
+    if not isinstance(graph, GraphModule):
+        raise ConversionError(
+            f"torch.export gave a {type(graph).__name__}, expected a GraphModule; use torch 2.9 or newer"
+        )
+    return graph
+
+
+def _refuse(unpool: Node) -> None:
+    path, kind = where(unpool)
+    pool, target = source_of_indices(unpool), target_of(unpool)
+    if pool is None:
+        found = "its indices do not come straight from a max-pool"
+    elif pool.size != target:
+        found = f"it goes to {target[0]}x{target[1]}, but {pool.size[0]}x{pool.size[1]} was pooled"
+    else:
+        found = f"its pool has {pool.describe()}"
+    raise ConversionError(
+        f"max_unpool2d in {path or 'the network'} ({kind}): {found}; expected the unchanged indices of a pool of 2x2 by 2, "
+        "3x3 by 3, or 3x3 by 2 with padding 1, and the size that was pooled: give output_size, or a --size that divides"
+    )

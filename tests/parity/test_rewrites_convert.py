@@ -1,0 +1,79 @@
+"""Rewrites come out of the real converters as they went in, at sizes that onnx2tf mistakes for one another.
+
+onnx2tf guesses the layout of a tensor from its sizes: heights, widths and channels that are alike are what it gets wrong.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx2tf")
+
+from torch import Tensor, nn  # noqa: E402 the light environment has no torch
+from torch.nn import functional as F  # noqa: E402
+
+from segexport.convert.onnx_export import write_onnx  # noqa: E402
+from segexport.convert.tflite_export import write_float_tflite  # noqa: E402
+from segexport.rewrites.threads import UnpoolsInOrder  # noqa: E402
+
+SIZES = [(24, 24, 24), (12, 24, 24), (5, 20, 28)]  # channels, height, width
+
+
+class Rewritten(nn.Module):
+    """One of everything that is rewritten. Weights are eighths, so sums of eighths are exact in any order, and ties are many."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.spread = nn.Conv2d(3, channels, 3, padding=1)
+        self.mix = nn.Conv2d(channels, channels, 1)
+        self.last = nn.Conv2d(channels, 1, 1)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.copy_((8 * parameter).round().clamp(-2, 2) / 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.spread(x))
+        a, first = F.max_pool2d(x, 2, return_indices=True)
+        b, second = F.max_pool2d(a, 3, 2, 1, return_indices=True)
+        c = F.max_unpool2d(self.mix(b), second, 2, output_size=a.shape[2:])
+        out = F.max_unpool2d(c - 1, first, 2)
+        out = out + F.max_pool2d(out - 3, 3, 1, 1) + F.interpolate(F.adaptive_avg_pool2d(out, 5), size=out.shape[2:])
+        last: Tensor = self.last(out)
+        return last
+
+
+def answer(path: Path, image: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image.transpose(0, 2, 3, 1))
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).transpose(0, 3, 1, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("channels", "height", "width"), SIZES)
+def test_the_tflite_file_chooses_what_pytorch_chooses(channels: int, height: int, width: int, tmp_path: Path) -> None:
+    network = Rewritten(channels).eval()
+    lowered = write_onnx(network, height, width, tmp_path / "a.onnx")
+    assert {done.rewrite for done in lowered.rewrites} == {
+        "max_unpool",
+        "overlapping_unpool",
+        "padded_max_pool",
+        "adaptive_avg_pool",
+    }
+    files = {"float32": tmp_path / "a.tflite"}
+    write_float_tflite(tmp_path / "a.onnx", files, tmp_path, limit_s=600, progress=lambda text: None)
+    image = np.random.default_rng(3).integers(0, 9, (1, 3, height, width)).astype(np.float32) / 8
+    with UnpoolsInOrder(), torch.inference_mode():
+        expected = network(torch.from_numpy(image)).numpy()
+    assert expected.std() > 0.1
+    # a place chosen otherwise moves a value by an eighth or more; averages are rounded, by a few millionths
+    np.testing.assert_allclose(answer(files["float32"], image), expected, atol=1e-5)
