@@ -18,7 +18,7 @@ from segexport.console import Console, print_file_table, print_inspection, print
 from segexport.errors import InaccurateError, MissingExtraError, SegExportError
 from segexport.options import Options, choose_precisions, default_output, parse_size, parse_triple
 from segexport.precisions import PRECISIONS
-from segexport.presets import COLORS, HEADS, PREPROCESSING
+from segexport.presets import COLORS, GOLDEN, HEADS, PREPROCESSING
 from segexport.report import FileRow
 from segruntime.errors import SegRuntimeError
 
@@ -107,6 +107,12 @@ def _export_options(command: F) -> F:
             ),
             click.option(
                 "--pictures", type=click.IntRange(min=2), default=100, help="Take at most so many.", show_default=True
+            ),
+            click.option(
+                "--golden",
+                type=click.Choice(GOLDEN),
+                default="drawn",
+                help="Pictures inside each file for `verify FILE`; pictures: some of yours. Default: drawn ones.",
             ),
             click.option("--timeout", type=click.FloatRange(min=1), default=1800, help="Seconds for each converter."),
             click.option("--json", "as_json", is_flag=True, help="The report on standard output, for machines."),

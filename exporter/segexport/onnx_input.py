@@ -389,7 +389,9 @@ def ask_onnxruntime(
         frames.append(frame)
         masks.append(mask[0, 0].astype(np.float32))
         largest = max(largest, float(np.abs(margin).max()))
-    return Reference(frames=np.stack(frames), masks=np.stack(masks), names=names, largest_logit=largest)
+    return Reference(
+        frames=np.stack(frames), masks=np.stack(masks), names=names, largest_logit=largest, who="onnxruntime"
+    )
 
 
 def _with_logits(subject: OnnxSubject) -> bytes:

@@ -32,6 +32,7 @@ class Options:
     masks: Path | None = None
     max_iou_drop: float | None = None
     recipe: Path | None = None
+    golden: str = "drawn"
     overwrite: bool = False
     allow_inaccurate: bool = False
     timeout_s: float = 1800.0

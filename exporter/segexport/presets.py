@@ -38,6 +38,7 @@ PREPROCESSING: dict[str, Preprocessing] = {
 DEFAULT_PREPROCESSING = "imagenet"
 HEADS = ("auto", "sigmoid", "softmax", "none")
 COLORS = ("rgb", "bgr")
+GOLDEN = ("drawn", "pictures", "none")
 
 
 def choose_preprocessing(

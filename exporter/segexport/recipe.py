@@ -11,6 +11,7 @@ from typing import Any
 from segexport.errors import RecipeError
 from segruntime.strict_json import parse_json
 
+FILE_NAME = "recipe.json"
 FORMAT, VERSION = "segedge.recipe", 1
 _MOST_BYTES = 256 * 1024
 _MOST_LAYERS = 10_000

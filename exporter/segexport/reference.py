@@ -47,6 +47,7 @@ class Reference:
     masks: npt.NDArray[np.float32]
     names: tuple[str, ...]
     largest_logit: float
+    who: str = "PyTorch"
 
     def doubts(self) -> tuple[str, ...]:
         """What makes a comparison say little: masks without any person, or with nothing else."""
@@ -54,7 +55,7 @@ class Reference:
         if shares.max() < ALMOST_NONE or shares.min() > 1 - ALMOST_NONE:
             what = "finds nobody" if shares.max() < ALMOST_NONE else "takes everything for the person"
             return (
-                f"PyTorch's own mask {what} in all {len(shares)} pictures, so a comparison of masks says little; "
+                f"{self.who}'s own mask {what} in all {len(shares)} pictures, so a comparison of masks says little; "
                 "is it the right --preprocess, --color and --person, and are there people in the pictures?",
             )
         return ()
@@ -66,13 +67,16 @@ class Reference:
             self, frames=self.frames[order], masks=self.masks[order], names=tuple(self.names[k] for k in order)
         )
 
-    def save(self, path: Path) -> None:
+    def kept(self) -> Reference:
         """The first 16 pictures and masks."""
+        return replace(self, frames=self.frames[:KEPT], masks=self.masks[:KEPT], names=self.names[:KEPT])
+
+    def save(self, path: Path) -> None:
         np.savez_compressed(
             path,
-            frames=self.frames[:KEPT],
-            masks=self.masks[:KEPT],
-            names=np.array(self.names[:KEPT]),
+            frames=self.frames,
+            masks=self.masks,
+            names=np.array(self.names),
             largest_logit=np.float64(self.largest_logit),
         )
 

@@ -98,6 +98,7 @@ def stamp_file(
     comparison: Comparison,
     picture_source: str,
     bound: Bound,
+    within_bound: bool,
 ) -> None:
     """Write the whole contract into the file."""
     measured = comparison.agreement
@@ -117,7 +118,7 @@ def stamp_file(
             picture_source=picture_source,
             **measured.to_json(),
             bound=str(bound),
-            within_bound=bound.holds(measured),
+            within_bound=within_bound,
         ),
     )
     path.write_bytes(stamp(path.read_bytes(), full))

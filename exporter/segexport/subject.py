@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
 
 from segexport.checkpoint import Checkpoint, read_checkpoint
 from segexport.convert.onnx_export import write_onnx
 from segexport.deploy import Deployable, choose_head
+from segexport.flips import Flips, audit_flips, choices_of
 from segexport.inspection import find_network, setting_conflicts
 from segexport.networks import Network
+from segexport.onnx_input import OnnxSubject, is_onnx, open_onnx_subject
 from segexport.options import Options
 from segexport.pictures import Picture
 from segexport.presets import Preprocessing, choose_preprocessing
 from segexport.reference import Reference, ask_pytorch
+from segexport.rewrites.lower import Rewritten
 from segruntime.contract import Source
 
 Say = Callable[[str], None]
+Audit = Callable[[Path, npt.NDArray[np.uint8]], Flips]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What was rewritten for the ONNX file, and how its argmax flips are counted; None where nothing can flip."""
+
+    rewrites: tuple[Rewritten, ...] = ()
+    audit: Audit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,29 +46,43 @@ class Subject:
     size: tuple[int, int]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
-    write_onnx: Callable[[Path], None]
+    write_onnx: Callable[[Path], Written]
     ask: Callable[[Sequence[Picture], tuple[str, ...], Say], Reference]
 
 
 def prepare(options: Options) -> Subject:
-    """Read the checkpoint, find its network, and put preprocessing and head around it."""
+    """Read the checkpoint or the foreign ONNX file, and put preprocessing and head around it."""
+    return _from_onnx(options) if is_onnx(options.checkpoint) else _from_checkpoint(options)
+
+
+def _from_checkpoint(options: Options) -> Subject:
     preprocessing, assumed = choose_preprocessing(options.preprocess, options.mean, options.std)
     checkpoint = read_checkpoint(options.checkpoint)
     network = find_network(checkpoint, options.arch)
     size = options.size or network.default_size
     network.check_size(*size)
-    graph = Deployable(
-        network.module, preprocessing, options.color, choose_head(options.head, network, options.person)
-    ).eval()
+    head = choose_head(options.head, network, options.person)
+    graph = Deployable(network.module, preprocessing, options.color, head).eval()
     return Subject(
         source=_source(options, checkpoint, network, preprocessing),
         variant=network.variant,
         size=size,
         notes=(*checkpoint.notes, *network.notes),
         warnings=(*([assumed] if assumed else []), *setting_conflicts(checkpoint, network)),
-        write_onnx=lambda path: write_onnx(graph, *size, path),
+        write_onnx=partial(_write, graph, size),
         ask=lambda pictures, names, say: ask_pytorch(graph, pictures, names, size, say),
     )
+
+
+def _write(graph: Deployable, size: tuple[int, int], path: Path) -> Written:
+    lowered = write_onnx(graph, *size, path)
+    can_flip = bool(choices_of(lowered.module))
+    audit: Audit | None = partial(_audit, graph, lowered.module) if can_flip else None
+    return Written(rewrites=lowered.rewrites, audit=audit)
+
+
+def _audit(graph: nn.Module, lowered: nn.Module, path: Path, frames: npt.NDArray[np.uint8]) -> Flips:
+    return audit_flips(path, graph, lowered, frames)
 
 
 def _source(options: Options, checkpoint: Checkpoint, network: Network, preprocessing: Preprocessing) -> Source:
@@ -64,4 +95,50 @@ def _source(options: Options, checkpoint: Checkpoint, network: Network, preproce
         mean=preprocessing.mean,
         std=preprocessing.std,
         color=options.color,
+    )
+
+
+def _from_onnx(options: Options) -> Subject:
+    if options.arch is not None:
+        raise ValueError(f"--arch {options.arch}: an ONNX file holds its network; leave --arch out")
+    said = options.preprocess is not None or options.mean is not None or options.std is not None
+    preprocessing = choose_preprocessing(options.preprocess, options.mean, options.std)[0] if said else None
+    subject = open_onnx_subject(
+        options.checkpoint,
+        preprocessing=preprocessing,
+        color=options.color,
+        head=options.head,
+        person=options.person,
+        size=options.size,
+    )
+    return Subject(
+        source=_source_of_onnx(subject),
+        variant=f"the graph of {subject.name}",
+        size=subject.size,
+        notes=subject.notes,
+        warnings=(),
+        write_onnx=lambda path: _copy(subject, path),
+        ask=subject.reference,
+    )
+
+
+def _copy(subject: OnnxSubject, path: Path) -> Written:
+    subject.write(path)
+    return Written()
+
+
+def _source_of_onnx(subject: OnnxSubject) -> Source:
+    """As its own contract says, where it is a file of ours; else what can be seen."""
+    if subject.contract is not None and subject.contract.source is not None:
+        return subject.contract.source
+    preprocessing = subject.preprocessing
+    return Source(
+        checkpoint=subject.path.name,
+        sha256=subject.sha256,
+        architecture="onnx",
+        parameters=subject.parameters,
+        preprocessing="inside the file" if preprocessing is None else preprocessing.name,
+        mean=None if preprocessing is None else preprocessing.mean,
+        std=None if preprocessing is None else preprocessing.std,
+        color=subject.color,
     )

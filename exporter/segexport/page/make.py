@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,26 +20,29 @@ from segruntime.errors import SegRuntimeError
 FILE_NAME = "report.html"
 
 
-def make_page(folder: Path, say: Callable[[str], None]) -> Path:
+def make_page(folder: Path, say: Callable[[str], None], known: Mapping[str, Run] | None = None) -> Path:
     """Run the files in `folder` on the stored pictures and write the page beside them, whole or not at all.
 
-    A file that is missing, changed, or whose interpreter is not installed is named on the page.
+    `known`: precision → what its file gave already, as an export knows; the others are run. A file that is missing,
+    changed, or whose interpreter is not installed is named on the page.
 
     Raises:
         OutputError: no report, a damaged one, or the page cannot be written.
     """
     body, rows = read_report(folder)
-    views, evidence = _look(folder, rows, say)
+    views, evidence = _look(folder, rows, say, known or {})
     return _write(folder / FILE_NAME, build_page(body, rows, views, evidence))
 
 
-def _look(folder: Path, rows: Sequence[FileRow], say: Callable[[str], None]) -> tuple[list[PictureView], Evidence]:
+def _look(
+    folder: Path, rows: Sequence[FileRow], say: Callable[[str], None], known: Mapping[str, Run]
+) -> tuple[list[PictureView], Evidence]:
     runs: dict[str, Run] = {}
     views: list[PictureView] = []
     count = 0
     try:
         reference = _usable(load_reference(folder / REFERENCE), folder / REFERENCE)
-        runs, absent = run_files(folder, rows, reference, say)
+        runs, absent = run_files(folder, rows, reference, say, known)
         views, count = worst_pictures(rows, runs, reference), len(reference.names)
     except OutputError as error:
         absent = {row.precision: str(error).replace(f"{folder}{os.sep}", "") for row in rows}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from segexport.compare import run_file
 from segexport.digest import file_sha256
 from segexport.page.choice import least_exact, shown_masks, worst_first
 from segexport.page.spread import spread
-from segexport.page.views import Counts, Frame, Mask, MaskView, PictureView
+from segexport.page.views import Counts, Mask, MaskView, PictureView
+from segexport.precisions import SLOW_S
 from segexport.reference import Reference
 from segexport.report import FileRow
-from segruntime import Segmenter, load
+from segruntime import load
 from segruntime.agreement import Agreement, agreement
 from segruntime.errors import SegRuntimeError
 
@@ -22,20 +24,29 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A file on all pictures: how near each mask came, and how often it was how far away."""
+    """A file's masks of the stored pictures, by their place: how near each came, and how often it was how far away."""
 
-    segmenter: Segmenter
-    agreements: tuple[Agreement, ...]
+    masks: Mapping[int, Mask]
+    agreements: Mapping[int, Agreement]
     counts: Counts
 
 
+def run_of(masks: Mapping[int, Mask], reference: Reference) -> Run:
+    """What there is to say of these masks `(h, w) float32, 0–1`; a slow file may lack some pictures."""
+    counts = spread(reference.masks[:0], reference.masks[:0])
+    for index, mask in masks.items():
+        counts = counts + spread(reference.masks[index], mask)
+    agreements = {index: agreement(reference.masks[index], mask) for index, mask in masks.items()}
+    return Run(masks=masks, agreements=agreements, counts=counts)
+
+
 def run_files(
-    folder: Path, rows: Sequence[FileRow], reference: Reference, say: Say
+    folder: Path, rows: Sequence[FileRow], reference: Reference, say: Say, known: Mapping[str, Run]
 ) -> tuple[dict[str, Run], dict[str, str]]:
-    """Every file that can be run, and why the others cannot; both by precision."""
-    runs: dict[str, Run] = {}
+    """Every file that can be run, and why the others cannot; both by precision. `known` were run before."""
+    runs: dict[str, Run] = dict(known)
     absent: dict[str, str] = {}
-    for row in rows:
+    for row in (row for row in rows if row.precision not in known):
         path = folder / Path(row.name).name
         try:
             reason = obstacle(path, row)
@@ -59,18 +70,18 @@ def obstacle(path: Path, row: FileRow) -> str | None:
     return None
 
 
-def worst_pictures(rows: Sequence[FileRow], runs: dict[str, Run], reference: Reference) -> list[PictureView]:
+def worst_pictures(rows: Sequence[FileRow], runs: Mapping[str, Run], reference: Reference) -> list[PictureView]:
     """Six pictures, the one on which the least exact file came off worst first; the first six where nothing ran."""
     least = least_exact(rows, runs)
-    count = len(reference.names)
-    order = worst_first(runs[least].agreements) if least else worst_first([_SAME] * count)
+    known = runs[least].agreements if least else {}
+    order = worst_first([known.get(index, _SAME) for index in range(len(reference.names))])
     names = [name for name in shown_masks(rows, runs) if name in runs]
     return [
         PictureView(
             name=reference.names[index],
             frame=reference.frames[index],
             reference=reference.masks[index],
-            masks={name: _view(runs[name], reference.frames[index], index) for name in names},
+            masks={name: _view(runs[name], index) for name in names if index in runs[name].masks},
         )
         for index in order
     ]
@@ -80,20 +91,8 @@ _SAME = Agreement(max_difference=0.0, mean_difference=0.0, mask_iou=1.0, changed
 
 
 def _run(path: Path, reference: Reference, say: Say) -> Run:
-    segmenter = load(path)
-    agreements, counts = [], spread(reference.masks[:0], reference.masks[:0])
-    for index, (frame, mask) in enumerate(zip(reference.frames, reference.masks, strict=True)):
-        say(f"{path.name} {index + 1}/{len(reference.frames)}")
-        other = _mask(segmenter, frame)
-        agreements.append(agreement(mask, other))
-        counts = counts + spread(mask, other)
-    return Run(segmenter=segmenter, agreements=tuple(agreements), counts=counts)
+    return run_of(dict(enumerate(run_file(load(path), reference.frames, say, limit_s=SLOW_S).masks)), reference)
 
 
-def _view(run: Run, frame: Frame, index: int) -> MaskView:
-    return MaskView(mask=_mask(run.segmenter, frame), agreement=run.agreements[index])
-
-
-def _mask(segmenter: Segmenter, frame: Frame) -> Mask:
-    mask = segmenter.probability(segmenter.invoke(segmenter.preprocess(frame)))
-    return mask.copy()  # the buffer is the segmenter's, and the next picture goes into it
+def _view(run: Run, index: int) -> MaskView:
+    return MaskView(mask=run.masks[index], agreement=run.agreements[index])
