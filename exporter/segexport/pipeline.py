@@ -52,6 +52,8 @@ class _Work:
     """`onnx` and each precision → its file."""
     kinds: Mapping[str, Precision]
     folder: Path
+    playground: Path
+    """Where converters put what nobody asked for."""
     console: Console
 
 
@@ -83,6 +85,7 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
             paths={kind: staging.path / name for kind, name in names.items()},
             kinds=kinds,
             folder=staging.path,
+            playground=_made(staging.path / "converter"),
             console=console,
         )
         body, rows = _make(work, started)
@@ -170,6 +173,11 @@ def _flips(work: _Work, written: Written, kind: str, comparison: Comparison, ref
     return flips
 
 
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 def _truth(work: _Work) -> list[Any] | None:
     folder = work.options.masks
     return None if folder is None else read_masks(folder, work.pictures.measure_names, work.subject.size)
@@ -177,7 +185,7 @@ def _truth(work: _Work) -> list[Any] | None:
 
 def _float32(work: _Work) -> Path:
     """The float32 file: one that is asked for, or one on the way to the others."""
-    return work.paths.get("float32", work.folder / "float32.tflite")
+    return work.paths.get("float32", work.playground / "float32.tflite")
 
 
 def _convert(work: _Work) -> Reference:
@@ -189,7 +197,7 @@ def _convert(work: _Work) -> Reference:
     floats = {"float32": _float32(work), **({"float16": work.paths["float16"]} if "float16" in work.paths else {})}
     with (
         console.step("PyTorch's masks, TFLite " + " and ".join(floats)),
-        start_float_tflite(work.paths["onnx"], floats, work.folder, limit_s=work.options.timeout_s) as converter,
+        start_float_tflite(work.paths["onnx"], floats, work.playground, limit_s=work.options.timeout_s) as converter,
     ):
         reference = work.subject.ask(pictures.measure, pictures.measure_names, console.say)
         converter.result(console.say)
@@ -201,7 +209,7 @@ def _quantize(work: _Work, reference: Reference, float32: Ran, truth: list[Any] 
     if not files:
         return Quantized()
     quantizer = Quantizer(
-        float32=_float32(work), folder=work.folder, limit_s=work.options.timeout_s, progress=work.console.say
+        float32=_float32(work), folder=work.playground, limit_s=work.options.timeout_s, progress=work.console.say
     )
     bench = Bench(
         quantizer=quantizer,

@@ -13,12 +13,16 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from torch.nn import functional as F
 
+from segexport.convert.quantize import Quantizer
 from segexport.networks.unet import UNet
 from segexport.pictures import draw_pictures
+from segexport.ranges import Ranges
+from segexport.tflite_graph import read_operators
 
 SIZE = 32
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
@@ -121,17 +125,44 @@ def segexport(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.fixture
-def copied_converters(monkeypatch: pytest.MonkeyPatch, exported: Exported) -> None:
-    """Instead of converting for ten seconds: the files that the one real export made."""
+class _Finished:
+    """A converter that was never needed."""
 
-    def floats(onnx_path: Path, files: dict[str, Path], folder: Path, **_: Any) -> None:
+    def __enter__(self) -> _Finished:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def result(self, _: Callable[[str], None]) -> dict[str, Any]:
+        return {}
+
+
+@pytest.fixture
+def copied_floats(monkeypatch: pytest.MonkeyPatch, exported: Exported) -> None:
+    """Instead of converting for ten seconds: the float files that the one real export made."""
+
+    def floats(onnx_path: Path, files: dict[str, Path], folder: Path, **_: Any) -> _Finished:
         for name, path in files.items():
             path.write_bytes(exported.path(name).read_bytes())
+        return _Finished()
 
-    def int8(float32: Path, path: Path, pictures: Any, folder: Path, **_: Any) -> tuple[str, ...]:
-        path.write_bytes(exported.path("int8").read_bytes())
+    monkeypatch.setattr("segexport.pipeline.start_float_tflite", floats)
+
+
+@pytest.fixture
+def copied_converters(monkeypatch: pytest.MonkeyPatch, exported: Exported, copied_floats: None) -> None:
+    """The same, and the int8 file instead of quantizing."""
+
+    def measure(quantizer: Quantizer, pictures: npt.NDArray[np.float32]) -> Ranges:
+        count = (len(pictures), 1)
+        name = read_operators(quantizer.float32)[0].inputs[0]
+        return Ranges(names=(name,), low=np.zeros(count, np.float32), high=np.ones(count, np.float32))
+
+    def write(_: Quantizer, target: Path, precision: str, *__: Any) -> tuple[str, ...]:
+        target.write_bytes(exported.path(precision).read_bytes())
         return ()
 
-    monkeypatch.setattr("segexport.pipeline.write_float_tflite", floats)
-    monkeypatch.setattr("segexport.pipeline.write_int8_tflite", int8)
+    monkeypatch.setattr(Quantizer, "measure", measure)
+    monkeypatch.setattr(Quantizer, "write", write)
+    monkeypatch.setattr(Quantizer, "noise", lambda *_: {})

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
 
@@ -136,16 +135,17 @@ def test_a_converter_dies_with_its_killed_parent(tmp_path: Path) -> None:
     wait_until(lambda: not converter.is_running() or converter.status() == psutil.STATUS_ZOMBIE)
 
 
-@pytest.mark.parametrize("module", ["tflite_worker", "int8_worker"])
+@pytest.mark.parametrize("module", ["tflite_worker", "quantize_worker"])
 def test_a_full_disk_in_the_converter_is_one_line(exported: Any, tmp_path: Path, module: str) -> None:
     # /dev/full is a file on a disk without any space
-    np.save(tmp_path / "pictures.npy", np.full((2, 32, 32, 3), 0.5, np.float32))
     job = {
         "tflite_worker": {"onnx": str(exported.path("onnx")), "files": {"float32": "/dev/full"}},
-        "int8_worker": {
+        "quantize_worker": {
+            "do": "quantize",
+            "precision": "dynamic",
             "float32": str(exported.path("float32")),
-            "int8": "/dev/full",
-            "pictures": str(tmp_path / "pictures.npy"),
+            "target": "/dev/full",
+            "float_layers": [],
         },
     }[module]
     with pytest.raises(ConversionError) as caught:

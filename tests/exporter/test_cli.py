@@ -60,7 +60,7 @@ USAGE = [
     (["onnx", "CKPT", "--size", "99999"], "got '99999', expected N or HxW"),
     (["onnx", "CKPT", "--mean", "1,2"], "got '1,2', expected one number or three"),
     (["onnx", "CKPT", "--std", "nan"], "got 'nan', expected one number or three"),
-    (["tflite", "CKPT", "--precision", "float99"], "got 'float99', expected some of float32, float16, int8"),
+    (["tflite", "CKPT", "--precision", "float99"], "got 'float99', expected some of float32, float16, dynamic, int8, int16x8"),
     (
         ["onnx", "CKPT", "--preprocess", "unit", "--mean", "0.5", "--std", "0.5"],
         "--preprocess unit and --mean/--std excl",
@@ -73,7 +73,7 @@ USAGE = [
     (["onnx", "CKPT", "--pictures", "1"], "1 is not in the range x>=2"),
     (["onnx", "CKPT", "--timeout", "0"], "0.0 is not in the range x>=1"),
     (["onnx"], "Missing argument 'CHECKPOINT'"),
-    (["verify"], "Missing argument 'DIR'"),
+    (["verify"], "Missing argument 'DIR|FILE'"),
     (["convert"], "No such command 'convert'"),
     (["onnx", "CKPT", "--what"], "Error: No such option"),
 ]
@@ -152,7 +152,7 @@ def test_what_cannot_be_done_is_one_line(
 def test_an_existing_file_is_refused_before_the_checkpoint_is_read(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segexport: Callable[..., Any]
 ) -> None:
-    monkeypatch.setattr("segexport.pipeline.read_checkpoint", lambda _: pytest.fail("work was started"))
+    monkeypatch.setattr("segexport.subject.read_checkpoint", lambda _: pytest.fail("work was started"))
     (tmp_path / "tiny_int8.tflite").write_bytes(b"old")
     words = ("--calibration", trained.pictures, "--output", tmp_path)
     line = refused(segexport("tflite", trained.checkpoint, *words))

@@ -18,9 +18,11 @@ def test_bounds_are_the_promised_ones() -> None:
     assert {name: (kind.bound.max_difference, kind.bound.mask_iou) for name, kind in PRECISIONS.items()} == {
         "float32": (1e-3, None),
         "float16": (1e-2, None),
+        "dynamic": (None, 0.95),
         "int8": (None, 0.95),
+        "int16x8": (None, 0.95),
     }
-    assert [name for name, kind in PRECISIONS.items() if kind.calibrated] == ["int8"]
+    assert [name for name, kind in PRECISIONS.items() if kind.calibrated] == ["int8", "int16x8"]
 
 
 @pytest.mark.parametrize("largest", [0.0, 17.0, 40.0])

@@ -42,7 +42,9 @@ class Budget:
     def verdict(self) -> str:
         best, layers = self.outcome.best, self.float_layers
         told = "interrupted, " if self.outcome.interrupted else ""
-        what = f"{len(layers)} operator{'s' if len(layers) > 1 else ''} left in float" if layers else "everything in int8"
+        what = (
+            f"{len(layers)} operator{'s' if len(layers) > 1 else ''} left in float" if layers else "everything in int8"
+        )
         lost = f"loses {best.score.drop_points:.3f} points of IoU against {self.against}"
         count = f"{len(self.outcome.steps)} quantization{'' if len(self.outcome.steps) == 1 else 's'}"
         if best.holds:
