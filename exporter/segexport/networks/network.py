@@ -27,6 +27,7 @@ class Sizes:
     default: Size = (256, 256)
     fixed: Size | None = None
     least: int = 1
+    multiple: int = 1
 
     def check(self, height: int, width: int) -> None:
         fixed = self.fixed
@@ -40,6 +41,15 @@ class Sizes:
                 f"the network needs at least {self.least} pixels each way, got {height}x{width}; "
                 f"give --size {self.default[0]}x{self.default[1]}"
             )
+        if height % self.multiple or width % self.multiple:
+            raise ArchitectureError(
+                f"the network takes multiples of {self.multiple} each way, got {height}x{width}; "
+                f"give --size {self._nearest(height)}x{self._nearest(width)}"
+            )
+
+    def _nearest(self, length: int) -> int:
+        """The multiple that `length` is nearest to, the larger one of two."""
+        return max(1, (length + self.multiple // 2) // self.multiple) * self.multiple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +65,11 @@ class Plan:
     reasons: tuple[str, ...]
     notes: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
-    """Children that are in the checkpoint and that the mask does not need."""
+    """Modules, by their paths, that are in the checkpoint and that the mask does not need."""
+
+
+def no_explanation(_: Shapes) -> None:
+    """Nothing is known about relatives of this family."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +82,8 @@ class Architecture:
     name: str
     summary: str
     plan: Callable[[Shapes], Plan]
+    explain: Callable[[Shapes], str | None] = no_explanation
+    """Where the shapes are a relative that is not known: which one, in a phrase; only asked when the plan misfits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,3 +113,8 @@ def vote(shapes: Shapes, default: int, *witnesses: tuple[str, int]) -> int:
     seen = [shapes[key][axis] for key, axis in witnesses if len(shapes.get(key, ())) > axis]
     sane = [channels for channels in seen if 1 <= channels <= LARGEST_WIDTH]
     return mode(sane) if sane else default
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 channel`, `2 channels`."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
