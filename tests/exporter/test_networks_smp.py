@@ -6,12 +6,14 @@ in an environment of its own, with versions 0.6.0, 0.3.4 and 0.2.1.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import torch
 from tests.exporter.golden.agreement import (
+    GOLDEN,
     TOLERANCE,
     assert_agrees,
     cases,
@@ -31,7 +33,9 @@ from segexport.networks import Network
 from segexport.networks.recognise import recognise
 from segexport.networks.smp_deeplabv3plus import make_smp_deeplabv3plus
 from segexport.networks.smp_encoders import ENCODERS, RESNETS
+from segexport.networks.smp_relatives import explain_smp
 from segexport.networks.smp_unet import USUAL_CHANNELS, make_smp_unet
+from segexport.networks.user import load_user_network
 
 UNETS, DEEPLABS = cases("smp_unet"), cases("smp_deeplabv3plus")
 
@@ -168,3 +172,32 @@ def test_can_be_exported(name: str) -> None:
     exported = torch.export.export(network.module, (image,)).module()
     with torch.no_grad():
         torch.testing.assert_close(exported(image), network.module(image))
+
+
+RELATIVES = json.loads((GOLDEN / "smp_relatives" / "keys.json").read_text())
+
+
+@pytest.mark.parametrize("words", RELATIVES)
+def test_relatives_that_are_not_known_are_told_by_name(words: str) -> None:
+    with pytest.raises(ArchitectureError) as caught:
+        recognise({key: torch.empty(shape, device="meta") for key, shape in RELATIVES[words].items()})
+    message = str(caught.value)
+    assert message.startswith("this looks like segmentation_models_pytorch's ")
+    assert words in message.partition(", which is not known")[0]
+    assert "nearest is smp_" in message
+    assert message.endswith("for your own class give --arch package.module:factory")
+
+
+def test_relatives_are_told_when_the_user_names_the_network_too() -> None:
+    shapes = RELATIVES["scse attention"]
+    with pytest.raises(
+        ArchitectureError, match=r"^--arch smp_unet \(.*\) does not fit \(this looks like .* scse attention"
+    ):
+        load_user_network("smp_unet", {key: torch.empty(shape, device="meta") for key, shape in shapes.items()})
+
+
+def test_networks_of_others_are_no_relatives() -> None:
+    assert explain_smp({"encoder.0.weight": (3, 3), "decoder.p5.weight": (3,)}) is None
+    assert explain_smp({"segmentation_head.0.weight": (1, 16, 3, 3), "body.weight": (3,)}) is None
+    for encoder in ENCODERS:
+        assert explain_smp(shapes_of_module(meta_unet({"encoder": encoder, "classes": 1, "asked": {}}))) is None

@@ -23,16 +23,15 @@ DECODERS = {
 }
 SETTINGS = {
     r"decoder\.blocks\.\d+\.attention[12]\.": "network with scse attention",
-    r"decoder\.center\.": "network with a center block",
     r"decoder\.blocks\.\d+\.conv[12]\.0\.bias": "network with a decoder without batch norm",
 }
 OTHER_ENCODERS = {
-    r"encoder\.model\.": "a timm encoder (tu-…)",
-    r"encoder\._?conv_stem\.": "an EfficientNet encoder",
-    r"encoder\.layer0\.": "an SE-ResNet encoder",
-    r"encoder\.patch_embed": "a Mix Transformer encoder",
-    r"encoder\.features\.denseblock": "a DenseNet encoder",
-    r"encoder\.features\.\d+\.(weight|bias)": "a VGG encoder",
+    r"encoder\.model\.": "network on a timm encoder (tu-…)",
+    r"encoder\._?conv_stem\.": "network on an EfficientNet encoder",
+    r"encoder\.layer0\.": "network on an SE-ResNet encoder",
+    r"encoder\.patch_embed": "network on a Mix Transformer encoder",
+    r"encoder\.features\.denseblock": "network on a DenseNet encoder",
+    r"encoder\.features\.\d+\.(weight|bias)": "network on a VGG encoder",
 }
 KNOWN_ENCODER = re.compile(
     r"encoder\.((conv1|bn1|layer[1-4]\.\d+\.(conv[123]|bn[123]|downsample\.[01]))|features\.\d+\.(conv\.)?\d(\.\d)?)\.\w+"
@@ -44,7 +43,7 @@ def explain_smp(shapes: Shapes) -> str | None:
     """`this is segmentation_models_pytorch's FPN (decoder.p5.weight), which is not known; known are …`."""
     if HEAD not in shapes or not any(key.startswith("encoder.") for key in shapes):
         return None
-    what = _first(DECODERS, shapes) or _first(SETTINGS, shapes) or _encoder(shapes)
+    what = _first(DECODERS, shapes) or _encoder(shapes) or _first(SETTINGS, shapes)
     if what is None:
         return None
     name, key = what
@@ -58,7 +57,7 @@ def _encoder(shapes: Shapes) -> tuple[str, str] | None:
     """What the encoder is called, where it is none of the known ones, and the key that shows it."""
     other = _first(OTHER_ENCODERS, shapes)
     if other is not None:
-        return (f"network on {other[0]}", other[1])
+        return other
     shape = shapes.get(GROUPED, ())
     if len(shape) == 4 and shape[0] != shape[1]:
         return "network on a ResNeXt encoder", GROUPED

@@ -15,6 +15,9 @@ weights are fetched.
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import segmentation_models_pytorch as smp
 import torch
 import torchvision  # noqa: TID251  the library is built on it
@@ -54,6 +57,35 @@ NEWER_DEEPLABS = {
     "mobilenetv2_depth_4": ("mobilenet_v2", 1, {"encoder_depth": 4}, (64, 96)),
 }
 OLDER = ("resnet34_2", "mobilenetv2_1")  # the cases that older versions are asked for
+# networks of the library that are not known, by the words that the message must have
+RELATIVES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "scse attention": ("Unet", "resnet18", {"decoder_attention_type": "scse"}),
+    "without batch norm": ("Unet", "resnet18", {"decoder_use_norm": False}),
+    "FPN": ("FPN", "resnet18", {}),
+    "UnetPlusPlus": ("UnetPlusPlus", "resnet18", {}),
+    "UPerNet": ("UPerNet", "resnet18", {}),
+    "PSPNet": ("PSPNet", "resnet18", {}),
+    "Linknet": ("Linknet", "resnet18", {}),
+    "MAnet": ("MAnet", "resnet18", {}),
+    "PAN": ("PAN", "resnet18", {}),
+    "Segformer": ("Segformer", "resnet18", {}),
+    "DeepLabV3 ": ("DeepLabV3", "resnet18", {}),
+    "a timm encoder (tu-…)": ("Unet", "tu-resnet18", {}),
+    "an EfficientNet encoder": ("Unet", "efficientnet-b0", {}),
+    "EfficientNet encoder": ("DeepLabV3Plus", "timm-efficientnet-b0", {}),
+    "an SE-ResNet encoder": ("Unet", "se_resnet50", {}),
+    "a Mix Transformer encoder": ("Unet", "mit_b0", {}),
+    "a DenseNet encoder": ("Unet", "densenet121", {}),
+    "a VGG encoder": ("Unet", "vgg11", {}),
+    "a ResNeXt encoder": ("Unet", "resnext50_32x4d", {}),
+    "another encoder": ("Unet", "mobileone_s0", {}),
+}
+
+
+def one_of_each_kind(model: torch.nn.Module) -> dict[str, list[int]]:
+    """Keys and shapes, the first of those that differ in nothing but their numbers."""
+    kinds = {re.sub(r"(?<=layer)\d+|(?<=\.)\d+(?=\.)", "#", key): key for key in reversed(list(model.state_dict()))}
+    return {key: list(tensor.shape) for key, tensor in model.state_dict().items() if key in kinds.values()}
 
 
 def mask(out: torch.Tensor | tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
@@ -73,6 +105,12 @@ def main() -> None:
             versions = {"torch": torch.__version__, "torchvision": torchvision.__version__, "smp": smp.__version__}
             about = {"encoder": encoder, "classes": classes, "asked": asked, "input_size": size, "versions": versions}
             write(f"{family}/{name}", about | measure(name, model, size, mask))
+    if not old:
+        relatives = {
+            words: one_of_each_kind(getattr(smp, factory)(encoder, encoder_weights=None, **asked))
+            for words, (factory, encoder, asked) in RELATIVES.items()
+        }
+        write("smp_relatives/keys", relatives)
 
 
 if __name__ == "__main__":
