@@ -60,7 +60,10 @@ USAGE = [
     (["onnx", "CKPT", "--size", "99999"], "got '99999', expected N or HxW"),
     (["onnx", "CKPT", "--mean", "1,2"], "got '1,2', expected one number or three"),
     (["onnx", "CKPT", "--std", "nan"], "got 'nan', expected one number or three"),
-    (["tflite", "CKPT", "--precision", "float99"], "got 'float99', expected some of float32, float16, dynamic, int8, int16x8"),
+    (
+        ["tflite", "CKPT", "--precision", "float99"],
+        "got 'float99', expected some of float32, float16, dynamic, int8, int16x8",
+    ),
     (
         ["onnx", "CKPT", "--preprocess", "unit", "--mean", "0.5", "--std", "0.5"],
         "--preprocess unit and --mean/--std excl",

@@ -3,108 +3,82 @@
 from __future__ import annotations
 
 import json
-import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from tests.exporter.golden.lively_weights import lively_state_dict, picture, positions
-from torch import Tensor
+from tests.exporter.golden.agreement import (
+    TOLERANCE,
+    assert_agrees,
+    cases,
+    lively_tensors,
+    read,
+    recognise_like,
+    run,
+    shapes_of_module,
+    spread_of_difference,
+    zeros,
+)
+from tests.exporter.golden.lively_weights import fingerprint, picture
+from torch import nn
 from torch.nn import functional as F
 
 from segexport.networks import Network
-from segexport.networks.deeplabv3 import (
-    MOBILENET_AUX_CHANNELS,
-    DeepLabV3,
-    ImagePooling,
-    make_aux_classifier,
-    make_classifier,
-)
-from segexport.networks.mobilenetv3 import DilatedMobileNetV3, squeezed_channels
+from segexport.networks.aspp import ImagePooling
+from segexport.networks.deeplabv3 import make_deeplabv3
+from segexport.networks.mobilenetv3 import squeezed_channels
 from segexport.networks.recognise import recognise
-from segexport.networks.resnet import DEPTHS, DilatedResNet
+from segexport.networks.torchvision_layout import Head
 
-GOLDEN = Path(__file__).parent / "golden"
 SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints"
 NAMES = {
     "deeplabv3_resnet50": "ResNet-50",
     "deeplabv3_resnet101": "ResNet-101",
     "deeplabv3_mobilenet_v3_large": "MobileNetV3-Large",
 }
-# float32 sums of up to 18,432 products in another order, through 101 layers: 2e-6 of the output's spread was seen;
-# a rate that is off by one moves it by 1e-2 and more (tested below)
-TOLERANCE = 1e-4
-CASES = [
-    pytest.param(path, marks=[pytest.mark.slow] if path.stem == "resnet101_aux_21" else [], id=path.stem)
-    for path in sorted(GOLDEN.glob("*.json"))
-]
+CASES = cases("deeplabv3")
 
 
-def meta_shapes(golden: dict) -> dict[str, tuple[int, ...]]:
-    """Keys and shapes of our module in the golden file's variant."""
-    backbone = NAMES[golden["factory"]]
-    mobile = backbone not in DEPTHS
-    aux_channels = MOBILENET_AUX_CHANNELS if mobile else 1024
+def meta_module(golden: Mapping[str, Any]) -> nn.Module:
+    """Our module in the golden file's variant, without values."""
+    classes = golden["classes"]
+    head = Head(classes=classes, appended=golden["appended"], aux_classes=classes if golden["aux"] else None)
     with torch.device("meta"):
-        module = DeepLabV3(
-            DilatedMobileNetV3() if mobile else DilatedResNet(DEPTHS[backbone]),
-            make_classifier(960 if mobile else 2048, golden["classes"], appended=golden["appended"]),
-            make_aux_classifier(aux_channels, golden["classes"]) if golden["aux"] else None,
-        )
-    return {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+        return make_deeplabv3(NAMES[golden["factory"]], head)
 
 
-def fingerprint(shapes: dict[str, tuple[int, ...]]) -> int:
-    return zlib.crc32("\n".join(sorted(f"{key} {shape}" for key, shape in shapes.items())).encode())
-
-
-def lively_tensors(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    return {key: torch.from_numpy(array) for key, array in lively_state_dict(shapes).items()}
-
-
-def spread_of_difference(out: Tensor, golden: dict, name: str) -> float:
-    """The largest difference from torchvision's samples, in standard deviations of its output."""
-    samples = out.flatten()[torch.from_numpy(positions(name, out.numel()))].numpy()
-    return float(np.abs(samples - np.asarray(golden["samples"])).max() / golden["std"])
+def mobile(classes: int = 2, *, aux: bool = False, appended: int | None = None) -> nn.Module:
+    return meta_module(
+        {"factory": "deeplabv3_mobilenet_v3_large", "aux": aux, "classes": classes, "appended": appended}
+    )
 
 
 def small_mobile(classes: int = 2) -> Network:
-    golden = {"factory": "deeplabv3_mobilenet_v3_large", "aux": False, "classes": classes, "appended": None}
-    return recognise(lively_tensors(meta_shapes(golden)))
+    return recognise(lively_tensors(shapes_of_module(mobile(classes))))
 
 
 def test_there_are_golden_files_for_every_backbone() -> None:
-    assert {json.loads(path.read_text())["factory"] for path in GOLDEN.glob("*.json")} == set(NAMES)
+    assert {read(path)["factory"] for path in CASES} == set(NAMES)
 
 
 @pytest.mark.parametrize("path", CASES)
-def test_same_keys_and_numbers_as_torchvision(path: Path) -> None:
-    golden = json.loads(path.read_text())
-    shapes = meta_shapes(golden)
-    assert (len(shapes), fingerprint(shapes)) == (golden["keys"], golden["fingerprint"])
-    network = recognise(lively_tensors(shapes))
+def test_same_keys_and_numbers_as_torchvision(path: str) -> None:
+    golden = read(path)
+    network = recognise_like(golden, meta_module(golden))
     assert network.name == "deeplabv3_torchvision"
     assert network.variant.startswith(NAMES[golden["factory"]])
-    assert network.parameters == golden["parameters"]
-    assert network.out_channels == golden["output_shape"][1]
-    with torch.no_grad():
-        out = network.module(torch.from_numpy(picture(*golden["input_size"])))
-    assert list(out.shape) == golden["output_shape"]
-    assert spread_of_difference(out, golden, path.stem) <= TOLERANCE
-    assert out.double().mean().item() == pytest.approx(golden["mean"], abs=TOLERANCE * golden["std"])
-    assert out.double().std().item() == pytest.approx(golden["std"], rel=TOLERANCE)
+    assert_agrees(network, golden)
 
 
 @pytest.mark.parametrize("changed", ["classifier.0.convs.1.0", "classifier.0.convs.2.0", "classifier.0.convs.3.0"])
 def test_the_golden_numbers_notice_a_rate_that_is_off_by_one(changed: str) -> None:
-    golden = json.loads((GOLDEN / "mobilenetv3_1.json").read_text())
-    module = recognise(lively_tensors(meta_shapes(golden))).module
+    golden = read("deeplabv3/mobilenetv3_1")
+    module = recognise_like(golden, meta_module(golden)).module
     convolution = module.get_submodule(changed)
     convolution.dilation = convolution.padding = (convolution.dilation[0] - 1,) * 2
-    with torch.no_grad():
-        out = module(torch.from_numpy(picture(*golden["input_size"])))
-    assert spread_of_difference(out, golden, "mobilenetv3_1") > 100 * TOLERANCE
+    assert spread_of_difference(run(module, golden), golden) > 100 * TOLERANCE
 
 
 def test_the_seed_checkpoint_has_the_keys_of_torchvision() -> None:
@@ -112,16 +86,14 @@ def test_the_seed_checkpoint_has_the_keys_of_torchvision() -> None:
     if not path.is_file():
         pytest.skip("the seed checkpoints' key lists are not beside this checkout")
     seed = {key: tuple(shape) for key, shape in json.loads(path.read_text()).items()}
-    golden = json.loads((GOLDEN / "resnet50_aux_21_appended_1.json").read_text())
-    assert fingerprint(seed) == golden["fingerprint"]
+    assert fingerprint(seed) == read("deeplabv3/resnet50_aux_21_appended_1")["fingerprint"]
 
 
 @pytest.mark.parametrize(
     ("classes", "appended", "person"), [(1, None, 0), (2, None, 1), (21, None, 15), (21, 1, 0), (5, None, None)]
 )
 def test_head_decides_channels_and_person(classes: int, appended: int | None, person: int | None) -> None:
-    golden = {"factory": "deeplabv3_mobilenet_v3_large", "aux": True, "classes": classes, "appended": appended}
-    network = recognise({key: torch.zeros(shape) for key, shape in meta_shapes(golden).items()})
+    network = recognise(zeros(shapes_of_module(mobile(classes, aux=True, appended=appended))))
     assert network.out_channels == (appended or classes)
     assert network.person_channel == person
     assert "auxiliary head" in network.variant
@@ -130,8 +102,7 @@ def test_head_decides_channels_and_person(classes: int, appended: int | None, pe
 
 
 def test_last_layer_may_come_without_bias() -> None:
-    golden = {"factory": "deeplabv3_mobilenet_v3_large", "aux": False, "classes": 2, "appended": None}
-    state_dict = lively_tensors(meta_shapes(golden))
+    state_dict = lively_tensors(shapes_of_module(mobile(2)))
     del state_dict["classifier.4.bias"]
     assert recognise(state_dict).out_channels == 2
 

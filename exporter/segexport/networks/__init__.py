@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from segexport.networks.deeplabv3 import plan_deeplabv3
 from segexport.networks.deeplabv3_custom import plan_deeplabv3_custom
+from segexport.networks.fcn import plan_fcn
+from segexport.networks.lraspp import plan_lraspp
 from segexport.networks.network import Architecture, Network
 from segexport.networks.segnet import plan_segnet
 from segexport.networks.segresnet import plan_segresnet
+from segexport.networks.smp_deeplabv3plus import plan_smp_deeplabv3plus
+from segexport.networks.smp_relatives import explain_smp
+from segexport.networks.smp_unet import plan_smp_unet
 from segexport.networks.unet import plan_unet
 
 __all__ = ["ARCHITECTURES", "Architecture", "Network"]
@@ -36,5 +41,27 @@ ARCHITECTURES: dict[str, Architecture] = {
         name="segresnet",
         summary="SegNet on ResNet-50 or deeper, with a mirrored decoder",
         plan=plan_segresnet,
+    ),
+    "fcn_torchvision": Architecture(
+        name="fcn_torchvision",
+        summary="torchvision's FCN: ResNet-50 or ResNet-101",
+        plan=plan_fcn,
+    ),
+    "lraspp_torchvision": Architecture(
+        name="lraspp_torchvision",
+        summary="torchvision's LR-ASPP: MobileNetV3-Large",
+        plan=plan_lraspp,
+    ),
+    "smp_unet": Architecture(
+        name="smp_unet",
+        summary="segmentation_models_pytorch's Unet: ResNet-18 to 152 or MobileNetV2",
+        plan=plan_smp_unet,
+        explain=explain_smp,
+    ),
+    "smp_deeplabv3plus": Architecture(
+        name="smp_deeplabv3plus",
+        summary="segmentation_models_pytorch's DeepLabV3Plus: ResNet-18 to 152 or MobileNetV2",
+        plan=plan_smp_deeplabv3plus,
+        explain=explain_smp,
     ),
 }

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segexport.networks.conv_norm import conv_norm
+
 BATCH_NORM_EPS = 0.001  # not PyTorch's 1e-5
 STEM_CHANNELS = 16
 LAST_CHANNELS = 960
@@ -48,23 +50,8 @@ TABLE = (
 )
 
 
-def conv_norm(
-    in_channels: int,
-    out_channels: int,
-    kernel: int,
-    activation: nn.Module | None,
-    *,
-    stride: int = 1,
-    dilation: int = 1,
-    groups: int = 1,
-) -> nn.Sequential:
-    """A convolution that pads to keep its map's size (before the stride), batch norm, activation."""
-    padding = (kernel - 1) // 2 * dilation
-    convolution = nn.Conv2d(
-        in_channels, out_channels, kernel, stride, padding=padding, dilation=dilation, groups=groups, bias=False
-    )
-    layers = [convolution, nn.BatchNorm2d(out_channels, eps=BATCH_NORM_EPS)]
-    return nn.Sequential(*layers) if activation is None else nn.Sequential(*layers, activation)
+LOW_BLOCK = 4  # the first block at an eighth of the picture: auxiliary heads and LR-ASPP read its map
+LOW_CHANNELS = TABLE[LOW_BLOCK - 1].out
 
 
 def squeezed_channels(expanded: int) -> int:
@@ -96,7 +83,7 @@ class InvertedResidual(nn.Module):
         stride = row.stride if row.dilation == 1 else 1
         layers: list[nn.Module] = []
         if row.expanded != in_channels:
-            layers.append(conv_norm(in_channels, row.expanded, 1, activation()))
+            layers.append(conv_norm(in_channels, row.expanded, 1, activation(), eps=BATCH_NORM_EPS))
         depthwise = conv_norm(
             row.expanded,
             row.expanded,
@@ -105,11 +92,12 @@ class InvertedResidual(nn.Module):
             stride=stride,
             dilation=row.dilation,
             groups=row.expanded,
+            eps=BATCH_NORM_EPS,
         )
         layers.append(depthwise)
         if row.squeeze:
             layers.append(SqueezeExcite(row.expanded))
-        layers.append(conv_norm(row.expanded, row.out, 1, None))
+        layers.append(conv_norm(row.expanded, row.out, 1, None, eps=BATCH_NORM_EPS))
         self.block = nn.Sequential(*layers)
         self.residual = row.stride == 1 and in_channels == row.out
 
@@ -124,7 +112,7 @@ class DilatedMobileNetV3(nn.Sequential):
     def __init__(self) -> None:
         widths = [STEM_CHANNELS, *(row.out for row in TABLE)]
         super().__init__(
-            conv_norm(3, STEM_CHANNELS, 3, nn.Hardswish(), stride=2),
+            conv_norm(3, STEM_CHANNELS, 3, nn.Hardswish(), stride=2, eps=BATCH_NORM_EPS),
             *(InvertedResidual(width, row) for width, row in zip(widths, TABLE, strict=False)),
-            conv_norm(widths[-1], LAST_CHANNELS, 1, nn.Hardswish()),
+            conv_norm(widths[-1], LAST_CHANNELS, 1, nn.Hardswish(), eps=BATCH_NORM_EPS),
         )

@@ -68,7 +68,11 @@ class Plan:
     reasons: tuple[str, ...]
     notes: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
-    """Children that are in the checkpoint and that the mask does not need."""
+    """Modules, by their paths, that are in the checkpoint and that the mask does not need."""
+
+
+def no_explanation(_: Shapes) -> None:
+    """Nothing is known about relatives of this family."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,8 @@ class Architecture:
     name: str
     summary: str
     plan: Callable[[Shapes], Plan]
+    explain: Callable[[Shapes], str | None] = no_explanation
+    """Where the shapes are a relative that is not known: which one, in a phrase; only asked when the plan misfits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,3 +116,8 @@ def vote(shapes: Shapes, default: int, *witnesses: tuple[str, int]) -> int:
     seen = [shapes[key][axis] for key, axis in witnesses if len(shapes.get(key, ())) > axis]
     sane = [channels for channels in seen if 1 <= channels <= LARGEST_WIDTH]
     return mode(sane) if sane else default
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 channel`, `2 channels`."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

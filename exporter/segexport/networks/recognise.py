@@ -42,8 +42,9 @@ def build(
     tensors = len(shapes_of(state_dict))
     parameters = sum(parameter.numel() for parameter in plan.module.parameters())
     notes = load(plan.module, state_dict)
-    for name in plan.dropped:
-        setattr(plan.module, name, None)
+    for path in plan.dropped:
+        parent, _, child = path.rpartition(".")
+        setattr(plan.module.get_submodule(parent), child, None)
     return Network(
         name=architecture.name,
         module=plan.module,
@@ -85,8 +86,11 @@ def refuse_misfit(
     root = classes.get("", next(iter(classes.values()))) if classes else ""
     saved = f"; the file names its class {shown(root)}" if root else ""
     what = f"{architecture.name} ({plan.variant})"
+    relative = architecture.explain(got)
     if named:
-        begin = f"--arch {what} does not fit"
+        begin = f"--arch {what} does not fit" + (f" ({relative})" if relative else "")
+    elif relative:
+        begin = f"{relative}; nearest is {what} with {common:.0%} of the keys, where these differ"
     elif common >= NEAR:
         begin = f"nearest to {what}, but it does not fit"
     else:

@@ -1,4 +1,4 @@
-"""The bottleneck ResNet as a backbone, with strides replaced by dilation where asked.
+"""ResNet's blocks and layers, and the bottleneck ResNet as a backbone, with strides replaced by dilation where asked.
 
 He, Zhang, Ren & Sun 2015, with the stride in the 3x3 convolution; dilation as in Chen et al. 2017 (DeepLabV3). Keys as
 torchvision names them: `conv1`, `bn1`, `layerL.B.{conv1,bn1,conv2,bn2,conv3,bn3,downsample.0,downsample.1}`.
@@ -7,31 +7,48 @@ torchvision names them: `conv1`, `bn1`, `layerL.B.{conv1,bn1,conv2,bn2,conv3,bn3
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-EXPANSION = 4
 DEPTHS = {"ResNet-50": (3, 4, 6, 3), "ResNet-101": (3, 4, 23, 3)}
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3, both dilated, the first one with the stride, plus the input."""
+
+    expansion = 1
+
+    def __init__(self, in_channels: int, width: int, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, width, 3, stride, padding=dilation, dilation=dilation, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.downsample = make_downsample(in_channels, width, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(out)) + shortcut)
 
 
 class Bottleneck(nn.Module):
     """1x1, 3x3 (stride and dilation here), 1x1 to four times the width, plus the input."""
 
+    expansion = 4
+
     def __init__(self, in_channels: int, width: int, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
-        out_channels = EXPANSION * width
+        out_channels = self.expansion * width
         self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, stride, padding=dilation, dilation=dilation, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
-        self.downsample: nn.Module | None = None
-        if stride != 1 or in_channels != out_channels:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
-            )
+        self.downsample = make_downsample(in_channels, out_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -40,12 +57,29 @@ class Bottleneck(nn.Module):
         return F.relu(self.bn3(self.conv3(out)) + shortcut)
 
 
+Block: TypeAlias = type[BasicBlock] | type[Bottleneck]
+
+
+def make_downsample(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
+    """What the input passes where the block changes its shape."""
+    if stride == 1 and in_channels == out_channels:
+        return None
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))
+
+
 def make_layer(
-    in_channels: int, width: int, blocks: int, *, stride: int = 1, first_dilation: int = 1, dilation: int = 1
+    in_channels: int,
+    width: int,
+    blocks: int,
+    *,
+    stride: int = 1,
+    first_dilation: int = 1,
+    dilation: int = 1,
+    block: Block = Bottleneck,
 ) -> nn.Sequential:
-    """`blocks` bottlenecks; the first one has the stride and keeps the dilation of the layer before."""
-    first = Bottleneck(in_channels, width, stride, first_dilation)
-    rest = (Bottleneck(EXPANSION * width, width, dilation=dilation) for _ in range(blocks - 1))
+    """`blocks` of them; the first one has the stride and keeps the dilation of the layer before."""
+    first = block(in_channels, width, stride, first_dilation)
+    rest = (block(block.expansion * width, width, dilation=dilation) for _ in range(blocks - 1))
     return nn.Sequential(first, *rest)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segexport.networks.network import Plan, Shapes, Sizes, vote
-from segexport.networks.resnet import DEPTHS, EXPANSION, Bottleneck, make_layer
+from segexport.networks.resnet import DEPTHS, Bottleneck, make_layer
 
 MULTIPLE = 32
 MOST_BLOCKS = 64
@@ -98,17 +98,17 @@ def _make_encoder(widths: SegResNetWidths) -> nn.Sequential:
     layers, below = [], widths.stem
     for index, (width, blocks) in enumerate(zip(widths.layers, widths.encoder, strict=True)):
         layers.append(make_layer(below, width, blocks, stride=1 if index == 0 else 2))
-        below = EXPANSION * width
+        below = Bottleneck.expansion * width
     return nn.Sequential(*layers)
 
 
 def _make_decoder(widths: SegResNetWidths) -> nn.Sequential:
     downwards = widths.layers[::-1]
-    targets = (*(EXPANSION * width for width in downwards[1:]), widths.stem)
+    targets = (*(Bottleneck.expansion * width for width in downwards[1:]), widths.stem)
     layers = []
     for index, (width, out_channels, blocks) in enumerate(zip(downwards, targets, widths.decoder, strict=True)):
-        plain = [Bottleneck(EXPANSION * width, width) for _ in range(blocks - 1)]
-        up = UpBottleneck(EXPANSION * width, width, out_channels, double=index < len(downwards) - 1)
+        plain = [Bottleneck(Bottleneck.expansion * width, width) for _ in range(blocks - 1)]
+        up = UpBottleneck(Bottleneck.expansion * width, width, out_channels, double=index < len(downwards) - 1)
         layers.append(nn.Sequential(*plain, up))
     return nn.Sequential(*layers)
 

@@ -52,3 +52,9 @@ def picture(height: int, width: int) -> npt.NDArray[np.float32]:
 def positions(name: str, size: int, count: int = 64) -> npt.NDArray[np.int64]:
     """`(count,)` int64: places in a flattened output of `size` numbers."""
     return np.random.RandomState(zlib.crc32(name.encode())).randint(0, size, count).astype(np.int64)
+
+
+def fingerprint(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """One number for all keys and shapes, in any order."""
+    lines = sorted(f"{key} {tuple(shape)}" for key, shape in shapes.items())
+    return zlib.crc32("\n".join(lines).encode())
