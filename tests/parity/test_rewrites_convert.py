@@ -25,7 +25,7 @@ SIZES = [(24, 24, 24), (12, 24, 24), (5, 20, 28)]  # channels, height, width
 
 
 class Rewritten(nn.Module):
-    """One of everything that is rewritten. Weights are eighths: their sums are exact in any order, and ties are many."""
+    """One of everything that is rewritten. Weights are eighths, so that sums are exact in any order, and ties are many."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
