@@ -30,7 +30,7 @@ from segbench.frames import Frame, drawn_frame
 from segbench.machine import describe_machine
 from segbench.stopwatch import check_mask
 from segexport.convert.onnx_export import write_onnx
-from segexport.convert.tflite_export import write_float_tflite
+from segexport.convert.tflite_export import write_float32
 from segexport.deploy import Deployable, PersonProbability
 from segexport.networks.unet import UNet
 from segexport.presets import PREPROCESSING
@@ -95,7 +95,7 @@ def time_ours(onnx: Path, folder: Path) -> float:
     """Seconds of the exporter's own step, its child process included."""
     folder.mkdir()
     start = time.perf_counter()
-    write_float_tflite(onnx, {"float32": folder / "ours.tflite"}, folder, limit_s=LIMIT_S, progress=lambda _: None)
+    write_float32(onnx, folder / "ours.tflite", folder, limit_s=LIMIT_S, progress=lambda _: None)
     return time.perf_counter() - start
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
+from segexport.calibration import MOST
 from segexport.console import Console, print_file_table, print_inspection, print_self_test
 from segexport.errors import InaccurateError, MissingExtraError, SegExportError
 from segexport.options import Options, choose_precisions, default_output, parse_size, parse_triple
@@ -106,7 +107,7 @@ def _export_options(command: F) -> F:
                 help="Pictures of people: half calibrates int8, half is compared.",
             ),
             click.option(
-                "--pictures", type=click.IntRange(min=2), default=100, help="Take at most so many.", show_default=True
+                "--pictures", type=click.IntRange(min=2), default=MOST, help="Take at most so many.", show_default=True
             ),
             click.option(
                 "--golden",

@@ -20,9 +20,10 @@ LEAST_PICTURES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What a file gave: probabilities `(N, h, w) float32, 0–1` of the first N pictures, and the time of each invoke."""
+    """What a file gave: probabilities `(N, h, w) float32, 0–1`, of which pictures, and the time of each invoke."""
 
     masks: npt.NDArray[np.float32]
+    places: tuple[int, ...]
     invoke_ms: tuple[float, ...]
 
 
@@ -56,30 +57,35 @@ def run_file(
     say: Callable[[str], None],
     *,
     limit_s: float | None = None,
+    places: Sequence[int] | None = None,
 ) -> Ran:
-    """Run the file on `frames` `(H, W, 3) uint8, BGR`; after `limit_s` seconds and three pictures it ends early."""
+    """Run the file on `frames` `(H, W, 3) uint8, BGR`, or on those at `places`, in that order.
+
+    After `limit_s` seconds and three pictures it ends early.
+    """
+    chosen = range(len(frames)) if places is None else places
     masks: list[npt.NDArray[np.float32]] = []
     times: list[float] = []
     begun = time.monotonic()
-    for index, frame in enumerate(frames):
+    for index, place in enumerate(chosen):
         if limit_s is not None and index >= LEAST_PICTURES and time.monotonic() - begun > limit_s:
             break
-        say(f"{segmenter.path.name} {index + 1}/{len(frames)}")
-        tensor = segmenter.preprocess(frame)
+        say(f"{segmenter.path.name} {index + 1}/{len(chosen)}")
+        tensor = segmenter.preprocess(frames[place])
         started = time.perf_counter()
         output = segmenter.invoke(tensor)
         times.append(1000 * (time.perf_counter() - started))
         masks.append(segmenter.probability(output))
-    return Ran(masks=np.stack(masks), invoke_ms=tuple(times))
+    return Ran(masks=np.stack(masks), places=tuple(chosen[: len(masks)]), invoke_ms=tuple(times))
 
 
 def compare(ran: Ran, reference: Reference) -> Comparison:
     """The file's masks against PyTorch's of the same pictures."""
-    rows = [agreement(mask, found) for mask, found in zip(reference.masks, ran.masks, strict=False)]
+    rows = [agreement(reference.masks[place], found) for place, found in zip(ran.places, ran.masks, strict=True)]
     ious = tuple(row.mask_iou for row in rows)
     return Comparison(
         agreement=summed_up(rows),
         ious=ious,
-        worst=reference.names[int(np.argmin(ious))],
+        worst=reference.names[ran.places[int(np.argmin(ious))]],
         invoke_p50_ms=float(np.median(ran.invoke_ms)),
     )

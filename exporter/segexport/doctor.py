@@ -51,7 +51,7 @@ class PictureFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stability:
-    """Two int8 files, each calibrated with one half of the pictures: their masks against each other and against float32."""
+    """Two int8 files, each calibrated with one half of the pictures: their masks against each other and against PyTorch's."""
 
     iou_between: float
     iou_first: float
@@ -70,7 +70,7 @@ class Stability:
         )
         return (
             f"calibrated with either half, the masks have IoU {self.iou_between:.4f} with each other and lose "
-            f"{100 * (1 - self.iou_first):.2f} and {100 * (1 - self.iou_second):.2f} points against float32: {verdict}"
+            f"{100 * (1 - self.iou_first):.2f} and {100 * (1 - self.iou_second):.2f} points against PyTorch: {verdict}"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segexport.calibration import DRAWN
 from segexport.pictures import Picture, draw_pictures
 from segexport.reference import THRESHOLD, Reference
 from segruntime import Contract, Segmenter, load
@@ -25,7 +24,8 @@ AskPytorch = Callable[[Sequence[Picture]], Masks]
 
 COUNT = 3
 SIDES = range(112, 63, -8)  # of the long side, in pixels: below 64 a network may no longer find the person
-_SHORTLIST = 8
+_DRAWN = 6
+_SHORTLIST = 5
 _NARROW = 0.75
 _ROOM = (
     0.9  # a file's own masks may pack worse than PyTorch's; stamp_golden leaves a picture out where it is not enough
@@ -56,7 +56,7 @@ def choose_golden(reference: Reference, ask: AskPytorch, *, drawn: bool, count: 
         drawn: take pictures that segexport draws, whatever was measured: nobody's face ends up in a file that is shipped.
     """
     height, width = reference.frames.shape[1:3]
-    frames: Sequence[Picture] = draw_pictures(DRAWN) if drawn else list(reference.frames)
+    frames: Sequence[Picture] = draw_pictures(_DRAWN) if drawn else list(reference.frames)
     masks = ask(frames) if drawn else reference.masks
     chosen = _most_telling(frames, masks, ask, count)
     small = _small_enough([frames[k] for k in chosen], masks[chosen], (height, width))

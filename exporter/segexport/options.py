@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from segexport.calibration import MOST
 from segexport.errors import CalibrationError
 from segexport.precisions import PRECISIONS
 
@@ -28,7 +29,7 @@ class Options:
     person: int | None = None
     head: str = "auto"
     calibration: Path | None = None
-    pictures: int = 100
+    pictures: int = MOST
     masks: Path | None = None
     max_iou_drop: float | None = None
     recipe: Path | None = None

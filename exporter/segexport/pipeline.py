@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from segexport.calibration import PictureSet, calibration_tensor, collect_pictur
 from segexport.compare import Comparison, Ran, compare, run_file
 from segexport.console import Console
 from segexport.convert.quantize import Quantizer
-from segexport.convert.tflite_export import start_float_tflite
+from segexport.convert.tflite_export import start_float32
 from segexport.digest import file_sha256
 from segexport.flips import Flips
 from segexport.golden import GoldenChoice, choose_golden, stamp_golden
@@ -30,7 +30,7 @@ from segexport.quantized import Bench, Quantized, write_quantized
 from segexport.recipe import FILE_NAME as RECIPE
 from segexport.recipe import Recipe, load_recipe, save_recipe
 from segexport.reference import FILE_NAME as REFERENCE
-from segexport.reference import Reference
+from segexport.reference import KEPT, Reference
 from segexport.report import FILE_NAME as REPORT
 from segexport.report import FileRow, write_report
 from segexport.stamping import open_new, stamp_file, tool_versions
@@ -95,8 +95,8 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
 
 def _make(work: _Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
     """Convert, quantize, compare, and tell."""
-    console, pictures = work.console, work.pictures
-    for warning in (*work.subject.warnings, *pictures.warnings):
+    console = work.console
+    for warning in (*work.subject.warnings, *work.pictures.warnings):
         console.warn(warning)
     truth = _truth(work)
     with console.step("ONNX"):
@@ -105,24 +105,35 @@ def _make(work: _Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
     for doubt in reference.doubts():
         console.warn(doubt)
     ran: dict[str, Ran] = {}
-    quantized = Quantized()
-    if work.options.precisions:
+    if work.options.max_iou_drop is not None:
         with console.step("float32 TFLite on the pictures"):
             ran["float32"] = run_file(open_new(_float32(work)), reference.frames, console.say, limit_s=SLOW_S)
-        quantized = _quantize(work, reference, ran["float32"], truth)
+    quantized = _quantize(work, reference, ran.get("float32"), truth)
     golden = _golden(work, reference)
-    rows, comparisons = [], {}
     with console.step(f"comparison with {reference.who}"):
-        for kind, path in work.paths.items():
-            if kind not in ran:
-                ran[kind] = run_file(open_new(path), reference.frames, console.say, limit_s=SLOW_S)
-            comparisons[kind] = compare(ran[kind], reference)
-            flips = _flips(work, written, kind, comparisons[kind], reference)
-            rows.append(_prove(work, kind, comparisons[kind], flips, reference, quantized, golden))
+        order = _run_all(work, reference, ran)
+        rows = [_prove(work, kind, ran[kind], written, reference, quantized, golden) for kind in work.paths]
     body = _body(work, reference, rows, quantized, written)
     body["elapsed_s"] = round(time.monotonic() - started, 2)
-    _report(work, body, rows, ran, reference, _worst_first(comparisons))
+    _report(work, body, rows, ran, reference.in_order(order).kept(), order)
     return body, rows
+
+
+def _run_all(work: _Work, reference: Reference, ran: dict[str, Ran]) -> list[int]:
+    """Run what was not run yet; gives the pictures in the order in which people should look at them.
+
+    Quantized files see every picture. The others differ from PyTorch by rounding only, and see the sixteen on which the
+    least exact quantized file came off worst: those are the ones that the export keeps.
+    """
+    exact = [kind for kind in work.paths if work.kinds[kind].exact]
+    for kind in [kind for kind in work.paths if kind not in ran and kind not in exact]:
+        segmenter = open_new(work.paths[kind])
+        ran[kind] = run_file(segmenter, reference.frames, work.console.say, limit_s=SLOW_S)
+    order = _worst_first([compare(one, reference) for one in ran.values()], len(reference.names))
+    for kind in [kind for kind in exact if kind not in ran]:
+        segmenter = open_new(work.paths[kind])
+        ran[kind] = run_file(segmenter, reference.frames, work.console.say, limit_s=SLOW_S, places=order[:KEPT])
+    return order
 
 
 def _report(
@@ -130,21 +141,18 @@ def _report(
     body: dict[str, Any],
     rows: list[FileRow],
     ran: Mapping[str, Ran],
-    reference: Reference,
+    stored: Reference,
     order: list[int],
 ) -> None:
     """The report for machines, the page for people, and what both can be made of again."""
-    stored = reference.in_order(order).kept()
     stored.save(work.folder / REFERENCE)
     write_report(work.folder / REPORT, body)
     if body["recipe"] is not None:
         save_recipe(work.folder / RECIPE, Recipe.from_json(body["recipe"]))
     known = {}
-    for row in (row for row in rows if row.kept):
-        masks = ran[row.precision].masks
-        known[row.precision] = run_of(
-            {place: masks[k] for place, k in enumerate(order[: len(stored.names)]) if k < len(masks)}, stored
-        )
+    for kind in (row.precision for row in rows if row.kept):
+        seen = dict(zip(ran[kind].places, ran[kind].masks, strict=True))
+        known[kind] = run_of({new: seen[k] for new, k in enumerate(order[:KEPT]) if k in seen}, stored)
     with work.console.step("report"):
         make_page(work.folder, work.console.say, known)
 
@@ -163,9 +171,9 @@ def _golden(work: _Work, reference: Reference) -> GoldenChoice | None:
 
 def _flips(work: _Work, written: Written, kind: str, comparison: Comparison, reference: Reference) -> Flips | None:
     """Argmax flips of a float file: always counted for float32, for the others where they are over their bound."""
-    bound = work.kinds[kind].bound.for_logits(reference.largest_logit)
-    exact = kind in ("onnx", "float32", "float16")
-    if written.audit is None or not exact or (kind != "float32" and bound.holds(comparison.agreement)):
+    precision = work.kinds[kind]
+    within = precision.bound.for_logits(reference.largest_logit).holds(comparison.agreement)
+    if written.audit is None or not precision.exact or (kind != "float32" and within):
         return None
     work.console.say(f"argmax flips of {kind}")
     flips = written.audit(work.paths[kind], reference.frames[:FLIP_PICTURES])
@@ -189,23 +197,22 @@ def _float32(work: _Work) -> Path:
 
 
 def _convert(work: _Work) -> Reference:
-    """float32 and float16 TFLite, while PyTorch computes its masks: the converter uses one core, PyTorch the others."""
+    """float32 TFLite, while PyTorch computes its masks: the converter uses one core, PyTorch the others."""
     pictures, console = work.pictures, work.console
     if not work.options.precisions:
         with console.step("PyTorch's masks"):
             return work.subject.ask(pictures.measure, pictures.measure_names, console.say)
-    floats = {"float32": _float32(work), **({"float16": work.paths["float16"]} if "float16" in work.paths else {})}
     with (
-        console.step("PyTorch's masks, TFLite " + " and ".join(floats)),
-        start_float_tflite(work.paths["onnx"], floats, work.playground, limit_s=work.options.timeout_s) as converter,
+        console.step("PyTorch's masks, TFLite float32"),
+        start_float32(work.paths["onnx"], _float32(work), work.playground, limit_s=work.options.timeout_s) as converter,
     ):
         reference = work.subject.ask(pictures.measure, pictures.measure_names, console.say)
         converter.result(console.say)
     return reference
 
 
-def _quantize(work: _Work, reference: Reference, float32: Ran, truth: list[Any] | None) -> Quantized:
-    files = {kind: path for kind, path in work.paths.items() if work.kinds[kind].quantized}
+def _quantize(work: _Work, reference: Reference, float32: Ran | None, truth: list[Any] | None) -> Quantized:
+    files = {kind: path for kind, path in work.paths.items() if work.kinds[kind].from_float32}
     if not files:
         return Quantized()
     quantizer = Quantizer(
@@ -215,6 +222,7 @@ def _quantize(work: _Work, reference: Reference, float32: Ran, truth: list[Any] 
         quantizer=quantizer,
         calibration=calibration_tensor(work.pictures.calibrate, *work.subject.size),
         frames=list(reference.frames),
+        reference=reference.masks,
         float32=float32,
         truth=truth,
         console=work.console,
@@ -225,14 +233,16 @@ def _quantize(work: _Work, reference: Reference, float32: Ran, truth: list[Any] 
 def _prove(
     work: _Work,
     kind: str,
-    comparison: Comparison,
-    flips: Flips | None,
+    ran: Ran,
+    written: Written,
     reference: Reference,
     quantized: Quantized,
     golden: GoldenChoice | None,
 ) -> FileRow:
     """Stamp one file with its contract, and decide whether it stays."""
     path, precision, pictures = work.paths[kind], work.kinds[kind], work.pictures
+    comparison = compare(ran, reference)
+    flips = _flips(work, written, kind, comparison, reference)
     bound = precision.bound.for_logits(reference.largest_logit)
     within = bound.holds(comparison.agreement) or (flips is not None and _holds_apart(bound, comparison, flips))
     budget = quantized.budget if kind == "int8" else None
@@ -275,10 +285,10 @@ def _holds_apart(bound: Bound, comparison: Comparison, flips: Flips) -> bool:
     return flips.flipped > 0 and bound.holds(same)
 
 
-def _worst_first(comparisons: Mapping[str, Comparison]) -> list[int]:
-    """Pictures in the order in which people should look at them: the lowest IoU of the least exact file first."""
-    hardest = min(comparisons.values(), key=lambda comparison: comparison.agreement.mask_iou)
-    return [int(k) for k in np.argsort(hardest.ious, kind="stable")]
+def _worst_first(comparisons: Sequence[Comparison], count: int) -> list[int]:
+    """Pictures in the order of their IoU in the least exact file that saw them all; as they are where none did."""
+    whole = [one.ious for one in comparisons if one.pictures == count]
+    return [int(k) for k in np.argsort(min(whole, key=np.mean), kind="stable")] if whole else list(range(count))
 
 
 def _body(

@@ -56,27 +56,36 @@ class Precision:
     summary: str
     calibrated: bool = False
     """Whether its ranges come from calibration pictures."""
-    quantized: bool = False
-    """Whether ai-edge-quantizer makes it out of the float32 file."""
+    from_float32: bool = False
+    """Whether it is made out of the float32 file."""
+    exact: bool = False
+    """Whether only rounding and half-precision weights part it from PyTorch, so that a few pictures tell all."""
     default: bool = True
 
 
-ONNX = Precision(suffix=".onnx", bound=Bound(max_difference=1e-4), summary="float32 for onnxruntime")
+ONNX = Precision(suffix=".onnx", bound=Bound(max_difference=1e-4), summary="float32 for onnxruntime", exact=True)
 SLOW_S = 60.0
 """A file that needs longer than this for all pictures is compared on fewer, three at least; the report says on how many."""
 
 PRECISIONS: dict[str, Precision] = {
     "float32": Precision(
-        suffix="_float32.tflite", bound=Bound(max_difference=1e-3), summary="the network as it is, for TFLite"
+        suffix="_float32.tflite",
+        bound=Bound(max_difference=1e-3),
+        summary="the network as it is, for TFLite",
+        exact=True,
     ),
     "float16": Precision(
-        suffix="_float16.tflite", bound=Bound(max_difference=1e-2), summary="half the size, float speed, GPUs like it"
+        suffix="_float16.tflite",
+        bound=Bound(max_difference=1e-2),
+        summary="half the size, float speed, GPUs like it",
+        exact=True,
+        from_float32=True,
     ),
     "dynamic": Precision(
         suffix="_dynamic.tflite",
         bound=Bound(mask_iou=0.95),
         summary="int8 weights, float activations; needs no pictures",
-        quantized=True,
+        from_float32=True,
         default=False,
     ),
     "int8": Precision(
@@ -84,14 +93,14 @@ PRECISIONS: dict[str, Precision] = {
         bound=Bound(mask_iou=0.95),
         summary="int8 throughout: smallest and fastest",
         calibrated=True,
-        quantized=True,
+        from_float32=True,
     ),
     "int16x8": Precision(
         suffix="_int16x8.tflite",
         bound=Bound(mask_iou=0.95),
         summary="int16 activations, int8 weights: exact, small, and slow on CPUs",
         calibrated=True,
-        quantized=True,
+        from_float32=True,
         default=False,
     ),
 }

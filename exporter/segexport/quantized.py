@@ -1,4 +1,4 @@
-"""The quantized files of an export: ranges from the calibration pictures, then one file for each precision."""
+"""The files that are made out of the float32 file: float16, and the quantized ones with ranges from pictures."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from segexport.budget.noise import OperatorNoise, operator_noise
 from segexport.budget.search import MOST_STEPS, Step
 from segexport.compare import Ran, run_file
 from segexport.console import Console
+from segexport.convert.float16 import write_float16
 from segexport.convert.quantize import Quantizer
 from segexport.doctor import Stability
 from segexport.ranges import LOGIT_LIMIT, Ranges, halves
@@ -41,14 +42,16 @@ class Quantized:
 class Bench:
     """What the files are made from and tried on.
 
-    `calibration` `(N, H, W, 3) float32, RGB, 0–1`; `frames` `(H, W, 3) uint8, BGR` are other pictures, `float32` is what the
-    float32 file gave on them, `truth` their hand-made masks `(h, w) bool`.
+    `calibration` `(N, H, W, 3) float32, RGB, 0–1`; `frames` `(H, W, 3) uint8, BGR` are other pictures, `reference` PyTorch's
+    masks of them `(N, h, w) float32, 0–1`. For an accuracy budget, `float32` is what the float32 file gave on them, and
+    `truth` their hand-made masks `(h, w) bool`.
     """
 
     quantizer: Quantizer
     calibration: npt.NDArray[np.float32]
     frames: Sequence[npt.NDArray[np.uint8]]
-    float32: Ran
+    reference: npt.NDArray[np.float32]
+    float32: Ran | None
     truth: Sequence[Mask] | None
     console: Console
 
@@ -56,7 +59,7 @@ class Bench:
 def write_quantized(
     bench: Bench, files: Mapping[str, Path], *, max_iou_drop: float | None, recipe: Recipe | None
 ) -> Quantized:
-    """Write each of `files` (`{"dynamic": path, "int8": path, "int16x8": path}`, any of them).
+    """Write each of `files` (`{"float16": path, "dynamic": path, "int8": path, "int16x8": path}`, any of them).
 
     Raises:
         RecipeError: the recipe names layers that the float32 file does not have.
@@ -66,6 +69,9 @@ def write_quantized(
     operators = read_operators(bench.quantizer.float32)
     if recipe is not None:
         check_layers(recipe, {operator.name for operator in operators})
+    if "float16" in files:
+        with bench.console.step("TFLite float16"):
+            write_float16(bench.quantizer.float32, files["float16"])
     if "dynamic" in files:
         with bench.console.step("TFLite dynamic"):
             found.float_layers["dynamic"] = bench.quantizer.write(files["dynamic"], "dynamic")
@@ -97,12 +103,12 @@ def _write_int8(
     limited = ranges if limit is None else ranges.with_limit(logit_tensor(operators), limit)
     with bench.console.step("stability of the calibration"):
         found.stability = _stability(bench, limited)
-    if points is None:
+    if points is None or bench.float32 is None:
         with bench.console.step("TFLite int8"):
             layers = recipe.float_layers if recipe is not None else ()
             forced = bench.quantizer.write(target, "int8", limited, layers)
     else:
-        found.budget = _search(bench, operators, limited, target, points)
+        found.budget = _search(bench, bench.float32, operators, limited, target, points)
         layers, forced = found.budget.float_layers, ()
     found.recipe = Recipe(logit_limit=limit, float_layers=layers)
     found.float_layers["int8"] = (*layers, *forced)
@@ -111,8 +117,11 @@ def _write_int8(
     found.noise = operator_noise(operators, snr)
 
 
-def _search(bench: Bench, operators: Sequence[Operator], ranges: Ranges, target: Path, points: float) -> Budget:
-    judge = make_judge(bench.frames[: len(bench.float32.masks)], bench.float32.masks, bench.truth)
+def _search(
+    bench: Bench, float32: Ran, operators: Sequence[Operator], ranges: Ranges, target: Path, points: float
+) -> Budget:
+    count = len(float32.masks)
+    judge = make_judge(bench.frames[:count], float32.masks, None if bench.truth is None else bench.truth[:count])
     with bench.console.step(f"accuracy budget of {points:g} points") as _:
         budget = fit_budget(
             bench.quantizer,
@@ -142,14 +151,14 @@ def _stability(bench: Bench, ranges: Ranges) -> Stability | None:
     """The same quantization from either half of the pictures: does it matter which ones calibrate?"""
     if len(ranges) < 2:
         return None
-    count = min(STABILITY_PICTURES, len(bench.float32.masks))
+    count = min(STABILITY_PICTURES, len(bench.frames))
     masks = []
     for index, half in enumerate(halves(len(ranges))):
         path = bench.quantizer.folder / f"half{index}.tflite"
         bench.quantizer.write(path, "int8", ranges.of(half))
         masks.append(run_file(open_new(path), bench.frames[:count], bench.console.say).masks > THRESHOLD)
         path.unlink()
-    wanted = bench.float32.masks[:count] > THRESHOLD
+    wanted = bench.reference[:count] > THRESHOLD
     return Stability(
         iou_between=_mean_iou(masks[0], masks[1]),
         iou_first=_mean_iou(masks[0], wanted),

@@ -136,6 +136,7 @@ def ask_pytorch(
     import cv2
     import torch
 
+    from segexport.rewrites.threads import UnpoolsInOrder
     from segruntime.contract import InputSpec
     from segruntime.preprocess import Preprocessor
 
@@ -146,7 +147,7 @@ def ask_pytorch(
     for index, picture in enumerate(pictures):
         say(f"PyTorch {index + 1}/{len(pictures)}")
         frame = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-        with torch.inference_mode():
+        with UnpoolsInOrder(), torch.inference_mode():
             logits = graph.logits(torch.from_numpy(preprocess(frame).copy()))
             masks.append(graph.head(logits)[0, 0].numpy().astype(np.float32))
             largest = max(largest, float(graph.head.margin(logits).abs().max()))

@@ -142,12 +142,11 @@ class _Finished:
 def copied_floats(monkeypatch: pytest.MonkeyPatch, exported: Exported) -> None:
     """Instead of converting for ten seconds: the float files that the one real export made."""
 
-    def floats(onnx_path: Path, files: dict[str, Path], folder: Path, **_: Any) -> _Finished:
-        for name, path in files.items():
-            path.write_bytes(exported.path(name).read_bytes())
+    def floats(onnx_path: Path, target: Path, folder: Path, **_: Any) -> _Finished:
+        target.write_bytes(exported.path("float32").read_bytes())
         return _Finished()
 
-    monkeypatch.setattr("segexport.pipeline.start_float_tflite", floats)
+    monkeypatch.setattr("segexport.pipeline.start_float32", floats)
 
 
 @pytest.fixture

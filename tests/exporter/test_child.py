@@ -139,7 +139,7 @@ def test_a_converter_dies_with_its_killed_parent(tmp_path: Path) -> None:
 def test_a_full_disk_in_the_converter_is_one_line(exported: Any, tmp_path: Path, module: str) -> None:
     # /dev/full is a file on a disk without any space
     job = {
-        "tflite_worker": {"onnx": str(exported.path("onnx")), "files": {"float32": "/dev/full"}},
+        "tflite_worker": {"onnx": str(exported.path("onnx")), "target": "/dev/full"},
         "quantize_worker": {
             "do": "quantize",
             "precision": "dynamic",

@@ -13,7 +13,7 @@ from tests.exporter.golden.lively_weights import picture
 from torch import nn
 
 from segexport.convert.onnx_export import write_onnx
-from segexport.convert.tflite_export import write_float_tflite
+from segexport.convert.tflite_export import write_float32
 from segexport.networks.anchor import anchor
 from segexport.networks.corner_upsample import CornerUpsample, shares
 from segexport.networks.recognise import recognise
@@ -54,7 +54,7 @@ def test_deeplabv3plus_of_smp_is_the_same_through_the_converter(tmp_path: Path, 
     module = nn.Sequential(logits, nn.Softmax(1) if classes > 1 else nn.Sigmoid()).eval()
     onnx, tflite = tmp_path / "it.onnx", tmp_path / "it.tflite"
     write_onnx(module, 64, 96, onnx)  # type: ignore[arg-type]
-    write_float_tflite(onnx, {"float32": tflite}, tmp_path, limit_s=300, progress=lambda _: None)
+    write_float32(onnx, tflite, tmp_path, limit_s=300, progress=lambda _: None)
     image = torch.from_numpy(picture(64, 96))
     with torch.no_grad():
         expected = module(image).permute(0, 2, 3, 1).numpy()

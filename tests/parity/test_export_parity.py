@@ -17,7 +17,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 from segexport.convert.onnx_export import write_onnx  # noqa: E402 the light environment has no torch
-from segexport.convert.tflite_export import write_float_tflite  # noqa: E402
+from segexport.convert.tflite_export import write_float32  # noqa: E402
 from segexport.deploy import Deployable, PersonProbability  # noqa: E402
 from segexport.networks.unet import UNet  # noqa: E402
 from segexport.pictures import draw_pictures  # noqa: E402
@@ -146,6 +146,6 @@ def test_tflite_gives_pytorchs_probability(
     pytest.importorskip("onnx2tf")
     subject = Case(*case)
     write_onnx(subject.deployable(), *subject.size, tmp_path / "a.onnx")
-    files = {"float32": tmp_path / "a.tflite"}
-    write_float_tflite(tmp_path / "a.onnx", files, tmp_path, limit_s=300, progress=lambda text: None)
+    target = tmp_path / "a.tflite"
+    write_float32(tmp_path / "a.onnx", target, tmp_path, limit_s=300, progress=lambda text: None)
     subject.check(tmp_path / "a.tflite", 1e-3)

@@ -18,7 +18,7 @@ from torch import Tensor, nn  # noqa: E402 the light environment has no torch
 from torch.nn import functional as F  # noqa: E402
 
 from segexport.convert.onnx_export import write_onnx  # noqa: E402
-from segexport.convert.tflite_export import write_float_tflite  # noqa: E402
+from segexport.convert.tflite_export import write_float32  # noqa: E402
 from segexport.rewrites.threads import UnpoolsInOrder  # noqa: E402
 
 SIZES = [(24, 24, 24), (12, 24, 24), (5, 20, 28)]  # channels, height, width
@@ -69,11 +69,11 @@ def test_the_tflite_file_chooses_what_pytorch_chooses(channels: int, height: int
         "padded_max_pool",
         "adaptive_avg_pool",
     }
-    files = {"float32": tmp_path / "a.tflite"}
-    write_float_tflite(tmp_path / "a.onnx", files, tmp_path, limit_s=600, progress=lambda text: None)
+    target = tmp_path / "a.tflite"
+    write_float32(tmp_path / "a.onnx", target, tmp_path, limit_s=600, progress=lambda text: None)
     image = np.random.default_rng(3).integers(0, 9, (1, 3, height, width)).astype(np.float32) / 8
     with UnpoolsInOrder(), torch.inference_mode():
         expected = network(torch.from_numpy(image)).numpy()
     assert expected.std() > 0.1
     # a place chosen otherwise moves a value by an eighth or more; averages are rounded, by a few millionths
-    np.testing.assert_allclose(answer(files["float32"], image), expected, atol=1e-5)
+    np.testing.assert_allclose(answer(target, image), expected, atol=1e-5)

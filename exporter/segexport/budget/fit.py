@@ -17,7 +17,7 @@ from segexport.convert.quantize import Quantizer
 from segexport.ranges import Ranges
 from segexport.tflite_graph import Block, Operator, split_into_blocks
 
-NOISE_PICTURES = 2
+NOISE_PICTURES = 1
 """Signal-to-noise ratios hardly differ between pictures, and each costs a run of every tensor in float."""
 
 

@@ -120,6 +120,8 @@ def _signal_to_noise(noisy: Any, clean: Any) -> float:
 def _signature(path: str) -> tuple[str, str]:
     """The signature's key and the name of its one input."""
     signatures = _plain_interpreter(path).get_signature_list()
+    if not signatures:
+        raise ValueError("the float32 file has no signature, which ai-edge-quantizer needs; report this network")
     key = next(iter(signatures))
     return key, signatures[key]["inputs"][0]
 

@@ -1,4 +1,4 @@
-"""Child process: ONNX → float32 and float16 TFLite. Imports tensorflow before onnx: the other order can hang for ever."""
+"""Child process: ONNX → float32 TFLite. Imports tensorflow before onnx: the other order can hang for ever."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ def _convert(job: dict[str, Any], say: Say) -> dict[str, Any]:
     keras_model = _to_keras(job["onnx"])
     shape = [int(n) for n in keras_model.inputs[0].shape]
     module, function = _with_signature(tf, keras_model, shape)
-    for precision, path in job["files"].items():
-        say(f"Keras to {precision}")
-        Path(path).write_bytes(_to_tflite(tf, module, function, precision))
+    say("Keras to TFLite")
+    Path(job["target"]).write_bytes(_to_tflite(tf, module, function))
     return {"input_shape": shape, "output_shape": [int(n) for n in keras_model.outputs[0].shape]}
 
 
@@ -46,6 +45,7 @@ def _to_keras(onnx_path: str) -> Any:
 def _with_signature(tf: Any, keras_model: Any, shape: list[int]) -> tuple[Any, Any]:
     """A function on a plain module: there is a signature, and no Keras model that would be written out as JSON."""
     module = tf.Module()
+    module.variables_of_layers = list(keras_model.variables)  # without them a file may lose its signature
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])  # type: ignore[untyped-decorator]
     def probability(image: Any) -> dict[str, Any]:
@@ -55,11 +55,8 @@ def _with_signature(tf: Any, keras_model: Any, shape: list[int]) -> tuple[Any, A
     return module, probability.get_concrete_function()
 
 
-def _to_tflite(tf: Any, module: Any, function: Any, precision: str) -> bytes:
+def _to_tflite(tf: Any, module: Any, function: Any) -> bytes:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
-    if precision == "float16":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tf.float16]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     return bytes(converter.convert())
 
