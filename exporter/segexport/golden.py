@@ -1,7 +1,7 @@
 """The golden pictures of an export: which of the measured ones, how small, and what each file makes of them.
 
-`choose_golden` picks a few pictures and asks PyTorch for their masks, once for an export; `stamp_golden` runs each finished
-file on them and puts both into it. `segexport verify FILE` and `Segmenter.self_test` need nothing else.
+`choose_golden` picks a few pictures and asks PyTorch for their masks, once for an export; `golden_pictures` runs a finished
+file on them and `store_golden` puts both into it. `segexport verify FILE` and `Segmenter.self_test` need nothing else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from segexport.pictures import Picture, draw_pictures
 from segexport.reference import THRESHOLD, Reference
-from segruntime import Contract, Segmenter, load
+from segruntime import Segmenter
 from segruntime.golden import MOST_BYTES, GoldenPicture, golden_text, with_golden
 
 Masks = npt.NDArray[np.float32]
@@ -28,9 +28,8 @@ _DRAWN = 6
 _SHORTLIST = 5
 _NARROW = 0.75
 _ROOM = (
-    0.9  # a file's own masks may pack worse than PyTorch's; stamp_golden leaves a picture out where it is not enough
+    0.9  # a file's own masks may pack worse than PyTorch's; store_golden leaves a picture out where it is not enough
 )
-_THREADS = 1
 _NO_DIGEST = 64 * "0"  # for measuring the size
 
 
@@ -72,17 +71,13 @@ def golden_pictures(choice: GoldenChoice, segmenter: Segmenter) -> tuple[GoldenP
     )
 
 
-def stamp_golden(path: Path, choice: GoldenChoice, *, contract: Contract | None = None) -> int:
-    """Run the file on the chosen pictures and write them into it; its contract and all else in it stays.
+def store_golden(path: Path, pictures: Sequence[GoldenPicture]) -> int:
+    """Write `pictures` into the file; its contract and all else in it stays.
 
     Returns:
         How many it carries now: fewer than were chosen where its masks pack badly, none where it gives NaN.
-
-    Raises:
-        SegRuntimeError: the file does not load.
     """
-    pictures = golden_pictures(choice, load(path, threads=_THREADS, contract=contract))
-    if not all(np.isfinite(one.made).all() for one in pictures):
+    if not pictures or not all(np.isfinite(one.made).all() for one in pictures):
         return 0
     while len(pictures) > 1 and len(golden_text(pictures, _NO_DIGEST)) > MOST_BYTES:
         pictures = pictures[:-1]

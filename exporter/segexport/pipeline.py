@@ -19,7 +19,7 @@ from segexport.convert.quantize import Quantizer
 from segexport.convert.tflite_export import start_float32
 from segexport.digest import file_sha256
 from segexport.flips import Flips
-from segexport.golden import GoldenChoice, choose_golden, stamp_golden
+from segexport.golden import GoldenChoice, choose_golden, golden_pictures, store_golden
 from segexport.options import Options, check_budget
 from segexport.output import Staging
 from segexport.page.make import FILE_NAME as PAGE
@@ -35,6 +35,8 @@ from segexport.report import FILE_NAME as REPORT
 from segexport.report import FileRow, write_report
 from segexport.stamping import open_new, stamp_file, tool_versions
 from segexport.subject import Subject, Written, prepare
+from segruntime import Contract
+from segruntime.golden import GoldenPicture
 
 FLIP_PICTURES = 2
 """Every picture has hundreds of thousands of windows; each is run five times, in part by slow kernels."""
@@ -104,43 +106,58 @@ def _make(work: _Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
     reference = _convert(work)
     for doubt in reference.doubts():
         console.warn(doubt)
-    ran: dict[str, Ran] = {}
+    float32 = None
     if work.options.max_iou_drop is not None:
         with console.step("float32 TFLite on the pictures"):
-            ran["float32"] = run_file(open_new(_float32(work)), reference.frames, console.say, limit_s=SLOW_S)
-    quantized = _quantize(work, reference, ran.get("float32"), truth)
+            float32 = run_file(open_new(_float32(work)), reference.frames, console.say, limit_s=SLOW_S)
+    quantized = _quantize(work, reference, float32, truth)
     golden = _golden(work, reference)
     with console.step(f"comparison with {reference.who}"):
-        order = _run_all(work, reference, ran)
-        rows = [_prove(work, kind, ran[kind], written, reference, quantized, golden) for kind in work.paths]
+        seen, order = _run_all(work, reference, golden)
+        rows = [_prove(work, kind, seen[kind], written, reference, quantized) for kind in work.paths]
     body = _body(work, reference, rows, quantized, written)
     body["elapsed_s"] = round(time.monotonic() - started, 2)
-    _report(work, body, rows, ran, reference.in_order(order).kept(), order)
+    _report(work, body, rows, seen, reference.in_order(order).kept(), order)
     return body, rows
 
 
-def _run_all(work: _Work, reference: Reference, ran: dict[str, Ran]) -> list[int]:
-    """Run what was not run yet; gives the pictures in the order in which people should look at them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What one file gave: its masks of the pictures, its tensors, and the golden pictures with its masks of them."""
+
+    ran: Ran
+    contract: Contract
+    golden: tuple[GoldenPicture, ...]
+
+
+def _run_all(work: _Work, reference: Reference, golden: GoldenChoice | None) -> tuple[dict[str, _Seen], list[int]]:
+    """Run every file; gives also the pictures in the order in which people should look at them.
 
     Quantized files see every picture. The others differ from PyTorch by rounding only, and see the sixteen on which the
     least exact quantized file came off worst: those are the ones that the export keeps.
     """
+    seen = {}
     exact = [kind for kind in work.paths if work.kinds[kind].exact]
-    for kind in [kind for kind in work.paths if kind not in ran and kind not in exact]:
-        segmenter = open_new(work.paths[kind])
-        ran[kind] = run_file(segmenter, reference.frames, work.console.say, limit_s=SLOW_S)
-    order = _worst_first([compare(one, reference) for one in ran.values()], len(reference.names))
-    for kind in [kind for kind in exact if kind not in ran]:
-        segmenter = open_new(work.paths[kind])
-        ran[kind] = run_file(segmenter, reference.frames, work.console.say, limit_s=SLOW_S, places=order[:KEPT])
-    return order
+    for kind in [kind for kind in work.paths if kind not in exact]:
+        seen[kind] = _run(work, kind, reference, golden, None)
+    order = _worst_first([compare(one.ran, reference) for one in seen.values()], len(reference.names))
+    for kind in exact:
+        seen[kind] = _run(work, kind, reference, golden, order[:KEPT])
+    return seen, order
+
+
+def _run(work: _Work, kind: str, reference: Reference, golden: GoldenChoice | None, places: list[int] | None) -> _Seen:
+    segmenter = open_new(work.paths[kind])
+    ran = run_file(segmenter, reference.frames, work.console.say, limit_s=SLOW_S, places=places)
+    pictures = () if golden is None else golden_pictures(golden, segmenter)
+    return _Seen(ran=ran, contract=segmenter.contract, golden=pictures)
 
 
 def _report(
     work: _Work,
     body: dict[str, Any],
     rows: list[FileRow],
-    ran: Mapping[str, Ran],
+    seen: Mapping[str, _Seen],
     stored: Reference,
     order: list[int],
 ) -> None:
@@ -151,8 +168,8 @@ def _report(
         save_recipe(work.folder / RECIPE, Recipe.from_json(body["recipe"]))
     known = {}
     for kind in (row.precision for row in rows if row.kept):
-        seen = dict(zip(ran[kind].places, ran[kind].masks, strict=True))
-        known[kind] = run_of({new: seen[k] for new, k in enumerate(order[:KEPT]) if k in seen}, stored)
+        masks = dict(zip(seen[kind].ran.places, seen[kind].ran.masks, strict=True))
+        known[kind] = run_of({new: masks[k] for new, k in enumerate(order[:KEPT]) if k in masks}, stored)
     with work.console.step("report"):
         make_page(work.folder, work.console.say, known)
 
@@ -233,15 +250,14 @@ def _quantize(work: _Work, reference: Reference, float32: Ran | None, truth: lis
 def _prove(
     work: _Work,
     kind: str,
-    ran: Ran,
+    seen: _Seen,
     written: Written,
     reference: Reference,
     quantized: Quantized,
-    golden: GoldenChoice | None,
 ) -> FileRow:
     """Stamp one file with its contract, and decide whether it stays."""
     path, precision, pictures = work.paths[kind], work.kinds[kind], work.pictures
-    comparison = compare(ran, reference)
+    comparison = compare(seen.ran, reference)
     flips = _flips(work, written, kind, comparison, reference)
     bound = precision.bound.for_logits(reference.largest_logit)
     within = bound.holds(comparison.agreement) or (flips is not None and _holds_apart(bound, comparison, flips))
@@ -249,7 +265,7 @@ def _prove(
     float_layers = quantized.float_layers.get(kind, ())
     stamp_file(
         path,
-        open_new(path).contract,
+        seen.contract,
         source=work.subject.source,
         precision="float32" if kind == "onnx" else kind,
         calibration=(len(pictures.calibrate), pictures.sha256) if precision.calibrated else (0, None),
@@ -260,8 +276,7 @@ def _prove(
         bound=bound,
         within_bound=within,
     )
-    if golden is not None:
-        stamp_golden(path, golden)
+    store_golden(path, seen.golden)
     over_budget = budget is not None and not (budget.holds or budget.outcome.interrupted)
     return FileRow(
         name=path.name,

@@ -14,12 +14,12 @@ import pytest
 
 import segexport.golden as module
 import segruntime
-from segexport.golden import COUNT, GoldenChoice, choose_golden, golden_pictures, stamp_golden
+from segexport.golden import COUNT, GoldenChoice, choose_golden, golden_pictures, store_golden
 from segexport.options import Options
 from segexport.pictures import Picture, draw_pictures
-from segexport.pipeline import prepare
 from segexport.precisions import ONNX, PRECISIONS
-from segexport.reference import Reference, ask_pytorch, load_reference
+from segexport.reference import Reference, load_reference
+from segexport.subject import prepare
 from segruntime import read_contract
 from segruntime.golden import golden_text, read_golden
 
@@ -132,8 +132,7 @@ def choice(exported: Any, request: pytest.FixtureRequest) -> GoldenChoice:
     subject = prepare(options)
 
     def ask(frames: Sequence[Picture]) -> Masks:
-        names = tuple(str(k) for k in range(len(frames)))
-        return ask_pytorch(subject.graph, frames, names, subject.size, lambda _: None).masks
+        return subject.ask(frames, tuple(str(k) for k in range(len(frames))), lambda _: None).masks
 
     return choose_golden(load_reference(exported.folder / "reference.npz"), ask, drawn=request.param)
 
@@ -144,7 +143,7 @@ def test_every_file_of_an_export_passes_its_own_self_test(
 ) -> None:
     path = Path(shutil.copy(exported.path(precision), tmp_path))
     before = read_contract(path)
-    assert stamp_golden(path, choice) == 3
+    assert store_golden(path, golden_pictures(choice, segruntime.load(path))) == 3
     assert read_contract(path) == before
     result = segruntime.load(path).self_test()
     assert result.same, str(result)
@@ -158,22 +157,20 @@ def test_every_file_of_an_export_passes_its_own_self_test(
 
 def test_stamping_again_replaces(choice: GoldenChoice, exported: Any, tmp_path: Path) -> None:
     path = Path(shutil.copy(exported.path("int8"), tmp_path))
-    stamp_golden(path, choice)
+    store_golden(path, golden_pictures(choice, segruntime.load(path)))
     once = path.read_bytes()
-    stamp_golden(path, choice)
+    store_golden(path, golden_pictures(choice, segruntime.load(path)))
     assert path.read_bytes() == once
 
 
-def test_a_file_that_has_no_contract_yet_is_run_with_the_one_that_is_given(
-    choice: GoldenChoice, exported: Any, tmp_path: Path
-) -> None:
-    from segexport.stamping import describe_tensors
+def test_a_file_that_has_no_contract_yet_can_carry_them(choice: GoldenChoice, exported: Any, tmp_path: Path) -> None:
+    from segexport.stamping import open_new
     from segruntime.embedded_text import _flatbuffer_end
 
     whole = exported.path("float32").read_bytes()
     path = tmp_path / "a.tflite"
     path.write_bytes(whole[: _flatbuffer_end(whole)])
-    assert stamp_golden(path, choice, contract=describe_tensors(path)) == 3
+    assert store_golden(path, golden_pictures(choice, open_new(path))) == 3
 
 
 def test_a_picture_too_many_is_left_out(
@@ -182,7 +179,7 @@ def test_a_picture_too_many_is_left_out(
     path = Path(shutil.copy(exported.path("int8"), tmp_path))
     pictures = golden_pictures(choice, segruntime.load(path))
     monkeypatch.setattr(module, "MOST_BYTES", len(golden_text(pictures, "0" * 64)) - 1)
-    assert stamp_golden(path, choice) == 2
+    assert store_golden(path, golden_pictures(choice, segruntime.load(path))) == 2
     found = read_golden(path)
     assert found is not None
     assert [one.name for one in found.pictures] == list(choice.names[:2])
@@ -195,5 +192,5 @@ def test_a_file_that_gives_nan_carries_none_and_is_left_as_it_was(
     before = path.read_bytes()
     nan = np.full((32, 32), np.nan, np.float32)
     monkeypatch.setattr(segruntime.Segmenter, "network_mask", lambda *_: nan)
-    assert stamp_golden(path, choice) == 0
+    assert store_golden(path, golden_pictures(choice, segruntime.load(path))) == 0
     assert path.read_bytes() == before

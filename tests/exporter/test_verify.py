@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from segexport.errors import InaccurateError, OutputError
-from segexport.golden import GoldenChoice, stamp_golden
+from segexport.golden import GoldenChoice, golden_pictures, store_golden
 from segexport.pictures import draw_pictures
 from segexport.verify import require_all_within, verify
 from segruntime import load, read_contract
@@ -202,7 +202,8 @@ def golden_file(exported: Any, tmp_path_factory: pytest.TempPathFactory) -> Path
     path = Path(shutil.copy(exported.path("int8"), tmp_path_factory.mktemp("golden")))
     frames = tuple(cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA) for picture in draw_pictures(2))
     masks = np.stack([load(path).network_mask(frame) for frame in frames])
-    stamp_golden(path, GoldenChoice(names=("drawn 1", "drawn 2"), frames=frames, masks=masks))
+    choice = GoldenChoice(names=("drawn 1", "drawn 2"), frames=frames, masks=masks)
+    store_golden(path, golden_pictures(choice, load(path)))
     return path
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segexport.convert.worker import Say, serve
+from segexport.tflite_graph import read_operators
 
 _BIAS_FAILURE = re.compile(r"Failed to quantize bias tensor for op ([\w.]+) with op\s+id (\d+)")
 _MOST_FORCED = 64
@@ -18,37 +19,54 @@ def _work(job: dict[str, Any], say: Say) -> dict[str, Any]:
 
 
 def _measure(job: dict[str, Any], say: Say) -> dict[str, Any]:
-    """`pictures` through the float32 file; each tensor's smallest and largest value on each of them into `ranges`."""
+    """`pictures` through the float32 file; each tensor's smallest and largest value on each of them into `ranges`.
+
+    What ai-edge-quantizer's Calibrator finds for one picture, without its running average over pictures.
+    """
     import numpy as np
-    from ai_edge_quantizer import calibrator, recipe, recipe_manager
 
     pictures = np.load(job["pictures"], mmap_mode="r", allow_pickle=False)
-    signature, input_name = _signature(job["float32"])
-    manager = recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(recipe.static_wi8_ai8())
-    engine = calibrator.Calibrator(Path(job["float32"]).read_bytes(), num_threads=_THREADS)
-    engine.calibrate({signature: _samples(pictures, input_name, say)}, manager, qsv_update_func=_remember)
-    found = {name: _history(values) for name, values in engine.get_model_qsvs().items() if values}
-    low = np.stack([np.asarray(lows, np.float32) for lows, _ in found.values()], axis=1)
-    high = np.stack([np.asarray(highs, np.float32) for _, highs in found.values()], axis=1)
-    np.savez(job["ranges"], names=np.array(list(found)), low=low, high=high)
+    engine = _readable_interpreter(job["float32"])
+    source = engine.get_input_details()[0]["index"]
+    filled = _filled_tensors(job["float32"], engine)
+    low = np.empty((len(pictures), len(filled)), np.float32)
+    high = np.empty_like(low)
+    for index in range(len(pictures)):
+        say(f"calibrating {index + 1}/{len(pictures)}")
+        engine.set_tensor(source, pictures[index : index + 1].copy())
+        engine.invoke()
+        for column, tensor in enumerate(filled.values()):
+            low[index, column], high[index, column] = _extremes(engine, tensor)
+    np.savez(job["ranges"], names=np.array(list(filled)), low=low, high=high)
     return {}
 
 
-def _remember(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """ai-edge-quantizer's hook for the next picture: keep every picture's values instead of averaging them away."""
-    return {**new, "all": [*old.get("all", [(old["min"], old["max"])]), (new["min"], new["max"])]}
+def _extremes(engine: Any, tensor: int) -> tuple[float, float]:
+    values = engine.tensor(tensor)()  # no copy; the next run is refused while anybody holds it
+    return float(values.min()), float(values.max())
 
 
-def _history(values: dict[str, Any]) -> tuple[list[float], list[float]]:
-    pairs = values.get("all", [(values["min"], values["max"])])
-    return [float(low.min()) for low, _ in pairs], [float(high.max()) for _, high in pairs]
+def _readable_interpreter(path: str) -> Any:
+    """An interpreter whose every tensor can be read after a run."""
+    import warnings
+
+    from ai_edge_litert.interpreter import Interpreter
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that this takes memory is known
+        engine = Interpreter(path, num_threads=_THREADS, experimental_preserve_all_tensors=True)
+    engine.allocate_tensors()
+    return engine
 
 
-def _samples(pictures: Any, input_name: str, say: Say) -> Any:
-    for index in range(len(pictures)):
-        say(f"calibrating {index + 1}/{len(pictures)}")
-        yield {input_name: pictures[index : index + 1].copy()}
+def _filled_tensors(path: str, engine: Any) -> dict[str, int]:
+    """Name → index of the image and of every float tensor that an operator writes; constants are none of them."""
+    import numpy as np
+
+    written = {name for operator in read_operators(Path(path)) for name in operator.outputs}
+    image = engine.get_input_details()[0]
+    details = [d for d in engine.get_tensor_details() if d["dtype"] == np.float32 and d["name"] in written]
+    return {str(image["name"]): int(image["index"]), **{str(d["name"]): int(d["index"]) for d in details}}
 
 
 def _quantize(job: dict[str, Any], say: Say) -> dict[str, Any]:
@@ -102,7 +120,6 @@ def _noise(job: dict[str, Any], say: Say) -> dict[str, Any]:
         {signature: [{input_name: pictures[k : k + 1].copy()} for k in range(len(pictures))]},
         "snr",
         _signal_to_noise,
-        use_xnnpack=False,
         num_threads=_THREADS,
     )
     found = {str(name): float(value) for name, value in compared.get_all_tensor_results().items()}
