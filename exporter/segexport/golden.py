@@ -24,8 +24,8 @@ AskPytorch = Callable[[Sequence[Picture]], Masks]
 
 COUNT = 3
 SIDES = range(112, 63, -8)  # of the long side, in pixels: below 64 a network may no longer find the person
-_DRAWN = 6
-_SHORTLIST = 5
+_DRAWN = 4
+_SHORTLIST = 4
 _NARROW = 0.75
 _ROOM = (
     0.9  # a file's own masks may pack worse than PyTorch's; store_golden leaves a picture out where it is not enough

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from segexport.calibration import PictureSet, calibration_tensor, collect_pictur
 from segexport.compare import Comparison, Ran, compare, run_file
 from segexport.console import Console
 from segexport.convert.quantize import Quantizer
-from segexport.convert.tflite_export import start_float32
+from segexport.convert.tflite_export import Float32Converter
 from segexport.digest import file_sha256
 from segexport.flips import Flips
 from segexport.golden import GoldenChoice, choose_golden, golden_pictures, store_golden
@@ -101,9 +102,7 @@ def _make(work: _Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
     for warning in (*work.subject.warnings, *work.pictures.warnings):
         console.warn(warning)
     truth = _truth(work)
-    with console.step("ONNX"):
-        written = work.subject.write_onnx(work.paths["onnx"])
-    reference = _convert(work)
+    written, reference = _convert(work)
     for doubt in reference.doubts():
         console.warn(doubt)
     float32 = None
@@ -213,19 +212,20 @@ def _float32(work: _Work) -> Path:
     return work.paths.get("float32", work.playground / "float32.tflite")
 
 
-def _convert(work: _Work) -> Reference:
-    """float32 TFLite, while PyTorch computes its masks: the converter uses one core, PyTorch the others."""
+def _convert(work: _Work) -> tuple[Written, Reference]:
+    """ONNX, then float32 TFLite while PyTorch computes its masks: the converter uses one core, PyTorch the others."""
     pictures, console = work.pictures, work.console
-    if not work.options.precisions:
-        with console.step("PyTorch's masks"):
-            return work.subject.ask(pictures.measure, pictures.measure_names, console.say)
-    with (
-        console.step("PyTorch's masks, TFLite float32"),
-        start_float32(work.paths["onnx"], _float32(work), work.playground, limit_s=work.options.timeout_s) as converter,
-    ):
-        reference = work.subject.ask(pictures.measure, pictures.measure_names, console.say)
-        converter.result(console.say)
-    return reference
+    converter = Float32Converter(work.playground, limit_s=work.options.timeout_s) if work.options.precisions else None
+    with converter or nullcontext():
+        with console.step("ONNX"):
+            written = work.subject.write_onnx(work.paths["onnx"])
+        with console.step("masks to compare with" if converter is None else "masks to compare with, TFLite float32"):
+            if converter is not None:
+                converter.begin(work.paths["onnx"], _float32(work))
+            reference = work.subject.ask(pictures.measure, pictures.measure_names, console.say)
+            if converter is not None:
+                converter.finish(console.say)
+    return written, reference
 
 
 def _quantize(work: _Work, reference: Reference, float32: Ran | None, truth: list[Any] | None) -> Quantized:

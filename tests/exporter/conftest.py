@@ -125,28 +125,28 @@ def segexport(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     signal.signal(signal.SIGTERM, before)
 
 
-class _Finished:
-    """A converter that was never needed."""
-
-    def __enter__(self) -> _Finished:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def result(self, _: Callable[[str], None]) -> dict[str, Any]:
-        return {}
-
-
 @pytest.fixture
 def copied_floats(monkeypatch: pytest.MonkeyPatch, exported: Exported) -> None:
     """Instead of converting for ten seconds: the float files that the one real export made."""
 
-    def floats(onnx_path: Path, target: Path, folder: Path, **_: Any) -> _Finished:
-        target.write_bytes(exported.path("float32").read_bytes())
-        return _Finished()
+    class Copier:
+        def __init__(self, folder: Path, *, limit_s: float) -> None:
+            assert folder.is_dir()
+            assert limit_s > 0
 
-    monkeypatch.setattr("segexport.pipeline.start_float32", floats)
+        def begin(self, onnx_path: Path, target: Path) -> None:
+            target.write_bytes(exported.path("float32").read_bytes())
+
+        def finish(self, _: Callable[[str], None]) -> None:
+            pass
+
+        def __enter__(self) -> Copier:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr("segexport.pipeline.Float32Converter", Copier)
 
 
 @pytest.fixture

@@ -20,14 +20,15 @@ _TAIL = 40
 
 
 class Child:
-    """`python -m module` at work in `folder`, with `job` as JSON on its standard input; a context that kills it at the end.
+    """`python -m module` at work in `folder`; a context that kills it at the end.
 
-    The child prints one JSON object a line: `{"progress": text}`, and at the end `{"result": …}` or `{"error": text}`. It ends
-    itself when its standard input closes, so that a killed parent leaves nobody behind. Ctrl-C reaches its parent only.
+    It loads its libraries at once and waits for its job, one line of JSON on its standard input. It prints one JSON object a
+    line: `{"progress": text}`, and at the end `{"result": …}` or `{"error": text}`. It ends itself when its standard input
+    closes, so that a killed parent leaves nobody behind. Ctrl-C reaches its parent only.
     """
 
-    def __init__(self, module: str, job: dict[str, Any], folder: Path, *, limit_s: float) -> None:
-        self._step = str(job.get("step", "conversion"))
+    def __init__(self, module: str, folder: Path, *, limit_s: float) -> None:
+        self._step = "conversion"
         self._limit_s = limit_s
         self._deadline = time.monotonic() + limit_s
         self._log = folder / f"{module.rsplit('.', 1)[-1]}.log"
@@ -44,6 +45,11 @@ class Child:
                 start_new_session=True,
             )
         threading.Thread(target=_pump, args=(self._process.stdout, self._lines), daemon=True).start()
+
+    def begin(self, job: dict[str, Any]) -> None:
+        """Give it its job; its time runs from now."""
+        self._step = str(job.get("step", self._step))
+        self._deadline = time.monotonic() + self._limit_s
         with contextlib.suppress(BrokenPipeError):  # it ended at once; `result` tells its last words
             self._stdin.write(json.dumps(job) + "\n")
             self._stdin.flush()
@@ -100,7 +106,8 @@ def run_child(module: str, job: dict[str, Any], folder: Path, *, limit_s: float,
     Raises:
         ConversionError: it failed, was killed, or ran longer than `limit_s` seconds.
     """
-    with Child(module, job, folder, limit_s=limit_s) as child:
+    with Child(module, folder, limit_s=limit_s) as child:
+        child.begin(job)
         return child.result(progress)
 
 

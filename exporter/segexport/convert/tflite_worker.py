@@ -12,9 +12,6 @@ _SAMPLE = "calibration_image_sample_data_20x128x128x3_float32.npy"
 
 
 def _convert(job: dict[str, Any], say: Say) -> dict[str, Any]:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    say("loading tensorflow")
     import tensorflow as tf
 
     say("ONNX to Keras")
@@ -26,11 +23,24 @@ def _convert(job: dict[str, Any], say: Say) -> dict[str, Any]:
     return {"input_shape": shape, "output_shape": [int(n) for n in keras_model.outputs[0].shape]}
 
 
-def _to_keras(onnx_path: str) -> Any:
+def _load() -> None:
+    """Tensorflow before onnx, which onnx2tf imports."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    import tensorflow  # noqa: F401
+
+    _lay_sample()
+    import onnx2tf  # noqa: F401
+
+
+def _lay_sample() -> None:
+    """onnx2tf downloads pictures unless a file of this name lies in its working directory."""
     import numpy as np
 
-    # onnx2tf downloads pictures at this point unless a file of this name lies in its working directory
     np.save(_SAMPLE, np.zeros((20, 128, 128, 3), np.float32))
+
+
+def _to_keras(onnx_path: str) -> Any:
     import onnx2tf
 
     return onnx2tf.convert(
@@ -62,4 +72,4 @@ def _to_tflite(tf: Any, module: Any, function: Any) -> bytes:
 
 
 if __name__ == "__main__":
-    serve(_convert)
+    serve(_convert, _load)

@@ -13,10 +13,15 @@ from typing import Any
 Say = Callable[[str], None]
 
 
-def serve(work: Callable[[dict[str, Any], Say], dict[str, Any]]) -> None:
-    """Read one job, do it, write one result; whatever libraries print goes to standard error."""
+def serve(work: Callable[[dict[str, Any], Say], dict[str, Any]], load: Callable[[], object] | None = None) -> None:
+    """Read one job, do it, write one result; whatever libraries print goes to standard error.
+
+    `load` runs before the job is there: what takes long to import is ready then.
+    """
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    if load is not None:
+        load()
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
