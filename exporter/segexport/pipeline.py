@@ -21,6 +21,7 @@ from segexport.convert.tflite_export import Float32Converter
 from segexport.digest import file_sha256
 from segexport.flips import Flips
 from segexport.golden import GoldenChoice, choose_golden, golden_pictures, store_golden
+from segexport.memory import release_memory
 from segexport.options import Options, check_budget
 from segexport.output import Staging
 from segexport.page.make import FILE_NAME as PAGE
@@ -132,7 +133,7 @@ class _Seen:
 def _run_all(work: _Work, reference: Reference, golden: GoldenChoice | None) -> tuple[dict[str, _Seen], list[int]]:
     """Run every file; gives also the pictures in the order in which people should look at them.
 
-    Quantized files see every picture. The others differ from PyTorch by rounding only, and see the sixteen on which the
+    Quantized files see every picture. The others differ from PyTorch by rounding only, and see the twelve on which the
     least exact quantized file came off worst: those are the ones that the export keeps.
     """
     seen = {}
@@ -219,6 +220,7 @@ def _convert(work: _Work) -> tuple[Written, Reference]:
     with converter or nullcontext():
         with console.step("ONNX"):
             written = work.subject.write_onnx(work.paths["onnx"])
+            release_memory()
         with console.step("masks to compare with" if converter is None else "masks to compare with, TFLite float32"):
             if converter is not None:
                 converter.begin(work.paths["onnx"], _float32(work))

@@ -20,10 +20,10 @@ if TYPE_CHECKING:  # torch stays out of `verify`
     from segexport.deploy import Deployable
 
 FILE_NAME = "reference.npz"
-KEPT = 16
+KEPT = 12
 THRESHOLD = 0.5
 ALMOST_NONE = 0.001  # of the pixels
-_MOST_BYTES = 2**31  # 16 pictures and masks of 4096x4096 take 1.9 GB
+_MOST_BYTES = 2**31  # 12 pictures and masks of 4096x4096 take 1.4 GB
 _NPZ_ERRORS = (
     OSError,
     ValueError,
@@ -68,7 +68,7 @@ class Reference:
         )
 
     def kept(self) -> Reference:
-        """The first 16 pictures and masks."""
+        """The first 12 pictures and masks."""
         return replace(self, frames=self.frames[:KEPT], masks=self.masks[:KEPT], names=self.names[:KEPT])
 
     def save(self, path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segexport.convert.worker import Say, serve
+from segexport.memory import release_memory
 
 _SAMPLE = "calibration_image_sample_data_20x128x128x3_float32.npy"
 
@@ -16,6 +17,7 @@ def _convert(job: dict[str, Any], say: Say) -> dict[str, Any]:
 
     say("ONNX to Keras")
     keras_model = _to_keras(job["onnx"])
+    release_memory()
     shape = [int(n) for n in keras_model.inputs[0].shape]
     module, function = _with_signature(tf, keras_model, shape)
     say("Keras to TFLite")
