@@ -63,11 +63,13 @@ def choose_golden(reference: Reference, ask: AskPytorch, *, drawn: bool, count: 
     return GoldenChoice(names=names, frames=tuple(small), masks=ask(small))
 
 
-def golden_pictures(choice: GoldenChoice, segmenter: Segmenter) -> tuple[GoldenPicture, ...]:
-    """The choice with the masks that this file gives on this machine."""
+def golden_pictures(
+    choice: GoldenChoice, segmenter: Segmenter, *, most: int | None = None
+) -> tuple[GoldenPicture, ...]:
+    """The choice, or the first `most` of it, with the masks that this file gives on this machine."""
     return tuple(
         GoldenPicture(name=name, frame=frame, reference=mask, made=segmenter.network_mask(frame))
-        for name, frame, mask in zip(choice.names, choice.frames, choice.masks, strict=True)
+        for name, frame, mask in list(zip(choice.names, choice.frames, choice.masks, strict=True))[:most]
     )
 
 

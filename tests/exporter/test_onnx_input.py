@@ -25,7 +25,7 @@ from segexport.onnx_input import OnnxSubject, ask_onnxruntime, is_onnx, open_onn
 from segexport.pictures import draw_pictures
 from segexport.presets import PREPROCESSING, Preprocessing
 from segexport.reference import ask_pytorch
-from segexport.stamping import describe_tensors
+from segexport.stamping import open_new
 from segruntime.contract import stamp
 
 pytestmark = pytest.mark.filterwarnings(
@@ -322,7 +322,7 @@ def own_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         SIZE,
         path,
     )
-    return stamp(path.read_bytes(), describe_tensors(path))
+    return stamp(path.read_bytes(), open_new(path).contract)
 
 
 @pytest.fixture
@@ -362,7 +362,7 @@ def test_options_that_a_contract_settles_are_an_error(own: Path, option: str, va
 
 def test_a_contract_of_another_form_is_refused(own: Path) -> None:
     path = own
-    contract = describe_tensors(path)
+    contract = open_new(path).contract
     path.write_bytes(stamp(path.read_bytes(), replace(contract, input=replace(contract.input, color="bgr"))))
     with pytest.raises(CheckpointError, match="its contract says color bgr, expected rgb"):
         open_onnx_subject(path, preprocessing=None)
