@@ -91,7 +91,8 @@ class _Examined:
 def _usable(folder: Path, most: int, size: tuple[int, int] | None) -> tuple[list[PictureFile], Diagnosis]:
     paths = list_pictures(folder)
     there = len(paths)
-    paths, left_out = _spread(paths, most)
+    paths = _spread(paths, most)
+    left_out = []
     read = [(path, _examined(path, size)) for path in paths]
     broken = [f"{path.name} ({why})" for path, why in read if isinstance(why, str)]
     examined = [found for _, found in read if isinstance(found, _Examined)]
@@ -118,14 +119,14 @@ def _usable(folder: Path, most: int, size: tuple[int, int] | None) -> tuple[list
             f"{folder}: most of its {len(facts)} pictures are black and white areas, such as {facts[0].name}; "
             "these look like masks: give the folder of the photographs"
         )
-    return [e.file for e in examined], diagnose(str(folder), there, facts, left_out, size)
+    return [e.file for e in examined], diagnose(str(folder), there, len(paths), facts, left_out, size)
 
 
-def _spread(paths: list[Path], most: int) -> tuple[list[Path], list[str]]:
+def _spread(paths: list[Path], most: int) -> list[Path]:
+    """At most `most` of them, evenly spread."""
     if len(paths) <= most:
-        return paths, []
-    taken = [paths[round(k * (len(paths) - 1) / (most - 1))] for k in range(most)] if most > 1 else paths[:1]
-    return taken, [f"{len(paths)} pictures, taking {most} spread evenly over them (--pictures N for more)"]
+        return paths
+    return [paths[round(k * (len(paths) - 1) / (most - 1))] for k in range(most)] if most > 1 else paths[:1]
 
 
 def _examined(path: Path, size: tuple[int, int] | None) -> _Examined | str:

@@ -1,4 +1,4 @@
-"""The command line: `segexport inspect | onnx | tflite | verify`."""
+"""The command line: `segexport inspect | doctor | onnx | tflite | verify | report`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 import click
 
-from segexport.calibration import MOST
-from segexport.console import Console, print_file_table, print_inspection, print_self_test
-from segexport.errors import InaccurateError, MissingExtraError, SegExportError
+from segexport.calibration import MOST, collect_pictures
+from segexport.console import Console, print_diagnosis, print_file_table, print_inspection, print_self_test
+from segexport.errors import CalibrationError, InaccurateError, MissingExtraError, SegExportError
 from segexport.options import Options, choose_precisions, default_output, parse_size, parse_triple
 from segexport.precisions import PRECISIONS
 from segexport.presets import COLORS, GOLDEN, HEADS, PREPROCESSING
@@ -35,7 +35,9 @@ def cli() -> None:
     Examples:
       segexport inspect ckpt.pth
       segexport tflite  ckpt.pth --calibration pictures/
+      segexport doctor  pictures/
       segexport verify  ckpt_export
+      segexport report  ckpt_export
     """
 
 
@@ -300,6 +302,28 @@ def report(folder: Path) -> None:
     with console.step("report.html"):
         path = make_page(folder, console.say)
     click.echo(path)
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--size", callback=_checked(parse_size), metavar="N|HxW", help="The network's input size.")
+@click.option(
+    "--pictures", type=click.IntRange(min=2), default=MOST, help="Look at most at so many.", show_default=True
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def doctor(folder: Path, size: tuple[int, int] | None, pictures: int, as_json: bool) -> None:
+    """Say what is wrong with the calibration pictures in DIR, before any conversion is paid for.
+
+    \b
+    Example:  segexport doctor pictures/ --size 256
+    """
+    found = collect_pictures(folder, most=pictures, size=size).diagnosis
+    if found is None:
+        raise CalibrationError(f"{folder}: nothing was looked at; give a folder of pictures")
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=1))
+    else:
+        print_diagnosis(found)
 
 
 def _as_dict(row: FileRow) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from segexport.doctor import Diagnosis
 from segexport.report import FileRow
 from segruntime.self_test import SelfTest
 
@@ -102,6 +103,15 @@ def print_inspection(found: dict[str, Any]) -> None:
         **{f"note {index}": note for index, note in enumerate(found["notes"], 1)},
     }
     print_table(None, ("", ""), [(name, str(value)) for name, value in facts.items() if value])
+
+
+def print_diagnosis(found: Diagnosis) -> None:
+    """What the calibration doctor found, a finding a line."""
+    sizes = ", ".join(f"{name} {h}x{w}" for name, (h, w) in found.sizes.items())
+    light = f"{found.brightness['mean']:.0f} of 255, ±{found.brightness['spread']:.0f}"
+    facts = [("pictures", f"{found.found} found, {found.usable} usable"), ("sizes", sizes), ("brightness", light)]
+    rows = [*facts, *((finding.level, finding.text) for finding in found.findings)]
+    print_table(f"{found.folder}", ("", ""), rows)
 
 
 def _channels(network: dict[str, Any]) -> str:

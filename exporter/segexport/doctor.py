@@ -62,10 +62,15 @@ class Stability:
     def difference_points(self) -> float:
         return 100 * abs(self.iou_first - self.iou_second)
 
+    @property
+    def steady(self) -> bool:
+        """Whether it hardly matters which pictures calibrate."""
+        return self.difference_points <= STABLE_POINTS and self.iou_between >= STABLE_IOU
+
     def __str__(self) -> str:
         verdict = (
             "more pictures would change little"
-            if self.difference_points <= STABLE_POINTS and self.iou_between >= STABLE_IOU
+            if self.steady
             else "the result depends on which pictures calibrate: give more, and more different ones"
         )
         return (
@@ -94,7 +99,14 @@ class Diagnosis:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return tuple(f"{self.folder}: {finding.text}" for finding in self.findings if finding.level == "warning")
+        return self._told("warning")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._told("note")
+
+    def _told(self, level: Level) -> tuple[str, ...]:
+        return tuple(f"{self.folder}: {finding.text}" for finding in self.findings if finding.level == level)
 
     def with_stability(self, stability: Stability) -> Diagnosis:
         return replace(self, stability=stability)
@@ -121,10 +133,26 @@ def picture_facts(name: str, pixels: Picture) -> PictureFacts:
 
 
 def diagnose(
-    folder: str, found: int, facts: Sequence[PictureFacts], left_out: Sequence[str], size: tuple[int, int] | None
+    folder: str,
+    found: int,
+    taken: int,
+    facts: Sequence[PictureFacts],
+    left_out: Sequence[str],
+    size: tuple[int, int] | None,
 ) -> Diagnosis:
-    """The doctor's findings; `left_out` are sentences on what was dropped, `size` is the network's (height, width)."""
-    checks = (*_counts(facts), *_likeness(facts), *_kinds(facts), *_light(facts), *_shapes(facts, size))
+    """The doctor's findings.
+
+    Of `found` pictures `taken` were looked at; `left_out` are sentences on what was dropped, `size` is the network's
+    (height, width).
+    """
+    checks = (
+        *_taken(found, taken),
+        *_counts(facts),
+        *_likeness(facts),
+        *_kinds(facts),
+        *_light(facts),
+        *_shapes(facts, size),
+    )
     findings = (*(Finding(level="warning", text=text) for text in left_out), *checks)
     light = np.array([fact.brightness for fact in facts])
     by_area = sorted((list(fact.size) for fact in facts), key=lambda s: s[0] * s[1])
@@ -141,6 +169,14 @@ def diagnose(
 def look_like_masks(facts: Sequence[PictureFacts]) -> bool:
     """Whether most pictures are black and white areas: the folder beside the right one."""
     return sum(fact.two_valued for fact in facts) > _OFTEN * len(facts)
+
+
+def _taken(found: int, taken: int) -> list[Finding]:
+    if taken == found:
+        return []
+    return [
+        Finding(level="note", text=f"{found} pictures, taking {taken} spread evenly over them (--pictures N for more)")
+    ]
 
 
 def _counts(facts: Sequence[PictureFacts]) -> list[Finding]:

@@ -104,6 +104,8 @@ def _make(work: _Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
     console = work.console
     for warning in (*work.subject.warnings, *work.pictures.warnings):
         console.warn(warning)
+    for note in () if work.pictures.diagnosis is None else work.pictures.diagnosis.notes:
+        console.note(f"note: {note}")
     truth = _truth(work)
     written, reference = _convert(work)
     for doubt in reference.doubts():

@@ -103,6 +103,8 @@ def _write_int8(
     limited = ranges if limit is None else ranges.with_limit(logit_tensor(operators), limit)
     with bench.console.step("stability of the calibration"):
         found.stability = _stability(bench, limited)
+    if found.stability is not None:
+        (bench.console.note if found.stability.steady else bench.console.warn)(f"calibration: {found.stability}")
     if points is None or bench.float32 is None:
         with bench.console.step("TFLite int8"):
             layers = recipe.float_layers if recipe is not None else ()

@@ -139,6 +139,7 @@ def test_a_namesake_of_a_flat_picture_in_another_folder_is_kept(tmp_path: Path) 
 def test_the_most_that_may_be_taken_are_spread_over_the_folder(tmp_path: Path) -> None:
     fill(tmp_path, 41)
     found = collect_pictures(tmp_path, most=5)
-    assert "41 pictures, taking 5 spread evenly over them (--pictures N for more)" in found.warnings[0]
+    assert found.diagnosis is not None
+    assert "41 pictures, taking 5 spread evenly over them (--pictures N for more)" in found.diagnosis.notes[0]
     assert found.measure_names == ("010.png", "030.png")
     assert len(found.calibrate) == 3

@@ -21,7 +21,8 @@ def seen(
     pictures: list[Pixels], size: tuple[int, int] | None = (256, 256), left_out: tuple[str, ...] = ()
 ) -> Diagnosis:
     facts = [picture_facts(f"{k:03}.png", picture) for k, picture in enumerate(pictures)]
-    return diagnose("folder", len(pictures) + len(left_out), facts, left_out, size)
+    count = len(pictures) + len(left_out)
+    return diagnose("folder", count, count, facts, left_out, size)
 
 
 def texts(diagnosis: Diagnosis, level: str) -> list[str]:
