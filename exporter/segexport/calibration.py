@@ -74,10 +74,11 @@ def collect_pictures(folder: Path | None, *, most: int = MOST, size: tuple[int, 
 
 
 def calibration_tensor(pictures: Sequence[Picture], height: int, width: int) -> npt.NDArray[np.float32]:
-    """`(N, height, width, 3) float32, RGB, 0–1`, through the runtime's own preprocessing."""
+    """`(N, height, width, 3) float32, RGB, 0–1`, through the runtime's own preprocessing; N may be 0."""
     spec = InputSpec(width=width, height=height, layout="NHWC", dtype="float32", color="rgb", value_range=(0.0, 1.0))
     preprocess = Preprocessor(spec)
-    return np.concatenate([preprocess(picture).copy() for picture in pictures])
+    none = np.zeros((0, height, width, 3), np.float32)
+    return np.concatenate([none, *(preprocess(picture).copy() for picture in pictures)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,8 @@ def test_the_command_needs_no_tensorflow(trained: Any, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["reference.npz", "report.json", "tiny.onnx"]
+    names = ["reference.npz", "report.html", "report.json", "tiny.onnx"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
 
 
 def test_a_users_own_class_from_the_working_directory(

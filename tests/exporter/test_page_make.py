@@ -137,7 +137,7 @@ def change_reference(folder: Path, **arrays: Any) -> None:
     [
         lambda folder: (folder / "reference.npz").unlink(),
         lambda folder: (folder / "reference.npz").write_bytes(b"PK\x03\x04"),
-        lambda folder: change_reference(folder, frames=np.zeros((16, 0, 0, 3), np.uint8)),
+        lambda folder: change_reference(folder, frames=np.zeros((12, 0, 0, 3), np.uint8)),
     ],
     ids=["missing", "cut", "no pixels"],
 )
@@ -151,7 +151,7 @@ def test_without_the_stored_masks_the_page_has_no_pictures_and_says_so(
 
 
 def test_masks_of_another_size_are_said(folder: Path) -> None:
-    change_reference(folder, masks=np.zeros((16, 7, 9), np.float32))
+    change_reference(folder, masks=np.zeros((12, 7, 9), np.float32))
     page = make_page(folder, silent).read_text("utf-8")
     assert "masks: got (7, 9) and (32, 32)" in page
 
@@ -185,6 +185,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(folder: Path, monkeypa
 
 
 def test_a_folder_in_the_pages_place_is_refused(folder: Path) -> None:
+    (folder / "report.html").unlink()
     (folder / "report.html").mkdir()
     with pytest.raises(OutputError, match="cannot be written"):
         make_page(folder, silent)

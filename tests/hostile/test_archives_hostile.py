@@ -118,7 +118,7 @@ def test_a_class_text_that_is_a_bomb_is_refused_and_a_large_one_skipped(tmp_path
     for method, size in ((zipfile.ZIP_DEFLATED, 20 * 2**20), (zipfile.ZIP_STORED, 5 * 2**20)):
         with zipfile.ZipFile(tmp_path / "net.pt", "w") as archive:
             for name, data in entries.items():
-                is_text = name.endswith("conv.py")
+                is_text = "/conv" in name and name.endswith(".py")  # torch may mangle it: conv/___torch_mangle_3.py
                 archive.writestr(name, b"#" * size if is_text else data, method if is_text else None)
         if method == zipfile.ZIP_DEFLATED:
             refused(tmp_path / "net.pt", DamagedCheckpointError, "a zip bomb")

@@ -33,10 +33,10 @@ class Run:
 
 def run_of(masks: Mapping[int, Mask], reference: Reference) -> Run:
     """What there is to say of these masks `(h, w) float32, 0–1`; a slow file may lack some pictures."""
+    agreements = {index: agreement(reference.masks[index], mask) for index, mask in masks.items()}
     counts = spread(reference.masks[:0], reference.masks[:0])
     for index, mask in masks.items():
         counts = counts + spread(reference.masks[index], mask)
-    agreements = {index: agreement(reference.masks[index], mask) for index, mask in masks.items()}
     return Run(masks=masks, agreements=agreements, counts=counts)
 
 
