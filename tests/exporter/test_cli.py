@@ -240,7 +240,17 @@ def test_version_is_the_distributions(segexport: Callable[..., Any]) -> None:
     assert version("segedge") in segexport("--version").out
 
 
-def test_a_converter_over_its_time_limit(trained: Any, tmp_path: Path, segexport: Callable[..., Any]) -> None:
+def test_a_converter_over_its_time_limit(
+    trained: Any,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    segexport: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sleepy = tmp_path_factory.mktemp("sleepy")
+    (sleepy / "sleepy_worker.py").write_text("import time\ninput()\ntime.sleep(60)\n")
+    monkeypatch.setenv("PYTHONPATH", str(sleepy))
+    monkeypatch.setattr("segexport.convert.tflite_export._WORKER", "sleepy_worker")
     ran = segexport("tflite", trained.checkpoint, "--size", 32, "--timeout", 1, "--output", tmp_path / "out")
     assert "TFLite: no end after 1 s, stopped; give more time with --timeout SECONDS" in refused(ran)
     assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,8 @@ from pathlib import Path
 from segexport.convert.child import Child, Progress
 from segexport.errors import MissingExtraError
 
+_WORKER = "segexport.convert.tflite_worker"
+
 
 class Float32Converter:
     """The child process that turns ONNX into float32 TFLite; a context that kills it at the end.
@@ -22,7 +24,7 @@ class Float32Converter:
     def __init__(self, folder: Path, *, limit_s: float) -> None:
         for module in ("onnx2tf", "tensorflow"):
             require(module)
-        self._child = Child("segexport.convert.tflite_worker", folder, limit_s=limit_s)
+        self._child = Child(_WORKER, folder, limit_s=limit_s)
 
     def begin(self, onnx_path: Path, target: Path) -> None:
         self._child.begin({"step": "TFLite", "onnx": str(onnx_path), "target": str(target)})
