@@ -24,6 +24,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         words = ["tflite", str(CHECKPOINT), "--preprocess", "imagenet", "--calibration", str(args.calibration)]
+        words += ["--precision", "float32,int8", "--pictures", "200"]
         subprocess.run([sys.executable, "-m", "segexport", *words, "--output", folder], check=True)
         sizes = {path.name: (Path(folder) / path.name).stat().st_size for path in BUNDLED.values()}
         if sum(sizes.values()) > LARGEST_TOGETHER:

@@ -194,7 +194,7 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
         raise
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    _show(rows, body, as_json, f"{options.checkpoint.name} against PyTorch on {rows[0].pictures} pictures")
+    _show(rows, body, as_json, f"{options.checkpoint.name} against PyTorch on {_counted(rows)} pictures")
     console.note(f"in {options.output}: {', '.join(row.name for row in rows if row.kept) or 'nothing'}")
     _refuse_inaccurate([row for row in rows if not row.kept], body)
     if body["budget"] is not None and body["budget"]["interrupted"]:
@@ -204,6 +204,11 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
 def _require_torch() -> None:
     if find_spec("torch") is None:
         raise MissingExtraError("torch", "export")
+
+
+def _counted(rows: list[FileRow]) -> str:
+    counts = sorted({row.pictures for row in rows})
+    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def _refuse_inaccurate(rows: list[FileRow], body: dict[str, Any]) -> None:
