@@ -194,7 +194,9 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
         raise
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    _show(rows, body, as_json, f"{options.checkpoint.name} against PyTorch on {_counted(rows)} pictures")
+    _show(
+        rows, body, as_json, f"{options.checkpoint.name} against {body['compared_with']} on {_counted(rows)} pictures"
+    )
     console.note(f"in {options.output}: {', '.join(row.name for row in rows if row.kept) or 'nothing'}")
     _refuse_inaccurate([row for row in rows if not row.kept], body)
     if body["budget"] is not None and body["budget"]["interrupted"]:

@@ -334,6 +334,7 @@ def _body(
             "sha256": pictures.sha256,
         },
         "largest_logit": reference.largest_logit,
+        "compared_with": reference.who,
         "files": [asdict(row) for row in rows],
         "warnings": [*work.subject.warnings, *pictures.warnings, *reference.doubts()],
         "doctor": None if diagnosis is None else diagnosis.to_json(),
