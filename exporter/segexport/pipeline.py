@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from segexport.budget.truth import read_masks
-from segexport.calibration import PictureSet, calibration_tensor, collect_pictures
-from segexport.compare import Comparison, Ran, compare, run_file
+from segexport.calibration import calibration_tensor, collect_pictures
+from segexport.compare import Ran, run_file
 from segexport.console import Console
 from segexport.convert.quantize import Quantizer
 from segexport.convert.tflite_export import Float32Converter
-from segexport.digest import file_sha256
-from segexport.flips import Flips
-from segexport.golden import GoldenChoice, choose_golden, golden_pictures, store_golden
+from segexport.golden import GoldenChoice, choose_golden
 from segexport.memory import release_memory
 from segexport.options import Options, check_budget
 from segexport.output import Staging
 from segexport.page.make import FILE_NAME as PAGE
 from segexport.page.make import make_page
 from segexport.page.rerun import run_of
-from segexport.precisions import ONNX, PRECISIONS, SLOW_S, Bound, Precision
+from segexport.precisions import ONNX, PRECISIONS, SLOW_S
+from segexport.proof import Seen, prove, run_all
 from segexport.quantized import Bench, Quantized, write_quantized
 from segexport.recipe import FILE_NAME as RECIPE
 from segexport.recipe import Recipe, load_recipe, save_recipe
@@ -35,32 +32,9 @@ from segexport.reference import FILE_NAME as REFERENCE
 from segexport.reference import KEPT, Reference
 from segexport.report import FILE_NAME as REPORT
 from segexport.report import FileRow, write_report
-from segexport.stamping import open_new, stamp_file, tool_versions
-from segexport.subject import Subject, Written, prepare
-from segruntime import Contract
-from segruntime.golden import GoldenPicture
-
-SLOW_INVOKE_MS = 2000.0
-"""A file that is slower carries one golden picture: whoever verifies it waits for each."""
-FLIP_PICTURES = 2
-"""Every picture has hundreds of thousands of windows; each is run five times, in part by slow kernels."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """One export at work: what goes in, and where its unfinished files lie."""
-
-    options: Options
-    subject: Subject
-    pictures: PictureSet
-    recipe: Recipe | None
-    paths: Mapping[str, Path]
-    """`onnx` and each precision → its file."""
-    kinds: Mapping[str, Precision]
-    folder: Path
-    playground: Path
-    """Where converters put what nobody asked for."""
-    console: Console
+from segexport.stamping import open_new, tool_versions
+from segexport.subject import Written, prepare
+from segexport.work import Work
 
 
 def export(options: Options, console: Console) -> tuple[dict[str, Any], list[FileRow]]:
@@ -83,7 +57,7 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
             subject = prepare(options)
         for note in subject.notes:
             console.note(f"note: {note}")
-        work = _Work(
+        work = Work(
             options=options,
             subject=subject,
             pictures=collect_pictures(options.calibration, most=options.pictures, size=subject.size),
@@ -99,7 +73,7 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
     return body, rows
 
 
-def _make(work: _Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
+def _make(work: Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
     """Convert, quantize, compare, and tell."""
     console = work.console
     for warning in (*work.subject.warnings, *work.pictures.warnings):
@@ -117,52 +91,19 @@ def _make(work: _Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
     quantized = _quantize(work, reference, float32, truth)
     golden = _golden(work, reference)
     with console.step(f"comparison with {reference.who}"):
-        seen, order = _run_all(work, reference, golden)
-        rows = [_prove(work, kind, seen[kind], written, reference, quantized) for kind in work.paths]
+        seen, order = run_all(work, reference, golden)
+        rows = [prove(work, kind, seen[kind], written, reference, quantized) for kind in work.paths]
     body = _body(work, reference, rows, quantized, written)
     body["elapsed_s"] = round(time.monotonic() - started, 2)
     _report(work, body, rows, seen, reference.in_order(order).kept(), order)
     return body, rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """What one file gave: its masks of the pictures, its tensors, and the golden pictures with its masks of them."""
-
-    ran: Ran
-    contract: Contract
-    golden: tuple[GoldenPicture, ...]
-
-
-def _run_all(work: _Work, reference: Reference, golden: GoldenChoice | None) -> tuple[dict[str, _Seen], list[int]]:
-    """Run every file; gives also the pictures in the order in which people should look at them.
-
-    Quantized files see every picture. The others differ from PyTorch by rounding only, and see the twelve on which the
-    least exact quantized file came off worst: those are the ones that the export keeps.
-    """
-    seen = {}
-    exact = [kind for kind in work.paths if work.kinds[kind].exact]
-    for kind in [kind for kind in work.paths if kind not in exact]:
-        seen[kind] = _run(work, kind, reference, golden, None)
-    order = _worst_first([compare(one.ran, reference) for one in seen.values()], len(reference.names))
-    for kind in exact:
-        seen[kind] = _run(work, kind, reference, golden, order[:KEPT])
-    return seen, order
-
-
-def _run(work: _Work, kind: str, reference: Reference, golden: GoldenChoice | None, places: list[int] | None) -> _Seen:
-    segmenter = open_new(work.paths[kind])
-    ran = run_file(segmenter, reference.frames, work.console.say, limit_s=SLOW_S, places=places)
-    slow = float(np.median(ran.invoke_ms)) > SLOW_INVOKE_MS
-    pictures = () if golden is None else golden_pictures(golden, segmenter, most=1 if slow else None)
-    return _Seen(ran=ran, contract=segmenter.contract, golden=pictures)
-
-
 def _report(
-    work: _Work,
+    work: Work,
     body: dict[str, Any],
     rows: list[FileRow],
-    seen: Mapping[str, _Seen],
+    seen: Mapping[str, Seen],
     stored: Reference,
     order: list[int],
 ) -> None:
@@ -179,7 +120,7 @@ def _report(
         make_page(work.folder, work.console.say, known)
 
 
-def _golden(work: _Work, reference: Reference) -> GoldenChoice | None:
+def _golden(work: Work, reference: Reference) -> GoldenChoice | None:
     """Small pictures with PyTorch's masks, to go into every file."""
     if work.options.golden == "none":
         return None
@@ -191,34 +132,22 @@ def _golden(work: _Work, reference: Reference) -> GoldenChoice | None:
         )
 
 
-def _flips(work: _Work, written: Written, kind: str, comparison: Comparison, reference: Reference) -> Flips | None:
-    """Argmax flips of a float file: always counted for float32, for the others where they are over their bound."""
-    precision = work.kinds[kind]
-    within = precision.bound.for_logits(reference.largest_logit).holds(comparison.agreement)
-    if written.audit is None or not precision.exact or (kind != "float32" and within):
-        return None
-    work.console.say(f"argmax flips of {kind}")
-    flips = written.audit(work.paths[kind], reference.frames[:FLIP_PICTURES])
-    work.console.note(f"  {kind}: {flips}")
-    return flips
-
-
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
 
 
-def _truth(work: _Work) -> list[Any] | None:
+def _truth(work: Work) -> list[Any] | None:
     folder = work.options.masks
     return None if folder is None else read_masks(folder, work.pictures.measure_names, work.subject.size)
 
 
-def _float32(work: _Work) -> Path:
+def _float32(work: Work) -> Path:
     """The float32 file: one that is asked for, or one on the way to the others."""
     return work.paths.get("float32", work.playground / "float32.tflite")
 
 
-def _convert(work: _Work) -> tuple[Written, Reference]:
+def _convert(work: Work) -> tuple[Written, Reference]:
     """ONNX, then float32 TFLite while PyTorch computes its masks: the converter uses one core, PyTorch the others."""
     pictures, console = work.pictures, work.console
     converter = Float32Converter(work.playground, limit_s=work.options.timeout_s) if work.options.precisions else None
@@ -235,7 +164,7 @@ def _convert(work: _Work) -> tuple[Written, Reference]:
     return written, reference
 
 
-def _quantize(work: _Work, reference: Reference, float32: Ran | None, truth: list[Any] | None) -> Quantized:
+def _quantize(work: Work, reference: Reference, float32: Ran | None, truth: list[Any] | None) -> Quantized:
     files = {kind: path for kind, path in work.paths.items() if work.kinds[kind].from_float32}
     if not files:
         return Quantized()
@@ -254,67 +183,8 @@ def _quantize(work: _Work, reference: Reference, float32: Ran | None, truth: lis
     return write_quantized(bench, files, max_iou_drop=work.options.max_iou_drop, recipe=work.recipe)
 
 
-def _prove(
-    work: _Work,
-    kind: str,
-    seen: _Seen,
-    written: Written,
-    reference: Reference,
-    quantized: Quantized,
-) -> FileRow:
-    """Stamp one file with its contract, and decide whether it stays."""
-    path, precision, pictures = work.paths[kind], work.kinds[kind], work.pictures
-    comparison = compare(seen.ran, reference)
-    flips = _flips(work, written, kind, comparison, reference)
-    bound = precision.bound.for_logits(reference.largest_logit)
-    within = bound.holds(comparison.agreement) or (flips is not None and _holds_apart(bound, comparison, flips))
-    budget = quantized.budget if kind == "int8" else None
-    float_layers = quantized.float_layers.get(kind, ())
-    stamp_file(
-        path,
-        seen.contract,
-        source=work.subject.source,
-        precision="float32" if kind == "onnx" else kind,
-        calibration=(len(pictures.calibrate), pictures.sha256) if precision.calibrated else (0, None),
-        float_layers=float_layers,
-        recipe=quantized.recipe if kind == "int8" else None,
-        comparison=comparison,
-        picture_source=pictures.source,
-        bound=bound,
-        within_bound=within,
-    )
-    store_golden(path, seen.golden)
-    over_budget = budget is not None and not (budget.holds or budget.outcome.interrupted)
-    return FileRow(
-        name=path.name,
-        precision=kind,
-        kept=(within and not over_budget) or work.options.allow_inaccurate,
-        size_bytes=path.stat().st_size,
-        sha256=file_sha256(path),
-        **comparison.to_row(),
-        bound=asdict(bound),
-        bound_text=str(bound),
-        within_bound=within,
-        float_layers=float_layers,
-        over_budget=over_budget,
-        flips=None if flips is None else asdict(flips),
-    )
-
-
-def _holds_apart(bound: Bound, comparison: Comparison, flips: Flips) -> bool:
-    """Whether a file is within its bound once argmax flips are counted apart: with the same choices it has to be."""
-    same = replace(comparison.agreement, max_difference=flips.max_difference_same_choices)
-    return flips.flipped > 0 and bound.holds(same)
-
-
-def _worst_first(comparisons: Sequence[Comparison], count: int) -> list[int]:
-    """Pictures in the order of their IoU in the least exact file that saw them all; as they are where none did."""
-    whole = [one.ious for one in comparisons if one.pictures == count]
-    return [int(k) for k in np.argsort(min(whole, key=np.mean), kind="stable")] if whole else list(range(count))
-
-
 def _body(
-    work: _Work, reference: Reference, rows: list[FileRow], quantized: Quantized, written: Written
+    work: Work, reference: Reference, rows: list[FileRow], quantized: Quantized, written: Written
 ) -> dict[str, Any]:
     pictures, diagnosis = work.pictures, work.pictures.diagnosis
     if diagnosis is not None and quantized.stability is not None:

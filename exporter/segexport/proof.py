@@ -1,0 +1,131 @@
+"""Each file against PyTorch: run, compared, stamped with its contract, and kept or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from segexport.compare import Comparison, Ran, compare, run_file
+from segexport.digest import file_sha256
+from segexport.flips import Flips
+from segexport.golden import GoldenChoice, golden_pictures, store_golden
+from segexport.precisions import SLOW_S, Bound
+from segexport.quantized import Quantized
+from segexport.reference import KEPT, Reference
+from segexport.report import FileRow
+from segexport.stamping import open_new, stamp_file
+from segexport.subject import Written
+from segexport.work import Work
+from segruntime import Contract
+from segruntime.golden import GoldenPicture
+
+SLOW_INVOKE_MS = 2000.0
+"""A file that is slower carries one golden picture: whoever verifies it waits for each."""
+FLIP_PICTURES = 2
+"""Every picture has hundreds of thousands of windows; each is run five times, in part by slow kernels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one file gave: its masks of the pictures, its tensors, and the golden pictures with its masks of them."""
+
+    ran: Ran
+    contract: Contract
+    golden: tuple[GoldenPicture, ...]
+
+
+def run_all(work: Work, reference: Reference, golden: GoldenChoice | None) -> tuple[dict[str, Seen], list[int]]:
+    """Run every file; gives also the pictures in the order in which people should look at them.
+
+    Quantized files see every picture. The others differ from PyTorch by rounding only, and see the twelve on which the
+    least exact quantized file came off worst: those are the ones that the export keeps.
+    """
+    seen = {}
+    exact = [kind for kind in work.paths if work.kinds[kind].exact]
+    for kind in [kind for kind in work.paths if kind not in exact]:
+        seen[kind] = _run(work, kind, reference, golden, None)
+    order = _worst_first([compare(one.ran, reference) for one in seen.values()], len(reference.names))
+    for kind in exact:
+        seen[kind] = _run(work, kind, reference, golden, order[:KEPT])
+    return seen, order
+
+
+def _run(work: Work, kind: str, reference: Reference, golden: GoldenChoice | None, places: list[int] | None) -> Seen:
+    segmenter = open_new(work.paths[kind])
+    ran = run_file(segmenter, reference.frames, work.console.say, limit_s=SLOW_S, places=places)
+    slow = float(np.median(ran.invoke_ms)) > SLOW_INVOKE_MS
+    pictures = () if golden is None else golden_pictures(golden, segmenter, most=1 if slow else None)
+    return Seen(ran=ran, contract=segmenter.contract, golden=pictures)
+
+
+def prove(
+    work: Work,
+    kind: str,
+    seen: Seen,
+    written: Written,
+    reference: Reference,
+    quantized: Quantized,
+) -> FileRow:
+    """Stamp one file with its contract, and decide whether it stays."""
+    path, precision, pictures = work.paths[kind], work.kinds[kind], work.pictures
+    comparison = compare(seen.ran, reference)
+    flips = _flips(work, written, kind, comparison, reference)
+    bound = precision.bound.for_logits(reference.largest_logit)
+    within = bound.holds(comparison.agreement) or (flips is not None and _holds_apart(bound, comparison, flips))
+    budget = quantized.budget if kind == "int8" else None
+    float_layers = quantized.float_layers.get(kind, ())
+    stamp_file(
+        path,
+        seen.contract,
+        source=work.subject.source,
+        precision="float32" if kind == "onnx" else kind,
+        calibration=(len(pictures.calibrate), pictures.sha256) if precision.calibrated else (0, None),
+        float_layers=float_layers,
+        recipe=quantized.recipe if kind == "int8" else None,
+        comparison=comparison,
+        picture_source=pictures.source,
+        bound=bound,
+        within_bound=within,
+    )
+    store_golden(path, seen.golden)
+    over_budget = budget is not None and not (budget.holds or budget.outcome.interrupted)
+    return FileRow(
+        name=path.name,
+        precision=kind,
+        kept=(within and not over_budget) or work.options.allow_inaccurate,
+        size_bytes=path.stat().st_size,
+        sha256=file_sha256(path),
+        **comparison.to_row(),
+        bound=asdict(bound),
+        bound_text=str(bound),
+        within_bound=within,
+        float_layers=float_layers,
+        over_budget=over_budget,
+        flips=None if flips is None else asdict(flips),
+    )
+
+
+def _holds_apart(bound: Bound, comparison: Comparison, flips: Flips) -> bool:
+    """Whether a file is within its bound once argmax flips are counted apart: with the same choices it has to be."""
+    same = replace(comparison.agreement, max_difference=flips.max_difference_same_choices)
+    return flips.flipped > 0 and bound.holds(same)
+
+
+def _worst_first(comparisons: Sequence[Comparison], count: int) -> list[int]:
+    """Pictures in the order of their IoU in the least exact file that saw them all; as they are where none did."""
+    whole = [one.ious for one in comparisons if one.pictures == count]
+    return [int(k) for k in np.argsort(min(whole, key=np.mean), kind="stable")] if whole else list(range(count))
+
+
+def _flips(work: Work, written: Written, kind: str, comparison: Comparison, reference: Reference) -> Flips | None:
+    """Argmax flips of a float file: always counted for float32, for the others where they are over their bound."""
+    precision = work.kinds[kind]
+    within = precision.bound.for_logits(reference.largest_logit).holds(comparison.agreement)
+    if written.audit is None or not precision.exact or (kind != "float32" and within):
+        return None
+    work.console.say(f"argmax flips of {kind}")
+    flips = written.audit(work.paths[kind], reference.frames[:FLIP_PICTURES])
+    work.console.note(f"  {kind}: {flips}")
+    return flips

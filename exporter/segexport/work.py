@@ -1,0 +1,31 @@
+"""One export at work: what goes in, and where its unfinished files lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from segexport.calibration import PictureSet
+from segexport.console import Console
+from segexport.options import Options
+from segexport.precisions import Precision
+from segexport.recipe import Recipe
+from segexport.subject import Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One export at work: what goes in, and where its unfinished files lie."""
+
+    options: Options
+    subject: Subject
+    pictures: PictureSet
+    recipe: Recipe | None
+    paths: Mapping[str, Path]
+    """`onnx` and each precision → its file."""
+    kinds: Mapping[str, Precision]
+    folder: Path
+    playground: Path
+    """Where converters put what nobody asked for."""
+    console: Console
