@@ -55,6 +55,9 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
         words = ["tflite", str(checkpoint), "--calibration", str(pictures), "--output", str(output)]
         words += ["--preprocess", "imagenet", "--precision", PRECISIONS, "--size", str(options.size)]
         seconds, peak, rows = export(words)
+        wrong = [row["name"] for row in rows if row["precision"] == "float32" and not row["within_bound"]]
+        if wrong:
+            raise SystemExit(f"export_whole: {wrong[0]} is not the network; nothing to be proud of in its time")
         plain = None if options.no_plain else time_plain(output / f"{name}.onnx", Path(folder) / "plain")
     return {
         "network": name,
