@@ -134,7 +134,7 @@ def _find(path: Path, choices: Sequence[Choice], ours: Sequence[Parts], said: li
     left = list(said)
     theirs = []
     for choice, parts in zip(choices, ours, strict=True):
-        found = tuple(_take_most_alike(path, left, part) for part in parts)
+        found = tuple(_take_most_alike(path, left, part, _could_be(choice, parts)) for part in parts)
         per_window = sum(int(part.sum()) for part in found), choice.per_window(tuple(p.float() for p in found)).numel()
         if per_window[0] != per_window[1]:
             raise ConversionError(
@@ -145,8 +145,25 @@ def _find(path: Path, choices: Sequence[Choice], ours: Sequence[Parts], said: li
     return theirs
 
 
-def _take_most_alike(path: Path, left: list[Tensor], mask: Tensor) -> Tensor:
-    alike = [index for index, candidate in enumerate(left) if candidate.shape == mask.shape]
+def _could_be(choice: Choice, parts: Parts) -> Callable[[Tensor], bool]:
+    """Whether a comparison may be this choice: one place in each window. Of several parts that holds together only.
+
+    Beside each choice stands the comparison it is made of, where ties let several places reach the maximum; with many flips,
+    as in float16, that one may be more alike.
+    """
+    if len(parts) > 1:
+        return lambda _: True
+
+    def one_in_each(candidate: Tensor) -> bool:
+        windows = choice.per_window((candidate.float(),))
+        return int(candidate.sum()) == windows.numel() and bool((windows == 1).all())
+
+    return one_in_each
+
+
+def _take_most_alike(path: Path, left: list[Tensor], mask: Tensor, could_be: Callable[[Tensor], bool]) -> Tensor:
+    there = [index for index, candidate in enumerate(left) if candidate.shape == mask.shape]
+    alike = [index for index in there if could_be(left[index])] or there
     if not alike:
         raise ConversionError(
             f"{path.name}: no GREATER_EQUAL of shape {tuple(mask.shape)} (NCHW) is left for an unpool's choice; "

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from segexport.convert.onnx_export import write_onnx
 from segexport.errors import ConversionError
-from segexport.flips import audit_flips, choices_of, injected, recorded
+from segexport.flips import _find, audit_flips, choices_of, injected, recorded
 from segexport.pictures import draw_pictures
 from segexport.rewrites.lower import Lowered, lower
 
@@ -74,6 +74,21 @@ def test_choices_that_are_given_are_used(lowered: Lowered) -> None:
         out, made = recorded(lowered.module, choices, image())
         turned = [made[0], tuple(mask.flip(1) for mask in made[1])]
         assert not torch.equal(injected(lowered.module, choices, turned, image()), out)
+
+
+def test_a_comparison_with_ties_beside_the_choice_is_not_taken_for_it(lowered: Lowered) -> None:
+    """In float16 so many places flip that the comparison which a choice is made of is more alike than the choice itself."""
+    choice, *_ = choices_of(lowered.module)
+    with torch.inference_mode():
+        _, ((mask,), *_) = recorded(lowered.module, choices_of(lowered.module), image())
+    ours = mask.bool()
+    with_ties = ours.clone()
+    with_ties[0, 0, :2, :2] = True
+    n, c, height, width = ours.shape
+    flipped = ours.view(n, c, height // 2, 2, width // 2, 2).flip(3).reshape(ours.shape)
+    assert int((with_ties != ours).sum()) < int((flipped != ours).sum())
+    ((found,),) = _find(Path("a.tflite"), [choice], [(ours,)], [with_ties, flipped])
+    assert torch.equal(found, flipped)
 
 
 def test_a_faithful_file_has_no_flips(lowered: Lowered, frames: npt.NDArray[np.uint8], tmp_path: Path) -> None:
