@@ -29,10 +29,11 @@ class Ran:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """All pictures together, each picture's IoU, the one with the lowest, and the median time of one invoke."""
+    """All pictures together, IoU and largest difference of each, the one with the lowest IoU, and the median invoke time."""
 
     agreement: Agreement
     ious: tuple[float, ...]
+    differences: tuple[float, ...]
     worst: str
     invoke_p50_ms: float
 
@@ -86,6 +87,7 @@ def compare(ran: Ran, reference: Reference) -> Comparison:
     return Comparison(
         agreement=summed_up(rows),
         ious=ious,
+        differences=tuple(row.max_difference for row in rows),
         worst=reference.names[ran.places[int(np.argmin(ious))]],
         invoke_p50_ms=float(np.median(ran.invoke_ms)),
     )

@@ -24,7 +24,7 @@ from segruntime.golden import GoldenPicture
 SLOW_INVOKE_MS = 2000.0
 """A file that is slower carries one golden picture: whoever verifies it waits for each."""
 FLIP_PICTURES = 2
-"""Every picture has hundreds of thousands of windows; each is run five times, in part by slow kernels."""
+"""Counted on at least so many: every picture has hundreds of thousands of windows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +71,8 @@ def prove(
     """Stamp one file with its contract, and decide whether it stays."""
     path, precision, pictures = work.paths[kind], work.kinds[kind], work.pictures
     comparison = compare(seen.ran, reference)
-    flips = _flips(work, written, kind, comparison, reference)
     bound = precision.bound.for_logits(reference.largest_logit)
+    flips = _flips(work, written, kind, seen, comparison, bound, reference)
     within = bound.holds(comparison.agreement) or (flips is not None and _holds_apart(bound, comparison, flips))
     budget = quantized.budget if kind == "int8" else None
     float_layers = quantized.float_layers.get(kind, ())
@@ -119,13 +119,19 @@ def _worst_first(comparisons: Sequence[Comparison], count: int) -> list[int]:
     return [int(k) for k in np.argsort(min(whole, key=np.mean), kind="stable")] if whole else list(range(count))
 
 
-def _flips(work: Work, written: Written, kind: str, comparison: Comparison, reference: Reference) -> Flips | None:
-    """Argmax flips of a float file: always counted for float32, for the others where they are over their bound."""
-    precision = work.kinds[kind]
-    within = precision.bound.for_logits(reference.largest_logit).holds(comparison.agreement)
-    if written.audit is None or not precision.exact or (kind != "float32" and within):
+def _flips(
+    work: Work, written: Written, kind: str, seen: Seen, comparison: Comparison, bound: Bound, reference: Reference
+) -> Flips | None:
+    """Argmax flips of a float file on every picture that is over its bound; of float32 on the two largest in any case."""
+    if written.audit is None or not work.kinds[kind].exact:
         return None
-    work.console.say(f"argmax flips of {kind}")
-    flips = written.audit(work.paths[kind], reference.frames[:FLIP_PICTURES])
+    by_size = sorted(zip(comparison.differences, seen.ran.places, strict=True), reverse=True)
+    over = [place for difference, place in by_size if difference > (bound.max_difference or 0.0)]
+    at_least = FLIP_PICTURES if kind == "float32" else 0
+    places = [place for _, place in by_size[: max(len(over), at_least)]]
+    if not places:
+        return None
+    work.console.say(f"argmax flips of {kind} on {len(places)} pictures")
+    flips = written.audit(work.paths[kind], reference.frames[places])
     work.console.note(f"  {kind}: {flips}")
     return flips
