@@ -300,3 +300,45 @@ def test_a_layer_that_int8_cannot_hold_stays_in_float_and_is_named(
     assert op["op_name"] == "TRANSPOSE_CONV"
     alpha = load(tmp_path / "out" / "stiff_int8.tflite").alpha(draw_pictures(1)[0])
     assert np.isfinite(alpha).all()
+
+
+@pytest.mark.usefixtures("copied_converters")
+def test_an_onnx_file_of_ours_is_converted_as_it_is(
+    exported: Any, tmp_path: Path, segexport: Callable[..., Any]
+) -> None:
+    words = ("--precision", "float32", "--output", tmp_path / "out")
+    ran = segexport("tflite", exported.path("onnx"), *words)
+    assert ran.code == 0, ran.err
+    assert "tiny.onnx against onnxruntime on 8 pictures" in ran.out
+    before, after = read_contract(exported.path("onnx")), read_contract(tmp_path / "out" / "tiny_float32.tflite")
+    assert before is not None
+    assert after is not None
+    assert after.source == before.source  # the checkpoint, not the file in between
+    assert (after.input.layout, before.input.layout) == ("NHWC", "NCHW")
+
+
+def test_an_onnx_file_of_others_needs_to_be_told_how_it_was_trained(
+    exported: Any, tmp_path: Path, segexport: Callable[..., Any]
+) -> None:
+    import onnx
+
+    model = onnx.load(exported.path("onnx"))
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "theirs.onnx")
+    ran = segexport("onnx", tmp_path / "theirs.onnx", "--output", tmp_path / "out")
+    assert ran.code == 2
+    assert "says nothing about how its pictures were prepared; give --preprocess" in " ".join(ran.err.split())
+    assert segexport("onnx", tmp_path / "theirs.onnx", "--output", tmp_path / "out", "--preprocess", "unit").code == 0
+    assert segexport("onnx", tmp_path / "theirs.onnx", "--arch", "unet", "--preprocess", "unit").code == 2
+
+
+def test_the_report_says_what_the_doctor_and_the_noise_found(exported: Any) -> None:
+    body = exported.body
+    assert body["doctor"]["usable"] == 40
+    assert body["doctor"]["stability"]["pictures"] == 12
+    assert 0.9 < body["doctor"]["stability"]["iou_between"] <= 1
+    kinds = {operator["operator"] for operator in body["noise"]["operators"]}
+    assert {"CONV_2D", "LOGISTIC"} <= kinds
+    assert body["recipe"]["format"] == "segedge.recipe"
+    assert body["budget"] is None
+    assert body["rewrites"] == []  # a U-Net needs none

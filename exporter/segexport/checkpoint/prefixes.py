@@ -12,7 +12,8 @@ from segexport.checkpoint.inert import shown
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")
 # what stands beside the network in a LightningModule or an AveragedModel, and is no part of it
 UNRELATED = re.compile(
-    r"((train|val|valid|test)_)?(loss|criterion|metric|iou|dice|acc|accuracy|n_averaged)[a-z0-9_]*(\.|$)", re.I
+    r"((train|val|valid|test)_)?(loss|criterion|metric|iou|dice|acc|accuracy|n_averaged)[a-z0-9_]*(\.|$)|(pixel_)?(mean|std)$",
+    re.I,
 )
 MAX_LAYERS = 6
 
