@@ -108,9 +108,12 @@ def prove(
 
 
 def _holds_apart(bound: Bound, comparison: Comparison, flips: Flips) -> bool:
-    """Whether a file is within its bound once argmax flips are counted apart: with the same choices it has to be."""
-    same = replace(comparison.agreement, max_difference=flips.max_difference_same_choices)
-    return flips.flipped > 0 and bound.holds(same)
+    """Whether a file is within its bound once argmax flips are counted apart: with the same choices it has to be.
+
+    The same choices are those of the rewritten network, so that one has to be the original as well.
+    """
+    apart = max(flips.max_difference_same_choices, flips.lowering_difference)
+    return flips.flipped > 0 and bound.holds(replace(comparison.agreement, max_difference=apart))
 
 
 def _worst_first(comparisons: Sequence[Comparison], count: int) -> list[int]:
