@@ -125,6 +125,47 @@ def test_float16_keeps_every_weight_to_half_precision_and_the_mask(exported: Any
     assert kinds.count("DELEGATE") == 1  # XNNPACK takes all of it at once
 
 
+@pytest.mark.slow
+def test_float16_serves_every_operator_that_shares_a_constant(tmp_path: Path) -> None:
+    """One convolution at three places becomes one constant with three readers; as the patterns of unpools are."""
+    import torch
+    from torch import nn
+
+    from segexport.convert.onnx_export import write_onnx
+    from segexport.convert.tflite_export import write_float32
+
+    class Thrice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(1)
+            self.first, self.same = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+            self.last = nn.Conv2d(4, 1, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.first(x)
+            for _ in range(3):
+                x = self.same(x).relu()
+            out: torch.Tensor = self.last(x).sigmoid()
+            return out
+
+    whole, half = tmp_path / "a.tflite", tmp_path / "b.tflite"
+    write_onnx(Thrice().eval(), 16, 24, tmp_path / "a.onnx")
+    write_float32(tmp_path / "a.onnx", whole, tmp_path, limit_s=300, progress=silent)
+    write_float16(whole, half)
+    image = np.random.default_rng(0).random((1, 16, 24, 3), np.float32)
+    answers = []
+    for path in (whole, half):
+        interpreter = Interpreter(str(path))
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
+        interpreter.invoke()
+        answers.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+        reads = [index for operator in interpreter._get_ops_details() for index in operator["inputs"]]
+        assert max(reads.count(index) for index in reads if index >= 0) >= 3  # the constant is shared
+    assert answers[0].std() > 0.001
+    np.testing.assert_allclose(answers[1], answers[0], atol=2e-3)
+
+
 def test_float16_saturates_what_it_cannot_hold(tmp_path: Path) -> None:
     from segexport.convert.float16 import _LARGEST
 

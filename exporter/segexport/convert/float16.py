@@ -30,9 +30,9 @@ def write_float16(float32: Path, target: Path) -> None:
         if model.operatorCodes[operator.opcodeIndex].builtinCode not in _weighted(schema):
             continue
         for place, index in enumerate(operator.inputs):
-            if index < 0 or not _is_float_constant(schema, model, graph.tensors[index]):
-                continue
-            if index not in widened:
+            if index not in widened:  # one that several operators use is float16 already when the second one comes
+                if index < 0 or not _is_float_constant(schema, model, graph.tensors[index]):
+                    continue
                 widened[index] = _halve(schema, model, graph, index)
                 operators.append(_dequantize(schema, code, index, widened[index]))
             operator.inputs[place] = widened[index]
