@@ -30,7 +30,7 @@ from segexport.pictures import draw_pictures
 PRECISIONS = "float32,float16,dynamic,int8"
 GOAL_S = {"unet": 120.0, "segresnet": 180.0}
 GOAL_BYTES = 6e9
-PICTURES = 64
+PICTURES = 48
 SAMPLE_S = 0.05
 
 

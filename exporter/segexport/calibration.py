@@ -17,7 +17,7 @@ from segexport.pictures import Picture, PictureFile, draw_pictures, list_picture
 from segruntime.contract import InputSpec
 from segruntime.preprocess import Preprocessor
 
-MOST = 64  # read at most so many, evenly spread over the folder; half of them calibrate
+MOST = 48  # read at most so many, evenly spread over the folder; half of them calibrate
 DRAWN = 8
 DRAWN_SOURCE = "drawn by segexport"
 _FLAT = 2.0  # standard deviation of a picture's values, 0–255, below which it shows nothing

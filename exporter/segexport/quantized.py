@@ -24,7 +24,7 @@ from segexport.stamping import open_new
 from segexport.tflite_graph import Operator, logit_tensor, read_operators
 from segruntime.agreement import Mask, mask_iou
 
-STABILITY_PICTURES = 12
+STABILITY_PICTURES = 8
 
 
 @dataclass(slots=True, kw_only=True)

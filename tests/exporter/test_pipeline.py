@@ -335,7 +335,7 @@ def test_an_onnx_file_of_others_needs_to_be_told_how_it_was_trained(
 def test_the_report_says_what_the_doctor_and_the_noise_found(exported: Any) -> None:
     body = exported.body
     assert body["doctor"]["usable"] == 40
-    assert body["doctor"]["stability"]["pictures"] == 12
+    assert body["doctor"]["stability"]["pictures"] == 8
     assert 0.9 < body["doctor"]["stability"]["iou_between"] <= 1
     kinds = {operator["operator"] for operator in body["noise"]["operators"]}
     assert {"CONV_2D", "LOGISTIC"} <= kinds
