@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segexport.budget.fit import NOISE_PICTURES, Budget, fit_budget
-from segexport.budget.judge import THRESHOLD, make_judge
+from segexport.budget.judge import make_judge, mean_iou
 from segexport.budget.noise import OperatorNoise, operator_noise
 from segexport.budget.search import MOST_STEPS, Step
 from segexport.compare import Ran, run_file
@@ -20,9 +20,10 @@ from segexport.convert.quantize import Quantizer
 from segexport.doctor import Stability
 from segexport.ranges import LOGIT_LIMIT, Ranges, halves
 from segexport.recipe import Recipe, check_layers
+from segexport.reference import THRESHOLD
 from segexport.stamping import open_new
 from segexport.tflite_graph import Operator, logit_tensor, read_operators
-from segruntime.agreement import Mask, mask_iou
+from segruntime.agreement import Mask
 
 STABILITY_PICTURES = 8
 
@@ -124,7 +125,7 @@ def _search(
 ) -> Budget:
     count = len(float32.masks)
     judge = make_judge(bench.frames[:count], float32.masks, None if bench.truth is None else bench.truth[:count])
-    with bench.console.step(f"accuracy budget of {points:g} points") as _:
+    with bench.console.step(f"accuracy budget of {points:g} points"):
         budget = fit_budget(
             bench.quantizer,
             ranges,
@@ -162,15 +163,11 @@ def _stability(bench: Bench, ranges: Ranges) -> Stability | None:
         path.unlink()
     wanted = bench.reference[:count] > THRESHOLD
     return Stability(
-        iou_between=_mean_iou(masks[0], masks[1]),
-        iou_first=_mean_iou(masks[0], wanted),
-        iou_second=_mean_iou(masks[1], wanted),
+        iou_between=mean_iou(masks[0], masks[1]),
+        iou_first=mean_iou(masks[0], wanted),
+        iou_second=mean_iou(masks[1], wanted),
         pictures=count,
     )
-
-
-def _mean_iou(masks: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_]) -> float:
-    return float(np.mean([mask_iou(a, b) for a, b in zip(masks, others, strict=True)]))
 
 
 def _warn_forced(bench: Bench, found: Quantized) -> None:

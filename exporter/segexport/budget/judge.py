@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from segexport.compare import run_file
+from segexport.reference import THRESHOLD
 from segexport.stamping import open_new
 from segruntime.agreement import Mask, boundary_f, mask_iou
 
-THRESHOLD = 0.5
 AGAINST_FLOAT32, AGAINST_MASKS = "the float32 file's masks", "hand-made masks"
 
 
@@ -45,7 +45,7 @@ class Judge:
         """
         ran = run_file(open_new(path), self.frames, say)
         masks = ran.masks > THRESHOLD
-        iou = _mean_iou(masks, self.wanted)
+        iou = mean_iou(masks, self.wanted)
         return Score(
             iou=iou,
             drop_points=100 * (self.base_iou - iou),
@@ -62,8 +62,9 @@ def make_judge(
     masks = list(float32_masks > THRESHOLD)
     if truth is None:
         return Judge(frames=frames, wanted=masks, base_iou=1.0, against=AGAINST_FLOAT32)
-    return Judge(frames=frames, wanted=truth, base_iou=_mean_iou(masks, truth), against=AGAINST_MASKS)
+    return Judge(frames=frames, wanted=truth, base_iou=mean_iou(masks, truth), against=AGAINST_MASKS)
 
 
-def _mean_iou(masks: Iterable[Mask], wanted: Sequence[Mask]) -> float:
+def mean_iou(masks: Iterable[Mask], wanted: Iterable[Mask]) -> float:
+    """Of masks `(h, w) bool`, pair by pair: 0–1."""
     return float(np.mean([mask_iou(a, b) for a, b in zip(masks, wanted, strict=True)]))

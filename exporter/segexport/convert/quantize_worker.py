@@ -75,7 +75,7 @@ def _quantize(job: dict[str, Any], say: Say) -> dict[str, Any]:
 
     rules = {"int8": recipe.static_wi8_ai8, "int16x8": recipe.static_wi8_ai16, "dynamic": recipe.dynamic_wi8_afp32}
     ranges = _load_ranges(job["ranges"]) if job.get("ranges") else None
-    output_names = _output_names(job["float32"])
+    output_names = [operator.name for operator in read_operators(Path(job["float32"]))]
     forced: list[str] = []
     while True:
         engine = quantizer.Quantizer(job["float32"], rules[job["precision"]]())
@@ -136,24 +136,14 @@ def _signal_to_noise(noisy: Any, clean: Any) -> float:
 
 def _signature(path: str) -> tuple[str, str]:
     """The signature's key and the name of its one input."""
-    signatures = _plain_interpreter(path).get_signature_list()
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = Interpreter(path, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    signatures = plain.get_signature_list()
     if not signatures:
         raise ValueError("the float32 file has no signature, which ai-edge-quantizer needs; report this network")
     key = next(iter(signatures))
     return key, signatures[key]["inputs"][0]
-
-
-def _output_names(path: str) -> list[str]:
-    """The name of each operator's first output, in order."""
-    plain = _plain_interpreter(path)
-    names = {detail["index"]: detail["name"] for detail in plain.get_tensor_details()}
-    return [names[int(op["outputs"][0])] for op in plain._get_ops_details()]
-
-
-def _plain_interpreter(path: str) -> Any:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    return Interpreter(path, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
 
 
 def _layer_of(message: str, output_names: list[str]) -> str | None:
