@@ -15,6 +15,7 @@ import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper
+from tests.exporter.onnx_graphs import made, relu, value
 from torch import Tensor, nn
 
 from segexport.convert.onnx_export import write_onnx
@@ -383,35 +384,6 @@ def test_an_onnx_is_known_by_its_suffix_or_its_bytes(tmp_path: Path) -> None:
 
 
 # what cannot be converted
-
-
-def made(
-    path: Path,
-    nodes: list[Any],
-    *,
-    inputs: list[Any] | None = None,
-    outputs: list[Any] | None = None,
-    weights: list[Any] | None = None,
-    domains: dict[str, int] | None = None,
-) -> Path:
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        inputs or [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])],
-        outputs or [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)],
-        weights or [],
-    )
-    opsets = [helper.make_opsetid(name, version) for name, version in (domains or {"": 18}).items()]
-    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
-    return path
-
-
-def value(name: str, kind: int, shape: list[Any]) -> Any:
-    return helper.make_tensor_value_info(name, kind, shape)
-
-
-def relu(source: str = "x", target: str = "y") -> Any:
-    return helper.make_node("Relu", [source], [target])
 
 
 def image(kind: int = TensorProto.FLOAT, shape: list[Any] | None = None) -> list[Any]:

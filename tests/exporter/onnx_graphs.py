@@ -1,0 +1,37 @@
+"""Small ONNX files, node by node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from onnx import TensorProto, helper
+
+
+def made(
+    path: Path,
+    nodes: list[Any],
+    *,
+    inputs: list[Any] | None = None,
+    outputs: list[Any] | None = None,
+    weights: list[Any] | None = None,
+    domains: dict[str, int] | None = None,
+) -> Path:
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        inputs or [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])],
+        outputs or [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)],
+        weights or [],
+    )
+    opsets = [helper.make_opsetid(name, version) for name, version in (domains or {"": 18}).items()]
+    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+    return path
+
+
+def value(name: str, kind: int, shape: list[Any]) -> Any:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def relu(source: str = "x", target: str = "y") -> Any:
+    return helper.make_node("Relu", [source], [target])
