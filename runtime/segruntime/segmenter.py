@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from segruntime.backends import BACKENDS, Backend, TensorInfo
@@ -78,6 +79,19 @@ class Segmenter:
         """Frame as for `alpha` → person probability at the network's own size, `(h, w) float32, 0–1`."""
         with self._lock:
             return self.probability(self.invoke(self.preprocess(frame)))
+
+    def coarse_size(self, height: int, width: int) -> tuple[int, int]:
+        """`(h, w)` at which the network sees a frame of `(height, width)`: its input without a letterbox's border."""
+        _, _, w, h = fit_region(self.contract.input, height, width)
+        return h, w
+
+    def coarse(self, frame: Frame) -> Alpha:
+        """Frame as for `alpha` → the same mask before it is scaled up: `(h, w) float32, 0–1`, without a letterbox's border.
+
+        A frame of `coarse_size` is not scaled, so whoever has the small picture already need not make the large one.
+        """
+        left, top, w, h = _on_output(fit_region(self.contract.input, *frame.shape[:2]), self.contract)
+        return np.ascontiguousarray(self.network_mask(frame)[top : top + h, left : left + w])
 
     def self_test(self) -> SelfTest:
         """Does this file give the same mask here as where it was made? Runs the golden pictures that it carries.
