@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import segruntime
 from segbench.machine import describe_machine
-from segbench.masking import Masker, coarse_mask
+from segbench.masking import Masker, coarse_mask, luma
 from segbench.model_facts import describe_model
 from segbench.pairing import Pair, find_pairs, read_pair
 from segbench.progress import Advance, no_progress
@@ -95,5 +95,5 @@ def score(name: str, alpha: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8
 def _score_pair(pair: Pair, segmenter: segruntime.Segmenter, masker: Masker) -> Score:
     picture, truth = read_pair(pair)
     masker.reset()  # a still has no past
-    alpha = masker.soft_mask(picture, coarse_mask(segmenter, picture, pair.name))
+    alpha = masker.soft_mask(coarse_mask(segmenter, picture, pair.name), luma(picture))
     return score(pair.name, alpha, truth, segmenter.contract.threshold)

@@ -14,6 +14,7 @@ from segbench.progress import progress
 from segbench.refusal import one_line_refusals
 from segbench.table import require_rich
 from segruntime.backends import BACKENDS
+from segruntime.refine import PRESETS
 
 EPILOG = """
 Example:
@@ -30,6 +31,7 @@ Example:
 )
 @click.option("--model", type=click.Path(path_type=Path), help="A .tflite or .onnx file; default: the bundled one.")
 @click.option("--backend", type=click.Choice(list(BACKENDS)), help="Measure its bundled model, or the file of --model.")
+@click.option("--preset", type=click.Choice(list(PRESETS)), help="Refine the mask as segrun does; default: not at all.")
 @click.option("--threads", type=int, help="Default: the cores of this machine, at most 4.")
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON, each picture included, on standard output.")
 def accuracy(as_json: bool, **options: Any) -> None:

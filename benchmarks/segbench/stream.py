@@ -10,7 +10,6 @@ from segbench.temporal import TemporalAgreement
 from segruntime import Segmenter
 from segruntime.flicker import FlickerMeter, Gray
 from segruntime.postprocess import Alpha
-from segruntime.preprocess import Frame
 
 _WORST_PAIRS = 5
 
@@ -28,9 +27,9 @@ class Stream:
         self._reference = reference
         self._agreement = _agreement(self, reference)
 
-    def add(self, frame: Frame, gray: Gray, coarse: Alpha) -> None:
-        """The next frame with its luma `(H, W) uint8` and the network's mask; the reference's stream has had it already."""
-        self.alpha = self._masker.soft_mask(frame, coarse)
+    def add(self, gray: Gray, coarse: Alpha) -> None:
+        """The next frame's luma `(H, W) uint8` and the network's mask of it; the reference's stream has had it already."""
+        self.alpha = self._masker.soft_mask(coarse, gray)
         pair = self._meter.add(gray, self.alpha)
         self.flicker.append(None if pair is None else pair.value)
         if self._agreement is not None and self._reference is not None and self._reference.alpha is not None:

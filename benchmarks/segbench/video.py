@@ -7,14 +7,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 import segruntime
 from segbench.clip import Clip
 from segbench.errors import OptionError
 from segbench.machine import describe_machine
-from segbench.masking import coarse_mask
+from segbench.masking import coarse_mask, luma
 from segbench.progress import Advance, no_progress
 from segbench.stream import Stream
 from segruntime import Segmenter
@@ -59,12 +56,12 @@ def run_video(job: VideoJob, advance: Advance = no_progress) -> dict[str, Any]:
 
 
 def _measure(frame: Frame, what: str, streams: list[Stream]) -> None:
-    gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), np.uint8)
+    gray = luma(frame)
     coarse = {
         id(one): coarse_mask(one, frame, what) for one in {id(s.segmenter): s.segmenter for s in streams}.values()
     }
     for stream in streams:
-        stream.add(frame, gray, coarse[id(stream.segmenter)])
+        stream.add(gray, coarse[id(stream.segmenter)])
 
 
 def _streams(job: VideoJob) -> list[Stream]:

@@ -15,6 +15,7 @@ from segbench.video import VideoJob, run_video
 from segbench.video_plot import check_plot, draw_plot
 from segbench.video_table import print_video
 from segruntime.backends import BACKENDS
+from segruntime.refine import PRESETS
 
 EPILOG = """
 Examples:
@@ -22,6 +23,7 @@ Examples:
 \b
   segbench video portrait.mp4
   segbench video portrait.mp4 --model int8.tflite --reference float32.tflite --plot flicker.png
+  segbench video portrait.mp4 --preset fast --preset balanced
 """
 
 
@@ -38,6 +40,13 @@ Examples:
     "--reference", type=click.Path(path_type=Path), help="Compare the others with this file, say the float32 one."
 )
 @click.option("--backend", type=click.Choice(list(BACKENDS)), help="Measure its bundled model.")
+@click.option(
+    "--preset",
+    "presets",
+    type=click.Choice(list(PRESETS)),
+    multiple=True,
+    help="Refine the masks as segrun does; may be repeated.",
+)
 @click.option("--threads", type=int, help="Default: the cores of this machine, at most 4.")
 @click.option("--frames", type=int, help="Stop after so many frames; default: the whole clip.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the values over time: FILE.png, .svg or .pdf.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from segbench.accuracy import AccuracyJob, run_accuracy, score, worst_pictures
 from segbench.cli import main
 from segbench.errors import WrongMaskError
 from segbench.frames import drawn_frame
-from segbench.masking import Masker, coarse_mask
+from segbench.masking import Masker, coarse_mask, luma
 from segbench.spread import spread
 from segruntime.agreement import agreement
 from segruntime.backends import BACKENDS
+from segruntime.picture_files import read_picture
+from segruntime.refine import PRESETS, Refiner
 
 CALIBRATION = Path(__file__).parents[2] / ".." / "shared" / "data" / "portraits" / "calibration"
 
@@ -89,8 +92,22 @@ def test_the_spread_of_four_values_by_hand() -> None:
 @pytest.mark.parametrize("size", [(1280, 720), (31, 17)])
 def test_without_a_preset_it_measures_the_mask_of_segmenter_alpha(backend: str, size: tuple[int, int]) -> None:
     frame, segmenter = drawn_frame(*size), segruntime.load(backend=backend)
-    found = Masker(None).soft_mask(frame, coarse_mask(segmenter, frame, "it"))
+    found = Masker(None).soft_mask(coarse_mask(segmenter, frame, "it"), luma(frame))
     np.testing.assert_array_equal(found, segmenter.alpha(frame))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_with_a_preset_it_measures_the_refined_mask_of_a_still(folders: tuple[Path, Path], preset: str) -> None:
+    """The pictures are no video: the second one is refined as if there had been no first."""
+    result = segbench("--images", folders[0], "--masks", folders[1], "--preset", preset, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["preset"] == preset
+    for one in found["each"]:
+        frame = read_picture(folders[0] / f"{one['picture']}.jpg")
+        truth = read_picture(folders[1] / f"{one['picture']}.png")[:, :, 0]
+        alpha = Refiner(preset)(segruntime.load().coarse(frame), luma(frame)).astype(np.float32) / 255
+        assert one == asdict(score(one["picture"], alpha, truth))
 
 
 def test_json_holds_every_picture_and_its_summary(folders: tuple[Path, Path]) -> None:

@@ -19,8 +19,10 @@ from segbench.cli import main
 from segbench.clip import Clip
 from segbench.errors import ClipError, OptionError
 from segbench.frames import drawn_frame
+from segbench.masking import Masker
 from segbench.temporal import TemporalAgreement
 from segbench.video import VideoJob, run_video
+from segruntime.refine import PRESETS
 from segruntime.segmenter import BUNDLED
 
 VIDEO = Path(__file__).parents[2] / ".." / "shared" / "video" / "portrait.mp4"
@@ -143,6 +145,31 @@ def test_models_of_one_name_are_told_apart(make_clip: MakeClip, tmp_path: Path) 
         path.write_bytes(BUNDLED["tflite"].read_bytes())
     result = run_video(VideoJob(clip=make_clip(2), models=tuple(paths)))
     assert [stream["label"] for stream in result["streams"]] == [str(path) for path in paths]
+
+
+def test_each_model_is_measured_with_each_preset_against_the_reference_with_the_same(make_clip: MakeClip) -> None:
+    result = segbench(
+        make_clip(3, 3), "--reference", BUNDLED["onnx"], *(word for p in PRESETS for word in ("--preset", p)), "--json"
+    )
+    assert result.exit_code == 0, result.output
+    streams = json.loads(result.stdout)["streams"]
+    names = [f"{BUNDLED[kind].name} {preset}" for kind in ("onnx", "tflite") for preset in PRESETS]
+    assert [stream["label"] for stream in streams] == names
+    for preset, stream in zip(PRESETS, streams[len(PRESETS) :], strict=True):
+        assert stream["preset"] == preset
+        assert stream["agreement"]["reference"] == f"{BUNDLED['onnx'].name} {preset}"
+
+
+def test_a_preset_with_a_memory_steadies_a_stream_and_keeps_its_memory_between_frames() -> None:
+    """A still picture whose mask comes and goes, always unsure: `balanced` must change less than `fast`."""
+    gray, coarse = np.full((60, 80), 90, np.uint8), [np.full((30, 40), v, np.float32) for v in (0.35, 0.65)]
+    change = {}
+    for preset in ("fast", "balanced"):
+        masker = Masker(preset)
+        masks = [masker.soft_mask(coarse[k % 2], gray) for k in range(6)]
+        change[preset] = np.abs(masks[-1] - masks[-2]).mean()
+    assert change["fast"] == pytest.approx(0.3, abs=0.01)
+    assert change["balanced"] < change["fast"] / 2
 
 
 def test_frames_stops_early(make_clip: MakeClip) -> None:
