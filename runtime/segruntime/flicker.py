@@ -30,7 +30,7 @@ from segruntime.errors import FrameError
 Gray = npt.NDArray[np.uint8]
 Field = npt.NDArray[np.float32]
 
-LONGEST_SIDE = 256  # about 4 ms a pair on one core; flow at this size follows a person's outline to half a pixel
+LONGEST_SIDE = 256  # about 5 ms a pair on one core; flow at this size follows a person's outline to half a pixel
 LEAST_EXPLAINED = 0.5  # less of the picture than this, and the pair is a cut, not a change
 LEAST_PERSON = 0.01  # of the picture: less person than this counts as this much, else nobody would divide by nothing
 _BRIGHTNESS = 10  # of 255: several times the noise of a camera once the picture is reduced
@@ -159,7 +159,7 @@ def _explained(gray_before: Gray, gray: Gray, flow: Field, source: Field) -> npt
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     same_brightness = cv2.absdiff(_carried(gray_before, source), gray) <= _BRIGHTNESS
     back = _carried(_flow(gray_before, gray), source)
-    # equation 5 of Sundaram et al.
+    # the bound of Sundaram et al.
     returns = _squared(flow + back) <= 0.01 * (_squared(flow) + _squared(back)) + 0.5
     return np.asarray(inside & same_brightness & returns, np.bool_)
 

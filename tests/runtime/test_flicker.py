@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from segruntime.errors import FrameError
-from segruntime.flicker import FlickerMeter, pair_flicker
+from segruntime.flicker import FlickerMeter, pair_flicker, reduced
 
 Array = npt.NDArray[Any]
 
@@ -20,6 +20,11 @@ def texture(height: int = 144, width: int = 256, seed: int = 0) -> npt.NDArray[n
     noise = np.random.default_rng(seed).normal(0, 1, (height, width))
     smooth = cv2.GaussianBlur(noise, (0, 0), 3)
     return np.asarray(np.clip(128 + smooth * 40 / smooth.std(), 0, 255), np.uint8)
+
+
+def faint(height: int = 144, width: int = 256, seed: int = 0) -> npt.NDArray[np.uint8]:
+    """`texture` with a tenth of its contrast, but for a camera that has no noise."""
+    return np.asarray(np.rint(128 + (texture(height, width, seed).astype(np.float32) - 128) / 10), np.uint8)
 
 
 def disk(x: float, y: float, radius: float, height: int = 144, width: int = 256) -> npt.NDArray[np.float32]:
@@ -196,3 +201,44 @@ def test_what_is_no_frame_or_mask_is_refused(gray: Array, alpha: Array, message:
 def test_frames_of_two_sizes_are_no_pair() -> None:
     with pytest.raises(FrameError, match=r"gray: got \(144, 256\) and \(9, 9\), expected two frames of one size"):
         pair_flicker(texture(), box(9, 9), texture(9, 9), box(9, 9))
+
+
+@pytest.mark.parametrize(
+    ("frame", "measured"),
+    [((720, 1280), (144, 256)), ((1280, 720), (256, 144)), ((100, 90), (100, 90)), ((1, 999), (1, 256))],
+)
+def test_frames_are_reduced_to_256_pixels_and_never_enlarged(frame: tuple[int, int], measured: tuple[int, int]) -> None:
+    gray, alpha = reduced(np.zeros(frame, np.uint8), np.full((10, 10), 255, np.uint8))
+    assert gray.shape == alpha.shape == measured
+    assert (alpha == 1).all()
+
+
+def test_a_pair_counts_as_much_as_it_explains() -> None:
+    """A pair of which a third is new picture, between two that are whole."""
+    scene, other = texture(), texture(seed=9)
+    partly = np.vstack([scene[:96], other[96:]])
+    meter = FlickerMeter()
+    frames = [(scene, box(40, 40)), (scene, box(40, 44)), (partly, box(40, 60)), (partly, box(40, 60))]
+    pairs = [pair for pair in (meter.add(*frame) for frame in frames) if pair is not None]
+    assert [0.5 < pair.explained < 0.8 for pair in pairs] == [False, True, False]
+    changed = sum(pair.change * pair.explained for pair in pairs)
+    assert meter.value == pytest.approx(changed / sum(pair.person * pair.explained for pair in pairs))
+
+
+def test_what_comes_into_the_picture_from_outside_is_not_explained() -> None:
+    """Faint texture, so that brightness alone would not tell: the picture moves by 16 pixels, 16 columns are new."""
+    scene = faint(144, 400)
+    pair = pair_flicker(scene[:, :256].copy(), box(9, 9), scene[:, 16:272].copy(), box(9, 9))
+    assert 0.5 < pair.explained <= 1 - 15 / 256
+
+
+def test_what_somebody_uncovers_is_not_explained() -> None:
+    """Faint texture again: a square of 80 pixels moves by 6, so 6 columns of 80 are uncovered, which no flow explains."""
+    behind, before = faint(seed=1), faint(seed=2)
+    frames = []
+    for left in (80, 86):
+        frame = behind.copy()
+        frame[30:110, left : left + 80] = before[:80, :80]
+        frames.append(frame)
+    pair = pair_flicker(frames[0], box(9, 9), frames[1], box(9, 9))
+    assert 0.5 < pair.explained <= 1 - 6 * 80 / (144 * 256)
