@@ -1,10 +1,14 @@
-"""How fast a model file is on this machine, stage by stage, measured in a fresh process.
+"""How fast a model file is on this machine, how exact its masks are, and how steady: each result is one JSON object.
 
-result = segbench.run_latency(segbench.Job(backend="tflite"))    # a JSON object: statistics, raw values, model, machine
+segbench.run_latency(segbench.Job(backend="tflite"))                            # stage by stage, in a fresh process
+segbench.run_accuracy(segbench.AccuracyJob(images=images, masks=masks))         # against hand-made masks
+segbench.run_video(segbench.VideoJob(clip=clip, models=(int8,), reference=float32))   # flicker, and agreement over time
 """
 
+from segbench.accuracy import AccuracyJob, run_accuracy
 from segbench.errors import SegBenchError
 from segbench.job import Job
 from segbench.latency import run_latency
+from segbench.video import VideoJob, run_video
 
-__all__ = ["Job", "SegBenchError", "run_latency"]
+__all__ = ["AccuracyJob", "Job", "SegBenchError", "VideoJob", "run_accuracy", "run_latency", "run_video"]

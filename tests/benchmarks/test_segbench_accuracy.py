@@ -45,13 +45,17 @@ def refused(images: Path, masks: Path) -> str:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Two drawn people, one in a subfolder, and masks that call the left half of each a person."""
+    """Three drawn people, two of one size and one in a subfolder, and masks that call the left half of each a person."""
     images, masks = tmp_path / "images", tmp_path / "masks"
-    for name, size in (("a", (96, 64)), ("deeper/b", (50, 80))):
+    for seed, (name, size) in enumerate((("a", (96, 64)), ("b", (96, 64)), ("deeper/c", (50, 80)))):
         mask = np.zeros((size[1], size[0]), np.uint8)
         mask[:, : size[0] // 2] = 255
-        write(images / f"{name}.jpg", drawn_frame(*size))
+        write(images / f"{name}.jpg", drawn_frame(*size, seed))
         write(masks / f"{name}.png", mask)
+    red = cv2.imread(str(masks / "b.png"))  # a mask may be drawn in a colour
+    assert red is not None
+    red[:, :, :2] = 0
+    write(masks / "b.png", np.asarray(red, np.uint8))
     return images, masks
 
 
@@ -98,14 +102,14 @@ def test_without_a_preset_it_measures_the_mask_of_segmenter_alpha(backend: str, 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_with_a_preset_it_measures_the_refined_mask_of_a_still(folders: tuple[Path, Path], preset: str) -> None:
-    """The pictures are no video: the second one is refined as if there had been no first."""
+    """The pictures are no video: each is refined as if there had been none before."""
     result = segbench("--images", folders[0], "--masks", folders[1], "--preset", preset, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["preset"] == preset
     for one in found["each"]:
         frame = read_picture(folders[0] / f"{one['picture']}.jpg")
-        truth = read_picture(folders[1] / f"{one['picture']}.png")[:, :, 0]
+        truth = read_picture(folders[1] / f"{one['picture']}.png").max(axis=2)
         alpha = Refiner(preset)(segruntime.load().coarse(frame), luma(frame)).astype(np.float32) / 255
         assert one == asdict(score(one["picture"], alpha, truth))
 
@@ -115,13 +119,14 @@ def test_json_holds_every_picture_and_its_summary(folders: tuple[Path, Path]) ->
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.stdout)
     assert (found["format"], found["version"]) == ("segedge.segbench.accuracy", 1)
-    assert [one["picture"] for one in found["each"]] == ["a", "deeper/b"]
+    assert [one["picture"] for one in found["each"]] == ["a", "b", "deeper/c"]
     for name, summary in found["summary"].items():
         assert summary == spread([one[name] for one in found["each"]]).to_json()
     frame = cv2.imread(str(folders[0] / "a.jpg"))
     truth = cv2.imread(str(folders[1] / "a.png"), cv2.IMREAD_GRAYSCALE)
     assert frame is not None
     assert truth is not None
+    assert found["each"][1]["iou"] > 0  # the red mask
     own = agreement((truth / 255).astype(np.float32), segruntime.load().alpha(np.asarray(frame, np.uint8)))
     assert found["each"][0]["iou"] == pytest.approx(own.mask_iou)
     assert found["each"][0]["mean_absolute_error"] == pytest.approx(own.mean_difference, abs=1e-6)
@@ -131,7 +136,7 @@ def test_json_holds_every_picture_and_its_summary(folders: tuple[Path, Path]) ->
 def test_table_shows_the_measures_and_the_worst_picture(folders: tuple[Path, Path]) -> None:
     result = segbench("--images", folders[0], "--masks", folders[1], "--backend", "onnx")
     assert result.exit_code == 0, result.output
-    for text in ("portrait_unet.onnx", "2 pictures", "IoU", "boundary F", "mean absolute error", "lowest IoU: ", "p10"):
+    for text in ("portrait_unet.onnx", "3 pictures", "IoU", "boundary F", "mean absolute error", "lowest IoU: ", "p10"):
         assert text in result.stdout
 
 
@@ -142,18 +147,18 @@ def test_the_worst_pictures_come_first() -> None:
 
 def test_masks_without_a_picture_are_left_out(folders: tuple[Path, Path]) -> None:
     write(folders[1] / "other.png", np.zeros((4, 4), np.uint8))
-    assert len(run_accuracy(AccuracyJob(images=folders[0], masks=folders[1]))["each"]) == 2
+    assert len(run_accuracy(AccuracyJob(images=folders[0], masks=folders[1]))["each"]) == 3
 
 
 def test_progress_is_told_of_every_picture(folders: tuple[Path, Path]) -> None:
     seen: list[int | None] = []
     run_accuracy(AccuracyJob(images=folders[0], masks=folders[1]), seen.append)
-    assert seen == [2, 2]
+    assert seen == [3, 3, 3]
 
 
 def test_a_picture_without_its_mask(folders: tuple[Path, Path]) -> None:
     (folders[1] / "a.png").unlink()
-    assert "no mask for 1 of 2 pictures, first a; expected a picture of the same name, like a.png" in refused(*folders)
+    assert "no mask for 1 of 3 pictures, first a; expected a picture of the same name, like a.png" in refused(*folders)
 
 
 def test_folders_that_are_none_or_empty(folders: tuple[Path, Path], tmp_path: Path) -> None:
