@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -10,11 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segruntime.contract import InputSpec
 from segruntime.errors import VideoError
-from segruntime.preprocess import INTERPOLATIONS, fit_region
 from segruntime.run.av_library import reason, require_av
-from segruntime.run.planes import ColorTags, Planes, planes_to_bgr, settled_tags
+from segruntime.run.planes import ColorTags, Planes, settled_tags
 from segruntime.run.stations import Decoded
 
 _EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
@@ -47,7 +45,7 @@ class VideoSource:
     before its end. Every frame has the size of the first one.
     """
 
-    def __init__(self, path: str, spec: InputSpec) -> None:
+    def __init__(self, path: str) -> None:
         """Open `path`, a file or an address that ffmpeg's libraries know.
 
         Raises:
@@ -57,7 +55,7 @@ class VideoSource:
         self._av = require_av()
         self.broken = 0
         self.cut: str | None = None
-        self._path, self._spec = path, spec
+        self._path = path
         self._container = self._open()
         try:
             self._stream = self._video_stream()
@@ -171,12 +169,9 @@ class VideoSource:
         )
 
     def _prepared(self, frame: Any, sound: list[Any]) -> Decoded:
-        pts, facts = frame.pts, self.facts
         rotation = frame.rotation % 360
         pixels = tuple(cv2.rotate(p, _TURNS[rotation]) if rotation in _TURNS else p for p in self._planes(frame))
-        _, _, w, h = fit_region(self._spec, *pixels[0].shape)
-        small = planes_to_bgr(pixels, facts.tags, (h, w), INTERPOLATIONS[self._spec.interpolation])
-        return Decoded(pixels=pixels, small=small, tags=facts.tags, pts=pts, sound=tuple(sound))
+        return Decoded(pixels=pixels, tags=self.facts.tags, pts=frame.pts, sound=tuple(sound))
 
     def _planes(self, frame: Any) -> Planes:
         """The decoder's own memory where it is 8-bit 4:2:0 of the first frame's size, else converted to that."""
@@ -210,6 +205,3 @@ def _tags(frame: Any) -> ColorTags:
 def join_sound(older: Decoded, newer: Decoded) -> Decoded:
     """A live frame that takes the place of an older one keeps that one's sound."""
     return replace(newer, sound=(*older.sound, *newer.sound))
-
-
-OpenSource = Callable[[str, InputSpec], VideoSource]
