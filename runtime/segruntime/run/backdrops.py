@@ -35,7 +35,7 @@ Behind = Sequence[Plane | int | Sequence[int]]
 class Backdrop(Protocol):
     """Gives what is behind the person, one array or constant for each array of `frame.pixels`."""
 
-    def __call__(self, frame: Decoded, weights: Sequence[Plane]) -> Behind:
+    def __call__(self, frame: Decoded, weights: Sequence[Plane], /) -> Behind:
         """`weights`: the person's alpha `uint8` at the size of each of `frame.pixels`."""
         ...
 
@@ -46,7 +46,7 @@ class ColourBackdrop:
     def __init__(self, colour: tuple[int, int, int]) -> None:
         self._colour = colour
 
-    def __call__(self, frame: Decoded, weights: Sequence[Plane]) -> Behind:
+    def __call__(self, frame: Decoded, _weights: Sequence[Plane]) -> Behind:
         return [self._colour] if frame.is_still else colour_to_planes(self._colour, frame.tags)
 
 
@@ -67,7 +67,7 @@ class PictureBackdrop:
         self._picture = picture
         self._made: tuple[object, Planes] | None = None
 
-    def __call__(self, frame: Decoded, weights: Sequence[Plane]) -> Behind:
+    def __call__(self, frame: Decoded, _weights: Sequence[Plane]) -> Behind:
         key = frame.size, frame.tags, frame.is_still
         if self._made is None or self._made[0] != key:
             covering = cover(self._picture, *frame.size)
@@ -86,7 +86,7 @@ class VideoBackdrop:
         self._first_pts, self._offset_s = self._now.pts, 0.0
         self._start: int | None = None
 
-    def __call__(self, frame: Decoded, weights: Sequence[Plane]) -> Behind:
+    def __call__(self, frame: Decoded, _weights: Sequence[Plane]) -> Behind:
         self._start = frame.pts if self._start is None else self._start
         self._advance(float((frame.pts - self._start) * self._time_base))
         return covering_planes(self._now, frame.size, frame.tags)
@@ -121,9 +121,7 @@ def covering_planes(frame: Decoded, size: tuple[int, int], tags: ColorTags) -> P
         bgr = planes_to_bgr(frame.pixels, frame.tags, frame.size, cv2.INTER_LINEAR)
         return bgr_to_planes(cover(bgr, *size), tags)
     sizes = size, chroma_size(*size), chroma_size(*size)
-    return tuple(
-        p if p.shape == wanted else cover(p, *wanted) for p, wanted in zip(frame.pixels, sizes, strict=True)
-    )
+    return tuple(p if p.shape == wanted else cover(p, *wanted) for p, wanted in zip(frame.pixels, sizes, strict=True))
 
 
 def parse_backdrop(text: str) -> Backdrop:
@@ -158,7 +156,9 @@ def _strength(text: str) -> float:
     except ValueError:
         strength = np.nan
     if not 0 < strength <= 1:
-        raise OptionError(f"background: got {text[:80]!r}, expected blur:STRENGTH with a number over 0 to 1, like blur:0.7")
+        raise OptionError(
+            f"background: got {text[:80]!r}, expected blur:STRENGTH with a number over 0 to 1, like blur:0.7"
+        )
     return strength
 
 
@@ -167,6 +167,3 @@ def _hex_colour(text: str) -> tuple[int, int, int]:
         raise OptionError(f"background: got {text[:80]!r}, expected a colour as #rrggbb, like #00b140")
     r, g, b = bytes.fromhex(text[1:])
     return b, g, r
-
-
-

@@ -49,7 +49,9 @@ class CameraSource:
         frame = self._first
         while frame is not None:
             ticks = int((time.perf_counter() - start) * _TICKS_PER_S)
-            yield Decoded(pixels=i420_views(cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)), tags=self.facts.tags, pts=ticks)
+            yield Decoded(
+                pixels=i420_views(cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)), tags=self.facts.tags, pts=ticks
+            )
             frame = self._read()
         self.cut = f"{self._name} gives no more pictures; was it unplugged?"
 

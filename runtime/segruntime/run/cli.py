@@ -6,7 +6,6 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -37,7 +36,7 @@ _X264_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium
 @click.option(
     "-o",
     "--output",
-    help=".mp4, .mov, .mkv, .webm, a picture, a folder/ (numbered PNGs of a video), a pattern like f/%05d.png, or virtual-camera.",
+    help=".mp4, .mov, .mkv, .webm, a picture, a folder/ (of a video: numbered PNGs), f/%05d.png, or virtual-camera.",
 )
 @click.option(
     "--background",
@@ -46,22 +45,30 @@ _X264_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium
     show_default=True,
     help="A picture or video (looped), a colour (green, #00b140), blur of 0 to 1, nothing, or the mask alone.",
 )
-@click.option("--preset", type=click.Choice(list(PRESETS)), default="balanced", show_default=True, help="How the edges are made.")
+@click.option(
+    "--preset", type=click.Choice(list(PRESETS)), default="balanced", show_default=True, help="Quality of the edges."
+)
 @click.option("--model", help="A .tflite or .onnx file; default: the bundled portrait network.")
 @click.option("--backend", type=click.Choice(list(BACKENDS)), help="Default: what the file is for.")
 @click.option("--threads", type=int, help="For the network. Default: the cores of this machine, at most 4.")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Run the network every N frames.")
-@click.option("--light-wrap", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Light of the background on the edges.")
+@click.option(
+    "--light-wrap",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Light from behind on the edges.",
+)
 @click.option("--preview", is_flag=True, help="Show the result in a window; q or Escape ends.")
 @click.option("--camera-size", metavar="WxH", help="Ask the camera for this size, like 1280x720.")
 @click.option("--encoder-preset", type=click.Choice(_X264_PRESETS), help="Of H.264: faster is larger. Default: medium.")
-@click.option("--crf", type=click.IntRange(0, 63), help="Quality of H.264 and VP9, lower is better. Default: 20 and 30.")
+@click.option(
+    "--crf", type=click.IntRange(0, 63), help="Quality of H.264 and VP9, lower is better. Default: 20 and 30."
+)
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @click.option("--json", "as_json", is_flag=True, help="The statistics as JSON on standard output.")
 @click.version_option(segruntime.__version__)
-def main(
-    as_json: bool, camera_size: str | None, encoder_preset: str | None, crf: int | None, **words: Any
-) -> None:
+def main(as_json: bool, camera_size: str | None, encoder_preset: str | None, crf: int | None, **words: Any) -> None:
     """Replace, blur or remove the background of a picture, a folder, a video, a camera or a stream.
 
     The sound of a video is copied as it is and every frame keeps its time. Ctrl-C leaves a file of what was done.
@@ -72,7 +79,7 @@ def main(
             camera_size=_size(camera_size), encoder={k: v for k, v in encoder.items() if v is not None}, **words
         )
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: _say(str(message))  # type: ignore[assignment]
+            warnings.showwarning = lambda message, *_: _say(str(message))
             statistics = run(options, None if as_json or not sys.stderr.isatty() else progress_bar)
     except SegRuntimeError as error:
         _say(str(error))
@@ -88,7 +95,7 @@ def progress_bar(frames: int | None) -> Watch:
     begin = time.perf_counter()
     if frames is None:
         return lambda count: click.echo(f"\r{count} frames, {_rate(count, begin)} ", nl=False, err=True)
-    bar = click.progressbar(
+    bar: Any = click.progressbar(
         length=frames,
         file=sys.stderr,
         show_pos=True,
@@ -112,9 +119,11 @@ def _report(statistics: Statistics, as_json: bool) -> None:
         _say(note)
     click.echo(json.dumps(statistics.to_json(), indent=1) if as_json else statistics.line())
     if statistics.interrupted:
-        _say(f"stopped by Ctrl-C; {statistics.output or 'the window'} holds the {statistics.frames} frames that were done")
+        _say(
+            f"stopped by Ctrl-C; {statistics.output or 'the window'} holds the {statistics.frames} frames that were done"
+        )
         sys.exit(130)
-    if statistics.cut is not None and statistics.dropped >= 0 and statistics.cut.startswith("camera"):
+    if statistics.unplugged:
         sys.exit(1)
 
 
@@ -129,6 +138,3 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
 def _say(text: str) -> None:
     click.echo(f"segrun: {' '.join(text.split())}", err=True)
-
-
-Started = Callable[[int | None], Watch]

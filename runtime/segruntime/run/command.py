@@ -104,9 +104,7 @@ def open_source(options: RunOptions) -> Source:
 def _sink(options: RunOptions, source: Source) -> Sink:
     if isinstance(source, StillSource):
         return still_sink(source, options.output, options.mode, overwrite=options.overwrite)
-    return video_sink(
-        source.facts, options.output, options.mode, overwrite=options.overwrite, encoder=options.encoder
-    )
+    return video_sink(source.facts, options.output, options.mode, overwrite=options.overwrite, encoder=options.encoder)
 
 
 def _run(
@@ -147,7 +145,7 @@ def _run(
         broken=source.broken,
         dropped=overlap.dropped,
         interrupted=interrupted.is_set(),
-        cut=getattr(source, "cut", None),
+        unplugged=isinstance(source, CameraSource) and source.cut is not None,
         output=options.output,
         notes=[*sink.notes, *_problems(source, expected, tally.frames, interrupted.is_set())],
     )
@@ -195,7 +193,7 @@ def stopped_by_signals(overlap: Overlap) -> Iterator[threading.Event]:
         yield stopped
         return
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
         if stopped.is_set():
             raise KeyboardInterrupt
         stopped.set()

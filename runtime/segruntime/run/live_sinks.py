@@ -13,7 +13,7 @@ import numpy as np
 from segruntime.errors import MissingExtraError, OutputError
 from segruntime.run.camera_source import i420_views
 from segruntime.run.planes import Planes, planes_to_bgr
-from segruntime.run.stages import Mode
+from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
 from segruntime.run.video_source import VideoFacts
 
@@ -57,7 +57,7 @@ class VirtualCameraSink:
         """Show it to whoever looks."""
         self._camera.send(finished.holder)
 
-    def finish(self, trailing_sound: Iterable[Any] = ()) -> None:
+    def finish(self, _trailing_sound: Iterable[Any] = ()) -> None:
         """Take the camera away."""
         self._camera.close()
 
@@ -67,15 +67,15 @@ class VirtualCameraSink:
 class NoSink:
     """Nothing is kept: for a preview alone."""
 
-    canvas = None
+    canvas: Canvas | None = None
 
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def write(self, finished: Finished) -> None:
+    def write(self, _finished: Finished) -> None:
         """Nothing."""
 
-    def finish(self, trailing_sound: Iterable[Any] = ()) -> None:
+    def finish(self, _trailing_sound: Iterable[Any] = ()) -> None:
         """Nothing."""
 
     abandon = finish

@@ -13,7 +13,7 @@ from segruntime.errors import OutputError
 from segruntime.preprocess import Frame
 from segruntime.run.draft import Draft, check_target
 from segruntime.run.planes import planes_to_bgr
-from segruntime.run.stages import Mode
+from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
 
 WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
@@ -28,7 +28,7 @@ Place = Callable[[Finished], Path]
 class PictureSink:
     """Writes each frame to the file that `place` names; folders are made where they are missing."""
 
-    canvas = None
+    canvas: Canvas | None = None
 
     def __init__(self, place: Place, mode: Mode, *, overwrite: bool) -> None:
         self.notes: list[str] = []
@@ -44,7 +44,7 @@ class PictureSink:
         check_target(path, overwrite=self._overwrite)
         write_picture(path, picture(finished, self._mode))
 
-    def finish(self, trailing_sound: Iterable[Any] = ()) -> None:
+    def finish(self, _trailing_sound: Iterable[Any] = ()) -> None:
         """Every file is whole already."""
 
     def abandon(self) -> None:
@@ -99,4 +99,6 @@ def write_picture(path: Path, image: Frame) -> None:
         draft.keep()
     except OSError as error:
         draft.drop()
-        raise OutputError(f"{path}: writing failed ({error.strerror}); free some space, or choose another disk") from error
+        raise OutputError(
+            f"{path}: writing failed ({error.strerror}); free some space, or choose another disk"
+        ) from error

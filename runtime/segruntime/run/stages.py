@@ -58,7 +58,7 @@ class Finish:
 
     def __call__(self, masked: Masked) -> Finished:
         frame = masked.frame
-        guide = cv2.cvtColor(frame.pixels[0], cv2.COLOR_BGR2GRAY) if frame.is_still else frame.pixels[0]
+        guide = _luma(frame)
         alpha = self._refiner(masked.coarse, guide)
         if frame.is_still:
             self._refiner.reset()
@@ -98,6 +98,12 @@ class Finish:
             if self._wrap > 0:
                 over = light_wrap(over, weight, under, self._wrap)
             blend(over, weight, under, out)
+
+
+def _luma(frame: Decoded) -> Plane:
+    if not frame.is_still:
+        return frame.pixels[0]
+    return np.asarray(cv2.cvtColor(frame.pixels[0], cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def weights_for(pixels: Planes, alpha: Plane) -> Sequence[Plane]:

@@ -10,7 +10,8 @@ from typing import Any
 class Statistics:
     """`stage_shares`: of the time that all stages worked, how much each did, 0–1. `mask_age_*` in frames. `flicker` as in
     `segruntime.flicker`, None where there were no two frames to compare. `broken`: frames that could not be decoded;
-    `dropped`: live frames that a newer one replaced; `interrupted`: the user ended it.
+    `dropped`: live frames that a newer one replaced; `interrupted`: the user ended it;
+    `unplugged`: the camera did.
     """
 
     frames: int
@@ -22,7 +23,7 @@ class Statistics:
     broken: int
     dropped: int
     interrupted: bool
-    cut: str | None = None
+    unplugged: bool = False
     output: str | None
     notes: list[str] = field(default_factory=list)
 

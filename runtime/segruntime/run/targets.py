@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from segruntime.run.draft import check_target
 from segruntime.run.live_sinks import NoSink, VirtualCameraSink
 from segruntime.run.picture_sink import WITH_ALPHA, PictureSink, below, numbered
 from segruntime.run.stages import Canvas, Mode
+from segruntime.run.stations import Finished
 from segruntime.run.still_source import StillSource
 from segruntime.run.video_sink import VIDEO_KINDS, VideoKind, VideoSink
 from segruntime.run.video_source import VideoFacts
@@ -23,12 +25,14 @@ _FRAME_NAME = "frame_%06d.png"
 class Sink(Protocol):
     """Takes finished frames in their order. `canvas` gives memory for a result where the sink wants it in its own."""
 
-    canvas: Canvas | None
     notes: list[str]
 
-    def write(self, finished: Any) -> None: ...
+    @property
+    def canvas(self) -> Canvas | None: ...
 
-    def finish(self, trailing_sound: Any = ()) -> None: ...
+    def write(self, finished: Finished, /) -> None: ...
+
+    def finish(self, trailing_sound: Iterable[Any] = (), /) -> None: ...
 
     def abandon(self) -> None: ...
 
@@ -43,7 +47,9 @@ def check_output(output: str | None, source: str, *, overwrite: bool) -> None:
         return
     target, origin = Path(output), Path(source)
     if origin.is_dir() and (target.resolve() == origin.resolve() or origin.resolve() in target.resolve().parents):
-        raise OutputError(f"{output}: lies in the input folder, whose pictures it would become; choose another one with -o")
+        raise OutputError(
+            f"{output}: lies in the input folder, whose pictures it would become; choose another one with -o"
+        )
     if target.exists() and origin.exists() and target.samefile(origin):
         raise OutputError(f"{output}: is the input itself; choose another name with -o")
     if origin.is_dir() or _is_folder(output):
@@ -67,9 +73,7 @@ def still_sink(source: StillSource, output: str | None, mode: Mode, *, overwrite
     return PictureSink(lambda _: target, mode, overwrite=overwrite)
 
 
-def video_sink(
-    facts: VideoFacts, output: str | None, mode: Mode, *, overwrite: bool, encoder: dict[str, str]
-) -> Sink:
+def video_sink(facts: VideoFacts, output: str | None, mode: Mode, *, overwrite: bool, encoder: dict[str, str]) -> Sink:
     """For a video, camera or stream.
 
     Raises:
@@ -80,7 +84,9 @@ def video_sink(
     name, _, device = output.partition(":")
     if name == VIRTUAL_CAMERA:
         if mode != "replaced":
-            raise OptionError(f"{output}: a virtual camera has no transparency, got {mode}; choose another --background")
+            raise OptionError(
+                f"{output}: a virtual camera has no transparency, got {mode}; choose another --background"
+            )
         return VirtualCameraSink(facts, device or None)
     target = Path(output)
     suffix = target.suffix.lower()
@@ -103,7 +109,9 @@ def _kind(target: Path, mode: Mode, encoder: dict[str, str]) -> VideoKind:
     if mode == "transparent":
         if with_alpha is None:
             able = ", ".join(ending for ending, kinds in VIDEO_KINDS.items() if kinds[1])
-            raise OptionError(f"{target}: {target.suffix} has no transparency, expected {able}, or a folder for PNGs (frames/)")
+            raise OptionError(
+                f"{target}: {target.suffix} has no transparency, expected {able}, or a folder for PNGs (frames/)"
+            )
         kind = with_alpha
     return kind.with_options(encoder)
 

@@ -170,7 +170,9 @@ class VideoSource:
 
     def _prepared(self, frame: Any, sound: list[Any]) -> Decoded:
         rotation = frame.rotation % 360
-        pixels = tuple(cv2.rotate(p, _TURNS[rotation]) if rotation in _TURNS else p for p in self._planes(frame))
+        pixels = self._planes(frame)
+        if rotation in _TURNS:
+            pixels = tuple(np.asarray(cv2.rotate(plane, _TURNS[rotation]), np.uint8) for plane in pixels)
         return Decoded(pixels=pixels, tags=self.facts.tags, pts=frame.pts, sound=tuple(sound))
 
     def _planes(self, frame: Any) -> Planes:
