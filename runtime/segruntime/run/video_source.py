@@ -45,8 +45,8 @@ class VideoSource:
     before its end. Every frame has the size of the first one.
     """
 
-    def __init__(self, path: str) -> None:
-        """Open `path`, a file or an address that ffmpeg's libraries know.
+    def __init__(self, path: str, threads: int = 0) -> None:
+        """Open `path`, a file or an address that ffmpeg's libraries know; `threads` for its decoder, 0: it chooses.
 
         Raises:
             VideoError: it is missing, is no video, or has no frame that can be decoded.
@@ -55,7 +55,7 @@ class VideoSource:
         self._av = require_av()
         self.broken = 0
         self.cut: str | None = None
-        self._path = path
+        self._path, self._threads = path, threads
         self._container = self._open()
         try:
             self._stream = self._video_stream()
@@ -98,6 +98,7 @@ class VideoSource:
         if stream.codec_context is None:
             raise VideoError(f"{self._path}: its video codec is not known to this PyAV; convert it to H.264 first")
         stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = self._threads
         return stream
 
     def _decoded(self) -> Iterator[tuple[Any, list[Any]]]:
