@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -22,9 +21,9 @@ def as_probability(coarse: object) -> Alpha:
         raise FrameError(
             f"coarse: got {_described(coarse)}, expected (h, w) float32, 0–1, as Segmenter.coarse gives it"
         )
-    # max(p, 0), which turns NaN into 0, then min(p, 1)
-    positive = cv2.threshold(np.ascontiguousarray(coarse), 0, 0, cv2.THRESH_TOZERO)[1]
-    return np.asarray(cv2.threshold(positive, 1, 0, cv2.THRESH_TRUNC, dst=positive)[1], np.float32)
+    # fmax takes the number where the other is none; cv2.threshold and np.clip keep NaN
+    positive = np.fmax(coarse, np.float32(0), order="C")
+    return np.asarray(np.minimum(positive, np.float32(1), out=positive), np.float32)
 
 
 def as_guide(guide: object) -> Plane:

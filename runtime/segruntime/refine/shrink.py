@@ -13,8 +13,8 @@ _FINEST_PIXELS = 1 << 18
 def shrink(guide: Plane, size: tuple[int, int]) -> Plane:
     """`(H, W) uint8` → `size = (h, w) uint8`, each pixel the mean of about what it covers.
 
-    Halved as long as it is twice as large, which OpenCV does forty times as fast as an exact area average of an odd
-    ratio, and bilinear for what remains. A guide smaller than `size` is scaled up.
+    Halved as long as it is twice as large, which OpenCV does forty times as fast as an area average of an odd ratio
+    (where both sides are even), and bilinear for what remains. A guide smaller than `size` is scaled up.
     """
     height, width = size
     while guide.shape[0] >= 2 * height and guide.shape[1] >= 2 * width:
@@ -34,6 +34,4 @@ def half_size(frame: tuple[int, int], mask: tuple[int, int]) -> tuple[int, int]:
 
 def _halved(plane: Plane) -> Plane:
     h, w = plane.shape[0] // 2, plane.shape[1] // 2
-    # an odd last row or column is left to its neighbour: OpenCV's fast path wants exact halves
-    even = plane[: 2 * h, : 2 * w]
-    return np.asarray(cv2.resize(even, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(plane, (w, h), interpolation=cv2.INTER_AREA), np.uint8)

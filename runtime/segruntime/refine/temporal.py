@@ -13,7 +13,7 @@ from segruntime.postprocess import Alpha
 from segruntime.refine.bounds import smoothstep
 from segruntime.refine.planes import Plane
 
-# a fit of the binary entropy in powers of (p - 0.5)², from MediaPipe's SegmentationSmoothingCalculator
+# the squared binary entropy as a polynomial in (p - 0.5)², as MediaPipe's SegmentationSmoothingCalculator has it
 _COEFFICIENTS = (5.68842, -0.748699, -57.8051, 291.309, -624.717)
 _STEPS_PER_LEVEL = 16  # of the motion's mean, in 8 bits: up to 255 / 16 levels
 _WINDOW = (5, 5)
@@ -42,7 +42,7 @@ class Temporal:
 
 
 def uncertainty(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How unsure a probability is: 1 at 0.5, 0 at 0 and at 1; any shape, 0–1."""
+    """How unsure a probability is, its binary entropy squared: 1 at 0.5, 0 at 0 and at 1; any shape, 0–1."""
     t = (p - 0.5) ** 2
     certainty = np.zeros_like(t)
     for coefficient in reversed(_COEFFICIENTS):
