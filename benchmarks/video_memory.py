@@ -88,9 +88,8 @@ def main(clip: Path, short_s: float, long_s: float, background: str, as_json: bo
         return
     for name, row in rows.items():
         print(f"  {name:6}{row['frames']:8} frames {row['peak_bytes'] / 1e6:9.1f} MB")
-    print(
-        f"  the long one needs {more / 1e6:.1f} MB more, goal ≤ {GOAL_BYTES / 1e6:.0f} MB{'' if result['met'] else '  (not met)'}"
-    )
+    verdict = "" if result["met"] else "  (not met)"
+    print(f"  the long one needs {more / 1e6:.1f} MB more, goal ≤ {GOAL_BYTES / 1e6:.0f} MB{verdict}")
 
 
 if __name__ == "__main__":
