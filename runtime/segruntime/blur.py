@@ -61,16 +61,16 @@ class BlurBehind:
         if out is None:
             out = np.empty(picture.shape, np.uint8)
         check_out(out, picture.shape)
-        height, width = weight.shape
-        sigma = _FULL_STRENGTH * self.strength * height
-        factor = _reduction(sigma, height)
-        blurred = _without_person(_reduced(picture, factor), _background_share(_reduced(weight, factor)))
-        # the reduction and the upsampling blur as well: variances of a box and of a triangle, together about factor² / 4
-        spread = (sigma / factor) ** 2 - 0.25
-        if spread > 0.04:
-            blurred = _gaussian(blurred, math.sqrt(spread))
-        cv2.resize(blurred, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
-        return out
+        sigma = _FULL_STRENGTH * self.strength * len(picture)
+        factor = _reduction(sigma, len(picture))
+        small = _without_person(_reduced(picture, factor), _background_share(_reduced(weight, factor)))
+        return _enlarged(small, sigma, factor, out)
+
+
+def soft_focus(plane: Bytes, sigma: float) -> Bytes:
+    """A Gaussian at reduced size, of all there is: `(H, W[, 3]) uint8` → the same."""
+    factor = _reduction(sigma, len(plane))
+    return _enlarged(_reduced(plane, factor), sigma, factor, np.empty(plane.shape, np.uint8))
 
 
 def _reduction(sigma: float, height: int) -> int:
@@ -90,6 +90,17 @@ def _reduced(plane: Bytes, factor: int) -> Bytes:
     return plane
 
 
+def _enlarged(small: Bytes, sigma: float, factor: int, out: Bytes) -> Bytes:
+    """What was reduced by `factor`, blurred so that it has `sigma` of the full size, at that size."""
+    # the reduction and the upsampling blur as well: variances of a box and of a triangle, together about factor² / 4
+    variance = (sigma / factor) ** 2 - 0.25
+    if variance > 0.04:
+        blurred = cv2.GaussianBlur(small, (0, 0), math.sqrt(variance), borderType=cv2.BORDER_REPLICATE)
+        small = np.asarray(blurred, np.uint8)
+    cv2.resize(small, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_LINEAR)
+    return out
+
+
 def _background_share(person: Bytes) -> _Floats:
     """The person's alpha → how much each pixel counts as background, `(h, w) float32`, above 0, to 1.
 
@@ -97,10 +108,6 @@ def _background_share(person: Bytes) -> _Floats:
     """
     larger = cv2.dilate(person, np.ones((3, 3), np.uint8))
     return np.asarray(cv2.max(cv2.LUT(larger, _SHARE), cv2.LUT(person, _LAST_RESORT)), np.float32)
-
-
-def _gaussian(small: Bytes, sigma: float) -> Bytes:
-    return np.asarray(cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _without_person(small: Bytes, share: _Floats) -> Bytes:
