@@ -1,8 +1,4 @@
-"""One picture over another with a weight for each pixel, in 8-bit arithmetic: the kernel under `composite`.
-
-Most weights of a mask are 0 or 255, where blending is copying. Only the runs of pixels with a weight between the two are
-gathered, blended and put back; the result is the same byte for byte as blending everything.
-"""
+"""One picture over another with a weight for each pixel, in 8-bit arithmetic: the kernel under `composite`."""
 
 from __future__ import annotations
 
@@ -18,9 +14,6 @@ from segruntime.errors import FrameError
 Bytes = npt.NDArray[np.uint8]
 
 _STRIP_PIXELS = 192 * 1024  # fewer pixels a strip: more calls than they save; more: buffers that leave the cache
-_RUN = 16  # pixels looked at together; a multiple of 8
-# above these shares of runs that need blending, gathering them costs more than blending everything
-_SPARSE_PICTURE, _SPARSE_PLANE = 0.5, 0.25
 
 
 def blend(over: Bytes, weight: Bytes, under: Bytes | int | Sequence[int], out: Bytes) -> Bytes:
@@ -59,69 +52,16 @@ def blend(over: Bytes, weight: Bytes, under: Bytes | int | Sequence[int], out: B
 
 
 def _blend_strip(over: Bytes, weight: Bytes, under: Bytes, out: Bytes) -> None:
-    whole = weight.shape[1] // _RUN * _RUN
-    soft = _soft_runs(weight[:, :whole]) if whole else None
-    limit = _SPARSE_PLANE if over.ndim == 2 else _SPARSE_PICTURE
-    if soft is None or np.count_nonzero(soft) > limit * soft.size:
-        _blend_all(over, weight, under, out)
+    # Finer shares of the frame where the weight is 0 or 255 could be copied too, but finding them, and OpenCV's arithmetic on
+    # parts of rows, take longer than blending them.
+    if not cv2.countNonZero(weight):
+        np.copyto(out, under)
         return
-    _blend_runs(over[:, :whole], weight[:, :whole], under[:, :whole], out[:, :whole], soft)
-    if whole < weight.shape[1]:
-        _blend_all(over[:, whole:], weight[:, whole:], under[:, whole:], out[:, whole:])
-
-
-def _blend_all(over: Bytes, weight: Bytes, under: Bytes, out: Bytes) -> None:
     weights = weight if over.ndim == 2 else cv2.merge((weight, weight, weight))
     part = cv2.multiply(over, weights, scale=1 / 255)
     rest = cv2.bitwise_not(weights)
     cv2.multiply(under, rest, dst=rest, scale=1 / 255)
     cv2.add(part, rest, dst=out)
-
-
-def _blend_runs(over: Bytes, weight: Bytes, under: Bytes, out: Bytes, soft: npt.NDArray[np.bool_]) -> None:
-    """`over`, `under` and `out` with a whole number of runs in a row; `soft`: those in which copying is not enough."""
-    channels = 1 if over.ndim == 2 else 3
-    shape = (-1, _RUN) if channels == 1 else (-1, _RUN, channels)
-    # gathered before anything is written: `out` may be one of them
-    soft_over, soft_weight, soft_under = (_runs(plane)[soft] for plane in (over, weight, under))
-    _copy_hard(over, weight, under, out)
-    if not soft_weight.size:
-        return
-    blended = np.empty((len(soft_weight), _RUN * channels), np.uint8).reshape(shape)
-    bytes_over, bytes_under = (gathered.view(np.uint8).reshape(shape) for gathered in (soft_over, soft_under))
-    _blend_all(bytes_over, soft_weight.view(np.uint8).reshape(-1, _RUN), bytes_under, blended)
-    _runs(out)[soft] = blended.reshape(-1).view(soft_over.dtype)
-
-
-def _copy_hard(over: Bytes, weight: Bytes, under: Bytes, out: Bytes) -> None:
-    """`over` where the weight is 255, `under` where it is 0."""
-    if _same_memory(out, over):
-        nobody = cv2.inRange(weight, 0, 0)  # type: ignore[call-overload]
-        cv2.copyTo(under, nobody, out)
-        return
-    if not _same_memory(out, under):
-        np.copyto(out, under)
-    cv2.copyTo(over, weight, out)
-
-
-def _soft_runs(weight: Bytes) -> npt.NDArray[np.bool_]:
-    """`(H, W) uint8` → `(H, W / _RUN) bool`: runs with a weight that is neither 0 nor 255."""
-    words = cv2.inRange(weight, 1, 254).view(np.uint64)  # type: ignore[call-overload]
-    step = _RUN // 8
-    some = words[:, ::step]
-    for first in range(1, step):
-        some = some | words[:, first::step]
-    return np.asarray(some != 0)
-
-
-def _runs(plane: Bytes) -> npt.NDArray[np.void]:
-    """Each run as one item, without a copy: `(H, W[, 3]) uint8` → `(H, W / _RUN)`."""
-    channels = 1 if plane.ndim == 2 else plane.shape[2]
-    return plane.reshape(plane.shape[0], -1).view(f"V{_RUN * channels}")
-
-
-def _same_memory(a: Bytes, b: Bytes) -> bool:
-    return bool(a.ctypes.data == b.ctypes.data and a.strides == b.strides)
 
 
 def _constant_strip(value: Any, shape: tuple[int, ...]) -> Bytes:
@@ -131,7 +71,10 @@ def _constant_strip(value: Any, shape: tuple[int, ...]) -> Bytes:
             "a picture (H, W, 3) uint8 or three numbers" if len(shape) == 3 else "a plane (H, W) uint8 or a number"
         )
         raise FrameError(f"under: got {value!r:.80}, expected {expected} of 0–255")
-    return np.full(shape, constant, np.uint8)
+    strip = np.empty(shape, np.uint8)
+    strip[0] = constant
+    strip[1:] = strip[0]  # whole rows: numpy is slow at three bytes at a time
+    return strip
 
 
 def checked_bytes(name: str, image: object, shape: tuple[int, ...] | None = None) -> Bytes:

@@ -14,7 +14,7 @@ from segruntime.errors import FrameError
 from segruntime.postprocess import Alpha
 from segruntime.preprocess import Frame
 
-_STRIP_PIXELS = 48 * 1024  # 190 KB of float alpha: a strip stays in a core's L2 cache
+_STRIP_PIXELS = 192 * 1024  # of one clipped strip of alpha: fewer and the calls take longer than they save
 
 
 def composite(frame: Frame, alpha: Alpha | Bytes, background: Frame | Sequence[int], out: Frame | None = None) -> Frame:
