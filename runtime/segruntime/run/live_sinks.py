@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,6 +22,23 @@ _PREVIEW_WIDTH = 960
 _ESCAPE = 27
 
 
+class Pace:
+    """Holds frames of a file back until their time has come; live ones come at their time."""
+
+    def __init__(self, facts: VideoFacts) -> None:
+        self._tick_s = None if facts.is_live else float(facts.time_base)
+        self._start: tuple[float, int] | None = None
+
+    def wait(self, pts: int) -> None:
+        """Until the time of a frame, counted from the first one."""
+        if self._tick_s is None:
+            return
+        if self._start is None:
+            self._start = time.perf_counter(), pts
+        due = self._start[0] + (pts - self._start[1]) * self._tick_s
+        time.sleep(max(0.0, due - time.perf_counter()))
+
+
 class VirtualCameraSink:
     """A camera that other programs see: v4l2loopback on Linux, OBS elsewhere, through pyvirtualcam."""
 
@@ -30,6 +48,7 @@ class VirtualCameraSink:
             MissingExtraError: pyvirtualcam is not installed. OutputError: there is no virtual camera.
         """
         self.notes: list[str] = []
+        self._pace = Pace(facts)
         try:
             import pyvirtualcam
         except ImportError as error:
@@ -54,7 +73,8 @@ class VirtualCameraSink:
         return buffer, i420_views(buffer)
 
     def write(self, finished: Finished) -> None:
-        """Show it to whoever looks."""
+        """Show it to whoever looks, when its time has come."""
+        self._pace.wait(finished.frame.pts)
         self._camera.send(finished.holder)
 
     def finish(self, _trailing_sound: Iterable[Any] = ()) -> None:
@@ -65,15 +85,18 @@ class VirtualCameraSink:
 
 
 class NoSink:
-    """Nothing is kept: for a preview alone."""
+    """Nothing is kept: for a preview alone, at the speed of the video."""
 
     canvas: Canvas | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, facts: VideoFacts | None = None) -> None:
         self.notes: list[str] = []
+        self._pace = Pace(facts) if facts else None
 
-    def write(self, _finished: Finished) -> None:
-        """Nothing."""
+    def write(self, finished: Finished) -> None:
+        """Wait until its time has come."""
+        if self._pace is not None:
+            self._pace.wait(finished.frame.pts)
 
     def finish(self, _trailing_sound: Iterable[Any] = ()) -> None:
         """Nothing."""

@@ -80,7 +80,7 @@ def video_sink(facts: VideoFacts, output: str | None, mode: Mode, *, overwrite: 
         OptionError: an ending that cannot be written, or has no place for transparency. OutputError: see the sinks.
     """
     if output is None:
-        return NoSink()
+        return NoSink(facts)
     name, _, device = output.partition(":")
     if name == VIRTUAL_CAMERA:
         if mode != "replaced":
