@@ -139,8 +139,11 @@ class VideoSource:
     def _first_frame(self) -> tuple[Any, list[Any]]:
         first = next(self._frames, None)
         if first is None:
-            broken = f" ({self.broken} that cannot be decoded)" if self.broken else ""
-            raise VideoError(f"{self._path}: has no frame{broken}, expected a video; it may be cut off, copy it again")
+            facts = [f"{self.broken} cannot be decoded"] if self.broken else []
+            why = ", ".join([*facts, *([self.cut] if self.cut else [])])
+            raise VideoError(
+                f"{self._path}: has no frame{f' ({why})' if why else ''}, expected a video; it may be cut off, copy it again"
+            )
         if first[0].width * first[0].height > _MOST_PIXELS:
             raise VideoError(
                 f"{self._path}: is {first[0].width}x{first[0].height}, expected at most 8192x8192; scale it down first"
