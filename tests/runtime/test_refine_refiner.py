@@ -79,6 +79,16 @@ def test_what_is_no_number_or_no_probability_counts_as_the_nearer_end(chain: Pre
 
 
 @every_chain
+def test_the_most_certain_step_of_an_8_bit_sigmoid_is_the_whole_person(chain: Preset) -> None:
+    assert Refiner(chain)(np.full((64, 64), 255 / 256, np.float32), texture(100, 120)).min() == 255
+
+
+def test_the_steps_of_an_8_bit_sigmoid_are_those_of_a_byte() -> None:
+    steps = np.arange(256, dtype=np.float32).reshape(16, 16)
+    np.testing.assert_array_equal(Refiner("fast")(steps / 256, texture(16, 16)), steps)
+
+
+@every_chain
 def test_nothing_that_was_given_is_changed_and_the_result_is_the_callers_own(chain: Preset) -> None:
     refiner, mask, guide = Refiner(chain), disc(), texture(90, 70)
     copies = mask.copy(), guide.copy()

@@ -35,13 +35,15 @@ def test_the_uncertainty_is_the_squared_binary_entropy() -> None:
     np.testing.assert_allclose(uncertainty(np.array([0.0, 0.5, 1.0])), [0, 1, 0], atol=1e-4)
 
 
-MEDIAPIPE = Temporal(sure=0.0, unsure=0.9)
+MEDIAPIPE = Temporal(sure=0.0, unsure=0.9, moving=np.inf)
+GATED = Temporal(sure=0.0, unsure=0.9)
 
 
-def test_in_a_still_picture_the_blend_is_mediapipes() -> None:
+@pytest.mark.parametrize(("temporal", "then"), [(MEDIAPIPE, 1), (MEDIAPIPE, 0), (GATED, 0)])
+def test_without_motion_or_without_the_gate_the_blend_is_mediapipes(temporal: Temporal, then: int) -> None:
     mask, previous = soft((60, 80)), soft((60, 80), 1)
-    still = motion(noise((60, 80)), noise((60, 80)))
-    got = blended(mask, previous, still, memory_table(MEDIAPIPE), stillness_table(MEDIAPIPE))
+    moved = motion(noise((60, 80)), noise((60, 80), then))
+    got = blended(mask, previous, moved, memory_table(temporal), stillness_table(temporal))
     p = mask.astype(np.float64)
     # the table knows p in 255 steps only, and the uncertainty rises by less than 4 a unit
     assert np.abs(got - (p + (previous - p) * uncertainty(p) * 0.9)).max() < 0.5 / 255 * 4
@@ -194,7 +196,9 @@ def test_half_size_is_never_over_a_quarter_of_a_megapixel(frame: Any, mask: Any,
         (lambda: Temporal(sure=0.9, unsure=0.5), "sure=0.9, unsure=0.5"),
         (lambda: Temporal(sure=float("nan"), unsure=0.5), "sure=nan"),
         (lambda: Temporal(sure=0, unsure=0.5, still=4, moving=4), "got still=4, moving=4, expected 0 ≤ still < moving"),
-        (lambda: Temporal(sure=0, unsure=0.5, moving=16), "moving=16, expected 0 ≤ still < moving ≤ 15"),
+        (lambda: Temporal(sure=0, unsure=0.5, moving=16), "moving=16, expected 0 ≤ still < moving ≤ 15, or moving=inf"),
+        (lambda: Temporal(sure=0, unsure=0.5, still=20, moving=float("inf")), "still=20, moving=inf"),
+        (lambda: Temporal(sure=0, unsure=0.5, moving=float("nan")), "moving=nan"),
         (lambda: Bounds(low=0.5, high=0.5), "bounds: got low=0.5, high=0.5, expected 0 ≤ low < high ≤ 1"),
         (lambda: Bounds(low=0.0, high=1.5), "high=1.5"),
         (lambda: Islands(level=1.0), "islands: got level=1.0"),

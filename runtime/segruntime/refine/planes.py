@@ -9,10 +9,14 @@ from segruntime.errors import FrameError
 from segruntime.postprocess import Alpha
 
 Plane = npt.NDArray[np.uint8]
+_BYTE_STEPS = np.float32(256 / 255)
 
 
 def as_probability(coarse: object) -> Alpha:
-    """The mask with everything outside 0–1 set to the nearer end and NaN to 0: a new `(h, w) float32, 0–1`.
+    """The mask times 256/255, everything outside 0–1 set to the nearer end and NaN to 0: a new `(h, w) float32, 0–1`.
+
+    An 8-bit sigmoid has steps of 1/256 and calls its most certain pixels 255/256; times 256/255 its steps are those of a
+    byte, and the whole person is 1. Without, a shimmer of the background comes through all of it.
 
     Raises:
         FrameError: not `(h, w) float32` with at least one pixel.
@@ -23,6 +27,7 @@ def as_probability(coarse: object) -> Alpha:
         )
     # fmax takes the number where the other is none; cv2.threshold and np.clip keep NaN
     positive = np.fmax(coarse, np.float32(0), order="C")
+    positive *= _BYTE_STEPS
     return np.asarray(np.minimum(positive, np.float32(1), out=positive), np.float32)
 
 

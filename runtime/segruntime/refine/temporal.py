@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -24,7 +25,8 @@ class Temporal:
     """How much of the past is kept where the picture stands still, 0 to less than 1.
 
     `sure`: where the network is sure (p near 0 or 1); `unsure`: at p = 0.5; between them by the uncertainty. Motion is the
-    mean change of luma around a pixel in levels of 255: up to `still` nothing moves, from `moving` on the past is dropped.
+    mean change of luma around a pixel in levels of 255: up to `still` nothing moves, from `moving` on the past is dropped;
+    at most 15, or infinity, for which nothing ever moves: with `sure=0` that is MediaPipe's blend as it is.
     """
 
     sure: float
@@ -35,9 +37,9 @@ class Temporal:
     def __post_init__(self) -> None:
         if not 0 <= self.sure <= self.unsure < 1:
             raise OptionError(f"temporal: got sure={self.sure}, unsure={self.unsure}, expected 0 ≤ sure ≤ unsure < 1")
-        if not 0 <= self.still < self.moving <= 15:
+        if not 0 <= self.still < self.moving or self.still > 15 or 15 < self.moving < math.inf:
             raise OptionError(
-                f"temporal: got still={self.still}, moving={self.moving}, expected 0 ≤ still < moving ≤ 15"
+                f"temporal: got still={self.still}, moving={self.moving}, expected 0 ≤ still < moving ≤ 15, or moving=inf"
             )
 
 
@@ -76,8 +78,7 @@ def motion(guide: Plane, previous: Plane) -> Plane:
 def blended(mask: Alpha, previous: Alpha, moved: Plane, memory: Alpha, stillness: Alpha) -> Alpha:
     """`mask + (previous - mask) · memory(mask) · stillness(motion)`, `(h, w) float32, 0–1`, a new array.
 
-    With `memory` from 0 to `ratio` and nothing in motion this is MediaPipe's blend. `memory` and `stillness` are the two
-    tables, `moved` is `motion`'s result.
+    `memory` and `stillness` are the two tables, `moved` is `motion`'s result.
     """
     share = cv2.LUT(cv2.convertScaleAbs(mask, alpha=255), memory)
     cv2.multiply(share, cv2.LUT(moved, stillness), dst=share)
