@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 import segruntime
-from segbench.errors import SegBenchError
+from segbench.accuracy_command import accuracy
 from segbench.job import Job, parse_size
 from segbench.latency import run_latency
+from segbench.refusal import one_line_refusals
 from segbench.table import print_table, require_rich, working
+from segbench.video_command import video
 from segruntime.backends import BACKENDS
 
 EPILOG = """
@@ -23,10 +24,12 @@ Examples:
   segbench --backend tflite
   segbench --model portrait_float32.tflite --threads 2 --size 640x480
   segbench --backend onnx --input me.jpg --json > onnx.json
+  segbench accuracy --images portraits/images --masks portraits/masks
+  segbench video portrait.mp4 --model int8.tflite --reference float32.tflite
 """
 
 
-@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(epilog=EPILOG, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--backend", type=click.Choice(list(BACKENDS)), help="Measure its bundled model, or the file of --model.")
 @click.option("--model", type=click.Path(path_type=Path), help="A .tflite or .onnx file; default: the bundled one.")
 @click.option("--threads", type=int, help="Default: the cores of this machine, at most 4.")
@@ -39,20 +42,35 @@ Examples:
 @click.option("--warmup", default=10, show_default=True, help="Rounds before that, thrown away.")
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON, raw values included, on standard output.")
 @click.version_option(segruntime.__version__)
-def main(as_json: bool, size: str | None, **options: Any) -> None:
+@click.pass_context
+def main(context: click.Context, /, as_json: bool, size: str | None, **options: Any) -> None:
     """Measure a model file on this machine: each stage, frame to alpha, and composite.
 
-    The measurement runs in a fresh process; the mask is checked first, and the warm-up is kept apart.
+    The measurement runs in a fresh process; the mask is checked first, and the warm-up is kept apart. The commands
+    below measure the masks instead.
     """
-    try:
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context, context.invoked_subcommand)
+        return
+    with one_line_refusals():
         job = _job(size, options)
         if as_json:
             click.echo(json.dumps(run_latency(job), indent=1, allow_nan=False))
         else:
             _show(job)
-    except SegBenchError as error:
-        click.echo(f"segbench: {' '.join(str(error).split())}", err=True)
-        sys.exit(1)
+
+
+main.add_command(accuracy)
+main.add_command(video)
+
+
+def _refuse_options_before(context: click.Context, command: str) -> None:
+    default = click.core.ParameterSource.DEFAULT
+    given = [
+        p.opts[0] for p in context.command.params if context.get_parameter_source(p.name or "") not in (default, None)
+    ]
+    if given:
+        raise click.UsageError(f"{given[0]} stands before {command}, where it has no effect; give it after {command}")
 
 
 def _job(size: str | None, options: dict[str, Any]) -> Job:

@@ -3,6 +3,8 @@
 SegBenchError
 ├── OptionError (ValueError)          an option has a value that cannot be used
 ├── PictureError (ValueError)         the input picture cannot be used
+├── TruthError (ValueError)           pictures and hand-made masks do not belong together
+├── ClipError (ValueError)            the clip cannot be read
 ├── WrongMaskError (ArithmeticError)  the model gives no mask, so its speed means nothing
 ├── WorkerError (RuntimeError)        the measuring process refused its job or died
 └── MissingExtraError (ImportError)   a library of the extra is not installed
@@ -21,6 +23,14 @@ class OptionError(SegBenchError, ValueError):
 
 class PictureError(SegBenchError, ValueError):
     """The input picture cannot be used."""
+
+
+class TruthError(SegBenchError, ValueError):
+    """Pictures and hand-made masks do not belong together."""
+
+
+class ClipError(SegBenchError, ValueError):
+    """The clip cannot be read."""
 
 
 class WrongMaskError(SegBenchError, ArithmeticError):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 import warnings
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from segbench.errors import WrongMaskError
 from segbench.frames import DEFAULT_SIZE, Frame, drawn_background, drawn_frame, read_frame
 from segbench.job import Job
 from segbench.machine import peak_memory_bytes
+from segbench.model_facts import describe_model
 from segruntime import Segmenter
 
 STAGES = ("preprocess", "invoke", "postprocess", "alpha", "composite")
@@ -61,7 +60,7 @@ def measure(job: Job) -> Measurement:
         _one_round(segmenter, frame, background)
     values_ms = _rounds(segmenter, frame, background, job)
     return Measurement(
-        model=_describe_model(segmenter),
+        model=describe_model(segmenter),
         frame={"width": frame.shape[1], "height": frame.shape[0], "source": source},
         threads=segmenter.threads,
         load_ms=load_ms,
@@ -124,28 +123,6 @@ def _frame(job: Job) -> tuple[Frame, str]:
     if job.picture is not None:
         return read_frame(Path(job.picture), size), str(job.picture)
     return drawn_frame(*(size or DEFAULT_SIZE)), "the drawn frame"
-
-
-def _describe_model(segmenter: Segmenter) -> dict[str, Any]:
-    contract, data = segmenter.contract, segmenter.path.read_bytes()
-    return {
-        "path": str(segmenter.path),
-        "name": segmenter.path.name,
-        "size_bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "precision": contract.conversion.precision if contract.conversion else contract.input.dtype,
-        "architecture": contract.source.architecture if contract.source else None,
-        "input": list(contract.input.shape),
-        "backend": segmenter.backend,
-        "library": segmenter.library,
-        "library_version": _version(segmenter.library),
-        "segruntime_version": segruntime.__version__,
-    }
-
-
-def _version(module: str) -> str:
-    names = metadata.packages_distributions().get(module)
-    return metadata.version(names[0]) if names else "unknown"
 
 
 def _since_ms(start: float) -> float:

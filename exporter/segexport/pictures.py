@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segexport.errors import CalibrationError
+from segruntime.picture_files import SUFFIXES, decode_picture, picture_bytes, picture_paths
 
 Picture = npt.NDArray[np.uint8]
-_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
-_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-_LARGEST_FILE = 256 * 1024 * 1024
-_MOST_PIXELS = 2**28  # phone cameras give up to 200 million; decoded, each takes 3 bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +34,7 @@ def list_pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing there"
         raise CalibrationError(f"{folder}: found {found}, expected a folder of pictures; give the folder itself")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    paths = picture_paths(folder)
     if not paths:
         others = sum(1 for p in folder.rglob("*") if p.is_file())
         raise CalibrationError(
@@ -52,58 +46,11 @@ def list_pictures(folder: Path) -> list[Path]:
 
 def read_picture(path: Path) -> PictureFile | str:
     """The picture, or in a few words why it cannot be read."""
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            return "larger than 256 MB"
-        data = path.read_bytes()
-    except OSError as error:
-        return str(error.strerror or error)
-    if not data:
-        return "empty file"
-    width, height = _declared_size(data)
-    if width * height > _MOST_PIXELS:
-        return f"declares {width}x{height} pixels, at most {_MOST_PIXELS // 10**6} million are read"
-    if data[:3] == _JPEG and not _jpeg_is_whole(data):
-        return "JPEG cut off"
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        return "cannot be decoded"
-    if pixels is None:
-        return "cannot be decoded"
-    return PictureFile(path=path, sha256=hashlib.sha256(data).hexdigest(), pixels=np.asarray(pixels, np.uint8))
-
-
-def _declared_size(data: bytes) -> tuple[int, int]:
-    """Width and height as the header of a PNG or JPEG says; (0, 0) for other kinds and broken headers."""
-    if data[:8] == _PNG and len(data) >= 24:
-        width, height = struct.unpack_from(">II", data, 16)
-        return width, height
-    for marker, at, _ in _jpeg_segments(data):
-        if marker in _START_OF_FRAME and at + 9 <= len(data):
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            return width, height
-    return 0, 0
-
-
-def _jpeg_is_whole(data: bytes) -> bool:
-    """Whether an end marker follows the picture's own data; decoders fill a cut one with gray and say nothing."""
-    # from the start of the first scan on, a 0xFFD9 can only be the end
-    return any(marker == 0xDA and data.find(b"\xff\xd9", end) >= 0 for marker, _, end in _jpeg_segments(data))
-
-
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, start and end of each segment of a JPEG up to its first scan; nothing for other kinds."""
-    at = 2 if data[:3] == _JPEG else len(data)
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], struct.unpack_from(">H", data, at + 2)[0]
-        if marker == 0xFF:  # any number of fill bytes may stand before a marker
-            at += 1
-            continue
-        yield marker, at, at + 2 + length
-        if marker == 0xDA:
-            return
-        at += 2 + length
+    data = picture_bytes(path)
+    pixels = data if isinstance(data, str) else decode_picture(data)
+    if isinstance(data, str) or isinstance(pixels, str):
+        return str(pixels)
+    return PictureFile(path=path, sha256=hashlib.sha256(data).hexdigest(), pixels=pixels)
 
 
 def draw_pictures(count: int, *, size: int = 384, seed: int = 7) -> list[Picture]:

@@ -7,7 +7,10 @@ SegRuntimeError
 ├── BackendError (RuntimeError)       the interpreter refuses the model
 ├── FrameError (ValueError)           the frame, mask or background has a shape or dtype that cannot be used
 ├── OptionError (ValueError)          an option has a value that cannot be used
-└── MissingExtraError (ImportError)   no interpreter is installed for this kind of file
+├── PictureError (ValueError)         a still picture cannot be read
+├── VideoError (ValueError)           a video, stream or camera cannot be opened, or holds no frame
+├── OutputError (OSError)             the result cannot be written where it should go
+└── MissingExtraError (ImportError)   a library that this needs is not installed
 """
 
 from __future__ import annotations
@@ -41,8 +44,20 @@ class OptionError(SegRuntimeError, ValueError):
     """An option has a value that cannot be used."""
 
 
+class PictureError(SegRuntimeError, ValueError):
+    """A still picture cannot be read."""
+
+
+class VideoError(SegRuntimeError, ValueError):
+    """A video, stream or camera cannot be opened, or holds no frame."""
+
+
+class OutputError(SegRuntimeError, OSError):
+    """The result cannot be written where it should go."""
+
+
 class MissingExtraError(SegRuntimeError, ImportError):
-    """No interpreter is installed for this kind of file."""
+    """A library that this needs is not installed."""
 
     def __init__(self, what: str, packages: str, extra: str) -> None:
         super().__init__(f'{what} needs {packages}, which is not installed: pip install "segedge[{extra}]"')

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from segexport.errors import CalibrationError
-from segexport.pictures import SUFFIXES, read_picture
+from segexport.pictures import read_picture
 from segruntime.agreement import Mask
+from segruntime.picture_files import SUFFIXES
 
 PERSON_FROM = 128  # of 255
 

@@ -1,0 +1,33 @@
+"""What a loaded model file is, for the JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import metadata
+from typing import Any
+
+import segruntime
+from segruntime import Segmenter
+
+
+def describe_model(segmenter: Segmenter) -> dict[str, Any]:
+    """Name, size, digest, precision, backend and versions."""
+    contract, data = segmenter.contract, segmenter.path.read_bytes()
+    return {
+        "path": str(segmenter.path),
+        "name": segmenter.path.name,
+        "size_bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "precision": contract.conversion.precision if contract.conversion else contract.input.dtype,
+        "architecture": contract.source.architecture if contract.source else None,
+        "input": list(contract.input.shape),
+        "backend": segmenter.backend,
+        "library": segmenter.library,
+        "library_version": _version(segmenter.library),
+        "segruntime_version": segruntime.__version__,
+    }
+
+
+def _version(module: str) -> str:
+    names = metadata.packages_distributions().get(module)
+    return metadata.version(names[0]) if names else "unknown"

@@ -1,0 +1,58 @@
+"""A file that stands under its final name only when it is whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from segruntime.errors import OutputError
+
+
+class Draft:
+    """A hidden file beside `target`, to be written to, then put in its place or taken away."""
+
+    def __init__(self, target: Path) -> None:
+        """Make it.
+
+        Raises:
+            OutputError: nothing can be written in that folder.
+        """
+        self.target = target
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{target.stem[:100]}.", suffix=target.suffix, dir=target.parent)
+        except OSError as error:
+            raise OutputError(
+                f"{target}: cannot be written ({error.strerror}); choose another folder with -o"
+            ) from error
+        os.close(handle)
+        self.path = Path(name)
+
+    def keep(self) -> None:
+        """It is whole: put it in its place, with the rights that a new file has."""
+        mask = os.umask(0)
+        os.umask(mask)
+        self.path.chmod(0o666 & ~mask)
+        self.path.replace(self.target)
+
+    def drop(self) -> None:
+        """Take it away."""
+        self.path.unlink(missing_ok=True)
+
+
+def check_target(target: Path, *, overwrite: bool, is_folder: bool = False) -> None:
+    """Refuse, before any work, a result that has no place.
+
+    Raises:
+        OutputError: its folder is not there, or something is there already.
+    """
+    if not target.parent.is_dir():
+        raise OutputError(f"{target}: the folder {target.parent} is not there; make it, or choose another one with -o")
+    if is_folder:
+        if target.exists() and not target.is_dir():
+            raise OutputError(f"{target}: is a file, expected a folder for the results; choose another name with -o")
+        return
+    if target.is_dir():
+        raise OutputError(f"{target}: is a folder, expected the name of a file, like {target / 'out.mp4'}")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target}: is there already; add --overwrite to replace it, or choose another name with -o")

@@ -1,0 +1,58 @@
+"""What travels through the pipeline: a frame as it was decoded, with its mask, and finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from segruntime.postprocess import Alpha
+from segruntime.run.planes import ColorTags, Plane, Planes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """A frame from a source.
+
+    `pixels`: Y, U, V `uint8` planes of a video, or one `(H, W, 3) uint8, BGR` of a still picture. `pts`: its time in the
+    source's time base. `sound`: the packets of sound that lie before it in the file. `name`: of a still picture, its path
+    below the input.
+    """
+
+    pixels: Planes
+    tags: ColorTags = field(default_factory=ColorTags)
+    pts: int = 0
+    sound: Sequence[Any] = ()
+    name: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """`(H, W)`."""
+        return self.pixels[0].shape[0], self.pixels[0].shape[1]
+
+    @property
+    def is_still(self) -> bool:
+        return self.pixels[0].ndim == 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masked:
+    """A frame and the network's mask `(h, w) float32, 0–1`, taken `age` frames ago."""
+
+    frame: Decoded
+    coarse: Alpha
+    age: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The result: pixels in the same form as the frame's, `alpha (H, W) uint8` beside them where it is kept.
+
+    `holder` owns the memory of the pixels where an encoder takes them as they are.
+    """
+
+    frame: Decoded
+    pixels: Planes
+    alpha: Plane | None
+    age: int
+    holder: Any = None

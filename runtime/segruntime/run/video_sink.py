@@ -1,0 +1,165 @@
+"""Finished frames → a video file, with the sound of the input as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from segruntime.errors import OutputError
+from segruntime.run.av_library import reason, require_av
+from segruntime.run.draft import Draft
+from segruntime.run.planes import Planes
+from segruntime.run.sound import SoundCopy
+from segruntime.run.stations import Finished
+from segruntime.run.video_source import VideoFacts, plane_views
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoKind:
+    """A codec, the pixels that it takes, and its settings as ffmpeg names them."""
+
+    codec: str
+    pixels: str
+    options: dict[str, str]
+    even: bool = True
+    convert: str | None = None
+
+    def with_options(self, options: dict[str, str]) -> VideoKind:
+        """The same with other settings where its codec has them."""
+        known = {name: value for name, value in options.items() if name in self.options}
+        return replace(self, options=self.options | known)
+
+
+_VP9 = {"deadline": "good", "cpu-used": "5", "row-mt": "1", "crf": "30", "b": "0"}
+H264 = VideoKind(codec="libx264", pixels="yuv420p", options={"crf": "20", "preset": "medium"})
+VP9 = VideoKind(codec="libvpx-vp9", pixels="yuv420p", options=_VP9, even=False)
+VP9_ALPHA = VideoKind(codec="libvpx-vp9", pixels="yuva420p", options=_VP9 | {"auto-alt-ref": "0"}, even=False)
+PRORES_4444 = VideoKind(
+    codec="prores_ks", pixels="yuva420p", options={"profile": "4444"}, even=False, convert="yuva444p10le"
+)
+
+# by the ending of the output: without transparency, and with it
+VIDEO_KINDS: dict[str, tuple[VideoKind, VideoKind | None]] = {
+    ".mp4": (H264, None),
+    ".m4v": (H264, None),
+    ".mov": (H264, PRORES_4444),
+    ".mkv": (H264, VP9_ALPHA),
+    ".webm": (VP9, VP9_ALPHA),
+}
+
+
+class VideoSink:
+    """One video stream, encoded, and the streams of sound of the input."""
+
+    def __init__(self, target: Path, kind: VideoKind, facts: VideoFacts) -> None:
+        self._av = require_av()
+        self.kind, self._facts = kind, facts
+        self.notes: list[str] = []
+        even = ~1 if kind.even else ~0
+        self._width, self._height = max(2, facts.width & even), max(2, facts.height & even)
+        self._draft = Draft(target)
+        try:
+            self._container = self._av.open(str(self._draft.path), "w", metadata_errors="replace")
+            self._container.metadata.update({k: v for k, v in facts.metadata.items() if k in _KEPT_METADATA})
+            self._stream = self._video_stream()
+            self._sound = SoundCopy(self._container, facts.sound)
+        except BaseException as error:
+            self._draft.drop()
+            if isinstance(error, (self._av.FFmpegError, OSError)):
+                raise OutputError(
+                    f"{target}: cannot be begun ({reason(error)}); choose another ending or size"
+                ) from error
+            raise
+        self.notes += self._sound.notes
+        self._last_pts: int | None = None
+
+    def canvas(self, size: tuple[int, int]) -> tuple[Any, Planes]:
+        """Memory for a result of `size = (H, W)`: what owns it, and its planes (Y, U, V, and A where there is alpha)."""
+        height, width = size
+        frame = self._av.VideoFrame(width, height, self.kind.pixels)
+        return frame, plane_views(frame)
+
+    def write(self, finished: Finished) -> None:
+        """Encode one frame, and put the sound before it.
+
+        Raises:
+            OutputError: the disk is full, or the encoder refuses it.
+        """
+        pts = finished.frame.pts
+        self._guarded(self._sound.write, finished.frame.sound)
+        if self._last_pts is not None and pts <= self._last_pts:
+            return  # a time that does not go on: no container takes it
+        self._last_pts = pts
+        self._guarded(self._encode, self._tagged(finished.holder, pts))
+
+    def finish(self, trailing_sound: Iterable[Any] = ()) -> None:
+        """Flush the encoder, close the file, and put it in its place.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        self._guarded(self._sound.write, trailing_sound)
+        self._guarded(self._encode, None)
+        self._guarded(self._sound.flush)
+        self._guarded(self._container.close)
+        self._draft.keep()
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        try:
+            self._container.close()
+        except (self._av.FFmpegError, OSError):
+            pass  # it is thrown away
+        finally:
+            self._draft.drop()
+
+    def _video_stream(self) -> Any:
+        facts, kind = self._facts, self.kind
+        stream = self._container.add_stream(kind.codec, rate=facts.rate, options=dict(kind.options))
+        context = stream.codec_context
+        stream.width, stream.height = self._width, self._height
+        stream.pix_fmt = kind.convert or kind.pixels
+        stream.time_base = context.time_base = facts.time_base
+        if facts.sample_aspect is not None:
+            context.sample_aspect_ratio = facts.sample_aspect
+        tags = facts.tags
+        context.colorspace, context.color_range = tags.matrix, tags.range
+        context.color_primaries, context.color_trc = tags.primaries, tags.transfer
+        if kind.codec == "libvpx-vp9":
+            context.thread_count = 0
+        return stream
+
+    def _tagged(self, frame: Any, pts: int) -> Any:
+        tags = self._facts.tags
+        frame.colorspace, frame.color_range = tags.matrix, tags.range
+        if self.kind.convert:
+            frame = frame.reformat(format=self.kind.convert)
+        frame.pts, frame.time_base = pts, self._facts.time_base
+        return frame
+
+    def _encode(self, frame: Any) -> None:
+        self._container.mux(self._stream.encode(frame))
+
+    def _guarded(self, call: Any, *arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except (self._av.FFmpegError, OSError) as error:
+            raise OutputError(
+                f"{self._draft.target}: writing failed ({reason(error)}); nothing is left of it. Free some space, or "
+                "choose another disk or ending"
+            ) from error
+
+
+_KEPT_METADATA = (
+    "title",
+    "artist",
+    "album",
+    "comment",
+    "copyright",
+    "date",
+    "creation_time",
+    "description",
+    "location",
+)

@@ -1,0 +1,210 @@
+"""A video file or stream, frame by frame, with the sound that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import cv2
+import numpy as np
+
+from segruntime.errors import VideoError
+from segruntime.run.av_library import reason, require_av
+from segruntime.run.planes import ColorTags, Planes, settled_tags
+from segruntime.run.stations import Decoded
+
+_EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
+_JPEG_RANGE = "yuvj420p"
+_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+_NETWORK_TIMEOUT_S = 10.0
+_MOST_PIXELS = 8192 * 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFacts:
+    """What a sink and a progress bar want to know of a video: size in pixels as it is shown, time base in seconds."""
+
+    width: int
+    height: int
+    time_base: Fraction
+    rate: Fraction
+    frames: int | None = None
+    is_live: bool = False
+    sample_aspect: Fraction | None = None
+    tags: ColorTags = field(default_factory=ColorTags)
+    metadata: dict[str, str] = field(default_factory=dict)
+    sound: tuple[Any, ...] = ()
+
+
+class VideoSource:
+    """Iterates over the frames of a video.
+
+    Frames that cannot be decoded are left out and counted in `broken`; `cut` says how the file ended where it ended
+    before its end. Every frame has the size of the first one.
+    """
+
+    def __init__(self, path: str, threads: int = 0) -> None:
+        """Open `path`, a file or an address that ffmpeg's libraries know; `threads` for its decoder, 0: it chooses.
+
+        Raises:
+            VideoError: it is missing, is no video, or has no frame that can be decoded.
+            MissingExtraError: PyAV is not installed.
+        """
+        self._av = require_av()
+        self.broken = 0
+        self.cut: str | None = None
+        self._path, self._threads = path, threads
+        self._container = self._open()
+        try:
+            self._stream = self._video_stream()
+            self._frames = self._decoded()
+            self._first = self._first_frame()
+        except BaseException:
+            self._container.close()
+            raise
+        self.facts = self._facts(self._first[0])
+
+    def __iter__(self) -> Iterator[Decoded]:
+        yield self._prepared(*self._first)
+        for frame, sound in self._frames:
+            yield self._prepared(frame, sound)
+
+    def close(self) -> None:
+        """Free the decoder."""
+        self._container.close()
+
+    def trailing_sound(self) -> list[Any]:
+        """The packets of sound after the last frame."""
+        return self._sound
+
+    def _open(self) -> Any:
+        is_address = "://" in self._path
+        try:
+            return self._av.open(self._path, timeout=_NETWORK_TIMEOUT_S if is_address else None)
+        except (self._av.FFmpegError, OSError, ValueError) as error:
+            what = "a stream that can be reached" if is_address else "a video file"
+            raise VideoError(
+                f"{self._path}: cannot be opened ({reason(error)}), expected {what}; check the path, or copy it again"
+            ) from error
+
+    def _video_stream(self) -> Any:
+        streams = [s for s in self._container.streams.video if not s.disposition & s.disposition.attached_pic]
+        if not streams:
+            kinds = ", ".join(sorted({s.type for s in self._container.streams})) or "nothing"
+            raise VideoError(f"{self._path}: holds {kinds}, expected a video stream; nothing to do")
+        stream = streams[0]
+        if stream.codec_context is None:
+            raise VideoError(f"{self._path}: its video codec is not known to this PyAV; convert it to H.264 first")
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = self._threads
+        return stream
+
+    def _decoded(self) -> Iterator[tuple[Any, list[Any]]]:
+        """Frames that can be used, each with the sound before it."""
+        self._sound: list[Any] = []
+        for packet in self._packets():
+            if packet.stream.type == "audio":
+                if packet.dts is not None:
+                    self._sound.append(packet)
+                continue
+            for frame in self._frames_of(packet):
+                sound, self._sound = self._sound, []
+                yield frame, sound
+
+    def _packets(self) -> Iterator[Any]:
+        packets = self._container.demux(self._stream, *self._container.streams.audio)
+        while True:
+            try:
+                yield next(packets)
+            except (StopIteration, self._av.error.EOFError):
+                return
+            except (self._av.FFmpegError, OSError) as error:
+                self.cut = reason(error)
+                return
+
+    def _frames_of(self, packet: Any) -> list[Any]:
+        try:
+            frames = packet.decode()
+        except self._av.error.EOFError:
+            return []
+        except (self._av.FFmpegError, ValueError):
+            self.broken += 1
+            return []
+        good = [frame for frame in frames if not frame.is_corrupt and frame.pts is not None]
+        self.broken += len(frames) - len(good)
+        return good
+
+    def _first_frame(self) -> tuple[Any, list[Any]]:
+        first = next(self._frames, None)
+        if first is None:
+            broken = f" ({self.broken} that cannot be decoded)" if self.broken else ""
+            raise VideoError(f"{self._path}: has no frame{broken}, expected a video; it may be cut off, copy it again")
+        if first[0].width * first[0].height > _MOST_PIXELS:
+            raise VideoError(
+                f"{self._path}: is {first[0].width}x{first[0].height}, expected at most 8192x8192; scale it down first"
+            )
+        return first
+
+    def _facts(self, first: Any) -> VideoFacts:
+        stream, container = self._stream, self._container
+        width, height = first.width, first.height
+        aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+        if first.rotation % 180:
+            width, height = height, width
+            aspect = 1 / aspect if aspect else None
+        rate = stream.average_rate or stream.base_rate or Fraction(25)
+        duration_s = container.duration / self._av.time_base if container.duration else None
+        return VideoFacts(
+            width=width,
+            height=height,
+            time_base=stream.time_base,
+            rate=Fraction(rate),
+            frames=stream.frames or (round(duration_s * rate) if duration_s else None),
+            is_live="://" in self._path and duration_s is None,
+            sample_aspect=None if not aspect or aspect == 1 else Fraction(aspect),
+            tags=_tags(first),
+            metadata=dict(container.metadata),
+            sound=tuple(container.streams.audio),
+        )
+
+    def _prepared(self, frame: Any, sound: list[Any]) -> Decoded:
+        rotation = frame.rotation % 360
+        pixels = self._planes(frame)
+        if rotation in _TURNS:
+            pixels = tuple(np.asarray(cv2.rotate(plane, _TURNS[rotation]), np.uint8) for plane in pixels)
+        return Decoded(pixels=pixels, tags=self.facts.tags, pts=frame.pts, sound=tuple(sound))
+
+    def _planes(self, frame: Any) -> Planes:
+        """The decoder's own memory where it is 8-bit 4:2:0 of the first frame's size, else converted to that."""
+        facts = self.facts
+        turned = frame.rotation % 180 != 0
+        width, height = (facts.height, facts.width) if turned else (facts.width, facts.height)
+        same_range = (_tags(frame).range == facts.tags.range) or frame.color_range == 0
+        if frame.format.name not in _EIGHT_BIT_420 or (frame.width, frame.height) != (width, height) or not same_range:
+            frame = frame.reformat(width, height, "yuv420p", dst_color_range=facts.tags.range)
+        return plane_views(frame)
+
+
+def plane_views(frame: Any) -> Planes:
+    """The planes of a PyAV frame of 8 bits as arrays `(rows, columns) uint8` over its own memory, no copy."""
+    return tuple(
+        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        for plane in frame.planes
+    )
+
+
+def _tags(frame: Any) -> ColorTags:
+    tags = ColorTags(
+        matrix=int(frame.colorspace),
+        range=2 if frame.format.name == _JPEG_RANGE else int(frame.color_range),
+        primaries=int(frame.color_primaries),
+        transfer=int(frame.color_trc),
+    )
+    return settled_tags(tags, frame.height)
+
+
+def join_sound(older: Decoded, newer: Decoded) -> Decoded:
+    """A live frame that takes the place of an older one keeps that one's sound."""
+    return replace(newer, sound=(*older.sound, *newer.sound))

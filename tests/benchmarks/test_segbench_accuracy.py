@@ -1,0 +1,214 @@
+"""`segbench accuracy`: values worked out by hand, how pictures find their masks, and one line for all it refuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from click.testing import CliRunner, Result
+
+import segruntime
+from segbench.accuracy import AccuracyJob, run_accuracy, score, worst_pictures
+from segbench.cli import main
+from segbench.errors import WrongMaskError
+from segbench.frames import drawn_frame
+from segbench.masking import Masker, coarse_mask, luma
+from segbench.spread import spread
+from segruntime.agreement import agreement
+from segruntime.backends import BACKENDS
+from segruntime.picture_files import read_picture
+from segruntime.refine import PRESETS, Refiner
+
+CALIBRATION = Path(__file__).parents[2] / ".." / "shared" / "data" / "portraits" / "calibration"
+
+
+def segbench(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["accuracy", *(str(one) for one in arguments)])
+
+
+def refused(images: Path, masks: Path) -> str:
+    """The one line on standard error of a command that ends with 1."""
+    result = segbench("--images", images, "--masks", masks)
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("segbench: ")
+    return result.stderr
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Two drawn people, one in a subfolder, and masks that call the left half of each a person."""
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    for name, size in (("a", (96, 64)), ("deeper/b", (50, 80))):
+        mask = np.zeros((size[1], size[0]), np.uint8)
+        mask[:, : size[0] // 2] = 255
+        write(images / f"{name}.jpg", drawn_frame(*size))
+        write(masks / f"{name}.png", mask)
+    return images, masks
+
+
+def write(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)
+
+
+def test_the_measures_of_one_picture_by_hand() -> None:
+    truth = np.zeros((40, 40), np.uint8)
+    truth[:, :10] = 255
+    alpha = np.zeros((40, 40), np.float32)
+    alpha[:, :20] = 0.75
+    found = score("me", alpha, truth)
+    assert found.iou == 0.5
+    assert found.boundary_f == 0  # ten pixels apart, one is allowed
+    assert found.mean_absolute_error == pytest.approx((10 * 0.25 + 10 * 0.75) / 40)
+    assert score("me", alpha, truth, threshold=0.8).iou == 0
+
+
+def test_a_soft_mask_is_cut_at_128_and_its_softness_counts_in_the_error() -> None:
+    truth = np.array([[127, 128]], np.uint8)
+    found = score("me", np.array([[0.0, 1.0]], np.float32), truth)
+    assert found.iou == 1
+    assert found.mean_absolute_error == pytest.approx((127 / 255 + 127 / 255) / 2)
+
+
+def test_the_spread_of_four_values_by_hand() -> None:
+    found = spread([0.0, 1.0, 2.0, 5.0])
+    assert (found.n, found.mean, found.min, found.max, found.p50) == (4, 2, 0, 5, 1.5)
+    assert found.std == pytest.approx(np.sqrt((4 + 1 + 0 + 9) / 3))
+    assert found.p10 == pytest.approx(0.3)
+    assert found.p90 == pytest.approx(2 + 0.7 * 3)
+    assert spread([3.0]).std == 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("size", [(1280, 720), (31, 17)])
+def test_without_a_preset_it_measures_the_mask_of_segmenter_alpha(backend: str, size: tuple[int, int]) -> None:
+    frame, segmenter = drawn_frame(*size), segruntime.load(backend=backend)
+    found = Masker(None).soft_mask(coarse_mask(segmenter, frame, "it"), luma(frame))
+    np.testing.assert_array_equal(found, segmenter.alpha(frame))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_with_a_preset_it_measures_the_refined_mask_of_a_still(folders: tuple[Path, Path], preset: str) -> None:
+    """The pictures are no video: the second one is refined as if there had been no first."""
+    result = segbench("--images", folders[0], "--masks", folders[1], "--preset", preset, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["preset"] == preset
+    for one in found["each"]:
+        frame = read_picture(folders[0] / f"{one['picture']}.jpg")
+        truth = read_picture(folders[1] / f"{one['picture']}.png")[:, :, 0]
+        alpha = Refiner(preset)(segruntime.load().coarse(frame), luma(frame)).astype(np.float32) / 255
+        assert one == asdict(score(one["picture"], alpha, truth))
+
+
+def test_json_holds_every_picture_and_its_summary(folders: tuple[Path, Path]) -> None:
+    result = segbench("--images", folders[0], "--masks", folders[1], "--threads", 1, "--json")
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    assert (found["format"], found["version"]) == ("segedge.segbench.accuracy", 1)
+    assert [one["picture"] for one in found["each"]] == ["a", "deeper/b"]
+    for name, summary in found["summary"].items():
+        assert summary == spread([one[name] for one in found["each"]]).to_json()
+    frame = cv2.imread(str(folders[0] / "a.jpg"))
+    truth = cv2.imread(str(folders[1] / "a.png"), cv2.IMREAD_GRAYSCALE)
+    assert frame is not None
+    assert truth is not None
+    own = agreement((truth / 255).astype(np.float32), segruntime.load().alpha(np.asarray(frame, np.uint8)))
+    assert found["each"][0]["iou"] == pytest.approx(own.mask_iou)
+    assert found["each"][0]["mean_absolute_error"] == pytest.approx(own.mean_difference, abs=1e-6)
+    assert (found["threads"], found["threshold"], found["model"]["backend"]) == (1, 0.5, "tflite")
+
+
+def test_table_shows_the_measures_and_the_worst_picture(folders: tuple[Path, Path]) -> None:
+    result = segbench("--images", folders[0], "--masks", folders[1], "--backend", "onnx")
+    assert result.exit_code == 0, result.output
+    for text in ("portrait_unet.onnx", "2 pictures", "IoU", "boundary F", "mean absolute error", "lowest IoU: ", "p10"):
+        assert text in result.stdout
+
+
+def test_the_worst_pictures_come_first() -> None:
+    each = [{"picture": str(k), "iou": iou} for k, iou in enumerate([0.9, 0.2, 0.5])]
+    assert [one["picture"] for one in worst_pictures(each, 2)] == ["1", "2"]
+
+
+def test_masks_without_a_picture_are_left_out(folders: tuple[Path, Path]) -> None:
+    write(folders[1] / "other.png", np.zeros((4, 4), np.uint8))
+    assert len(run_accuracy(AccuracyJob(images=folders[0], masks=folders[1]))["each"]) == 2
+
+
+def test_progress_is_told_of_every_picture(folders: tuple[Path, Path]) -> None:
+    seen: list[int | None] = []
+    run_accuracy(AccuracyJob(images=folders[0], masks=folders[1]), seen.append)
+    assert seen == [2, 2]
+
+
+def test_a_picture_without_its_mask(folders: tuple[Path, Path]) -> None:
+    (folders[1] / "a.png").unlink()
+    assert "no mask for 1 of 2 pictures, first a; expected a picture of the same name, like a.png" in refused(*folders)
+
+
+def test_folders_that_are_none_or_empty(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    assert f"--masks {tmp_path / 'gone'}: found nothing there" in refused(folders[0], tmp_path / "gone")
+    assert "--images" in refused(folders[0] / "a.jpg", folders[1])
+    (tmp_path / "empty").mkdir()
+    assert f"--images {tmp_path / 'empty'}: no picture in it, expected .bmp, .jpeg" in refused(
+        tmp_path / "empty", folders[1]
+    )
+    assert f"--masks {tmp_path / 'empty'}: no picture in it" in refused(folders[0], tmp_path / "empty")
+
+
+def test_two_files_of_one_name(folders: tuple[Path, Path]) -> None:
+    write(folders[1] / "a.jpg", np.zeros((64, 96), np.uint8))
+    assert "a.jpg and a.png have the same name, expected one file for a" in refused(*folders)
+
+
+def test_a_mask_of_another_size(folders: tuple[Path, Path]) -> None:
+    write(folders[1] / "a.png", np.zeros((64, 97), np.uint8))
+    assert "a.png: is 97x64, expected 96x64 as a.jpg" in refused(*folders)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_picture_or_mask_that_is_cut_off(folders: tuple[Path, Path], which: int) -> None:
+    path = folders[which] / ("a.jpg", "a.png")[which]
+    path.write_bytes(path.read_bytes()[: (300, 40)[which]])
+    assert path.name in refused(*folders)
+
+
+def test_a_model_that_gives_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter = segruntime.load()
+    monkeypatch.setattr(segmenter, "coarse", lambda _frame: np.full((4, 4), np.nan, np.float32))
+    with pytest.raises(WrongMaskError, match="its mask of me has values that are no numbers"):
+        coarse_mask(segmenter, drawn_frame(32, 32), "me")
+
+
+def test_both_folders_are_asked_for() -> None:
+    result = segbench("--images", "somewhere")
+    assert result.exit_code == 2
+    assert "--masks" in result.stderr
+
+
+def test_help_shows_an_example() -> None:
+    assert "segbench accuracy --images portraits/images --masks portraits/masks" in segbench("--help").stdout
+
+
+def test_json_needs_no_rich_and_the_table_says_so(monkeypatch: pytest.MonkeyPatch, folders: tuple[Path, Path]) -> None:
+    monkeypatch.setitem(sys.modules, "rich", None)
+    assert segbench("--images", folders[0], "--masks", folders[1], "--json").exit_code == 0
+    assert 'needs rich, which is not installed: pip install "segedge[bench]"' in refused(*folders)
+
+
+@pytest.mark.skipif(not CALIBRATION.is_dir(), reason="no portraits beside this checkout")
+def test_the_bundled_model_on_hand_made_masks() -> None:
+    """`examples/evaluate.py`, which shares no code but `mask_iou`, gives 0.9587 at full size (examples/README.md)."""
+    result = run_accuracy(AccuracyJob(images=CALIBRATION / "images", masks=CALIBRATION / "masks"))
+    assert result["summary"]["iou"]["n"] == 100
+    assert result["summary"]["iou"]["mean"] == pytest.approx(0.9587, abs=0.001)
