@@ -42,7 +42,7 @@ $(VENV)/.export: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.export
-	$(PIP) install -c constraints.txt -e ".[export,tflite,onnx,bench,dev]"
+	$(PIP) install -c constraints.txt -e ".[export,tflite,onnx,bench,video,dev]"
 	@touch $@
 
 $(LIGHT)/.runtime: pyproject.toml

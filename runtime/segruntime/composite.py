@@ -1,28 +1,31 @@
-"""The person over another background, in 8-bit arithmetic, strip by strip so that everything stays in the cache."""
+"""The person over another background, in 8-bit arithmetic."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 
+from segruntime.blend import Bytes, check_out
+from segruntime.blend import blend as blend
 from segruntime.errors import FrameError
 from segruntime.postprocess import Alpha
 from segruntime.preprocess import Frame
 
-_STRIP_PIXELS = 48 * 1024  # about 150 KB a buffer: frame, background, alpha and two products fit into a core's L2 cache
+_STRIP_PIXELS = 192 * 1024  # of one clipped strip of alpha: fewer and the calls take longer than they save
 
 
-def composite(frame: Frame, alpha: Alpha, background: Frame | Sequence[int], out: Frame | None = None) -> Frame:
+def composite(frame: Frame, alpha: Alpha | Bytes, background: Frame | Sequence[int], out: Frame | None = None) -> Frame:
     """Blend `frame * alpha + background * (1 - alpha)`; at most 1.5 of 255 away from the exact value.
 
-    The alpha is rounded to 255 steps and each of the two products to a byte: half of 255 each. A value outside 0–1 is
-    taken as the nearer end, NaN as 0.
+    A float alpha is rounded to 255 steps (`alpha_bytes`) and each of the two products to a byte: half of 255 each. Alpha
+    given as bytes is used as it is, and the result at most 1 away.
 
     Args:
         frame: `(H, W, 3) uint8, BGR`.
-        alpha: `(H, W) float32, 0–1`, soft.
+        alpha: soft, `(H, W) float32, 0–1` or `(H, W) uint8, 0–255`.
         background: `(h, w, 3) uint8, BGR`, scaled to cover the frame if its size differs; or one colour `(b, g, r)`.
         out: `(H, W, 3) uint8` with packed rows to write to; it may be `frame` itself. A new array where not given.
 
@@ -34,41 +37,42 @@ def composite(frame: Frame, alpha: Alpha, background: Frame | Sequence[int], out
     """
     _check_image("frame", frame)
     height, width = frame.shape[:2]
-    if not isinstance(alpha, np.ndarray) or alpha.dtype != np.float32 or alpha.shape != (height, width):
-        got = f"{alpha.shape} {alpha.dtype}" if isinstance(alpha, np.ndarray) else type(alpha).__name__
-        raise FrameError(f"alpha: got {got}, expected {(height, width)} float32, 0–1, the size of the frame")
+    _check_alpha(alpha, (height, width))
     if out is None:
         out = np.empty((height, width, 3), np.uint8)
     else:
-        _check_out(out, frame.shape)
+        check_out(out, frame.shape)
+    behind = _background(background, height, width)
+    return blend(frame, alpha_bytes(alpha), behind, out)
+
+
+def alpha_bytes(alpha: Alpha | Bytes) -> Bytes:
+    """Alpha as bytes: `(H, W) float32, 0–1` → `(H, W) uint8, 0–255`; half of 255 away at most, above 253.5 up to 1.5.
+
+    254 becomes 255: an 8-bit sigmoid has steps of 1/256 and calls its most certain pixels 255/256, which would let a
+    shimmer of the background through the whole person. A value outside 0–1 is taken as the nearer end, NaN as 0. Bytes
+    are returned as they are.
+    """
+    if alpha.dtype == np.uint8:
+        return np.asarray(alpha, np.uint8)
+    height, width = alpha.shape
     rows = max(1, min(height, _STRIP_PIXELS // width))
-    strips = _background_strips(background, height, width, rows)
-    _blend(frame, alpha, strips, rows, out)
+    out = np.empty((height, width), np.uint8)
+    clipped = np.empty((rows, width), np.float32)
+    for top in range(0, height, rows):
+        strip = slice(top, min(height, top + rows))
+        n = strip.stop - top
+        # the two thresholds are max(alpha, 0), which turns NaN into 0, and min(alpha, 1)
+        cv2.threshold(alpha[strip], 0, 0, cv2.THRESH_TOZERO, dst=clipped[:n])
+        cv2.threshold(clipped[:n], 1, 0, cv2.THRESH_TRUNC, dst=clipped[:n])
+        cv2.convertScaleAbs(clipped[:n], dst=out[strip], alpha=255)
+        _, certain = cv2.threshold(out[strip], 253, 255, cv2.THRESH_BINARY)
+        cv2.bitwise_or(out[strip], certain, dst=out[strip])
     return out
 
 
-def _blend(frame: Frame, alpha: Alpha, background: Frame, rows: int, out: Frame) -> None:
-    height, width = alpha.shape
-    constant = background.shape[0] != height
-    over = np.empty((rows, width, 3), np.uint8)
-    under = np.empty((rows, width, 3), np.uint8)
-    clipped = np.empty((rows, width), np.float32)
-    for top in range(0, height, rows):
-        bottom = min(height, top + rows)
-        n = bottom - top
-        behind = background[:n] if constant else background[top:bottom]
-        # the two thresholds are max(alpha, 0), which turns NaN into 0, and min(alpha, 1)
-        cv2.threshold(alpha[top:bottom], 0, 0, cv2.THRESH_TOZERO, dst=clipped[:n])
-        cv2.threshold(clipped[:n], 1, 0, cv2.THRESH_TRUNC, dst=clipped[:n])
-        weight = cv2.convertScaleAbs(clipped[:n], alpha=255)
-        weights = cv2.merge((weight, weight, weight))
-        cv2.multiply(frame[top:bottom], weights, dst=over[:n], scale=1 / 255)
-        cv2.multiply(behind, cv2.bitwise_not(weights, dst=weights), dst=under[:n], scale=1 / 255)
-        cv2.add(over[:n], under[:n], dst=out[top:bottom])
-
-
-def _background_strips(background: Frame | Sequence[int], height: int, width: int, rows: int) -> Frame:
-    """The background at the frame's size; of a plain colour, one strip of it."""
+def _background(background: Any, height: int, width: int) -> Frame | Sequence[int]:
+    """The background at the frame's size, or one colour."""
     if isinstance(background, np.ndarray) and background.ndim == 3:
         _check_image("background", background)
         return background if background.shape[:2] == (height, width) else cover(background, height, width)
@@ -77,9 +81,7 @@ def _background_strips(background: Frame | Sequence[int], height: int, width: in
         raise FrameError(
             f"background: got {background!r:.80}, expected a picture (h, w, 3) uint8 BGR or a colour (b, g, r) of 0–255"
         )
-    strip = np.empty((rows, width, 3), np.uint8)
-    strip[:] = colour
-    return strip
+    return [int(value) for value in colour]
 
 
 def cover(image: Frame, height: int, width: int) -> Frame:
@@ -94,13 +96,10 @@ def cover(image: Frame, height: int, width: int) -> Frame:
     return np.asarray(cv2.resize(middle, (width, height), interpolation=interpolation), np.uint8)
 
 
-def _check_out(out: object, shape: tuple[int, ...]) -> None:
-    if not isinstance(out, np.ndarray):
-        raise FrameError(f"out: got {type(out).__name__}, expected a numpy array {shape} uint8")
-    if out.shape != shape or out.dtype != np.uint8:
-        raise FrameError(f"out: got {out.shape} {out.dtype}, expected {shape} uint8")
-    if not out[0].flags.c_contiguous or out.strides[0] < 0 or not out.flags.writeable:
-        raise FrameError("out: is read-only, flipped or skips pixels, expected packed rows that can be written to")
+def _check_alpha(alpha: object, size: tuple[int, int]) -> None:
+    if not isinstance(alpha, np.ndarray) or alpha.dtype not in (np.float32, np.uint8) or alpha.shape != size:
+        got = f"{alpha.shape} {alpha.dtype}" if isinstance(alpha, np.ndarray) else type(alpha).__name__
+        raise FrameError(f"alpha: got {got}, expected {size} float32, 0–1, the size of the frame; or uint8, 0–255")
 
 
 def _check_image(name: str, image: object) -> None:

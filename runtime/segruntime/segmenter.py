@@ -27,7 +27,9 @@ MAX_THREADS = 256
 class Segmenter:
     """A loaded model with its preprocessing and postprocessing.
 
-    Calls from several threads are safe: they wait for one another. Two segmenters share nothing.
+    Calls of `alpha`, `coarse`, `network_mask` and `self_test` from several threads are safe: they wait for one another. Two
+    segmenters share nothing. The stages `preprocess` and `invoke` share a tensor and take no lock: one thread at a time, and
+    none of the other calls beside them.
     """
 
     def __init__(self, backend: Backend, contract: Contract, path: Path, threads: int) -> None:
@@ -90,8 +92,9 @@ class Segmenter:
 
         A frame of `coarse_size` is not scaled, so whoever has the small picture already need not make the large one.
         """
+        mask = self.network_mask(frame)
         left, top, w, h = _on_output(fit_region(self.contract.input, *frame.shape[:2]), self.contract)
-        return np.ascontiguousarray(self.network_mask(frame)[top : top + h, left : left + w])
+        return np.ascontiguousarray(mask[top : top + h, left : left + w])
 
     def self_test(self) -> SelfTest:
         """Does this file give the same mask here as where it was made? Runs the golden pictures that it carries.

@@ -153,13 +153,22 @@ def test_views_give_the_mask_of_their_copy(bundled: Segmenter, view: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    "frame", [None, [[0]], np.zeros((4, 4, 3)), np.zeros((4, 4, 5), np.uint8), np.zeros((0, 4, 3), np.uint8)]
+    "frame",
+    [
+        None,
+        [[0]],
+        np.zeros(5, np.uint8),
+        np.zeros((4, 4, 3)),
+        np.zeros((4, 4, 5), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
 )
 def test_a_refused_frame_leaves_the_segmenter_usable(bundled: Segmenter, frame: Any) -> None:
     good = noise(30, 40, 3)
     before = bundled.alpha(good)
-    with pytest.raises(FrameError, match=r"^frame: got "):
-        bundled.alpha(frame)
+    for refuse in (bundled.alpha, bundled.coarse, bundled.network_mask):
+        with pytest.raises(FrameError, match=r"^frame: got "):
+            refuse(frame)
     np.testing.assert_array_equal(bundled.alpha(good), before)
 
 

@@ -89,7 +89,7 @@ class Overlap:
         first = Channel(1, newest_wins) if newest_wins else Channel()
         self._channels = [first, *(Channel() for _ in stages)]
         self._error: BaseException | None = None
-        self._stop = threading.Event()
+        self._stopped = False  # no Event: a signal handler could find its lock taken
 
     @property
     def dropped(self) -> int:
@@ -98,7 +98,7 @@ class Overlap:
 
     def stop(self) -> None:
         """Take no more from the source; what is under way still comes out. Safe in a signal handler."""
-        self._stop.set()
+        self._stopped = True
 
     def __iter__(self) -> Iterator[Any]:
         threads = [
@@ -110,7 +110,7 @@ class Overlap:
         try:
             yield from self._channels[-1]
         finally:
-            self._stop.set()
+            self._stopped = True
             for channel in self._channels:
                 channel.close()
             for thread in threads:
@@ -136,7 +136,7 @@ class Overlap:
     def _read(self) -> None:
         target, clock = self._channels[0], time.perf_counter
         items = iter(self._source)
-        while not self._stop.is_set():
+        while not self._stopped:
             start = clock()
             item = next(items, _END)
             self.busy_s[0] += clock() - start

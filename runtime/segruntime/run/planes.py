@@ -92,7 +92,7 @@ def colour_to_planes(colour: Sequence[int], tags: ColorTags) -> tuple[int, int, 
 def luma_table(tags: ColorTags) -> Plane:
     """What each of 256 steps from black to white is as Y, `(1, 256) uint8`."""
     steps = np.arange(256) if tags.range == FULL else 16 + np.arange(256) * 219 / 255
-    return np.rint(steps).astype(np.uint8)[None]
+    return np.asarray(np.rint(steps)[None], np.uint8)
 
 
 @lru_cache(maxsize=16)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segruntime.postprocess import Alpha
-from segruntime.preprocess import Frame
 from segruntime.run.planes import ColorTags, Plane, Planes
 
 
@@ -15,13 +14,12 @@ from segruntime.run.planes import ColorTags, Plane, Planes
 class Decoded:
     """A frame from a source.
 
-    `pixels`: Y, U, V `uint8` planes of a video, or one `(H, W, 3) uint8, BGR` of a still picture. `small`: the same
-    frame as the network sees it, `(h, w, 3) uint8, BGR`. `pts`: its time in the source's time base. `sound`: the packets
-    of sound that lie before it in the file. `name`: of a still picture, its path below the input.
+    `pixels`: Y, U, V `uint8` planes of a video, or one `(H, W, 3) uint8, BGR` of a still picture. `pts`: its time in the
+    source's time base. `sound`: the packets of sound that lie before it in the file. `name`: of a still picture, its path
+    below the input.
     """
 
     pixels: Planes
-    small: Frame
     tags: ColorTags = field(default_factory=ColorTags)
     pts: int = 0
     sound: Sequence[Any] = ()

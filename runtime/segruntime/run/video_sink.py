@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,11 @@ class VideoKind:
     options: dict[str, str]
     even: bool = True
     convert: str | None = None
+
+    def with_options(self, options: dict[str, str]) -> VideoKind:
+        """The same with other settings where its codec has them."""
+        known = {name: value for name, value in options.items() if name in self.options}
+        return replace(self, options=self.options | known)
 
 
 _VP9 = {"deadline": "good", "cpu-used": "5", "row-mt": "1", "crf": "30", "b": "0"}

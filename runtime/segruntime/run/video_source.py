@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -10,11 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segruntime.contract import InputSpec
 from segruntime.errors import VideoError
-from segruntime.preprocess import INTERPOLATIONS, fit_region
 from segruntime.run.av_library import reason, require_av
-from segruntime.run.planes import ColorTags, Planes, planes_to_bgr, settled_tags
+from segruntime.run.planes import ColorTags, Planes, settled_tags
 from segruntime.run.stations import Decoded
 
 _EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
@@ -47,8 +45,8 @@ class VideoSource:
     before its end. Every frame has the size of the first one.
     """
 
-    def __init__(self, path: str, spec: InputSpec) -> None:
-        """Open `path`, a file or an address that ffmpeg's libraries know.
+    def __init__(self, path: str, threads: int = 0) -> None:
+        """Open `path`, a file or an address that ffmpeg's libraries know; `threads` for its decoder, 0: it chooses.
 
         Raises:
             VideoError: it is missing, is no video, or has no frame that can be decoded.
@@ -57,7 +55,7 @@ class VideoSource:
         self._av = require_av()
         self.broken = 0
         self.cut: str | None = None
-        self._path, self._spec = path, spec
+        self._path, self._threads = path, threads
         self._container = self._open()
         try:
             self._stream = self._video_stream()
@@ -100,6 +98,7 @@ class VideoSource:
         if stream.codec_context is None:
             raise VideoError(f"{self._path}: its video codec is not known to this PyAV; convert it to H.264 first")
         stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = self._threads
         return stream
 
     def _decoded(self) -> Iterator[tuple[Any, list[Any]]]:
@@ -140,8 +139,11 @@ class VideoSource:
     def _first_frame(self) -> tuple[Any, list[Any]]:
         first = next(self._frames, None)
         if first is None:
-            broken = f" ({self.broken} that cannot be decoded)" if self.broken else ""
-            raise VideoError(f"{self._path}: has no frame{broken}, expected a video; it may be cut off, copy it again")
+            facts = [f"{self.broken} cannot be decoded"] if self.broken else []
+            why = ", ".join([*facts, *([self.cut] if self.cut else [])])
+            raise VideoError(
+                f"{self._path}: has no frame{f' ({why})' if why else ''}, expected a video; it may be cut off, copy it again"
+            )
         if first[0].width * first[0].height > _MOST_PIXELS:
             raise VideoError(
                 f"{self._path}: is {first[0].width}x{first[0].height}, expected at most 8192x8192; scale it down first"
@@ -171,12 +173,11 @@ class VideoSource:
         )
 
     def _prepared(self, frame: Any, sound: list[Any]) -> Decoded:
-        pts, facts = frame.pts, self.facts
         rotation = frame.rotation % 360
-        pixels = tuple(cv2.rotate(p, _TURNS[rotation]) if rotation in _TURNS else p for p in self._planes(frame))
-        _, _, w, h = fit_region(self._spec, *pixels[0].shape)
-        small = planes_to_bgr(pixels, facts.tags, (h, w), INTERPOLATIONS[self._spec.interpolation])
-        return Decoded(pixels=pixels, small=small, tags=facts.tags, pts=pts, sound=tuple(sound))
+        pixels = self._planes(frame)
+        if rotation in _TURNS:
+            pixels = tuple(np.asarray(cv2.rotate(plane, _TURNS[rotation]), np.uint8) for plane in pixels)
+        return Decoded(pixels=pixels, tags=self.facts.tags, pts=frame.pts, sound=tuple(sound))
 
     def _planes(self, frame: Any) -> Planes:
         """The decoder's own memory where it is 8-bit 4:2:0 of the first frame's size, else converted to that."""
@@ -210,6 +211,3 @@ def _tags(frame: Any) -> ColorTags:
 def join_sound(older: Decoded, newer: Decoded) -> Decoded:
     """A live frame that takes the place of an older one keeps that one's sound."""
     return replace(newer, sound=(*older.sound, *newer.sound))
-
-
-OpenSource = Callable[[str, InputSpec], VideoSource]

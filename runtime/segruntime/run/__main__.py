@@ -1,0 +1,3 @@
+from segruntime.run.cli import main
+
+main()

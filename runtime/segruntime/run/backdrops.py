@@ -1,0 +1,169 @@
+"""What comes behind the person: `--background` as a user writes it, and its pixels for each frame."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from segruntime.blur import BlurBehind
+from segruntime.composite import cover
+from segruntime.errors import OptionError, SegRuntimeError
+from segruntime.picture_files import SUFFIXES, read_picture
+from segruntime.preprocess import Frame
+from segruntime.run.planes import ColorTags, Plane, Planes, bgr_to_planes, chroma_size, colour_to_planes, planes_to_bgr
+from segruntime.run.stations import Decoded
+from segruntime.run.video_source import VideoSource
+
+COLOURS = {  # b, g, r
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+    "gray": (128, 128, 128),
+    "red": (0, 0, 255),
+    "green": (0, 177, 64),  # the paint of a green screen
+    "blue": (187, 71, 0),  # and of a blue one
+}
+DEFAULT_BLUR = 0.5
+Behind = Sequence[Plane | int | Sequence[int]]
+
+
+class Backdrop(Protocol):
+    """Gives what is behind the person, one array or constant for each array of `frame.pixels`."""
+
+    def __call__(self, frame: Decoded, weights: Sequence[Plane], /) -> Behind:
+        """`weights`: the person's alpha `uint8` at the size of each of `frame.pixels`."""
+        ...
+
+
+class ColourBackdrop:
+    """One colour `(b, g, r)`."""
+
+    def __init__(self, colour: tuple[int, int, int]) -> None:
+        self._colour = colour
+
+    def __call__(self, frame: Decoded, _weights: Sequence[Plane]) -> Behind:
+        return [self._colour] if frame.is_still else colour_to_planes(self._colour, frame.tags)
+
+
+class BlurBackdrop:
+    """The frame's own background, out of focus."""
+
+    def __init__(self, strength: float) -> None:
+        self._blur = BlurBehind(strength)
+
+    def __call__(self, frame: Decoded, weights: Sequence[Plane]) -> Behind:
+        return [self._blur(plane, weight) for plane, weight in zip(frame.pixels, weights, strict=True)]
+
+
+class PictureBackdrop:
+    """A picture `(h, w, 3) uint8, BGR`, scaled to cover the frame; scaled once for all frames of a size."""
+
+    def __init__(self, picture: Frame) -> None:
+        self._picture = picture
+        self._made: tuple[object, Planes] | None = None
+
+    def __call__(self, frame: Decoded, _weights: Sequence[Plane]) -> Behind:
+        key = frame.size, frame.tags, frame.is_still
+        if self._made is None or self._made[0] != key:
+            covering = cover(self._picture, *frame.size)
+            self._made = key, (covering,) if frame.is_still else bgr_to_planes(covering, frame.tags)
+        return self._made[1]
+
+
+class VideoBackdrop:
+    """A video, in its own time, from the start again when it ends, scaled to cover the frame."""
+
+    def __init__(self, path: str, time_base: Fraction = Fraction(1)) -> None:
+        self._path, self._time_base = path, time_base
+        self._source = VideoSource(path)
+        self._frames = iter(self._source)
+        self._now = self._ahead = next(self._frames)
+        self._first_pts, self._offset_s = self._now.pts, 0.0
+        self._start: int | None = None
+
+    def __call__(self, frame: Decoded, _weights: Sequence[Plane]) -> Behind:
+        self._start = frame.pts if self._start is None else self._start
+        self._advance(float((frame.pts - self._start) * self._time_base))
+        return covering_planes(self._now, frame.size, frame.tags)
+
+    def in_time_of(self, time_base: Fraction) -> VideoBackdrop:
+        """The same for frames whose times count in `time_base` seconds."""
+        self._time_base = time_base
+        return self
+
+    def _advance(self, time_s: float) -> None:
+        while self._time_s(self._ahead) <= time_s:
+            self._now = self._ahead
+            following = next(self._frames, None)
+            if following is None:
+                following = self._from_the_start()
+            self._ahead = following
+
+    def _from_the_start(self) -> Decoded:
+        self._offset_s = self._time_s(self._now) + float(1 / self._source.facts.rate)
+        self._source.close()
+        self._source = VideoSource(self._path)
+        self._frames = iter(self._source)
+        return next(self._frames)
+
+    def _time_s(self, frame: Decoded) -> float:
+        return self._offset_s + float((frame.pts - self._first_pts) * self._source.facts.time_base)
+
+
+def covering_planes(frame: Decoded, size: tuple[int, int], tags: ColorTags) -> Planes:
+    """A video frame's planes, scaled to cover a frame of `size = (H, W)`, in the colours of `tags`."""
+    if (frame.tags.matrix, frame.tags.range) != (tags.matrix, tags.range):
+        bgr = planes_to_bgr(frame.pixels, frame.tags, frame.size, cv2.INTER_LINEAR)
+        return bgr_to_planes(cover(bgr, *size), tags)
+    sizes = size, chroma_size(*size), chroma_size(*size)
+    return tuple(p if p.shape == wanted else cover(p, *wanted) for p, wanted in zip(frame.pixels, sizes, strict=True))
+
+
+def parse_backdrop(text: str) -> Backdrop:
+    """`FILE`, a colour's name or `#rrggbb`, `blur` or `blur:STRENGTH` → the backdrop.
+
+    Raises:
+        OptionError: none of these. PictureError, VideoError: the file cannot be used.
+    """
+    if text == "blur" or text.startswith("blur:"):
+        return BlurBackdrop(_strength(text))
+    if text in COLOURS:
+        return ColourBackdrop(COLOURS[text])
+    if text.startswith("#"):
+        return ColourBackdrop(_hex_colour(text))
+    path = Path(text)
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing there"
+        raise OptionError(
+            f"background: {text}: found {found}, expected a picture or video file, a colour "
+            f"({', '.join(COLOURS)} or #rrggbb), blur, blur:STRENGTH, transparent or alpha"
+        )
+    try:
+        return PictureBackdrop(read_picture(path)) if path.suffix.lower() in SUFFIXES else VideoBackdrop(text)
+    except SegRuntimeError as error:
+        raise type(error)(f"background: {error}") from error
+
+
+def _strength(text: str) -> float:
+    _, _, number = text.partition(":")
+    try:
+        strength = float(number) if text != "blur" else DEFAULT_BLUR
+    except ValueError:
+        strength = np.nan
+    if not 0 < strength <= 1:
+        raise OptionError(
+            f"background: got {text[:80]!r}, expected blur:STRENGTH with a number over 0 to 1, like blur:0.7"
+        )
+    return strength
+
+
+def _hex_colour(text: str) -> tuple[int, int, int]:
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise OptionError(f"background: got {text[:80]!r}, expected a colour as #rrggbb, like #00b140")
+    r, g, b = bytes.fromhex(text[1:])
+    return b, g, r

@@ -1,0 +1,101 @@
+"""A camera, through OpenCV: frames with the time at which they came."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import cv2
+import numpy as np
+
+from segruntime.errors import VideoError
+from segruntime.run.planes import BT601, LIMITED, ColorTags, Planes
+from segruntime.run.stations import Decoded
+from segruntime.run.video_source import VideoFacts
+
+_TICKS_PER_S = 90_000
+_USUAL_RATE = 30
+
+
+class CameraSource:
+    """Iterates over the frames of a camera until it is unplugged; `cut` says so then."""
+
+    def __init__(self, device: int | str, size: tuple[int, int] | None = None) -> None:
+        """Open camera `device`, a number or a path like `/dev/video0`, at `size = (width, height)` where it can do that.
+
+        Raises:
+            VideoError: there is no such camera, or it gives no frame.
+        """
+        self.broken = 0
+        self.cut: str | None = None
+        self._name = f"camera {device}"
+        self._capture = _opened(device)
+        if size is not None:
+            self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
+            self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
+        self._first = self._read() if self._capture.isOpened() else None
+        if self._first is None:
+            self._capture.release()
+            raise VideoError(
+                f"{self._name}: gives no picture, expected a camera; check the cable, the number (0 is the first one), "
+                "and that no other program holds it"
+            )
+        self.facts = self._facts(self._first)
+
+    def __iter__(self) -> Iterator[Decoded]:
+        start = time.perf_counter()
+        frame = self._first
+        while frame is not None:
+            ticks = int((time.perf_counter() - start) * _TICKS_PER_S)
+            yield Decoded(
+                pixels=i420_views(cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)), tags=self.facts.tags, pts=ticks
+            )
+            frame = self._read()
+        self.cut = f"{self._name} gives no more pictures; was it unplugged?"
+
+    def close(self) -> None:
+        """Free the camera."""
+        self._capture.release()
+
+    def trailing_sound(self) -> list[Any]:
+        """A camera has none."""
+        return []
+
+    def _read(self) -> Any:
+        ok, frame = self._capture.read()
+        if not ok:
+            return None
+        height, width = frame.shape[:2]
+        return frame[: height & ~1, : width & ~1]
+
+    def _facts(self, frame: Any) -> VideoFacts:
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        return VideoFacts(
+            width=frame.shape[1],
+            height=frame.shape[0],
+            time_base=Fraction(1, _TICKS_PER_S),
+            rate=Fraction(rate).limit_denominator(1001) if 1 <= rate <= 1000 else Fraction(_USUAL_RATE),
+            is_live=True,
+            tags=ColorTags(matrix=BT601, range=LIMITED),  # what OpenCV's conversion to I420 gives
+        )
+
+
+def i420_views(buffer: Any) -> Planes:
+    """`(H * 3 / 2, W) uint8` in OpenCV's I420 layout → its planes Y, U, V as views; both sides of the picture even."""
+    rows, width = buffer.shape
+    height = rows * 2 // 3
+    quarter = height * width // 4
+    flat = buffer.reshape(-1)
+    chroma = [flat[start : start + quarter].reshape(height // 2, width // 2) for start in (4 * quarter, 5 * quarter)]
+    return tuple(np.asarray(plane, np.uint8) for plane in (buffer[:height], *chroma))
+
+
+def _opened(device: int | str) -> Any:
+    level = cv2.getLogLevel()
+    cv2.setLogLevel(0)  # OpenCV's own lines on an absent camera; ours says it once
+    try:
+        return cv2.VideoCapture(device)
+    finally:
+        cv2.setLogLevel(level)

@@ -1,0 +1,140 @@
+"""The command line of `segrun`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from typing import Any
+
+import click
+
+import segruntime
+from segruntime.backends import BACKENDS
+from segruntime.errors import OptionError, SegRuntimeError
+from segruntime.refine import PRESETS
+from segruntime.run.command import RunOptions, Watch, run
+from segruntime.run.statistics import Statistics
+
+EPILOG = """
+Examples:
+
+\b
+  segrun talk.mp4 -o out.mp4 --background blur
+  segrun talk.mp4 -o out.mp4 --background beach.jpg --preset best
+  segrun talk.mp4 -o cutout.webm --background transparent
+  segrun pictures/ -o masks/ --background alpha
+  segrun 0 --preview --background blur:0.8
+  segrun 0 -o virtual-camera --background office.mp4
+"""
+_X264_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+
+
+@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("source", metavar="INPUT")
+@click.option(
+    "-o",
+    "--output",
+    help=".mp4, .mov, .mkv, .webm, a picture, a folder/ (of a video: numbered PNGs), f/%05d.png, or virtual-camera.",
+)
+@click.option(
+    "--background",
+    metavar="FILE|COLOR|blur[:STRENGTH]|transparent|alpha",
+    default="blur",
+    show_default=True,
+    help="A picture or video (looped), a colour (green, #00b140), blur of 0 to 1, nothing, or the mask alone.",
+)
+@click.option(
+    "--preset", type=click.Choice(list(PRESETS)), default="balanced", show_default=True, help="Quality of the edges."
+)
+@click.option("--model", help="A .tflite or .onnx file; default: the bundled portrait network.")
+@click.option("--backend", type=click.Choice(list(BACKENDS)), help="Default: what the file is for.")
+@click.option("--threads", type=int, help="For the network. Default: the cores of this machine, at most 4.")
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Run the network every N frames.")
+@click.option(
+    "--light-wrap",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Light from behind on the edges.",
+)
+@click.option("--preview", is_flag=True, help="Show the result in a window; q or Escape ends.")
+@click.option("--camera-size", metavar="WxH", help="Ask the camera for this size, like 1280x720.")
+@click.option("--encoder-preset", type=click.Choice(_X264_PRESETS), help="Of H.264: faster is larger. Default: medium.")
+@click.option(
+    "--crf", type=click.IntRange(0, 63), help="Quality of H.264 and VP9, lower is better. Default: 20 and 30."
+)
+@click.option("--overwrite", is_flag=True, help="Replace what is there.")
+@click.option("--json", "as_json", is_flag=True, help="The statistics as JSON on standard output.")
+@click.version_option(segruntime.__version__)
+def main(as_json: bool, camera_size: str | None, encoder_preset: str | None, crf: int | None, **words: Any) -> None:
+    """Replace, blur or remove the background of a picture, a folder, a video, a camera or a stream.
+
+    The sound of a video is copied as it is and every frame keeps its time. Ctrl-C leaves a file of what was done.
+    """
+    encoder = {"preset": encoder_preset, "crf": None if crf is None else str(crf)}
+    try:
+        options = RunOptions(
+            camera_size=_size(camera_size), encoder={k: v for k, v in encoder.items() if v is not None}, **words
+        )
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: _say(str(message))
+            statistics = run(options, None if as_json or not sys.stderr.isatty() else progress_bar)
+    except SegRuntimeError as error:
+        _say(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _say("stopped; nothing was written")
+        sys.exit(130)
+    _report(statistics, as_json)
+
+
+def progress_bar(frames: int | None) -> Watch:
+    """A bar on standard error with frames per second and, where the length is known, the time left."""
+    begin = time.perf_counter()
+    if frames is None:
+        return lambda count: click.echo(f"\r{count} frames, {_rate(count, begin)} ", nl=False, err=True)
+    bar: Any = click.progressbar(
+        length=frames,
+        file=sys.stderr,
+        show_pos=True,
+        item_show_func=lambda count: None if count is None else _rate(count, begin),
+    )
+
+    def watch(count: int) -> None:
+        bar.update(1, count)
+        if count == frames:
+            bar.render_finish()
+
+    return watch
+
+
+def _rate(count: int, begin: float) -> str:
+    return f"{count / max(1e-6, time.perf_counter() - begin):.1f} fps"
+
+
+def _report(statistics: Statistics, as_json: bool) -> None:
+    for note in statistics.notes:
+        _say(note)
+    click.echo(json.dumps(statistics.to_json(), indent=1) if as_json else statistics.line())
+    if statistics.interrupted:
+        _say(
+            f"stopped by Ctrl-C; {statistics.output or 'the window'} holds the {statistics.frames} frames that were done"
+        )
+        sys.exit(130)
+    if statistics.unplugged:
+        sys.exit(1)
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    width, cross, height = text.lower().partition("x")
+    if not cross or not width.isdecimal() or not height.isdecimal() or not int(width) * int(height):
+        raise OptionError(f"camera-size: got {text[:40]!r}, expected WIDTHxHEIGHT, like 1280x720")
+    return int(width), int(height)
+
+
+def _say(text: str) -> None:
+    click.echo(f"segrun: {' '.join(text.split())}", err=True)

@@ -1,0 +1,116 @@
+"""The two stages between a source and a sink: the network's mask, and the finished picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from segruntime.composite import blend
+from segruntime.flicker import FlickerMeter
+from segruntime.light_wrap import light_wrap
+from segruntime.preprocess import INTERPOLATIONS, Frame
+from segruntime.refine import Refiner
+from segruntime.run.backdrops import Backdrop
+from segruntime.run.planes import Plane, Planes, luma_table, planes_to_bgr
+from segruntime.run.stations import Decoded, Finished, Masked
+from segruntime.segmenter import Segmenter
+
+Mode = Literal["replaced", "transparent", "alpha"]
+Canvas = Callable[[tuple[int, int]], tuple[Any, Planes]]
+_FLICKER_EVERY = 10  # of so many frames, two are compared: the measure costs as much as the network
+
+
+class Network:
+    """Frame → the network's mask, every `every` frames; between, the last one grows older."""
+
+    def __init__(self, segmenter: Segmenter, every: int = 1) -> None:
+        self._segmenter, self._every = segmenter, every
+        self._coarse = np.zeros((1, 1), np.float32)
+        self._count = 0
+
+    def __call__(self, frame: Decoded) -> Masked:
+        age = self._count % self._every
+        self._count += 1
+        if age == 0:
+            self._coarse = self._segmenter.coarse(self._seen(frame))
+        return Masked(frame=frame, coarse=self._coarse, age=age)
+
+    def _seen(self, frame: Decoded) -> Frame:
+        """The frame for the network, `(h, w, 3) uint8, BGR`: of a video, scaled plane by plane to what the network takes."""
+        if frame.is_still:
+            return frame.pixels[0]
+        how = INTERPOLATIONS[self._segmenter.contract.input.interpolation]
+        return planes_to_bgr(frame.pixels, frame.tags, self._segmenter.coarse_size(*frame.size), how)
+
+
+class Finish:
+    """Mask and frame → the finished picture; remembers the mask before, and how much the masks flicker."""
+
+    def __init__(
+        self, refiner: Refiner, mode: Mode, backdrop: Backdrop | None, canvas: Canvas | None, wrap: float = 0.0
+    ) -> None:
+        self.flicker = FlickerMeter()
+        self._refiner, self._mode, self._backdrop, self._canvas, self._wrap = refiner, mode, backdrop, canvas, wrap
+        self._count = 0
+
+    def __call__(self, masked: Masked) -> Finished:
+        frame = masked.frame
+        guide = _luma(frame)
+        alpha = self._refiner(masked.coarse, guide)
+        if frame.is_still:
+            self._refiner.reset()
+        else:
+            self._measure(guide, alpha)
+        holder, pixels = self._picture(frame, alpha)
+        return Finished(frame=frame, pixels=pixels, alpha=alpha, age=masked.age, holder=holder)
+
+    def _measure(self, guide: Plane, alpha: Plane) -> None:
+        place = self._count % _FLICKER_EVERY
+        self._count += 1
+        if place == 0:
+            self.flicker.cut()
+        if place <= 1:
+            self.flicker.add(guide, alpha)
+
+    def _picture(self, frame: Decoded, alpha: Plane) -> tuple[Any, Planes]:
+        if self._canvas is None and self._mode != "replaced":
+            return None, frame.pixels
+        holder, pixels = self._canvas(frame.size) if self._canvas else (None, tuple(map(np.empty_like, frame.pixels)))
+        if self._mode == "alpha":
+            cv2.LUT(alpha, luma_table(frame.tags), dst=pixels[0])
+            for plane in pixels[1:]:
+                plane[:] = 128
+        elif self._mode == "transparent":
+            for source, target in zip((*frame.pixels, alpha), pixels, strict=True):
+                np.copyto(target, source)
+        else:
+            self._replace(frame, alpha, pixels)
+        return holder, pixels
+
+    def _replace(self, frame: Decoded, alpha: Plane, pixels: Planes) -> None:
+        weights = weights_for(frame.pixels, alpha)
+        assert self._backdrop is not None  # noqa: S101 - the command line gives one for this mode
+        behind = self._backdrop(frame, weights)
+        for over, weight, under, out in zip(frame.pixels, weights, behind, pixels, strict=True):
+            if self._wrap > 0:
+                over = light_wrap(over, weight, under, self._wrap)
+            blend(over, weight, under, out)
+
+
+def _luma(frame: Decoded) -> Plane:
+    if not frame.is_still:
+        return frame.pixels[0]
+    return np.asarray(cv2.cvtColor(frame.pixels[0], cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def weights_for(pixels: Planes, alpha: Plane) -> Sequence[Plane]:
+    """The alpha `(H, W) uint8` at the size of each array; for chroma, the mean of the pixels that share a sample."""
+    made: dict[tuple[int, ...], Plane] = {alpha.shape: alpha}
+    for plane in pixels:
+        size = plane.shape[:2]
+        if size not in made:
+            made[size] = np.asarray(cv2.resize(alpha, (size[1], size[0]), interpolation=cv2.INTER_AREA), np.uint8)
+    return [made[plane.shape[:2]] for plane in pixels]

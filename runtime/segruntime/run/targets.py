@@ -1,0 +1,137 @@
+"""`-o OUTPUT` as a user writes it → the sink."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from segruntime.errors import OptionError, OutputError
+from segruntime.picture_files import SUFFIXES
+from segruntime.run.draft import check_target
+from segruntime.run.live_sinks import NoSink, VirtualCameraSink
+from segruntime.run.picture_sink import WITH_ALPHA, PictureSink, below, numbered
+from segruntime.run.stages import Canvas, Mode
+from segruntime.run.stations import Finished
+from segruntime.run.still_source import StillSource
+from segruntime.run.video_sink import VIDEO_KINDS, VideoKind, VideoSink
+from segruntime.run.video_source import VideoFacts
+
+VIRTUAL_CAMERA = "virtual-camera"
+_FRAME_NAME = "frame_%06d.png"
+
+
+class Sink(Protocol):
+    """Takes finished frames in their order. `canvas` gives memory for a result where the sink wants it in its own."""
+
+    notes: list[str]
+
+    @property
+    def canvas(self) -> Canvas | None: ...
+
+    def write(self, finished: Finished, /) -> None: ...
+
+    def finish(self, trailing_sound: Iterable[Any] = (), /) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
+def check_output(output: str | None, source: str, *, overwrite: bool) -> None:
+    """What can be said before anything is opened.
+
+    Raises:
+        OutputError: the output is the input, lies in the input folder, has no folder, or is there already.
+    """
+    if output is None or output.split(":")[0] == VIRTUAL_CAMERA:
+        return
+    target, origin = Path(output), Path(source)
+    if origin.is_dir() and (target.resolve() == origin.resolve() or origin.resolve() in target.resolve().parents):
+        raise OutputError(
+            f"{output}: lies in the input folder, whose pictures it would become; choose another one with -o"
+        )
+    if target.exists() and origin.exists() and target.samefile(origin):
+        raise OutputError(f"{output}: is the input itself; choose another name with -o")
+    if origin.is_dir() or _is_folder(output):
+        check_target(target, overwrite=overwrite, is_folder=True)
+    elif "%" not in target.name:
+        check_target(target, overwrite=overwrite)
+
+
+def still_sink(source: StillSource, output: str | None, mode: Mode, *, overwrite: bool) -> Sink:
+    """For a picture or a folder of them.
+
+    Raises:
+        OptionError: an ending that cannot be written, or has no place for transparency.
+    """
+    if output is None:
+        return NoSink()
+    target = Path(output)
+    if source.is_folder or _is_folder(output):
+        return PictureSink(below(target, mode), mode, overwrite=overwrite)
+    _check_picture_ending(target, mode)
+    return PictureSink(lambda _: target, mode, overwrite=overwrite)
+
+
+def video_sink(facts: VideoFacts, output: str | None, mode: Mode, *, overwrite: bool, encoder: dict[str, str]) -> Sink:
+    """For a video, camera or stream.
+
+    Raises:
+        OptionError: an ending that cannot be written, or has no place for transparency. OutputError: see the sinks.
+    """
+    if output is None:
+        return NoSink(facts)
+    name, _, device = output.partition(":")
+    if name == VIRTUAL_CAMERA:
+        if mode != "replaced":
+            raise OptionError(
+                f"{output}: a virtual camera has no transparency, got {mode}; choose another --background"
+            )
+        return VirtualCameraSink(facts, device or None)
+    target = Path(output)
+    suffix = target.suffix.lower()
+    if suffix in VIDEO_KINDS and not _is_folder(output):
+        return VideoSink(target, _kind(target, mode, encoder), facts)
+    if _is_folder(output):
+        target, suffix = target / _FRAME_NAME, ".png"
+    if suffix in SUFFIXES and re.search(r"%0?\d*d", target.name):
+        _check_picture_ending(target, mode)
+        return PictureSink(_checked_numbers(target), mode, overwrite=overwrite)
+    raise OptionError(
+        f"{output}: unknown ending {suffix!r} for a video, expected {', '.join(VIDEO_KINDS)}, a folder for numbered "
+        "pictures (frames/), a pattern (frames/%05d.png) or virtual-camera"
+    )
+
+
+def _kind(target: Path, mode: Mode, encoder: dict[str, str]) -> VideoKind:
+    plain, with_alpha = VIDEO_KINDS[target.suffix.lower()]
+    kind = plain
+    if mode == "transparent":
+        if with_alpha is None:
+            able = ", ".join(ending for ending, kinds in VIDEO_KINDS.items() if kinds[1])
+            raise OptionError(
+                f"{target}: {target.suffix} has no transparency, expected {able}, or a folder for PNGs (frames/)"
+            )
+        kind = with_alpha
+    return kind.with_options(encoder)
+
+
+def _checked_numbers(target: Path) -> Any:
+    try:
+        if target.name % 1 == target.name % 2:
+            raise ValueError("it gives one name for all")
+    except (ValueError, TypeError) as error:
+        raise OptionError(f"{target}: cannot number frames ({error}), expected one number in it, like %05d") from error
+    return numbered(str(target.parent).replace("%", "%%") + "/" + target.name)
+
+
+def _check_picture_ending(target: Path, mode: Mode) -> None:
+    suffix = target.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise OptionError(f"{target}: unknown ending {suffix!r} for a picture, expected {', '.join(sorted(SUFFIXES))}")
+    if mode == "transparent" and suffix not in WITH_ALPHA:
+        raise OptionError(f"{target}: {suffix} has no transparency, expected {', '.join(WITH_ALPHA)}")
+
+
+def _is_folder(output: str) -> bool:
+    return output.endswith(("/", "\\")) or Path(output).is_dir() or not Path(output).suffix
