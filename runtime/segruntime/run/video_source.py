@@ -17,6 +17,7 @@ from segruntime.run.stations import Decoded
 
 _EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
 _JPEG_RANGE = "yuvj420p"
+_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # a matrix of H.273 → swscale's number for the same weights
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _NETWORK_TIMEOUT_S = 10.0
 _MOST_PIXELS = 8192 * 8192
@@ -200,9 +201,17 @@ class VideoSource:
         facts = self.facts
         turned = frame.rotation % 180 != 0
         width, height = (facts.height, facts.width) if turned else (facts.width, facts.height)
-        same_range = (_tags(frame).range == facts.tags.range) or frame.color_range == 0
+        tags = _tags(frame)
+        same_range = tags.range == facts.tags.range or frame.color_range == 0
         if frame.format.name not in _EIGHT_BIT_420 or (frame.width, frame.height) != (width, height) or not same_range:
-            frame = frame.reformat(width, height, "yuv420p", dst_color_range=facts.tags.range)
+            frame = frame.reformat(
+                width,
+                height,
+                "yuv420p",
+                src_colorspace=_SWSCALE[tags.matrix],
+                dst_colorspace=_SWSCALE[facts.tags.matrix],
+                dst_color_range=facts.tags.range,
+            )
         return plane_views(frame)
 
 
