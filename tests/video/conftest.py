@@ -18,19 +18,21 @@ QUICK = {"preset": "ultrafast", "crf": "8"}
 
 
 class Told:
-    """A segmenter that finds the same mask in every frame, and counts how often it was asked."""
+    """A segmenter that finds the same mask in every frame, `value` of 0–1 up to column `until` of 32, and counts calls."""
 
     contract = SimpleNamespace(input=SimpleNamespace(interpolation="bilinear"))
 
-    def __init__(self, value: float) -> None:
-        self.value, self.calls = value, 0
+    def __init__(self, value: float, until: int = 32) -> None:
+        self.mask = np.zeros((32, 32), np.float32)
+        self.mask[:, :until] = value
+        self.calls = 0
 
     def coarse_size(self, _height: int, _width: int) -> tuple[int, int]:
         return 32, 32
 
     def coarse(self, _frame: Any) -> Any:
         self.calls += 1
-        return np.full((32, 32), self.value, np.float32)
+        return self.mask.copy()
 
 
 @pytest.fixture
@@ -45,6 +47,14 @@ def everywhere(monkeypatch: pytest.MonkeyPatch) -> Told:
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> Told:
     """Nobody is there: the result is the background."""
     told = Told(0.0)
+    monkeypatch.setattr(command, "load", lambda *_, **__: told)
+    return told
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> Told:
+    """The person is the left half of the frame."""
+    told = Told(1.0, until=16)
     monkeypatch.setattr(command, "load", lambda *_, **__: told)
     return told
 
