@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -84,8 +85,10 @@ class VideoSource:
 
     def _open(self) -> Any:
         is_address = "://" in self._path
+        path = Path(self._path)
+        name = str(path.absolute()) if path.is_file() else self._path  # `a:b.mp4` would be taken for protocol `a`
         try:
-            return self._av.open(self._path, timeout=_NETWORK_TIMEOUT_S if is_address else None)
+            return self._av.open(name, timeout=_NETWORK_TIMEOUT_S if is_address else None)
         except (self._av.FFmpegError, OSError, ValueError) as error:
             what = "a stream that can be reached" if is_address else "a video file"
             raise VideoError(
