@@ -13,7 +13,7 @@ import numpy as np
 
 from segruntime.blur import BlurBehind
 from segruntime.composite import cover
-from segruntime.errors import OptionError, SegRuntimeError
+from segruntime.errors import OptionError, PictureError, VideoError
 from segruntime.picture_files import SUFFIXES, read_picture
 from segruntime.preprocess import Frame
 from segruntime.run.planes import ColorTags, Plane, Planes, bgr_to_planes, chroma_size, colour_to_planes, planes_to_bgr
@@ -83,12 +83,14 @@ class VideoBackdrop:
         self._source = VideoSource(path)
         self._frames = iter(self._source)
         self._now = self._ahead = next(self._frames)
-        self._first_pts, self._offset_s = self._now.pts, 0.0
+        self._first_pts, self._offset_s = self._now.pts, Fraction(0)
         self._start: int | None = None
 
     def __call__(self, frame: Decoded, _weights: Sequence[Plane]) -> Behind:
         self._start = frame.pts if self._start is None else self._start
-        self._advance(float((frame.pts - self._start) * self._time_base))
+        self._advance((frame.pts - self._start) * self._time_base)
+        if frame.is_still:
+            return (covering_picture(self._now, frame.size),)
         return covering_planes(self._now, frame.size, frame.tags)
 
     def in_time_of(self, time_base: Fraction) -> VideoBackdrop:
@@ -96,7 +98,7 @@ class VideoBackdrop:
         self._time_base = time_base
         return self
 
-    def _advance(self, time_s: float) -> None:
+    def _advance(self, time_s: Fraction) -> None:
         while self._time_s(self._ahead) <= time_s:
             self._now = self._ahead
             following = next(self._frames, None)
@@ -105,23 +107,27 @@ class VideoBackdrop:
             self._ahead = following
 
     def _from_the_start(self) -> Decoded:
-        self._offset_s = self._time_s(self._now) + float(1 / self._source.facts.rate)
+        self._offset_s = self._time_s(self._now) + 1 / self._source.facts.rate
         self._source.close()
         self._source = VideoSource(self._path)
         self._frames = iter(self._source)
         return next(self._frames)
 
-    def _time_s(self, frame: Decoded) -> float:
-        return self._offset_s + float((frame.pts - self._first_pts) * self._source.facts.time_base)
+    def _time_s(self, frame: Decoded) -> Fraction:  # a fraction: a sum of floats is late by a frame now and then
+        return self._offset_s + (frame.pts - self._first_pts) * self._source.facts.time_base
 
 
 def covering_planes(frame: Decoded, size: tuple[int, int], tags: ColorTags) -> Planes:
     """A video frame's planes, scaled to cover a frame of `size = (H, W)`, in the colours of `tags`."""
     if (frame.tags.matrix, frame.tags.range) != (tags.matrix, tags.range):
-        bgr = planes_to_bgr(frame.pixels, frame.tags, frame.size, cv2.INTER_LINEAR)
-        return bgr_to_planes(cover(bgr, *size), tags)
+        return bgr_to_planes(covering_picture(frame, size), tags)
     sizes = size, chroma_size(*size), chroma_size(*size)
     return tuple(p if p.shape == wanted else cover(p, *wanted) for p, wanted in zip(frame.pixels, sizes, strict=True))
+
+
+def covering_picture(frame: Decoded, size: tuple[int, int]) -> Frame:
+    """A video frame as `(H, W, 3) uint8, BGR`, scaled to cover `size = (H, W)`."""
+    return cover(planes_to_bgr(frame.pixels, frame.tags, frame.size, cv2.INTER_LINEAR), *size)
 
 
 def parse_backdrop(text: str) -> Backdrop:
@@ -145,7 +151,7 @@ def parse_backdrop(text: str) -> Backdrop:
         )
     try:
         return PictureBackdrop(read_picture(path)) if path.suffix.lower() in SUFFIXES else VideoBackdrop(text)
-    except SegRuntimeError as error:
+    except (PictureError, VideoError) as error:
         raise type(error)(f"background: {error}") from error
 
 

@@ -147,7 +147,7 @@ def _run(
         interrupted=interrupted.is_set(),
         unplugged=isinstance(source, CameraSource) and source.cut is not None,
         output=options.output,
-        notes=[*sink.notes, *_problems(source, expected, tally.frames, interrupted.is_set())],
+        notes=[*sink.notes, *_problems(source, tally.frames)],
     )
 
 
@@ -207,12 +207,7 @@ def stopped_by_signals(overlap: Overlap) -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _problems(source: Source, expected: int | None, frames: int, interrupted: bool) -> list[str]:
+def _problems(source: Source, frames: int) -> list[str]:
     if isinstance(source, StillSource):
         return source.problems
-    if source.cut is not None:
-        return [f"the input ends early ({source.cut}); {frames} frames were done"]
-    seen = frames + source.broken
-    if expected is not None and seen < expected and not interrupted and isinstance(source, VideoSource):
-        return [f"the input says that it has {expected} frames, found {seen}; it may be cut off"]
-    return []
+    return [] if source.cut is None else [f"the input ends early ({source.cut}); {frames} frames were done"]

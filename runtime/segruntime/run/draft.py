@@ -20,7 +20,7 @@ class Draft:
         """
         self.target = target
         try:
-            handle, name = tempfile.mkstemp(prefix=f".{target.stem[:100]}.", suffix=target.suffix, dir=target.parent)
+            handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}.", suffix=target.suffix, dir=target.parent)
         except OSError as error:
             raise OutputError(
                 f"{target}: cannot be written ({error.strerror}); choose another folder with -o"

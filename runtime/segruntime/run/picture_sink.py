@@ -58,11 +58,20 @@ def numbered(pattern: str) -> Place:
 
 
 def below(folder: Path, mode: Mode) -> Place:
-    """Places for the pictures of a folder: the same path below `folder`, as .png where alpha is kept or is the picture."""
+    """Places for the pictures of a folder: the same path below `folder`, as .png where alpha is kept or is the picture.
+
+    `a.png` beside `a.jpg` becomes `a.png.png` then: neither result replaces the other.
+    """
+    taken: set[Path] = set()
 
     def place(finished: Finished) -> Path:
         path = folder / PurePosixPath(finished.frame.name)
-        return path if mode == "replaced" else path.with_suffix(".png")
+        if mode == "replaced":
+            return path
+        png = path.with_suffix(".png")
+        png = path.with_name(f"{path.name}.png") if png in taken else png
+        taken.add(png)
+        return png
 
     return place
 

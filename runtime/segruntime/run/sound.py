@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
+
+from segruntime.run.av_library import require_av
 
 _OTHER_CODEC = "libopus"
 _OPUS_RATE_HZ = 48000
@@ -14,6 +16,7 @@ class SoundCopy:
 
     def __init__(self, container: Any, streams: Iterable[Any]) -> None:
         self.notes: list[str] = []
+        self._av = require_av()
         self._container = container
         self._copied: dict[int, Any] = {}
         self._encoded: dict[int, tuple[Any, Any]] = {}
@@ -44,11 +47,9 @@ class SoundCopy:
         elif codec in self._container.supported_codecs:
             self._copied[stream.index] = self._container.add_stream_from_template(stream)
         else:
-            import av
-
             output = self._container.add_stream(_OTHER_CODEC, rate=_OPUS_RATE_HZ)
             output.layout = "mono" if stream.codec_context.channels == 1 else "stereo"
-            resampler = av.AudioResampler(
+            resampler = self._av.AudioResampler(
                 format="s16", layout=output.layout, rate=_OPUS_RATE_HZ, frame_size=_OPUS_RATE_HZ // 50
             )
             self._encoded[stream.index] = output, resampler
@@ -59,6 +60,13 @@ class SoundCopy:
 
     def _encode(self, index: int, packet: Any) -> None:
         output, resampler = self._encoded[index]
-        for frame in packet.decode():
+        for frame in self._frames(packet):
             for piece in resampler.resample(frame):
                 self._container.mux(output.encode(piece))
+
+    def _frames(self, packet: Any) -> Iterable[Any]:
+        """What is in it; nothing where it is broken, which leaves a gap and no error."""
+        try:
+            return cast(Iterable[Any], packet.decode())
+        except (self._av.FFmpegError, ValueError):
+            return ()

@@ -20,6 +20,7 @@ from segruntime.run.video_source import VideoFacts
 
 VIRTUAL_CAMERA = "virtual-camera"
 _FRAME_NAME = "frame_%06d.png"
+_FILE_ENDINGS = SUFFIXES | set(VIDEO_KINDS)
 
 
 class Sink(Protocol):
@@ -41,7 +42,8 @@ def check_output(output: str | None, source: str, *, overwrite: bool) -> None:
     """What can be said before anything is opened.
 
     Raises:
-        OutputError: the output is the input, lies in the input folder, has no folder, or is there already.
+        OutputError: the output is the input, lies in the input folder, has no folder, is there already, or is a file
+            for a folder.
     """
     if output is None or output.split(":")[0] == VIRTUAL_CAMERA:
         return
@@ -50,12 +52,22 @@ def check_output(output: str | None, source: str, *, overwrite: bool) -> None:
         raise OutputError(
             f"{output}: lies in the input folder, whose pictures it would become; choose another one with -o"
         )
-    if target.exists() and origin.exists() and target.samefile(origin):
+    if origin.is_file() and any(path.exists() and path.samefile(origin) for path in _results(target, origin)):
         raise OutputError(f"{output}: is the input itself; choose another name with -o")
+    if origin.is_dir() and not _is_folder(output) and (target.suffix.lower() in _FILE_ENDINGS or "%" in target.name):
+        raise OutputError(
+            f"{output}: the input is a folder, expected a folder for the results, like {target.with_name(target.stem)}/"
+        )
     if origin.is_dir() or _is_folder(output):
         check_target(target, overwrite=overwrite, is_folder=True)
     elif "%" not in target.name:
         check_target(target, overwrite=overwrite)
+
+
+def _results(target: Path, origin: Path) -> list[Path]:
+    """The files that one input file may become."""
+    inside = [origin.name, f"{origin.stem}.png"] if target.is_dir() else []
+    return [target, *(target / name for name in inside)]
 
 
 def still_sink(source: StillSource, output: str | None, mode: Mode, *, overwrite: bool) -> Sink:
@@ -66,6 +78,8 @@ def still_sink(source: StillSource, output: str | None, mode: Mode, *, overwrite
     """
     if output is None:
         return NoSink()
+    if output.split(":")[0] == VIRTUAL_CAMERA:
+        raise OptionError(f"{output}: takes a video or a camera, got a picture; choose the name of a file with -o")
     target = Path(output)
     if source.is_folder or _is_folder(output):
         return PictureSink(below(target, mode), mode, overwrite=overwrite)

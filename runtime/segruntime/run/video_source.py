@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -17,9 +18,12 @@ from segruntime.run.stations import Decoded
 
 _EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
 _JPEG_RANGE = "yuvj420p"
+_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # a matrix of H.273 → swscale's number for the same weights
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _NETWORK_TIMEOUT_S = 10.0
 _MOST_PIXELS = 8192 * 8192
+_USUAL_RATE = 25
+_LENGTH_TOLERANCE_S = 0.3  # what containers round, and encoders add to fill their last block of sound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +85,10 @@ class VideoSource:
 
     def _open(self) -> Any:
         is_address = "://" in self._path
+        path = Path(self._path)
+        name = str(path.absolute()) if path.is_file() else self._path  # `a:b.mp4` would be taken for protocol `a`
         try:
-            return self._av.open(self._path, timeout=_NETWORK_TIMEOUT_S if is_address else None)
+            return self._av.open(name, timeout=_NETWORK_TIMEOUT_S if is_address else None)
         except (self._av.FFmpegError, OSError, ValueError) as error:
             what = "a stream that can be reached" if is_address else "a video file"
             raise VideoError(
@@ -115,14 +121,32 @@ class VideoSource:
 
     def _packets(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream, *self._container.streams.audio)
+        end_s = 0.0
         while True:
             try:
-                yield next(packets)
+                packet = next(packets)
             except (StopIteration, self._av.error.EOFError):
+                self.cut = self._shortfall(end_s)
                 return
             except (self._av.FFmpegError, OSError) as error:
                 self.cut = reason(error)
                 return
+            if packet.pts is not None:
+                end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            yield packet
+
+    def _shortfall(self, end_s: float) -> str | None:
+        """How much of the length that the file declares is not there; None where it is, or where nobody can know."""
+        streams, duration = self._container.streams, self._container.duration
+        if duration is None or len(streams) > 1 + len(streams.audio):  # subtitles may be longer than all that is read
+            return None
+        declared_s = duration / self._av.time_base
+        if end_s >= declared_s - _LENGTH_TOLERANCE_S - 1 / self._rate():
+            return None
+        return f"it says that it is {declared_s:.1f} s long, and holds {end_s:.1f} s"
+
+    def _rate(self) -> Fraction:
+        return Fraction(self._stream.average_rate or self._stream.base_rate or _USUAL_RATE)
 
     def _frames_of(self, packet: Any) -> list[Any]:
         try:
@@ -157,13 +181,13 @@ class VideoSource:
         if first.rotation % 180:
             width, height = height, width
             aspect = 1 / aspect if aspect else None
-        rate = stream.average_rate or stream.base_rate or Fraction(25)
+        rate = self._rate()
         duration_s = container.duration / self._av.time_base if container.duration else None
         return VideoFacts(
             width=width,
             height=height,
             time_base=stream.time_base,
-            rate=Fraction(rate),
+            rate=rate,
             frames=stream.frames or (round(duration_s * rate) if duration_s else None),
             is_live="://" in self._path and duration_s is None,
             sample_aspect=None if not aspect or aspect == 1 else Fraction(aspect),
@@ -184,9 +208,17 @@ class VideoSource:
         facts = self.facts
         turned = frame.rotation % 180 != 0
         width, height = (facts.height, facts.width) if turned else (facts.width, facts.height)
-        same_range = (_tags(frame).range == facts.tags.range) or frame.color_range == 0
+        tags = _tags(frame)
+        same_range = tags.range == facts.tags.range or frame.color_range == 0
         if frame.format.name not in _EIGHT_BIT_420 or (frame.width, frame.height) != (width, height) or not same_range:
-            frame = frame.reformat(width, height, "yuv420p", dst_color_range=facts.tags.range)
+            frame = frame.reformat(
+                width,
+                height,
+                "yuv420p",
+                src_colorspace=_SWSCALE[tags.matrix],
+                dst_colorspace=_SWSCALE[facts.tags.matrix],
+                dst_color_range=facts.tags.range,
+            )
         return plane_views(frame)
 
 

@@ -1,0 +1,196 @@
+"""Pictures and folders of them: structure and endings kept, broken ones named, any size."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tests.video.clips import SHARED, Frame, person
+
+from segruntime.errors import OptionError, OutputError, PictureError
+from segruntime.run.statistics import Statistics
+
+Run = Callable[..., Statistics]
+
+
+def save(path: Path, picture: Frame | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), person(64, 48) if picture is None else picture)
+    return path
+
+
+def tree(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def load(path: Path) -> Frame:
+    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    return np.asarray(picture, np.uint8)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_folder_keeps_its_structure_and_the_kinds_of_its_pictures(tmp_path: Path, segrun: Run) -> None:
+    names = {"a.jpg", "b.PNG", "sub/c.jpeg", "sub/deep er/d.bmp", "sub/e.webp", "ü/f.tiff"}
+    for name in names:
+        save(tmp_path / "in" / name)
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    statistics = segrun(tmp_path / "in", tmp_path / "new", "white")
+    assert (statistics.frames, statistics.broken, statistics.notes) == (len(names), 0, [])
+    assert tree(tmp_path / "new") == names
+    signatures = {"a.jpg": b"\xff\xd8\xff", "b.PNG": b"\x89PNG", "sub/deep er/d.bmp": b"BM", "sub/e.webp": b"RIFF"}
+    for name, signature in signatures.items():
+        assert (tmp_path / "new" / name).read_bytes().startswith(signature)
+    for name in names:
+        assert load(tmp_path / "new" / name).min() >= 253  # JPEG and WebP lose a little
+
+
+@pytest.mark.usefixtures("left")
+@pytest.mark.parametrize(("background", "channels"), [("transparent", 4), ("alpha", 1)])
+def test_masks_and_cut_outs_of_a_folder_are_pngs(background: str, channels: int, tmp_path: Path, segrun: Run) -> None:
+    save(tmp_path / "in" / "sub" / "a.jpg")
+    segrun(tmp_path / "in", f"{tmp_path}/out", background)
+    assert tree(tmp_path / "out") == {"sub/a.png"}
+    picture = load(tmp_path / "out" / "sub" / "a.png")
+    assert (1 if picture.ndim == 2 else picture.shape[2]) == channels
+
+
+@pytest.mark.usefixtures("left")
+def test_two_pictures_of_one_name_do_not_become_one_mask(tmp_path: Path, segrun: Run) -> None:
+    save(tmp_path / "in" / "a.jpg", person(64, 48))
+    save(tmp_path / "in" / "a.png", person(48, 64))
+    segrun(tmp_path / "in", tmp_path / "out", "alpha")
+    assert tree(tmp_path / "out") == {"a.png", "a.png.png"}
+    assert load(tmp_path / "out" / "a.png").shape == (48, 64)
+    assert load(tmp_path / "out" / "a.png.png").shape == (64, 48)
+
+
+@pytest.mark.usefixtures("left")
+def test_the_masks_of_a_folder_do_not_remember_each_other(tmp_path: Path, segrun: Run) -> None:
+    for k in range(3):
+        save(tmp_path / "in" / f"{k}.png")
+    segrun(tmp_path / "in", tmp_path / "out", "alpha", preset="balanced")
+    first, *others = (load(tmp_path / "out" / f"{k}.png") for k in range(3))
+    assert all((other == first).all() for other in others)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_corrupt_pictures_of_a_folder_are_left_out_and_named(tmp_path: Path, segrun: Run) -> None:
+    save(tmp_path / "in" / "good.png")
+    (tmp_path / "in" / "empty.png").write_bytes(b"")
+    whole = save(tmp_path / "in" / "cut.jpg", person(320, 240)).read_bytes()
+    (tmp_path / "in" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    statistics = segrun(tmp_path / "in", tmp_path / "out")
+    assert (statistics.frames, statistics.broken) == (1, 2)
+    assert tree(tmp_path / "out") == {"good.png"}
+    cut, empty = statistics.notes
+    assert "cut.jpg: JPEG cut off, expected a picture" in cut
+    assert "empty.png: empty file, expected a picture" in empty
+
+
+def test_a_folder_of_corrupt_pictures_is_an_error(tmp_path: Path, segrun: Run, nothing_else: set[str]) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"no")
+    (tmp_path / "in" / "b.png").write_bytes(b"no")
+    with pytest.raises(PictureError, match=r"none of its 2 pictures can be read; .*a\.png: cannot be decoded"):
+        segrun(tmp_path / "in", tmp_path / "out")
+    nothing_else |= {"in"}
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path, segrun: Run, nothing_else: set[str]) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(PictureError, match=r"in: no picture in it, expected \.bmp, "):
+        segrun(tmp_path / "in", tmp_path / "out")
+    nothing_else |= {"in"}
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"text", None])
+def test_a_corrupt_or_missing_picture_is_an_error(
+    content: bytes | None, tmp_path: Path, segrun: Run, nothing_else: set[str]
+) -> None:
+    if content is not None:
+        (tmp_path / "in.png").write_bytes(content)
+        nothing_else |= {"in.png"}
+    with pytest.raises(PictureError, match=r"in\.png: .*, expected a picture"):
+        segrun(tmp_path / "in.png", tmp_path / "out.png")
+
+
+@pytest.mark.parametrize("background", ["green", "blur", "transparent", "alpha", "blur:1"])
+@pytest.mark.parametrize("preset", ["fast", "balanced", "best"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 2)])
+def test_tiny_and_thin_pictures(
+    background: str, preset: str, size: tuple[int, int], tmp_path: Path, segrun: Run
+) -> None:
+    save(tmp_path / "in.png", np.full((*size, 3), 120, np.uint8))
+    segrun(tmp_path / "in.png", tmp_path / "out.png", background, preset=preset)
+    assert load(tmp_path / "out.png").shape[:2] == size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("background", ["blur", "alpha"])
+def test_a_picture_of_48_million_pixels(background: str, tmp_path: Path, segrun: Run) -> None:
+    save(tmp_path / "in.jpg", cv2.resize(person(800, 600), (8000, 6000)))
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    segrun(tmp_path / "in.jpg", tmp_path / ("out.jpg" if background == "blur" else "out.png"), background)
+    assert time.perf_counter() - start < 30
+    grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib) / 1024
+    assert grown_mib < 48e6 * 3 * 8 / 2**20  # eight pictures of 137 MiB; a float copy of one alone would be four
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_picture_into_a_folder_keeps_its_name(tmp_path: Path, segrun: Run) -> None:
+    save(tmp_path / "in" / "a.jpg")
+    segrun(tmp_path / "in" / "a.jpg", f"{tmp_path}/out/")
+    assert tree(tmp_path / "out") == {"a.jpg"}
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize("background", ["green", "transparent"])
+def test_a_picture_into_its_own_folder_does_not_replace_it(
+    background: str, tmp_path: Path, segrun: Run, nothing_else: set[str]
+) -> None:
+    content = save(tmp_path / "a.png").read_bytes()
+    with pytest.raises(OutputError, match=r"is the input itself; choose another name with -o"):
+        segrun(tmp_path / "a.png", f"{tmp_path}/", background, overwrite=True)
+    assert (tmp_path / "a.png").read_bytes() == content
+    nothing_else |= {"a.png"}
+
+
+@pytest.mark.parametrize("output", ["out.mp4", "out.jpg", "f/%05d.png"])
+def test_a_folder_cannot_become_one_file(output: str, tmp_path: Path, segrun: Run, nothing_else: set[str]) -> None:
+    save(tmp_path / "in" / "a.png")
+    with pytest.raises(OutputError, match="the input is a folder, expected a folder for the results, like "):
+        segrun(tmp_path / "in", tmp_path / output)
+    nothing_else |= {"in"}
+
+
+def test_a_picture_has_no_place_in_a_virtual_camera(
+    tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "a.png")
+    with pytest.raises(OptionError, match="virtual-camera: takes a video or a camera, got a picture"):
+        segrun(tmp_path / "a.png", "virtual-camera")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png"}
+
+
+@pytest.mark.slow
+def test_the_calibration_portraits_give_their_masks(tmp_path: Path, segrun: Run) -> None:
+    folder = SHARED / "data" / "portraits" / "calibration"
+    if not folder.is_dir():
+        pytest.skip("the portraits are not there")
+    statistics = segrun(folder / "images", f"{tmp_path}/masks/", "alpha", preset="balanced")
+    assert statistics.frames == len(list((folder / "images").iterdir()))
+    scores = []
+    for path in sorted((folder / "masks").iterdir())[:40]:
+        truth, found = load(path), load(tmp_path / "masks" / f"{path.stem}.png")
+        truth = truth[..., 0] if truth.ndim == 3 else truth
+        assert found.shape == truth.shape
+        scores.append(((truth > 127) & (found > 127)).sum() / ((truth > 127) | (found > 127)).sum())
+    assert np.mean(scores) > 0.9

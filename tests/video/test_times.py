@@ -1,0 +1,73 @@
+"""Every frame of the result has the time that it has in the input, and the order is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.video.clips import Frame, av, frames, make, planes, times
+
+from segruntime.run.statistics import Statistics
+
+pytestmark = pytest.mark.usefixtures("everywhere")
+Run = Callable[..., Statistics]
+NTSC = Fraction(30000, 1001)
+MS = Fraction(1, 1000)
+
+
+def numbered_gray(i: int, width: int, height: int) -> Frame:
+    return np.full((height, width, 3), 20 + 15 * i, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("in.mp4", {"rate": NTSC}),
+        ("in.mp4", {"rate": Fraction(24000, 1001)}),
+        ("in.mp4", {"times": [0, 40, 41, 110, 400, 403, 990], "time_base": MS}),
+        ("in.mp4", {"times": [7777, 7810, 7850, 9000], "time_base": MS}),
+        ("in.mp4", {"times": [0, 3003, 6006, 12012], "time_base": Fraction(1, 90000)}),
+        ("in.mp4", {"options": {"bf": "3", "preset": "fast", "b-adapt": "0"}, "frames": 14}),
+        ("in.mkv", {"times": [5, 40, 41, 110, 400], "time_base": MS}),
+        ("in.mkv", {"rate": NTSC}),
+        ("in.ts", {"rate": NTSC}),
+    ],
+    ids=["ntsc", "film", "variable", "late-start", "gap", "b-frames", "mkv-variable", "mkv-ntsc", "ts"],
+)
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_frame_times_are_kept(name: str, words: dict[str, Any], ending: str, tmp_path: Path, segrun: Run) -> None:
+    clip = make(tmp_path / name, **words)
+    out = tmp_path / f"out{ending}"
+    statistics = segrun(clip, out)
+    before, after = times(clip), times(out)
+    assert len(before) == statistics.frames == len(words.get("times", range(words.get("frames", 12))))
+    if ending == ".mkv" and not name.endswith(".mkv"):
+        assert all(abs(a - b) <= MS / 2 for a, b in zip(after, before, strict=True))  # it counts in milliseconds
+    else:
+        assert after == before
+
+
+def test_b_frames_are_in_the_input_of_that_test(tmp_path: Path) -> None:
+    clip = make(tmp_path / "in.mp4", options={"bf": "3", "preset": "fast", "b-adapt": "0"}, frames=14)
+    with av.open(str(clip)) as container:
+        assert any(packet.pts > packet.dts for packet in container.demux(video=0) if packet.dts is not None)
+
+
+def test_order_is_kept(tmp_path: Path, segrun: Run) -> None:
+    clip = make(tmp_path / "in.mp4", frames=14, draw=numbered_gray, options={"bf": "3", "preset": "fast"})
+    segrun(clip, tmp_path / "out.mp4")
+    levels = [float(planes(frame)[0].mean()) for frame in frames(tmp_path / "out.mp4")]
+    assert levels == sorted(levels)
+    assert levels == pytest.approx([16 + (20 + 15 * i) * 219 / 255 for i in range(14)], abs=2)
+
+
+def test_the_length_of_a_frame_rate_is_kept(tmp_path: Path, segrun: Run) -> None:
+    clip = make(tmp_path / "in.mp4", rate=NTSC)
+    segrun(clip, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].average_rate == NTSC
+        assert container.streams.video[0].frames == 12
