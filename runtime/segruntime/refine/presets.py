@@ -38,11 +38,12 @@ PRESETS: dict[str, Preset] = {
     "balanced": Preset(
         temporal=Temporal(sure=0.5, unsure=0.9),
         guided=Guided(radius=2, eps=1e-3),
+        bounds=Bounds(low=0.05, high=0.95),
     ),
     "best": Preset(
         temporal=Temporal(sure=0.7, unsure=0.9),
         islands=Islands(min_area=0.002),
-        guided=Guided(radius=4, eps=1e-3, scale="half"),
+        guided=Guided(radius=3, eps=1e-3, scale="half"),
         bounds=Bounds(low=0.1, high=0.9),
     ),
 }
