@@ -71,3 +71,13 @@ def test_the_length_of_a_frame_rate_is_kept(tmp_path: Path, segrun: Run) -> None
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.video[0].average_rate == NTSC
         assert container.streams.video[0].frames == 12
+
+
+def test_a_bare_h264_stream_without_times_gets_those_of_its_rate(tmp_path: Path, segrun: Run) -> None:
+    clip = make(tmp_path / "in.h264", frames=10)
+    assert all(packet.pts is None for packet in av.open(str(clip)).demux(video=0))
+    segrun(clip, tmp_path / "out.mp4")
+    after = times(tmp_path / "out.mp4")
+    steps = {b - a for a, b in zip(after, after[1:], strict=False)}
+    assert len(after) == 10
+    assert steps == {Fraction(1, 25)}
