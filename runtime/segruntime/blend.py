@@ -17,9 +17,9 @@ _STRIP_PIXELS = 192 * 1024  # fewer pixels a strip: more calls than they save; m
 
 
 def blend(over: Bytes, weight: Bytes, under: Bytes | int | Sequence[int], out: Bytes) -> Bytes:
-    """`out = over * weight / 255 + under * (255 - weight) / 255`, at most 1 of 255 away from the exact value.
+    """`out = under + (over - under) * weight / 255`, rounded to the nearest byte.
 
-    Each of the two products is rounded to a byte. Where the weight is 255 `out` is `over`, where it is 0 it is `under`.
+    Where the weight is 255 `out` is `over`, where it is 0 it is `under`.
 
     Args:
         over: `(H, W) uint8`, a plane, or `(H, W, 3) uint8`, a picture; 0–255. Rows may be apart, as in a decoded video frame.
@@ -58,10 +58,12 @@ def _blend_strip(over: Bytes, weight: Bytes, under: Bytes, out: Bytes) -> None:
         np.copyto(out, under)
         return
     weights = weight if over.ndim == 2 else cv2.merge((weight, weight, weight))
-    part = cv2.multiply(over, weights, scale=1 / 255)
-    rest = cv2.bitwise_not(weights)
-    cv2.multiply(under, rest, dst=rest, scale=1 / 255)
-    cv2.add(part, rest, dst=out)
+    # from `under` towards `over`, by a step without its sign: `over`, held within a step of `under` on both sides
+    step = cv2.absdiff(over, under)
+    cv2.multiply(step, weights, dst=step, scale=1 / 255)
+    lowest = cv2.subtract(under, step)
+    highest = cv2.add(under, step, dst=step)
+    cv2.min(cv2.max(over, lowest, dst=lowest), highest, dst=out)
 
 
 def _constant_strip(value: Any, shape: tuple[int, ...]) -> Bytes:

@@ -33,7 +33,8 @@ class BlurBehind:
     """The frame as a background, blurred without the person; one for all frames, it keeps nothing."""
 
     def __init__(self, strength: float = 0.5) -> None:
-        """`strength`: 0 (hardly) to 1; the Gaussian's sigma is 0.05 times the strength of the picture's height.
+        """`strength`: 0 (hardly) to 1; the Gaussian's sigma is 0.05 times the strength of the picture's height, but at least
+        half a pixel of the reduced picture: 2 pixels of 720.
 
         Raises:
             OptionError: another strength.

@@ -20,8 +20,8 @@ _STRIP_PIXELS = 192 * 1024  # of one clipped strip of alpha: fewer and the calls
 def composite(frame: Frame, alpha: Alpha | Bytes, background: Frame | Sequence[int], out: Frame | None = None) -> Frame:
     """Blend `frame * alpha + background * (1 - alpha)`; at most 1.5 of 255 away from the exact value.
 
-    A float alpha is rounded to 255 steps (`alpha_bytes`) and each of the two products to a byte: half of 255 each. Alpha
-    given as bytes is used as it is, and the result at most 1 away.
+    With alpha as bytes it is the nearest byte. A float alpha is rounded to 255 steps (`alpha_bytes`) before: 1 away at most,
+    and where the alpha is above 253.5 of 255, and taken for 1, up to 1.5.
 
     Args:
         frame: `(H, W, 3) uint8, BGR`.

@@ -30,7 +30,8 @@ def light_wrap(
         weight: the person's alpha, `(H, W) uint8, 0–255`.
         under: the background as for `blend`: as `over`, or a constant.
         strength: 0 (none) to 1.
-        out: as `over`, with packed rows to write to; it may be `over` itself. A new array where not given.
+        out: as `over`, with packed rows to write to; it may be `over` itself. A new array where not given,
+            which for every frame of a video costs more than the rest.
 
     Returns:
         As `over`.
@@ -43,9 +44,11 @@ def light_wrap(
         raise OptionError(f"light wrap: got {strength!r}, expected a number from 0 to 1")
     over = checked_bytes("over", over)
     weight = checked_bytes("weight", weight, over.shape[:2])
-    away = cv2.bitwise_not(soft_focus(weight, _RIM_SIGMA * len(over)))
-    rim = cv2.multiply(weight, away, scale=strength / 255)
-    kept = np.asarray(cv2.bitwise_not(rim), np.uint8)
+    # all in one plane: 255 - strength * weight * (255 - blurred weight)
+    kept = soft_focus(weight, _RIM_SIGMA * len(over))
+    cv2.bitwise_not(kept, dst=kept)
+    cv2.multiply(weight, kept, dst=kept, scale=strength / 255)
+    cv2.bitwise_not(kept, dst=kept)
     light = under
     if isinstance(under, np.ndarray) and under.ndim == over.ndim:
         light = soft_focus(checked_bytes("under", under, over.shape), _LIGHT_SIGMA * len(over))
