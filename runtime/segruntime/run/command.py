@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -124,7 +124,7 @@ def _run(
     expected = expected_frames(source)
     tally = Tally(watch=started(expected) if started else None)
     begin = time.perf_counter()
-    with stopped_by_signals(overlap) as interrupted:
+    with stopped_by_signals(overlap) as interrupted, closing(preview) if preview else nullcontext():
         for finished in overlap:
             tally.timed(sink.write, finished)
             tally.count(finished.age)
@@ -133,8 +133,6 @@ def _run(
         if tally.frames == 0:
             raise OutputError("stopped before the first frame was done; nothing was written")
         tally.timed(sink.finish, () if isinstance(source, StillSource) else source.trailing_sound())
-    if preview is not None:
-        preview.close()
     return Statistics(
         frames=tally.frames,
         seconds=time.perf_counter() - begin,

@@ -13,7 +13,7 @@ import numpy as np
 
 from segruntime.errors import MissingExtraError, OutputError
 from segruntime.run.camera_source import i420_views
-from segruntime.run.planes import Planes, planes_to_bgr
+from segruntime.run.planes import Planes, chroma_size, planes_to_bgr
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
 from segruntime.run.video_source import VideoFacts
@@ -49,14 +49,15 @@ class VirtualCameraSink:
         """
         self.notes: list[str] = []
         self._pace = Pace(facts)
+        self._width, self._height = facts.width & ~1, facts.height & ~1
         try:
             import pyvirtualcam
         except ImportError as error:
             raise MissingExtraError("a virtual camera", "pyvirtualcam", "virtualcam") from error
         try:
             self._camera = pyvirtualcam.Camera(
-                width=facts.width & ~1,
-                height=facts.height & ~1,
+                width=self._width,
+                height=self._height,
                 fps=float(facts.rate),
                 fmt=pyvirtualcam.PixelFormat.I420,
                 device=device,
@@ -68,14 +69,22 @@ class VirtualCameraSink:
             ) from error
 
     def canvas(self, size: tuple[int, int]) -> tuple[Any, Planes]:
-        """One buffer in I420 and its planes; `size = (H, W)`, even."""
+        """One buffer in I420 and its planes; planes alone where a side of `size = (H, W)` is odd."""
+        if size != (self._height, self._width):
+            return None, tuple(np.empty(plane, np.uint8) for plane in (size, chroma_size(*size), chroma_size(*size)))
         buffer = np.empty((size[0] * 3 // 2, size[1]), np.uint8)
         return buffer, i420_views(buffer)
 
     def write(self, finished: Finished) -> None:
         """Show it to whoever looks, when its time has come."""
         self._pace.wait(finished.frame.pts)
-        self._camera.send(finished.holder)
+        self._camera.send(self._packed(finished.pixels) if finished.holder is None else finished.holder)
+
+    def _packed(self, pixels: Planes) -> Any:
+        buffer = np.empty((self._height * 3 // 2, self._width), np.uint8)
+        for plane, target in zip(pixels, i420_views(buffer), strict=True):
+            target[:] = plane[: target.shape[0], : target.shape[1]]
+        return buffer
 
     def finish(self, _trailing_sound: Iterable[Any] = ()) -> None:
         """Take the camera away."""

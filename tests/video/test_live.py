@@ -1,0 +1,325 @@
+"""Cameras, virtual cameras and the window, each replaced by one that the test plays."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from tests.video.clips import Frame, frames, make, person, planes, times
+
+from segruntime.errors import MissingExtraError, OptionError, OutputError, VideoError
+from segruntime.run import camera_source
+from segruntime.run.cli import main
+from segruntime.run.statistics import Statistics
+
+Run = Callable[..., Statistics]
+
+
+class Camera:
+    """`cv2.VideoCapture` of a camera that gives `pictures`, one every `pause_s`, and is then unplugged."""
+
+    def __init__(self, pictures: list[Frame], pause_s: float = 0.03, rate: float = 30.0) -> None:
+        self.pictures, self.pause_s, self.rate = list(pictures), pause_s, rate
+        self.asked: dict[int, float] = {}
+        self.released = False
+
+    def isOpened(self) -> bool:
+        return True
+
+    def set(self, what: int, value: float) -> bool:
+        self.asked[what] = value
+        return True
+
+    def get(self, what: int) -> float:
+        return self.rate if what == cv2.CAP_PROP_FPS else 0.0
+
+    def read(self) -> tuple[bool, Frame | None]:
+        time.sleep(self.pause_s)
+        return (True, self.pictures.pop(0)) if self.pictures else (False, None)
+
+    def release(self) -> None:
+        self.released = True
+
+
+@pytest.fixture
+def plug(monkeypatch: pytest.MonkeyPatch) -> Callable[[Camera], Camera]:
+    def plug_in(camera: Camera) -> Camera:
+        monkeypatch.setattr(camera_source.cv2, "VideoCapture", lambda *_: camera)
+        return camera
+
+    return plug_in
+
+
+@pytest.fixture
+def window(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What OpenCV's window was shown, and the keys that will be pressed."""
+    seen = SimpleNamespace(shown=[], keys=[], open=0)
+    monkeypatch.setenv("DISPLAY", ":99")
+    monkeypatch.setattr(cv2, "namedWindow", lambda *_: setattr(seen, "open", seen.open + 1))
+    monkeypatch.setattr(cv2, "destroyWindow", lambda *_: setattr(seen, "open", seen.open - 1))
+    monkeypatch.setattr(cv2, "imshow", lambda _, image: seen.shown.append(image))
+    monkeypatch.setattr(cv2, "waitKey", lambda _: seen.keys.pop(0) if seen.keys else -1)
+    return seen
+
+
+class VirtualCamera:
+    """pyvirtualcam, as far as it is used."""
+
+    PixelFormat = SimpleNamespace(I420="I420")
+
+    def __init__(self, refuse: bool = False) -> None:
+        self.sent: list[Frame] = []
+        self.words: dict[str, Any] = {}
+        self.at_s: list[float] = []
+        self.closed = 0
+        self.refuse = refuse
+
+    def Camera(self, **words: Any) -> VirtualCamera:
+        if self.refuse:
+            raise RuntimeError("'v4l2loopback' backend: No v4l2 loopback devices found!\nreally")
+        self.words = words
+        return self
+
+    def send(self, buffer: Frame) -> None:
+        assert buffer.dtype == np.uint8
+        assert buffer.flags.c_contiguous
+        assert buffer.size == self.words["width"] * self.words["height"] * 3 // 2
+        self.sent.append(buffer.copy())
+        self.at_s.append(time.perf_counter())
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def virtual(monkeypatch: pytest.MonkeyPatch) -> VirtualCamera:
+    camera = VirtualCamera()
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", camera)
+    return camera
+
+
+def pictures(n: int, width: int = 160, height: int = 120) -> list[Frame]:
+    return [person(width, height, i) for i in range(n)]
+
+
+# ── camera ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_a_camera_that_is_unplugged_leaves_a_file_that_plays(
+    plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run
+) -> None:
+    camera = plug(Camera(pictures(12)))
+    statistics = segrun("0", tmp_path / "out.mp4", camera_size=(160, 120))
+    assert camera.asked == {cv2.CAP_PROP_FRAME_WIDTH: 160, cv2.CAP_PROP_FRAME_HEIGHT: 120}
+    assert camera.released
+    assert statistics.unplugged
+    assert statistics.frames + statistics.dropped == 12
+    assert statistics.notes == [
+        f"the input ends early (camera 0 gives no more pictures; was it unplugged?); {statistics.frames} frames were done"
+    ]
+    out = frames(tmp_path / "out.mp4")
+    assert len(out) == statistics.frames
+    gaps = np.diff([float(moment) for moment in times(tmp_path / "out.mp4")])
+    assert 0.02 < np.median(gaps) < 0.2  # they came every 30 ms
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_the_colours_of_a_camera_are_kept(plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run) -> None:
+    colour = (200, 90, 60)
+    plug(Camera([np.full((120, 160, 3), colour, np.uint8)] * 3))
+    segrun("0", f"{tmp_path}/frames/")
+    picture = cv2.imread(str(tmp_path / "frames" / "frame_000001.png"))
+    assert picture is not None
+    assert np.abs(picture.astype(int) - colour).max() <= 3
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_a_camera_of_odd_size(plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run) -> None:
+    plug(Camera(pictures(3, 161, 121)))
+    segrun("0", tmp_path / "out.mp4")
+    assert (frames(tmp_path / "out.mp4")[0].width, frames(tmp_path / "out.mp4")[0].height) == (160, 120)
+
+
+def test_of_a_fast_camera_the_newest_frame_wins(
+    everywhere: Any, plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = everywhere.mask
+
+    def slow(*_: Any) -> Any:
+        time.sleep(0.05)
+        return mask.copy()
+
+    monkeypatch.setattr(type(everywhere), "coarse", slow)
+    plug(Camera(pictures(40), pause_s=0.005))
+    statistics = segrun("0", tmp_path / "out.mp4")
+    assert statistics.dropped > 10
+    assert statistics.frames + statistics.dropped == 40
+
+
+def test_the_exit_code_of_an_unplugged_camera_is_one(plug: Callable[[Camera], Camera], tmp_path: Path) -> None:
+    plug(Camera(pictures(5)))
+    done = CliRunner().invoke(main, ["0", "-o", str(tmp_path / "out.mp4"), "--threads", "1"])
+    assert done.exit_code == 1
+    assert "camera 0 gives no more pictures; was it unplugged?" in done.stderr
+    assert len(frames(tmp_path / "out.mp4")) >= 1
+
+
+@pytest.mark.parametrize("device", ["7", "/dev/video7"])
+def test_a_camera_that_is_not_there(device: str, tmp_path: Path, segrun: Run, nothing_else: set[str]) -> None:
+    if Path("/dev/video7").exists():
+        pytest.skip("this machine has eight cameras")
+    with pytest.raises(
+        VideoError, match=rf"camera {device}: gives no picture, expected a camera; check the cable, the number"
+    ):
+        segrun(device, tmp_path / "out.mp4")
+
+
+def test_a_camera_that_opens_and_gives_nothing(
+    plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run, nothing_else: set[str]
+) -> None:
+    camera = plug(Camera([]))
+    with pytest.raises(VideoError, match="camera 0: gives no picture"):
+        segrun("0", tmp_path / "out.mp4")
+    assert camera.released
+
+
+# ── virtual camera ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_camera_to_virtual_camera(virtual: VirtualCamera, plug: Callable[[Camera], Camera], segrun: Run) -> None:
+    plug(Camera(pictures(6)))
+    statistics = segrun("0", "virtual-camera:/dev/video9", "green")
+    assert virtual.words == {"width": 160, "height": 120, "fps": 30.0, "fmt": "I420", "device": "/dev/video9"}
+    assert len(virtual.sent) == statistics.frames
+    assert virtual.closed == 1
+    for buffer in virtual.sent:
+        bgr = cv2.cvtColor(buffer.reshape(180, 160), cv2.COLOR_YUV2BGR_I420)
+        assert np.abs(bgr.astype(int) - (0, 177, 64)).max() <= 4
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_a_video_goes_to_a_virtual_camera_in_its_own_time(virtual: VirtualCamera, tmp_path: Path, segrun: Run) -> None:
+    clip = make(tmp_path / "in.mp4", frames=4)
+    segrun(clip, "virtual-camera")
+    assert (len(virtual.sent), virtual.closed) == (4, 1)
+    assert virtual.at_s[-1] - virtual.at_s[0] >= 3 / 25 - 0.001  # in the video's own time
+    assert virtual.words["device"] is None
+    for buffer, frame in zip(virtual.sent, frames(clip), strict=True):
+        assert (buffer.reshape(-1) == np.concatenate([plane.reshape(-1) for plane in planes(frame)])).all()
+
+
+@pytest.mark.usefixtures("everywhere")
+@pytest.mark.parametrize("size", [(161, 121), (161, 120), (160, 121), (162, 122)])
+def test_a_video_of_odd_size_loses_a_line_in_a_virtual_camera(
+    size: tuple[int, int], virtual: VirtualCamera, tmp_path: Path, segrun: Run
+) -> None:
+    clip = make(tmp_path / "in.mkv", frames=2, size=size, pixels="yuv444p")
+    segrun(clip, "virtual-camera")
+    width, height = size[0] & ~1, size[1] & ~1
+    assert (virtual.words["width"], virtual.words["height"]) == (width, height)
+    luma = virtual.sent[1].reshape(-1)[: width * height].reshape(height, width)
+    assert np.abs(luma.astype(int) - planes(frames(clip)[1])[0][:height, :width]).max() <= 1
+
+
+def test_a_virtual_camera_has_no_transparency(virtual: VirtualCamera, tmp_path: Path, segrun: Run) -> None:
+    clip = make(tmp_path / "in.mp4", frames=1)
+    with pytest.raises(OptionError, match="a virtual camera has no transparency, got transparent; choose another"):
+        segrun(clip, "virtual-camera", "transparent")
+
+
+def test_a_missing_pyvirtualcam_is_said(tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
+    clip = make(tmp_path / "in.mp4", frames=1)
+    with pytest.raises(MissingExtraError, match=r'needs pyvirtualcam, .*pip install "segedge\[virtualcam\]"'):
+        segrun(clip, "virtual-camera")
+
+
+def test_a_machine_without_virtual_camera_is_told_how_to_make_one(
+    tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", VirtualCamera(refuse=True))
+    clip = make(tmp_path / "in.mp4", frames=1)
+    with pytest.raises(
+        OutputError, match=r"cannot be opened \('v4l2loopback' backend: No .* really\); .*sudo modprobe"
+    ):
+        segrun(clip, "virtual-camera")
+
+
+# ── preview ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.usefixtures("everywhere")
+@pytest.mark.parametrize("key", [ord("q"), 27])
+def test_a_key_ends_the_preview_and_leaves_a_file_that_plays(
+    key: int, window: SimpleNamespace, tmp_path: Path, segrun: Run
+) -> None:
+    clip = make(tmp_path / "in.mp4", frames=60)
+    window.keys = [-1, ord("x"), key]
+    statistics = segrun(clip, tmp_path / "out.mp4", preview=True)
+    assert 3 <= statistics.frames < 60
+    assert statistics.notes == []
+    assert len(frames(tmp_path / "out.mp4")) == statistics.frames
+    assert len(window.shown) == statistics.frames
+    assert window.open == 0
+
+
+@pytest.mark.usefixtures("left")
+@pytest.mark.parametrize("background", ["green", "transparent", "alpha"])
+def test_a_preview_alone_needs_no_output(background: str, window: SimpleNamespace, tmp_path: Path, segrun: Run) -> None:
+    clip = make(tmp_path / "in.mp4", frames=3, size=(1280, 720))
+    assert segrun(clip, None, background, preview=True).frames == 3
+    shown = window.shown[-1]
+    assert shown.shape[:2] == (540, 960)
+    if background == "green":
+        assert np.abs(shown[:, 600:].astype(int) - (0, 177, 64)).max() <= 4
+    if background == "alpha":
+        assert shown[:, :360].min() > 250
+        assert shown[:, 600:].max() < 5
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_an_error_closes_the_window(
+    window: SimpleNamespace, tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Iterator[None]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cv2, "imshow", broken)
+    with pytest.raises(ZeroDivisionError):
+        segrun(make(tmp_path / "in.mp4", frames=3), None, preview=True)
+    assert window.open == 0
+
+
+def test_a_machine_without_screen_refuses_a_preview(
+    tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch, nothing_else: set[str]
+) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux has machines that say so")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    nothing_else |= {"in.mp4"}
+    with pytest.raises(OutputError, match=r"preview: no screen was found \(DISPLAY is not set\); leave --preview out"):
+        segrun(make(tmp_path / "in.mp4", frames=3), tmp_path / "out.mp4", preview=True)
+
+
+def test_an_opencv_without_windows_says_so(
+    tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch, nothing_else: set[str]
+) -> None:
+    def none(*_: Any) -> None:
+        raise cv2.error("The function is not implemented")
+
+    monkeypatch.setenv("DISPLAY", ":99")
+    monkeypatch.setattr(cv2, "namedWindow", none)
+    nothing_else |= {"in.mp4"}
+    with pytest.raises(OutputError, match=r"preview: this OpenCV has no windows .*install opencv-python"):
+        segrun(make(tmp_path / "in.mp4", frames=3), tmp_path / "out.mp4", preview=True)
