@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -78,6 +79,6 @@ def test_a_bare_h264_stream_without_times_gets_those_of_its_rate(tmp_path: Path,
     assert all(packet.pts is None for packet in av.open(str(clip)).demux(video=0))
     segrun(clip, tmp_path / "out.mp4")
     after = times(tmp_path / "out.mp4")
-    steps = {b - a for a, b in zip(after, after[1:], strict=False)}
+    steps = {b - a for a, b in itertools.pairwise(after)}
     assert len(after) == 10
     assert steps == {Fraction(1, 25)}
