@@ -26,7 +26,7 @@ tests: $(VENV)/.dev
 
 # the runtime alone, with the newest interpreters: lightness and new versions are both held
 light: $(LIGHT)/.runtime
-	$(LIGHT)/bin/python -m pytest tests/runtime tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
+	$(LIGHT)/bin/python -m pytest tests/runtime tests/video tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
 		tests/hostile/test_model_files_hostile.py tests/hostile/test_contract_hostile.py tests/hostile/test_golden_hostile.py
 
 # what the runtime's package carries, made again from the demo checkpoint
@@ -47,7 +47,7 @@ $(VENV)/.dev: $(VENV)/.export
 
 $(LIGHT)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(LIGHT)
-	$(LIGHT)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade -e ".[tflite,onnx]" "ai-edge-litert>=2.3" pytest
+	$(LIGHT)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade -e ".[tflite,onnx,video]" "ai-edge-litert>=2.3" pytest
 	@touch $@
 
 clean:

@@ -17,6 +17,7 @@ from segruntime.run.video_source import VideoFacts
 
 _TICKS_PER_S = 90_000
 _USUAL_RATE = 30
+_SILENT = 0
 
 
 class CameraSource:
@@ -93,9 +94,10 @@ def i420_views(buffer: Any) -> Planes:
 
 
 def _opened(device: int | str) -> Any:
-    level = cv2.getLogLevel()
-    cv2.setLogLevel(0)  # OpenCV's own lines on an absent camera; ours says it once
+    log: Any = getattr(cv2.utils, "logging", cv2)  # where OpenCV 5 has it, and OpenCV 4
+    level = log.getLogLevel()
+    log.setLogLevel(_SILENT)  # OpenCV's own lines on an absent camera; ours says it once
     try:
         return cv2.VideoCapture(device)
     finally:
-        cv2.setLogLevel(level)
+        log.setLogLevel(level)
