@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -78,7 +82,7 @@ def main(as_json: bool, camera_size: str | None, encoder_preset: str | None, crf
         options = RunOptions(
             camera_size=_size(camera_size), encoder={k: v for k, v in encoder.items() if v is not None}, **words
         )
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), sigterm_as_ctrl_c():
             warnings.showwarning = lambda message, *_: _say(str(message))
             statistics = run(options, None if as_json or not sys.stderr.isatty() else progress_bar)
     except SegRuntimeError as error:
@@ -88,6 +92,19 @@ def main(as_json: bool, camera_size: str | None, encoder_preset: str | None, crf
         _say("stopped; nothing was written")
         sys.exit(130)
     _report(statistics, as_json)
+
+
+@contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does, also while it gets ready: no draft of the result stays behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def progress_bar(frames: int | None) -> Watch:
