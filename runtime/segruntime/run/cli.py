@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -82,9 +82,9 @@ def main(as_json: bool, camera_size: str | None, encoder_preset: str | None, crf
         options = RunOptions(
             camera_size=_size(camera_size), encoder={k: v for k, v in encoder.items() if v is not None}, **words
         )
-        with warnings.catch_warnings(), sigterm_as_ctrl_c():
+        with warnings.catch_warnings(), sigterm_as_ctrl_c(), ProgressBar() as progress:
             warnings.showwarning = lambda message, *_: _say(str(message))
-            statistics = run(options, None if as_json or not sys.stderr.isatty() else progress_bar)
+            statistics = run(options, None if as_json or not sys.stderr.isatty() else progress.started)
     except SegRuntimeError as error:
         _say(str(error))
         sys.exit(1)
@@ -107,24 +107,35 @@ def sigterm_as_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def progress_bar(frames: int | None) -> Watch:
-    """A bar on standard error with frames per second and, where the length is known, the time left."""
-    begin = time.perf_counter()
-    if frames is None:
-        return lambda count: click.echo(f"\r{count} frames, {_rate(count, begin)} ", nl=False, err=True)
-    bar: Any = click.progressbar(
-        length=frames,
-        file=sys.stderr,
-        show_pos=True,
-        item_show_func=lambda count: None if count is None else _rate(count, begin),
-    )
+class ProgressBar:
+    """A bar on standard error with frames per second and, where the length is known, the time left.
 
-    def watch(count: int) -> None:
-        bar.update(1, count)
-        if count == frames:
-            bar.render_finish()
+    At the end of the `with` block the cursor stands on a line of its own, however far the bar came.
+    """
 
-    return watch
+    def __init__(self) -> None:
+        self._end: Callable[[], object] = lambda: None
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def started(self, frames: int | None) -> Watch:
+        """Shows it; what is returned takes the count of each frame that is done."""
+        begin = time.perf_counter()
+        if frames is None:
+            self._end = lambda: click.echo(err=True)
+            return lambda count: click.echo(f"\r{count} frames, {_rate(count, begin)} ", nl=False, err=True)
+        bar: Any = click.progressbar(
+            length=frames,
+            file=sys.stderr,
+            show_pos=True,
+            item_show_func=lambda count: None if count is None else _rate(count, begin),
+        )
+        self._end = bar.render_finish
+        return lambda count: bar.update(1, count)
 
 
 def _rate(count: int, begin: float) -> str:
