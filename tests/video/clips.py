@@ -53,6 +53,7 @@ class Clip:
     size: tuple[int, int] = (160, 120)
     rate: Fraction = Fraction(25)
     codec: str = "libx264"
+    format: str | None = None
     pixels: str = "yuv420p"
     times: Sequence[int] | None = None
     time_base: Fraction | None = None
@@ -69,7 +70,7 @@ class Clip:
 def make(path: Path, clip: Clip | None = None, **words: Any) -> Path:
     """Write `clip`, or `Clip(**words)`, to `path`; the ending chooses the container."""
     clip = clip or Clip(**words)
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", format=clip.format) as container:
         stream = _video_stream(container, clip)
         sounds = [_sound_stream(container, codec, k) for k, codec in enumerate(clip.sound)]
         time_base = stream.codec_context.time_base

@@ -71,3 +71,13 @@ def test_the_length_of_a_frame_rate_is_kept(tmp_path: Path, segrun: Run) -> None
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.video[0].average_rate == NTSC
         assert container.streams.video[0].frames == 12
+
+
+@pytest.mark.parametrize(("name", "codec"), [("in.h264", "libx264"), ("in.m4v", "mpeg4"), ("in.mjpeg", "mjpeg")])
+def test_a_raw_stream_without_times_gets_them_from_its_rate(name: str, codec: str, tmp_path: Path, segrun: Run) -> None:
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    container = {"in.m4v": {"format": "m4v"}}.get(name, {})
+    clip = make(tmp_path / name, codec=codec, pixels=pixels, options={"bf": "0"}, **container)
+    statistics = segrun(clip, tmp_path / "out.mp4")
+    assert (statistics.frames, statistics.broken, statistics.notes) == (12, 0, [])
+    assert times(tmp_path / "out.mp4") == [Fraction(i, 25) for i in range(12)]

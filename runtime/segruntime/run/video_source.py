@@ -60,6 +60,7 @@ class VideoSource:
         self.broken = 0
         self.cut: str | None = None
         self._path = path
+        self._next_pts = 0
         self._container = self._open()
         try:
             self._stream = self._video_stream()
@@ -155,9 +156,17 @@ class VideoSource:
         except (self._av.FFmpegError, ValueError):
             self.broken += 1
             return []
-        good = [frame for frame in frames if not frame.is_corrupt and frame.pts is not None]
+        for frame in frames:
+            self._set_time(frame)
+        good = [frame for frame in frames if not frame.is_corrupt]
         self.broken += len(frames) - len(good)
         return good
+
+    def _set_time(self, frame: Any) -> None:
+        """A raw stream, as the camera programs of the Raspberry Pi write it, has no times: its frame rate gives them."""
+        if frame.pts is None:
+            frame.pts = self._next_pts
+        self._next_pts = frame.pts + max(1, round(1 / (self._rate() * self._stream.time_base)))
 
     def _first_frame(self) -> tuple[Any, list[Any]]:
         first = next(self._frames, None)
