@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -52,6 +53,7 @@ class Clip:
     size: tuple[int, int] = (160, 120)
     rate: Fraction = Fraction(25)
     codec: str = "libx264"
+    format: str | None = None
     pixels: str = "yuv420p"
     times: Sequence[int] | None = None
     time_base: Fraction | None = None
@@ -68,17 +70,21 @@ class Clip:
 def make(path: Path, clip: Clip | None = None, **words: Any) -> Path:
     """Write `clip`, or `Clip(**words)`, to `path`; the ending chooses the container."""
     clip = clip or Clip(**words)
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", format=clip.format) as container:
         stream = _video_stream(container, clip)
         sounds = [_sound_stream(container, codec, k) for k, codec in enumerate(clip.sound)]
         time_base = stream.codec_context.time_base
         times = clip.times or range(clip.frames)
+        length_s = clip.sound_s if clip.sound_s is not None else float((times[-1] + 1) * time_base)
+        waiting = [_encoded_sound(sound, tone, clip.sound_start_s, length_s) for sound, tone in sounds]
         for i, time in enumerate(times):
             container.mux(stream.encode(_frame(clip, i, time, time_base)))
+            for packets in waiting:  # as a camera writes them: side by side
+                while packets and packets[0].pts * packets[0].time_base <= time * time_base:
+                    container.mux(packets.popleft())
         container.mux(stream.encode(None))
-        length_s = clip.sound_s if clip.sound_s is not None else float((times[-1] + 1) * time_base)
-        for sound, tone in sounds:
-            _write_sound(container, sound, tone, clip.sound_start_s, length_s)
+        for packets in waiting:
+            container.mux(packets)
     return path
 
 
@@ -168,7 +174,7 @@ def _sound_stream(container: Any, codec: str, k: int) -> tuple[Any, float]:
     return stream, 440.0 * (k + 1)
 
 
-def _write_sound(container: Any, stream: Any, tone_hz: float, start_s: float, length_s: float) -> None:
+def _encoded_sound(stream: Any, tone_hz: float, start_s: float, length_s: float) -> deque[Any]:
     size = stream.codec_context.frame_size or 1024
     count = round(length_s * RATE_HZ)
     wave = np.sin(np.arange(count) * (2 * np.pi * tone_hz / RATE_HZ)) * 8000
@@ -177,6 +183,5 @@ def _write_sound(container: Any, stream: Any, tone_hz: float, start_s: float, le
     frame = av.AudioFrame.from_ndarray(stereo, format="s16", layout="stereo")
     frame.sample_rate, frame.time_base = RATE_HZ, Fraction(1, RATE_HZ)
     frame.pts = round(start_s * RATE_HZ)
-    for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-        container.mux(stream.encode(piece))
-    container.mux(stream.encode(None))
+    pieces = [*resampler.resample(frame), *resampler.resample(None), None]
+    return deque(packet for piece in pieces for packet in stream.encode(piece))

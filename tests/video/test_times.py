@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -74,11 +73,11 @@ def test_the_length_of_a_frame_rate_is_kept(tmp_path: Path, segrun: Run) -> None
         assert container.streams.video[0].frames == 12
 
 
-def test_a_bare_h264_stream_without_times_gets_those_of_its_rate(tmp_path: Path, segrun: Run) -> None:
-    clip = make(tmp_path / "in.h264", frames=10)
-    assert all(packet.pts is None for packet in av.open(str(clip)).demux(video=0))
-    segrun(clip, tmp_path / "out.mp4")
-    after = times(tmp_path / "out.mp4")
-    steps = {b - a for a, b in itertools.pairwise(after)}
-    assert len(after) == 10
-    assert steps == {Fraction(1, 25)}
+@pytest.mark.parametrize(("name", "codec"), [("in.h264", "libx264"), ("in.m4v", "mpeg4"), ("in.mjpeg", "mjpeg")])
+def test_a_raw_stream_without_times_gets_them_from_its_rate(name: str, codec: str, tmp_path: Path, segrun: Run) -> None:
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    container = {"in.m4v": {"format": "m4v"}}.get(name, {})
+    clip = make(tmp_path / name, codec=codec, pixels=pixels, options={"bf": "0"}, **container)
+    statistics = segrun(clip, tmp_path / "out.mp4")
+    assert (statistics.frames, statistics.broken, statistics.notes) == (12, 0, [])
+    assert times(tmp_path / "out.mp4") == [Fraction(i, 25) for i in range(12)]

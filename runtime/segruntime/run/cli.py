@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 import time
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -78,9 +82,9 @@ def main(as_json: bool, camera_size: str | None, encoder_preset: str | None, crf
         options = RunOptions(
             camera_size=_size(camera_size), encoder={k: v for k, v in encoder.items() if v is not None}, **words
         )
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), sigterm_as_ctrl_c(), ProgressBar() as progress:
             warnings.showwarning = lambda message, *_: _say(str(message))
-            statistics = run(options, None if as_json or not sys.stderr.isatty() else progress_bar)
+            statistics = run(options, None if as_json or not sys.stderr.isatty() else progress.started)
     except SegRuntimeError as error:
         _say(str(error))
         sys.exit(1)
@@ -90,24 +94,48 @@ def main(as_json: bool, camera_size: str | None, encoder_preset: str | None, crf
     _report(statistics, as_json)
 
 
-def progress_bar(frames: int | None) -> Watch:
-    """A bar on standard error with frames per second and, where the length is known, the time left."""
-    begin = time.perf_counter()
-    if frames is None:
-        return lambda count: click.echo(f"\r{count} frames, {_rate(count, begin)} ", nl=False, err=True)
-    bar: Any = click.progressbar(
-        length=frames,
-        file=sys.stderr,
-        show_pos=True,
-        item_show_func=lambda count: None if count is None else _rate(count, begin),
-    )
+@contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does, also while it gets ready: no draft of the result stays behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
-    def watch(count: int) -> None:
-        bar.update(1, count)
-        if count == frames:
-            bar.render_finish()
 
-    return watch
+class ProgressBar:
+    """A bar on standard error with frames per second and, where the length is known, the time left.
+
+    At the end of the `with` block the cursor stands on a line of its own, however far the bar came.
+    """
+
+    def __init__(self) -> None:
+        self._end: Callable[[], object] = lambda: None
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def started(self, frames: int | None) -> Watch:
+        """Shows it; what is returned takes the count of each frame that is done."""
+        begin = time.perf_counter()
+        if frames is None:
+            self._end = lambda: click.echo(err=True)
+            return lambda count: click.echo(f"\r{count} frames, {_rate(count, begin)} ", nl=False, err=True)
+        bar: Any = click.progressbar(
+            length=frames,
+            file=sys.stderr,
+            show_pos=True,
+            item_show_func=lambda count: None if count is None else _rate(count, begin),
+        )
+        self._end = bar.render_finish
+        return lambda count: bar.update(1, count)
 
 
 def _rate(count: int, begin: float) -> str:

@@ -59,8 +59,8 @@ class VideoSource:
         self._av = require_av()
         self.broken = 0
         self.cut: str | None = None
-        self._last_pts: int | None = None
         self._path, self._threads = path, threads
+        self._next_pts = 0
         self._container = self._open()
         try:
             self._stream = self._video_stream()
@@ -157,18 +157,17 @@ class VideoSource:
         except (self._av.FFmpegError, ValueError):
             self.broken += 1
             return []
+        for frame in frames:
+            self._set_time(frame)
         good = [frame for frame in frames if not frame.is_corrupt]
         self.broken += len(frames) - len(good)
-        for frame in good:
-            self._give_time(frame)
         return good
 
-    def _give_time(self, frame: Any) -> None:
-        """A frame without a time, as in a bare H.264 stream, comes one step of the usual rate after the last one."""
+    def _set_time(self, frame: Any) -> None:
+        """A raw stream, as the camera programs of the Raspberry Pi write it, has no times: its frame rate gives them."""
         if frame.pts is None:
-            step = max(1, round(1 / (self._rate() * self._stream.time_base)))
-            frame.pts = 0 if self._last_pts is None else self._last_pts + step
-        self._last_pts = frame.pts
+            frame.pts = self._next_pts
+        self._next_pts = frame.pts + max(1, round(1 / (self._rate() * self._stream.time_base)))
 
     def _first_frame(self) -> tuple[Any, list[Any]]:
         first = next(self._frames, None)

@@ -1,0 +1,102 @@
+"""Ctrl-C and SIGTERM: what was done stays as a file that plays, and nothing half-written does."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.video.child import SLOW, finish, start, wait_for
+from tests.video.clips import frames, make, packets, times
+
+if sys.platform == "win32":
+    pytest.skip("signals are POSIX", allow_module_level=True)
+
+
+def words(clip: Path, output: Path | str) -> list[str | Path]:
+    return [clip, "-o", output, "--background", "green", "--preset", "fast", "--threads", "1"]
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(signal.SIGINT, "out.mp4"), (signal.SIGTERM, "out.mp4"), (signal.SIGINT, "out.mkv"), (signal.SIGINT, "out.mov")],
+)
+def test_a_signal_leaves_what_was_done(number: int, name: str, tmp_path: Path, nothing_else: set[str]) -> None:
+    nothing_else |= {"in.mp4", name}
+    clip = make(tmp_path / "in.mp4", frames=200, sound=["aac"])
+    child = start(words(clip, tmp_path / name), SLOW.format(early=0.01, late=0.03))
+    wait_for(child, "frame 15")
+    child.send_signal(number)
+    code, _, said = finish(child)
+    assert code == 130
+    done = int(re.search(r"holds the (\d+) frames that were done", said[-1]).group(1))  # type: ignore[union-attr]
+    assert 12 <= done < 100
+    shown = times(tmp_path / name)
+    assert len(shown) == done
+    if name != "out.mkv":  # where AAC, which begins before 0, moves all by 21 ms
+        assert shown == times(clip)[:done]
+    sound, all_sound = packets(tmp_path / name)[0], packets(clip)[0]
+    assert [data for _, data in sound] == [data for _, data in all_sound[: len(sound)]]
+    assert abs(float(sound[-1][0] - shown[-1])) < 0.5
+
+
+def test_a_signal_with_overwrite_replaces_the_old_file_by_what_was_done(tmp_path: Path, nothing_else: set[str]) -> None:
+    nothing_else |= {"in.mp4", "out.mp4"}
+    clip = make(tmp_path / "in.mp4", frames=200)
+    (tmp_path / "out.mp4").write_text("old")
+    child = start([*words(clip, tmp_path / "out.mp4"), "--overwrite"], SLOW.format(early=0.01, late=0.03))
+    wait_for(child, "frame 12")
+    assert (tmp_path / "out.mp4").read_text() == "old"
+    child.send_signal(signal.SIGINT)
+    assert finish(child)[0] == 130
+    assert len(frames(tmp_path / "out.mp4")) >= 9
+
+
+def test_a_second_ctrl_c_ends_at_once_and_leaves_nothing(tmp_path: Path, nothing_else: set[str]) -> None:
+    nothing_else |= {"in.mp4", "out.mp4"}
+    clip = make(tmp_path / "in.mp4", frames=200, sound=["aac"])
+    (tmp_path / "out.mp4").write_text("old")
+    child = start([*words(clip, tmp_path / "out.mp4"), "--overwrite"], SLOW.format(early=0.01, late=1.0))
+    wait_for(child, "frame 11")
+    child.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    child.send_signal(signal.SIGINT)
+    code, _, said = finish(child)
+    assert code == 130
+    assert said == ["segrun: stopped; nothing was written"]
+    assert (tmp_path / "out.mp4").read_text() == "old"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_model_is_loaded_leaves_nothing(number: int, tmp_path: Path, nothing_else: set[str]) -> None:
+    nothing_else |= {"in.mp4"}
+    clip = make(tmp_path / "in.mp4", frames=5)
+    slow_load = """
+import sys, time
+from segruntime.run import command
+def load(*_, **__):
+    print("frame loading", file=sys.stderr, flush=True)
+    time.sleep(20)
+command.load = load
+"""
+    child = start(words(clip, tmp_path / "out.mp4"), slow_load)
+    wait_for(child, "frame loading")
+    child.send_signal(number)
+    code, _, said = finish(child)
+    assert (code, said) == (130, ["segrun: stopped; nothing was written"])
+
+
+def test_ctrl_c_leaves_the_pictures_of_a_sequence_that_are_whole(tmp_path: Path, nothing_else: set[str]) -> None:
+    nothing_else |= {"in.mp4", "f"}
+    clip = make(tmp_path / "in.mp4", frames=200)
+    child = start(words(clip, f"{tmp_path}/f/"), SLOW.format(early=0.01, late=0.03))
+    wait_for(child, "frame 12")
+    child.send_signal(signal.SIGINT)
+    code, _, said = finish(child)
+    assert code == 130
+    names = sorted(path.name for path in (tmp_path / "f").iterdir())
+    assert f"holds the {len(names)} frames" in said[-1]
+    assert names == [f"frame_{i + 1:06d}.png" for i in range(len(names))]
