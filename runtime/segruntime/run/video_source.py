@@ -13,6 +13,7 @@ import numpy as np
 
 from segruntime.errors import VideoError
 from segruntime.run.av_library import reason, require_av
+from segruntime.run.continuity import FORMATS, Continuity
 from segruntime.run.planes import ColorTags, Planes, settled_tags
 from segruntime.run.stations import Decoded
 
@@ -121,6 +122,7 @@ class VideoSource:
 
     def _packets(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream, *self._container.streams.audio)
+        joined = Continuity() if self._container.format.name in FORMATS else None
         end_s = 0.0
         while True:
             try:
@@ -133,6 +135,8 @@ class VideoSource:
                 return
             if packet.pts is not None:
                 end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            if joined is not None:
+                joined(packet)
             yield packet
 
     def _shortfall(self, end_s: float) -> str | None:
