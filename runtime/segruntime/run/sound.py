@@ -34,15 +34,14 @@ class SoundCopy:
         for packet in packets:
             index = packet.stream.index
             try:
-                if index in self._copied:
+                if packet.pts is None or packet.pts < packet.dts:  # muxers find that later, in the middle of others
+                    self.lost += 1
+                elif index in self._copied:
                     packet.stream = self._copied[index]
                     self._container.mux_one(packet)
                 elif index in self._encoded:
                     self._container.mux(self._encoded[index](packet))
-            except (
-                self._av.error.InvalidDataError,
-                self._av.error.ArgumentError,
-            ):  # no decoder, or a time that goes back
+            except self._damage:
                 self.lost += 1
 
     def flush(self) -> None:
