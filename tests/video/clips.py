@@ -60,6 +60,8 @@ class Clip:
     sound: Sequence[str] = ()
     sound_s: float | None = None
     sound_start_s: float = 0.0
+    layout: str = "stereo"
+    start: int = 0
     matrix: int | None = None
     range: int | None = None
     aspect: Fraction | None = None
@@ -72,10 +74,10 @@ def make(path: Path, clip: Clip | None = None, **words: Any) -> Path:
     clip = clip or Clip(**words)
     with av.open(str(path), "w", format=clip.format) as container:
         stream = _video_stream(container, clip)
-        sounds = [_sound_stream(container, codec, k) for k, codec in enumerate(clip.sound)]
+        sounds = [_sound_stream(container, codec, clip.layout, k) for k, codec in enumerate(clip.sound)]
         time_base = stream.codec_context.time_base
-        times = clip.times or range(clip.frames)
-        length_s = clip.sound_s if clip.sound_s is not None else float((times[-1] + 1) * time_base)
+        times = clip.times or range(clip.start, clip.start + clip.frames)
+        length_s = clip.sound_s if clip.sound_s is not None else float((times[-1] + 1 - clip.start) * time_base)
         waiting = [_encoded_sound(sound, tone, clip.sound_start_s, length_s) for sound, tone in sounds]
         for i, time in enumerate(times):
             container.mux(stream.encode(_frame(clip, i, time, time_base)))
@@ -168,9 +170,9 @@ def _frame(clip: Clip, i: int, time: int, time_base: Fraction) -> Any:
     return frame
 
 
-def _sound_stream(container: Any, codec: str, k: int) -> tuple[Any, float]:
+def _sound_stream(container: Any, codec: str, layout: str, k: int) -> tuple[Any, float]:
     stream = container.add_stream(codec, rate=RATE_HZ)
-    stream.layout = "stereo"
+    stream.layout = layout
     return stream, 440.0 * (k + 1)
 
 
@@ -179,7 +181,7 @@ def _encoded_sound(stream: Any, tone_hz: float, start_s: float, length_s: float)
     count = round(length_s * RATE_HZ)
     wave = np.sin(np.arange(count) * (2 * np.pi * tone_hz / RATE_HZ)) * 8000
     stereo = np.repeat(wave.astype(np.int16), 2)[None]
-    resampler = av.AudioResampler(format=stream.format, layout="stereo", rate=RATE_HZ, frame_size=size)
+    resampler = av.AudioResampler(format=stream.format, layout=stream.layout, rate=RATE_HZ, frame_size=size)
     frame = av.AudioFrame.from_ndarray(stereo, format="s16", layout="stereo")
     frame.sample_rate, frame.time_base = RATE_HZ, Fraction(1, RATE_HZ)
     frame.pts = round(start_s * RATE_HZ)

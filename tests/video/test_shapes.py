@@ -85,14 +85,16 @@ def test_a_size_that_changes_on_the_way_is_scaled_to_the_first(
     order: tuple[tuple[int, int], tuple[int, int]], tmp_path: Path, segrun: Run
 ) -> None:
     parts = [
-        make(tmp_path / f"part{k}.ts", frames=6, size=size, draw=lambda i, w, h: corners(w, h)).read_bytes()
+        make(tmp_path / f"part{k}.ts", frames=20, size=size, draw=lambda i, w, h: corners(w, h)).read_bytes()
         for k, size in enumerate(order)
     ]
     (tmp_path / "in.ts").write_bytes(b"".join(parts))
     assert {(f.width, f.height) for f in frames(tmp_path / "in.ts")} == set(order)
     statistics = segrun(tmp_path / "in.ts", tmp_path / "frames.mkv")
-    assert statistics.frames == len(frames(tmp_path / "in.ts"))
-    for frame in frames(tmp_path / "frames.mkv"):
+    assert (statistics.frames, statistics.broken) == (40, 0)
+    out = frames(tmp_path / "frames.mkv")
+    assert len(out) == 40
+    for frame in out:
         assert (frame.width, frame.height) == order[0]
         np.testing.assert_allclose(quarters(planes(frame)[0]), QUARTERS, atol=4)
 

@@ -86,7 +86,7 @@ def test_aac_becomes_opus_in_webm_with_a_note_and_the_tone_stays_in_place(tmp_pa
     clip = make(tmp_path / "in.mp4", frames=25, sound=["aac"])
     statistics = segrun(clip, tmp_path / "out.webm")
     assert statistics.notes == [
-        "sound: aac has no place in webm, encoded again as opus; choose .mp4 or .mkv to copy it as it is"
+        "sound: aac has no place in webm, encoded again as opus; choose .mp4 or .mkv or .mov to copy it as it is"
     ]
     with av.open(str(tmp_path / "out.webm")) as container:
         assert container.streams.audio[0].codec_context.name in ("opus", "libopus")
@@ -99,11 +99,61 @@ def test_aac_becomes_opus_in_webm_with_a_note_and_the_tone_stays_in_place(tmp_pa
     assert frames(tmp_path / "out.webm")[0].pts == 0
 
 
+@pytest.mark.parametrize(
+    ("source", "codec", "target", "choose"),
+    [
+        ("in.mkv", "libopus", "out.mov", ".mp4 or .mkv"),
+        ("in.mkv", "libopus", "out.m4v", ".mp4 or .mkv"),
+        ("in.mkv", "flac", "out.mov", ".mp4 or .mkv"),
+        ("in.mov", "pcm_mulaw", "out.mkv", ".mov"),
+    ],
+)
+def test_sound_that_a_container_has_no_place_for_becomes_aac(
+    source: str, codec: str, target: str, choose: str, tmp_path: Path, segrun: Run
+) -> None:
+    clip = make(tmp_path / source, frames=12, sound=[codec])
+    statistics = segrun(clip, tmp_path / target)
+    assert len(statistics.notes) == 1
+    assert statistics.notes[0].endswith(f"encoded again as aac; choose {choose} to copy it as it is")
+    with av.open(str(tmp_path / target)) as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+        heard = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+    assert heard.shape[1] / 48000 == pytest.approx(0.48, abs=0.06)
+    assert np.abs(heard[:, 4000:-4000]).max() == pytest.approx(8000 / 32768, rel=0.1)
+
+
+def test_stereo_that_becomes_mono_on_the_way_is_encoded_to_its_end(tmp_path: Path, segrun: Run) -> None:
+    parts = [
+        make(tmp_path / f"{layout}.ts", frames=15, sound=["mp2"], layout=layout, start=start, sound_start_s=start / 25)
+        for layout, start in (("stereo", 0), ("mono", 15))
+    ]
+    (tmp_path / "in.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    segrun(tmp_path / "in.ts", tmp_path / "out.webm")
+    assert len(packets(tmp_path / "out.webm")[0]) > 50
+
+
+@pytest.mark.parametrize("target", ["out.mp4", "out.mkv"])
+def test_a_broken_packet_of_adts_sound_is_left_out_with_a_note(target: str, tmp_path: Path, segrun: Run) -> None:
+    clip = make(tmp_path / "in.ts", frames=25, sound=["aac"])
+    data = bytearray(clip.read_bytes())
+    header = packets(clip)[0][20][1][:7]
+    at = data.index(packets(clip)[0][20][1][:60])
+    assert header[:2] in (b"\xff\xf1", b"\xff\xf9")
+    data[at : at + 2] = b"\x00\x00"
+    clip.write_bytes(data)
+    before = len(packets(clip)[0])
+    statistics = segrun(clip, tmp_path / target)
+    assert statistics.frames == 25
+    lost = before - len(packets(tmp_path / target)[0])
+    assert statistics.notes == ([f"sound: {lost} packets are broken and were left out"] if lost else [])
+
+
 def test_a_broken_packet_of_sound_that_is_encoded_again_is_left_out(tmp_path: Path, segrun: Run) -> None:
     clip = make(tmp_path / "in.mp4", frames=25, sound=["aac"])
     flip_bytes(clip, packets(clip)[0][10][1])
     statistics = segrun(clip, tmp_path / "out.webm")
     assert statistics.frames == 25
+    assert statistics.notes[1:] == ["sound: 1 packets are broken and were left out"]
     assert len(packets(tmp_path / "out.webm")[0]) > 40
 
 

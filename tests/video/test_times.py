@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.video.clips import Frame, av, frames, make, planes, times
+from tests.video.clips import Frame, av, frames, make, packets, planes, times
 
 from segruntime.run.statistics import Statistics
 
@@ -81,3 +82,21 @@ def test_a_raw_stream_without_times_gets_them_from_its_rate(name: str, codec: st
     statistics = segrun(clip, tmp_path / "out.mp4")
     assert (statistics.frames, statistics.broken, statistics.notes) == (12, 0, [])
     assert times(tmp_path / "out.mp4") == [Fraction(i, 25) for i in range(12)]
+
+
+def test_joined_transport_streams_go_on_with_sound_and_picture(tmp_path: Path, segrun: Run) -> None:
+    """Three recordings of a second, each with its own clock from the start."""
+    part = make(tmp_path / "part.ts", frames=25, sound=["aac"]).read_bytes()
+    (tmp_path / "in.ts").write_bytes(part * 3)
+    statistics = segrun(tmp_path / "in.ts", tmp_path / "out.mkv")
+    assert (statistics.frames, statistics.broken, statistics.notes) == (75, 0, [])
+    shown = times(tmp_path / "out.mkv")
+    assert len(shown) == 75
+    steps = [b - a for a, b in pairwise(shown)]
+    assert all(0 < step <= 3 * Fraction(1, 25) for step in steps)
+    assert sum(step == Fraction(1, 25) for step in steps) >= 72  # all but the joints
+    sound = packets(tmp_path / "out.mkv")[0]
+    assert len(sound) == len(packets(tmp_path / "in.ts")[0])
+    for k in (25, 50):  # what belongs together stays together: the part's first picture and first sound
+        first_sound = sound[len(sound) * k // 75][0]
+        assert abs(first_sound - shown[k]) < Fraction(1, 10)

@@ -65,15 +65,15 @@ class VideoSink:
             self._container.metadata.update({k: v for k, v in facts.metadata.items() if k in _KEPT_METADATA})
             self._stream = self._video_stream()
             self._sound = SoundCopy(self._container, facts.sound)
+            self._guarded(self._container.start_encoding)
         except BaseException as error:
             self._draft.drop()
-            if isinstance(error, (self._av.FFmpegError, OSError)):
+            if isinstance(error, (self._av.FFmpegError, OSError)) and not isinstance(error, OutputError):
                 raise OutputError(
                     f"{target}: cannot be begun ({reason(error)}); choose another ending or size"
                 ) from error
             raise
         self.notes += self._sound.notes
-        self._last_pts: int | None = None
 
     def canvas(self, size: tuple[int, int]) -> tuple[Any, Planes]:
         """Memory for a result of `size = (H, W)`: what owns it, and its planes (Y, U, V, and A where there is alpha)."""
@@ -87,12 +87,8 @@ class VideoSink:
         Raises:
             OutputError: the disk is full, or the encoder refuses it.
         """
-        pts = finished.frame.pts
         self._guarded(self._sound.write, finished.frame.sound)
-        if self._last_pts is not None and pts <= self._last_pts:
-            return  # a time that does not go on: no container takes it
-        self._last_pts = pts
-        self._guarded(self._encode, self._tagged(finished.holder, pts))
+        self._guarded(self._encode, self._tagged(finished.holder, finished.frame.pts))
 
     def finish(self, trailing_sound: Iterable[Any] = ()) -> None:
         """Flush the encoder, close the file, and put it in its place.
@@ -104,6 +100,8 @@ class VideoSink:
         self._guarded(self._encode, None)
         self._guarded(self._sound.flush)
         self._guarded(self._container.close)
+        if self._sound.lost:
+            self.notes.append(f"sound: {self._sound.lost} packets are broken and were left out")
         self._draft.keep()
 
     def abandon(self) -> None:

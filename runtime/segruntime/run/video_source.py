@@ -13,6 +13,7 @@ import numpy as np
 
 from segruntime.errors import VideoError
 from segruntime.run.av_library import reason, require_av
+from segruntime.run.continuity import FORMATS, Continuity
 from segruntime.run.planes import ColorTags, Planes, settled_tags
 from segruntime.run.stations import Decoded
 
@@ -60,7 +61,7 @@ class VideoSource:
         self.broken = 0
         self.cut: str | None = None
         self._path, self._threads = path, threads
-        self._next_pts = 0
+        self._last_pts: int | None = None
         self._container = self._open()
         try:
             self._stream = self._video_stream()
@@ -122,6 +123,7 @@ class VideoSource:
 
     def _packets(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream, *self._container.streams.audio)
+        joined = Continuity() if self._container.format.name in FORMATS else None
         end_s = 0.0
         while True:
             try:
@@ -134,6 +136,8 @@ class VideoSource:
                 return
             if packet.pts is not None:
                 end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            if joined is not None:
+                joined(packet)
             yield packet
 
     def _shortfall(self, end_s: float) -> str | None:
@@ -157,17 +161,23 @@ class VideoSource:
         except (self._av.FFmpegError, ValueError):
             self.broken += 1
             return []
-        for frame in frames:
-            self._set_time(frame)
-        good = [frame for frame in frames if not frame.is_corrupt]
+        good = [frame for frame in frames if not frame.is_corrupt and self._goes_on(frame)]
         self.broken += len(frames) - len(good)
         return good
 
-    def _set_time(self, frame: Any) -> None:
-        """A raw stream, as the camera programs of the Raspberry Pi write it, has no times: its frame rate gives them."""
-        if frame.pts is None:
-            frame.pts = self._next_pts
-        self._next_pts = frame.pts + max(1, round(1 / (self._rate() * self._stream.time_base)))
+    def _goes_on(self, frame: Any) -> bool:
+        """Whether its time is after that of the frame before. A raw stream has no times: its frame rate gives them."""
+        if frame.pts is None:  # as the camera programs of the Raspberry Pi write it
+            frame.pts = 0 if self._last_pts is None else self._last_pts + self._step
+        if self._last_pts is not None and frame.pts <= self._last_pts:
+            return False
+        self._last_pts = frame.pts
+        return True
+
+    @property
+    def _step(self) -> int:
+        time_base: Fraction = self._stream.time_base
+        return max(1, round(1 / (self._rate() * time_base)))
 
     def _first_frame(self) -> tuple[Any, list[Any]]:
         first = next(self._frames, None)
