@@ -120,12 +120,11 @@ def planes(frame: Any) -> list[Frame]:
     ]
 
 
-def flip_bytes(path: Path, payload: bytes) -> None:
-    """Replace all but the head of `payload`, a packet that is in the file once, by other bytes."""
+def flip_bytes(path: Path, payload: bytes, keep: int = 12) -> None:
+    """Replace all but the first `keep` bytes of `payload`, a packet that is in the file once, by other bytes."""
     data = path.read_bytes()
     assert data.count(payload) == 1
-    head = 12
-    path.write_bytes(data.replace(payload, payload[:head] + bytes(255 - b for b in payload[head:])))
+    path.write_bytes(data.replace(payload, payload[:keep] + bytes(255 - b for b in payload[keep:])))
 
 
 def rotate_tag(path: Path, degrees: int) -> None:

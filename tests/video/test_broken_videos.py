@@ -96,6 +96,17 @@ def test_a_broken_packet_in_the_middle_is_counted_and_skipped(threads: str | Non
     assert packets(tmp_path / "out.mp4") == packets(clip)
 
 
+def test_a_frame_that_the_decoder_patched_up_is_left_out(tmp_path: Path, segrun: Run) -> None:
+    """Half a picture is there, and the decoder makes up the rest from the one before."""
+    clip = make(tmp_path / "in.mp4", frames=20, options={"g": "1", "crf": "12", "preset": "ultrafast"})
+    payload = packets(clip, "video")[0][8][1]
+    flip_bytes(clip, payload, keep=len(payload) // 2)
+    assert len(frames(clip)) == 20
+    statistics = segrun(clip, tmp_path / "out.mp4")
+    assert (statistics.frames, statistics.broken) == (19, 1)
+    assert times(tmp_path / "out.mp4") == [Fraction(i, 25) for i in range(20) if i != 8]
+
+
 def test_a_broken_packet_that_others_build_on_does_not_end_the_run(tmp_path: Path, segrun: Run) -> None:
     clip = make(tmp_path / "in.mp4", frames=40, sound=["aac"], options={"g": "10", "bf": "2", "crf": "12"})
     flip_bytes(clip, packets(clip, "video")[0][13][1])

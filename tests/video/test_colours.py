@@ -95,6 +95,15 @@ def test_other_pixel_formats_keep_their_colours(
     assert np.abs(seen.mean((0, 1)) - COLOUR).max() <= 4  # two codecs and a conversion of 8 bits lie between
 
 
+@pytest.mark.usefixtures("everywhere")
+@pytest.mark.parametrize("size", [(320, 240), (1280, 720)])
+def test_other_subsampling_without_tags_keeps_its_numbers(size: tuple[int, int], tmp_path: Path, segrun: Run) -> None:
+    clip = make(tmp_path / "in.mkv", frames=2, pixels="yuv444p", size=size, options={"crf": "8"}, draw=flat)
+    segrun(clip, tmp_path / "out.mp4")
+    for ours, theirs in zip(planes(frames(tmp_path / "out.mp4")[1]), planes(frames(clip)[1]), strict=True):
+        assert abs(ours.mean() - theirs.mean()) <= 1
+
+
 @pytest.mark.parametrize(("matrix", "range_"), ALL_TAGS)
 def test_planes_and_bgr_agree_with_swscale(matrix: int, range_: int) -> None:
     """Both round to 8 bits three times; two steps of 255 are the bound for planes."""

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import cv2
 import pytest
-from tests.video.clips import frames, make, person
+from tests.video.clips import av, frames, make, person
 
 from segruntime.errors import ModelFileError, OptionError, OutputError, SegRuntimeError
 from segruntime.run import command
 from segruntime.run.command import RunOptions
 from segruntime.run.statistics import Statistics
+from segruntime.run.video_sink import VideoSink
 
 pytestmark = pytest.mark.usefixtures("everywhere")
 Run = Callable[..., Statistics]
@@ -143,6 +144,19 @@ def test_an_error_on_the_way_leaves_nothing_and_keeps_the_old_file(
     with pytest.raises(ZeroDivisionError):
         segrun(clip, tmp_path / "out.mp4", overwrite=True)
     assert (tmp_path / "out.mp4").read_text() == "mine"
+
+
+def test_a_result_that_the_container_refuses_is_not_blamed_on_the_disk(
+    clip: Path, tmp_path: Path, segrun: Run, nothing_else: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise av.error.ArgumentError(22, "Invalid argument")
+
+    monkeypatch.setattr(VideoSink, "_encode", refuses)
+    with pytest.raises(
+        OutputError, match=r"failed \(Invalid argument\); nothing is left of it\. Choose another ending"
+    ):
+        segrun(clip, tmp_path / "out.mp4")
 
 
 def test_a_model_that_is_none_leaves_nothing(

@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -70,13 +71,30 @@ def test_two_pictures_of_one_name_do_not_become_one_mask(tmp_path: Path, segrun:
     assert load(tmp_path / "out" / "a.png.png").shape == (64, 48)
 
 
-@pytest.mark.usefixtures("left")
-def test_the_masks_of_a_folder_do_not_remember_each_other(tmp_path: Path, segrun: Run) -> None:
+def test_the_masks_of_a_folder_do_not_remember_each_other(
+    everywhere: Any, tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a certain mask comes one of doubt, where a video would borrow from the one before."""
+    found = [0.5, 1.0, 0.5]
+    monkeypatch.setattr(type(everywhere), "coarse", lambda *_: np.full((32, 32), found.pop(0), np.float32))
     for k in range(3):
         save(tmp_path / "in" / f"{k}.png")
     segrun(tmp_path / "in", tmp_path / "out", "alpha", preset="balanced")
-    first, *others = (load(tmp_path / "out" / f"{k}.png") for k in range(3))
-    assert all((other == first).all() for other in others)
+    first, between, last = (load(tmp_path / "out" / f"{k}.png") for k in range(3))
+    assert (first == last).all()
+    assert (first < between).all()
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_background_covers_pictures_of_every_size(tmp_path: Path, segrun: Run) -> None:
+    for k, size in enumerate([(64, 48), (48, 64), (65, 49)]):
+        save(tmp_path / "in" / f"{k}.png", person(*size))
+    save(tmp_path / "behind.png", np.full((30, 90, 3), 77, np.uint8))
+    segrun(tmp_path / "in", tmp_path / "out", tmp_path / "behind.png")
+    for k, shape in enumerate([(48, 64, 3), (64, 48, 3), (49, 65, 3)]):
+        picture = load(tmp_path / "out" / f"{k}.png")
+        assert picture.shape == shape
+        assert (picture == 77).all()
 
 
 @pytest.mark.usefixtures("nowhere")
@@ -116,7 +134,7 @@ def test_a_corrupt_or_missing_picture_is_an_error(
     if content is not None:
         (tmp_path / "in.png").write_bytes(content)
         nothing_else |= {"in.png"}
-    with pytest.raises(PictureError, match=r"in\.png: .*, expected a picture"):
+    with pytest.raises(PictureError, match=rf"^{tmp_path}/in\.png: .*, expected a picture"):
         segrun(tmp_path / "in.png", tmp_path / "out.png")
 
 

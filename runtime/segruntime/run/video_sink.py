@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,12 +145,16 @@ class VideoSink:
         try:
             call(*arguments)
         except (self._av.FFmpegError, OSError) as error:
+            is_full = getattr(error, "errno", None) in _NO_SPACE
+            what_to_do = (
+                "Free some space, or choose another disk" if is_full else "Choose another ending, like .mkv or .mp4"
+            )
             raise OutputError(
-                f"{self._draft.target}: writing failed ({reason(error)}); nothing is left of it. Free some space, or "
-                "choose another disk or ending"
+                f"{self._draft.target}: writing failed ({reason(error)}); nothing is left of it. {what_to_do}"
             ) from error
 
 
+_NO_SPACE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 _KEPT_METADATA = (
     "title",
     "artist",
