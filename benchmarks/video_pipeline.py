@@ -6,7 +6,7 @@ Four ways through one clip, in turn, so that drift of the machine meets all alik
 ratios. "One after the other" is measured twice: with the codecs on one thread each, so that nothing runs beside anything
 else, and with the threads that x264 and the decoder start by themselves, where they overlap with the rest already. "Codecs
 alone" decodes the clip and encodes the very pictures that the others encode, made beforehand: another background is more
-work for an encoder, or less.
+work for an encoder, or less. The network has the threads that `segrun` gives it; one after the other it has all cores.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from segbench.machine import describe_machine
 from segruntime import SegRuntimeError
 from segruntime.refine import PRESETS, Refiner
 from segruntime.run.backdrops import parse_backdrop
+from segruntime.run.command import network_threads
 from segruntime.run.overlap import Overlap
 from segruntime.run.stages import Finish, Network
 from segruntime.run.stations import Finished
@@ -47,6 +48,9 @@ class Way:
     def __init__(self, clip: Path, folder: Path, words: dict[str, Any]) -> None:
         self._clip, self._target, self._words = str(clip), folder / "out.mp4", words
         self._segmenter = segruntime.load(words["model"])
+        source = VideoSource(self._clip)
+        self._beside_codecs = segruntime.load(words["model"], threads=network_threads(source))
+        source.close()
         self._made: list[Finished] = []
 
     def make(self) -> None:
@@ -79,7 +83,7 @@ class Way:
         if name == CODECS:
             made = iter(self._made)
             return Overlap(frames, [lambda frame: replace(next(made), frame=frame)])
-        network = Network(self._segmenter)
+        network = Network(self._beside_codecs if name == OVERLAPPED else self._segmenter)
         finish = Finish(
             Refiner(self._words["preset"]), "replaced", parse_backdrop(self._words["background"]), sink.canvas
         )

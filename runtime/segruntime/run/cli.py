@@ -54,7 +54,7 @@ _X264_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium
 )
 @click.option("--model", help="A .tflite or .onnx file; default: the bundled portrait network.")
 @click.option("--backend", type=click.Choice(list(BACKENDS)), help="Default: what the file is for.")
-@click.option("--threads", type=int, help="For the network. Default: the cores of this machine, at most 4.")
+@click.option("--threads", type=int, help="For the network. Default: the cores, at most 4; of a video, half of that.")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Run the network every N frames.")
 @click.option(
     "--light-wrap",

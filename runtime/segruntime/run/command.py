@@ -24,7 +24,7 @@ from segruntime.run.statistics import Statistics, shares
 from segruntime.run.still_source import StillSource
 from segruntime.run.targets import Sink, check_output, still_sink, video_sink
 from segruntime.run.video_source import VideoSource, join_sound
-from segruntime.segmenter import Segmenter, load
+from segruntime.segmenter import Segmenter, default_threads, load
 
 STAGES = ("decode", "network", "composite", "encode")
 Source = StillSource | VideoSource | CameraSource
@@ -115,7 +115,8 @@ def _run(
     refiner: Refiner,
     started: Callable[[int | None], Watch] | None,
 ) -> Statistics:
-    segmenter = load(options.model, backend=options.backend, threads=options.threads)
+    threads = network_threads(source) if options.threads is None else options.threads
+    segmenter = load(options.model, backend=options.backend, threads=threads)
     if isinstance(backdrop, VideoBackdrop) and not isinstance(source, StillSource):
         backdrop = backdrop.in_time_of(source.facts.time_base)
     finish = Finish(refiner, options.mode, backdrop, sink.canvas, options.light_wrap)
@@ -147,6 +148,12 @@ def _run(
         output=options.output,
         notes=[*sink.notes, *_problems(source, tally.frames)],
     )
+
+
+def network_threads(source: Source) -> int:
+    """How many threads the network gets: all cores, but half of them where a decoder and an encoder work beside it."""
+    is_file = isinstance(source, VideoSource) and not source.facts.is_live
+    return max(1, default_threads() // 2) if is_file else default_threads()
 
 
 def overlapped(source: Source, segmenter: Segmenter, finish: Finish, every: int = 1) -> Overlap:

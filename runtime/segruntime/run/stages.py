@@ -20,7 +20,7 @@ from segruntime.segmenter import Segmenter
 
 Mode = Literal["replaced", "transparent", "alpha"]
 Canvas = Callable[[tuple[int, int]], tuple[Any, Planes]]
-_FLICKER_EVERY = 10  # of so many frames, two are compared: the measure costs as much as the network
+_FLICKER_EVERY = 20  # of so many frames, two are compared: the measure costs as much as the network
 
 
 class Network:
