@@ -26,7 +26,7 @@ tests: $(VENV)/.dev
 
 # the runtime alone, with the newest interpreters: lightness and new versions are both held
 light: $(LIGHT)/.runtime
-	$(LIGHT)/bin/python -m pytest tests/runtime tests/video tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
+	$(LIGHT)/bin/python -m pytest tests/runtime tests/video/test_live.py tests/video/test_sound.py tests/video/test_times.py tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
 		tests/hostile/test_model_files_hostile.py tests/hostile/test_contract_hostile.py tests/hostile/test_golden_hostile.py
 
 # what the runtime's package carries, made again from the demo checkpoint
