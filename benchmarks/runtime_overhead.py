@@ -22,6 +22,7 @@ import numpy.typing as npt
 import segruntime
 from segbench.errors import SegBenchError
 from segbench.frames import Frame, drawn_background, drawn_frame
+from segbench.goal import RatioGoal, goal_line
 from segbench.machine import describe_machine
 from segbench.stopwatch import check_mask
 from segruntime import Segmenter, SegRuntimeError
@@ -30,11 +31,11 @@ from segruntime.refine import Preset, Refiner
 BARE, ALPHA, COMPOSITE, NUMPY = "bare invoke", "frame → alpha", "frame → alpha → composite", "numpy loop"
 FAST, BALANCED = "frame → composite, fast", "frame → composite, balanced"
 GOALS = (
-    ("frame → alpha / bare invoke", ALPHA, BARE, "≤", 1.35),
-    ("frame → alpha → composite / bare invoke", COMPOSITE, BARE, "≤", 2.3),
-    ("frame → composite, fast / bare invoke", FAST, BARE, "≤", 2.0),
-    ("frame → composite, balanced / bare invoke", BALANCED, BARE, "≤", 3.5),
-    ("numpy loop / frame → composite, fast", NUMPY, FAST, "≥", 5.0),
+    RatioGoal(over=ALPHA, under=BARE, sign="≤", bound=1.35),
+    RatioGoal(over=COMPOSITE, under=BARE, sign="≤", bound=2.3),
+    RatioGoal(over=FAST, under=BARE, sign="≤", bound=2.0),
+    RatioGoal(over=BALANCED, under=BARE, sign="≤", bound=3.5),
+    RatioGoal(over=NUMPY, under=FAST, sign="≥", bound=5.0),
 )
 # the alpha rounded, the most certain step taken for 1, and scaled up in bytes: 2; the blend rounded: 0.5; numpy cuts off: 1
 LARGEST_DIFFERENCE = 3
@@ -103,7 +104,7 @@ def measure(model: Path | None, threads: int | None, rounds: int, inner: int, si
         "rounds": rounds,
         "calls_per_round": inner,
         "median_ms": {name: 1e3 * float(np.median([row[name] for row in values_s])) for name in calls},
-        "ratios": [_ratio(values_s, *goal) for goal in GOALS],
+        "ratios": [goal.measured(values_s) for goal in GOALS],
         "composites_differ_by": difference,
         "composites_agree": difference <= LARGEST_DIFFERENCE,
         "values_ms": {name: [round(1e3 * row[name], 5) for row in values_s] for name in calls},
@@ -132,21 +133,13 @@ def _mean_s(call: Callable[[], Any], count: int) -> float:
     return (time.perf_counter() - start) / count
 
 
-def _ratio(
-    values_s: list[dict[str, float]], name: str, over: str, under: str, sign: str, goal: float
-) -> dict[str, Any]:
-    ratio = float(np.median([row[over] / row[under] for row in values_s]))
-    met = ratio <= goal if sign == "≤" else ratio >= goal
-    return {"name": name, "ratio": ratio, "goal": f"{sign} {goal}", "met": met}
-
-
 def print_result(result: dict[str, Any]) -> None:
     threads = f"{result['threads']} thread{'s' if result['threads'] > 1 else ''}"
     print(f"\n{result['model']} ({result['precision']}, {threads}, {result['rounds']} rounds)")
     for name, value in result["median_ms"].items():
         print(f"  {name:42}{value:8.2f} ms")
     for row in result["ratios"]:
-        print(f"  {row['name']:42}{row['ratio']:8.2f}     goal {row['goal']}{'' if row['met'] else '  (not met)'}")
+        print(goal_line(row, 42))
     apart = f"{result['composites_differ_by']:8} of 255, expected ≤ {LARGEST_DIFFERENCE}"
     print(f"  {'the composites differ by at most':42}{apart}")
 

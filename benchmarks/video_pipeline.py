@@ -23,6 +23,7 @@ import click
 import numpy as np
 
 import segruntime
+from segbench.goal import RatioGoal, goal_line
 from segbench.machine import describe_machine
 from segruntime import SegRuntimeError
 from segruntime.refine import PRESETS, Refiner
@@ -36,9 +37,9 @@ from segruntime.run.video_source import VideoSource
 
 OVERLAPPED, IN_TURN, ONE_THREAD, CODECS = "overlapped", "in turn", "in turn, codecs on one thread", "codecs alone"
 GOALS = (
-    (f"{ONE_THREAD} / {OVERLAPPED}", ONE_THREAD, OVERLAPPED, "≥", 1.6),
-    (f"{IN_TURN} / {OVERLAPPED}", IN_TURN, OVERLAPPED, "≥", 1.6),
-    (f"{OVERLAPPED} / {CODECS}", OVERLAPPED, CODECS, "≤", 1.25),
+    RatioGoal(over=ONE_THREAD, under=OVERLAPPED, sign="≥", bound=1.6),
+    RatioGoal(over=IN_TURN, under=OVERLAPPED, sign="≥", bound=1.6),
+    RatioGoal(over=OVERLAPPED, under=CODECS, sign="≤", bound=1.25),
 )
 
 
@@ -104,17 +105,9 @@ def measure(clip: Path, rounds: int, words: dict[str, Any]) -> dict[str, Any]:
         "rounds": rounds,
         **words,
         "median_ms": {name: 1e3 * float(np.median([row[name] for row in values_s])) for name in ways},
-        "ratios": [_ratio(values_s, *goal) for goal in GOALS],
+        "ratios": [goal.measured(values_s) for goal in GOALS],
         "values_ms": {name: [round(1e3 * row[name], 3) for row in values_s] for name in ways},
     }
-
-
-def _ratio(
-    values_s: list[dict[str, float]], name: str, over: str, under: str, sign: str, goal: float
-) -> dict[str, Any]:
-    ratio = float(np.median([row[over] / row[under] for row in values_s]))
-    met = ratio <= goal if sign == "≤" else ratio >= goal
-    return {"name": name, "ratio": ratio, "goal": f"{sign} {goal}", "met": met}
 
 
 def print_result(result: dict[str, Any]) -> None:
@@ -124,7 +117,7 @@ def print_result(result: dict[str, Any]) -> None:
     for name, value in result["median_ms"].items():
         print(f"  {name:48}{value:8.2f} ms a frame {1e3 / value:8.1f} fps")
     for row in result["ratios"]:
-        print(f"  {row['name']:48}{row['ratio']:8.2f}     goal {row['goal']}{'' if row['met'] else '  (not met)'}")
+        print(goal_line(row, 48))
 
 
 @click.command()
