@@ -126,8 +126,8 @@ assert frame_server.decoded(png(3, 2, bytes(8))).shape == (2, 3, 3)
 with pytest.raises(fastapi.HTTPException, match="more than 24000000 pixels") as caught:
     frame_server.decoded(png(30_000, 30_000))
 assert caught.value.status_code == 400
-import resource
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+from segbench.machine import peak_memory_bytes
+print(peak_memory_bytes() // 2**20)
 """
 
 
