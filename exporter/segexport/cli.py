@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -23,6 +23,8 @@ from segexport.presets import COLORS, GOLDEN, HEADS, PREPROCESSING
 from segexport.report import FileRow
 from segruntime.errors import SegRuntimeError
 
+_INTERRUPTED = "interrupted; nothing unfinished was left behind"
+_stopped_by: list[int] = []  # signals; no Event, whose lock a second signal would find taken
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -44,22 +46,36 @@ def cli() -> None:
 def main() -> None:
     """The entry point: every refusal is one line on standard error and exit code 1; wrong usage is 2."""
     signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as in the background of a shell
+        signal.signal(signal.SIGINT, _end)
     try:
         cli(standalone_mode=False)
     except click.UsageError as error:
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; nothing unfinished was left behind", 130)
-    except (SegExportError, SegRuntimeError, click.ClickException) as error:
-        _fail(error.message if isinstance(error, click.ClickException) else str(error), 1)
+        _fail(_INTERRUPTED, 130)
+    except Exception as error:  # noqa: BLE001 - refused or raised again
+        # a library that the interrupt went through may have made another error of it
+        if _stopped_by:
+            _fail(_INTERRUPTED, 130)
+        _refuse(error)
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
+def _refuse(error: Exception) -> NoReturn:
+    if isinstance(error, click.ClickException):
+        _fail(error.message, 1)
+    if isinstance(error, (SegExportError, SegRuntimeError)):
+        _fail(str(error), 1)
+    raise error
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    _stopped_by.append(number)
     raise KeyboardInterrupt
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     click.echo(f"segexport: {message}", err=True)
     sys.exit(code)
 

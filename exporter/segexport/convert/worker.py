@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import sys
 import threading
 import traceback
@@ -20,10 +21,12 @@ def serve(work: Callable[[dict[str, Any], Say], dict[str, Any]], load: Callable[
     """
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    lines: queue.Queue[str] = queue.Queue()
+    # from the start: loading takes seconds, and a parent that dies in them must not leave it behind
+    threading.Thread(target=_read_and_die_with_parent, args=(lines,), daemon=True).start()
     if load is not None:
         load()
-    job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    job = json.loads(lines.get())
 
     def write(message: dict[str, Any]) -> None:
         out.write(json.dumps(message) + "\n")
@@ -42,6 +45,7 @@ def serve(work: Callable[[dict[str, Any], Say], dict[str, Any]], load: Callable[
     os._exit(0)  # tensorflow's own shutdown takes seconds and has nothing to save
 
 
-def _die_with_parent() -> None:
+def _read_and_die_with_parent(lines: queue.Queue[str]) -> None:
+    lines.put(sys.stdin.readline())
     sys.stdin.read()
     os._exit(3)
