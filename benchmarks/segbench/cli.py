@@ -13,6 +13,7 @@ from segbench.accuracy_command import accuracy
 from segbench.job import Job, parse_size
 from segbench.latency import run_latency
 from segbench.refusal import one_line_refusals
+from segbench.sustained_command import sustained
 from segbench.table import print_table, require_rich, working
 from segbench.video_command import video
 from segruntime.backends import BACKENDS
@@ -61,6 +62,7 @@ def main(context: click.Context, /, as_json: bool, size: str | None, **options: 
 
 
 main.add_command(accuracy)
+main.add_command(sustained)
 main.add_command(video)
 
 
