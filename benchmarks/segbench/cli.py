@@ -10,6 +10,7 @@ import click
 
 import segruntime
 from segbench.accuracy_command import accuracy
+from segbench.export_command import export
 from segbench.job import Job, parse_size
 from segbench.latency import run_latency
 from segbench.refusal import one_line_refusals
@@ -62,6 +63,7 @@ def main(context: click.Context, /, as_json: bool, size: str | None, **options: 
 
 
 main.add_command(accuracy)
+main.add_command(export)
 main.add_command(sustained)
 main.add_command(video)
 

@@ -41,10 +41,9 @@ def draw_sustained(result: dict[str, Any], path: Path) -> None:
     _draw_latency(axes[0], minutes)
     if has_sensors:
         _draw_sensors(axes[1], minutes)
-    for one in axes:
-        _mark_throttled(one, minutes)
+        _mark_throttled(axes[1], minutes)
     axes[0].set_title(f"{result['model']['name']}: {in_words(result)}")
-    axes[-1].set_xlabel("minute")
+    axes[-1].set_xlabel("minutes since the start")
     data = io.BytesIO()
     figure.savefig(data, format=path.suffix[1:].lower(), dpi=120)
     write_whole(path, data.getvalue())
@@ -55,6 +54,7 @@ def _draw_latency(axes: Any, minutes: list[Minute]) -> None:
     middle, high = ([one[key] for one in minutes] for key in ("p50_ms", "p90_ms"))
     axes.fill_between(_centres(minutes), middle, high, color=_LATENCY, alpha=0.2, linewidth=0, label="p50 to p90")
     axes.plot(_centres(minutes), middle, color=_LATENCY, marker="o", label="p50")
+    _mark_throttled(axes, minutes)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("frame → composite, ms")
     axes.grid(alpha=0.3)
