@@ -23,12 +23,14 @@ class _Open:
     begin: float
     end: float
     readings: list[Sensors]
+    others: float | None
     values_ms: list[float] = field(default_factory=list)
 
 
 def measure_minutes(
     one_pass: Callable[[], object],
     sensors: Callable[[], Sensors],
+    others: Callable[[], float | None],
     minutes: float,
     tell: Callable[[Minute], None],
     clock: Callable[[], float] = time.perf_counter,
@@ -37,17 +39,18 @@ def measure_minutes(
 
     A minute has `minute` (from 1), `seconds` (60, the last one perhaps fewer), `n`, `p50_ms`, `p90_ms`, every value in
     `values_ms`, and of its sensors the highest temperature, the mean clock, whether the clock was held down at any time, and
-    what the firmware said. It is given to `tell` when it ends. Sensors are read between passes, every five seconds.
+    what the firmware said; `others_cores` is how many cores other programs took, by `others` in seconds of a core. It is given
+    to `tell` when it ends. Sensors are read between passes, every five seconds.
     """
     passed: list[Minute] = []
     start = clock()
-    one = _Open(number=1, begin=start, end=start, readings=[sensors()])
+    one = _Open(number=1, begin=start, end=start, readings=[sensors()], others=others())
     interrupted = False
     try:
         read_at = start + SECONDS_BETWEEN_READINGS
         while (now := clock()) < start + minutes * _MINUTE:
             if now >= start + one.number * _MINUTE and one.values_ms:
-                one = _close(one, int((now - start) // _MINUTE) + 1, sensors(), passed, tell)
+                one = _close(one, int((now - start) // _MINUTE) + 1, sensors(), others(), passed, tell)
             begin = clock()
             one_pass()
             one.end = clock()
@@ -59,27 +62,37 @@ def measure_minutes(
         interrupted = True
     is_told = bool(passed) and passed[-1]["minute"] == one.number  # Ctrl-C may come while a minute is closed
     if one.values_ms and not is_told:
-        _close(one, one.number + 1, sensors(), passed, tell)
+        _close(one, one.number + 1, sensors(), others(), passed, tell)
     return passed, interrupted
 
 
-def _close(one: _Open, following: int, reading: Sensors, passed: list[Minute], tell: Callable[[Minute], None]) -> _Open:
+def _close(
+    one: _Open,
+    following: int,
+    reading: Sensors,
+    others: float | None,
+    passed: list[Minute],
+    tell: Callable[[Minute], None],
+) -> _Open:
     """Add what is done to `passed`, and open the minute `following`."""
     one.readings.append(reading)
-    passed.append(_minute(one))
-    fresh = _Open(number=following, begin=one.end, end=one.end, readings=[reading])
+    passed.append(_minute(one, others))
+    fresh = _Open(number=following, begin=one.end, end=one.end, readings=[reading], others=others)
     tell(passed[-1])
     return fresh
 
 
-def _minute(one: _Open) -> Minute:
+def _minute(one: _Open, others: float | None) -> Minute:
     summary = summarize(one.values_ms)
+    seconds = one.end - one.begin
+    cores = None if others is None or one.others is None or seconds <= 0 else max(0.0, others - one.others) / seconds
     return {
         "minute": one.number,
-        "seconds": round(one.end - one.begin, 3),
+        "seconds": round(seconds, 3),
         "n": summary.n,
         "p50_ms": summary.p50_ms,
         "p90_ms": summary.p90_ms,
+        "others_cores": None if cores is None else round(cores, 3),
         **_of_sensors(one.readings),
         "values_ms": one.values_ms,
     }

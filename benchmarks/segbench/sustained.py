@@ -13,6 +13,7 @@ import segruntime
 from segbench.errors import OptionError
 from segbench.machine import describe_machine, with_sensors_after
 from segbench.minutes import Minute, measure_minutes
+from segbench.others import others_seconds
 from segbench.result_file import with_digest
 from segbench.sensors import ROOT, read_sensors
 from segbench.sustained_subject import Subject, load_subject
@@ -21,6 +22,7 @@ FORMAT = "segedge.segbench.sustained"
 VERSION = 1
 MOST_MINUTES = 120.0
 _LEAST_SECONDS = 30.0  # a shorter rest of a minute is not compared with the first one
+_OTHERS_LIMIT = 0.25  # of a core; an idle system takes some hundredths
 _SENSORS = {
     "temperature_c": "thermometer",
     "frequency_mhz": "clock",
@@ -63,7 +65,9 @@ def run_sustained(
     """
     machine = describe_machine(sys_root)
     subject = load_subject(job.model, job.backend, job.threads, job.size, job.input, job.preset)
-    minutes, interrupted = measure_minutes(subject.one_pass, lambda: read_sensors(sys_root), job.minutes, tell)
+    minutes, interrupted = measure_minutes(
+        subject.one_pass, lambda: read_sensors(sys_root), lambda: others_seconds(sys_root), job.minutes, tell
+    )
     if not minutes:
         raise KeyboardInterrupt
     return with_digest(_result(job, subject, with_sensors_after(machine, sys_root), minutes, interrupted))
@@ -99,7 +103,12 @@ def _result(
 
 
 def _warnings(minutes: list[Minute]) -> list[str]:
-    missing = missing_sensors(minutes)
-    if not missing:
-        return []
-    return [f"this machine has no {' and no '.join(missing)} that can be read; whether it slows down, the times tell"]
+    missing, found = missing_sensors(minutes), []
+    if missing:
+        found.append(
+            f"this machine has no {' and no '.join(missing)} that can be read; whether it slows down, the times tell"
+        )
+    busiest = max(one["others_cores"] or 0.0 for one in minutes)
+    if busiest > _OTHERS_LIMIT:
+        found.append(f"other programs took up to {busiest:.1f} cores: what they slow down is not heat; close them")
+    return found

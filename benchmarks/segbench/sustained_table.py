@@ -6,11 +6,11 @@ from typing import Any
 
 from segbench.minutes import Minute
 
-_COLUMNS = ("minute", "n", "p50", "p90", "°C", "MHz", "throttled")
+_COLUMNS = ("minute", "n", "p50", "p90", "°C", "MHz", "throttled", "others")
 
 
 def print_sustained(result: dict[str, Any]) -> None:
-    """The table on standard output, and what it comes to in one line."""
+    """The table on standard output, and what it comes to in words."""
     from rich.console import Console
     from rich.table import Table
 
@@ -23,7 +23,8 @@ def print_sustained(result: dict[str, Any]) -> None:
     for one in result["minutes"]:
         table.add_row(*cells(one))
     console.print(table)
-    console.print(in_words(result), markup=False, soft_wrap=True)
+    for line in (legend(result), in_words(result)):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def headline(result: dict[str, Any]) -> list[str]:
@@ -48,6 +49,7 @@ def cells(one: Minute) -> tuple[str, ...]:
         _or_dash(one["temperature_c"], ".1f"),
         _or_dash(one["frequency_mhz"], ".0f"),
         throttled,
+        _or_dash(one["others_cores"], ".1f"),
     )
 
 
@@ -64,6 +66,12 @@ def in_words(result: dict[str, Any]) -> str:
     if ratio is None:
         return "too short to compare its end with its beginning; measure at least 2 minutes"
     return f"its last minute takes {ratio:.2f} times as long as its first"
+
+
+def legend(result: dict[str, Any]) -> str:
+    """What the columns are."""
+    cores = result["machine"]["logical_cores"]
+    return f"p50 and p90 in ms from frame to composite; others: how many of the {cores} cores other programs took"
 
 
 def _or_dash(value: float | None, form: str) -> str:

@@ -17,6 +17,7 @@ import segbench.sustained
 from segbench.cli import main
 from segbench.frames import drawn_frame
 from segbench.minutes import Minute, measure_minutes
+from segbench.others import others_seconds
 from segbench.result_file import read_result_file
 from segbench.sensors import Sensors
 from segbench.sustained import FORMAT, VERSION, SustainedJob, last_to_first, run_sustained
@@ -48,7 +49,7 @@ def sensors(**changes: Any) -> Sensors:
 
 
 def measure(clock: Clock, minutes: float, read: Callable[[], Sensors] = lambda: NOTHING) -> tuple[list[Minute], bool]:
-    return measure_minutes(clock.one_pass, read, minutes, lambda _: None, clock)
+    return measure_minutes(clock.one_pass, read, lambda: None, minutes, lambda _: None, clock)
 
 
 def sustained(*arguments: object) -> Result:
@@ -126,13 +127,43 @@ def test_ctrl_c_while_a_minute_is_told_does_not_count_it_twice() -> None:
         raise KeyboardInterrupt
 
     clock = Clock(lambda _: 1.0)
-    minutes, interrupted = measure_minutes(clock.one_pass, lambda: NOTHING, 3, tell, clock)
+    minutes, interrupted = measure_minutes(clock.one_pass, lambda: NOTHING, lambda: None, 3, tell, clock)
     assert interrupted
     assert [one["minute"] for one in minutes] == [1]
 
 
+def test_what_other_programs_take_is_told_in_cores() -> None:
+    """Half a core until the end of the first minute, one and a half in the second."""
+    clock = Clock(lambda _: 1.0)
+
+    def others() -> float:
+        elapsed = clock.now - clock.begin
+        return 7.0 + 0.5 * elapsed + max(0.0, elapsed - 60)
+
+    minutes, _ = measure_minutes(clock.one_pass, lambda: NOTHING, others, 2, lambda _: None, clock)
+    assert [one["others_cores"] for one in minutes] == [0.5, 1.5]
+    back, _ = measure_minutes(clock.one_pass, lambda: NOTHING, lambda: -clock.now, 1, lambda _: None, clock)
+    assert back[0]["others_cores"] == 0
+
+
+@pytest.mark.parametrize("text", ["", "cpu 1 2 3", "cpu a b c d e f g h", "intr 1 2 3 4 5 6 7 8"])
+def test_busy_time_that_is_not_there_is_none(tmp_path: Path, text: str) -> None:
+    assert others_seconds(tmp_path) is None
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/stat").write_text(text)
+    assert others_seconds(tmp_path) is None
+
+
+def test_busy_time_leaves_out_idle_time_and_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/stat").write_text("cpu  100 200 300 99999 99999 400 500 600 7 7\ncpu0 1 1 1 1 1 1 1 1 0 0\n")
+    monkeypatch.setattr("segbench.others.os.sysconf", lambda _: 100)
+    monkeypatch.setattr("segbench.others.time.process_time", lambda: 2.5)
+    assert others_seconds(tmp_path) == 21 - 2.5
+
+
 def minute(number: int, p50_ms: float, seconds: float = 60.0, **known: Any) -> Minute:
-    empty = dict.fromkeys(("temperature_c", "frequency_mhz", "throttled", "throttle_flags"))
+    empty = dict.fromkeys(("temperature_c", "frequency_mhz", "throttled", "throttle_flags", "others_cores"))
     values = {"n": 2, "p50_ms": p50_ms, "p90_ms": p50_ms + 1, "values_ms": [p50_ms, p50_ms]}
     return {"minute": number, "seconds": seconds, **values, **empty, **known}
 
@@ -178,6 +209,14 @@ def test_sensors_that_are_there_are_in_the_table_and_in_the_machine(tmp_path: Pa
     assert found["minutes"][0]["temperature_c"] == 61.5
     assert [found["machine"]["sensors"][when]["temperature_c"] for when in ("before", "after")] == [61.5, 61.5]
     assert "thermometer" not in found["warnings"][0]
+
+
+def test_busy_machine_is_said_to_be_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([0.0, 1000.0])
+    monkeypatch.setattr(segbench.sustained, "others_seconds", lambda _: next(seconds))
+    found = run_sustained(SustainedJob(minutes=0.001, size=(32, 32)), sys_root=tmp_path)
+    assert "other programs took up to" in found["warnings"][1]
+    assert "what they slow down is not heat" in found["warnings"][1]
 
 
 def test_command_shows_the_minutes_and_writes_file_and_plot(tmp_path: Path) -> None:
