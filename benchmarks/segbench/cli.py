@@ -11,8 +11,10 @@ import click
 import segruntime
 from segbench.accuracy_command import accuracy
 from segbench.effort import NORMAL
+from segbench.export_command import export
 from segbench.latency_command import LatencyOptions, measure_latency
 from segbench.refusal import one_line_refusals
+from segbench.sustained_command import sustained
 from segbench.video_command import video
 from segruntime.backends import BACKENDS
 from segruntime.refine import PRESETS
@@ -98,6 +100,8 @@ def main(context: click.Context, /, output: Path | None, as_json: bool, **option
 
 
 main.add_command(accuracy)
+main.add_command(export)
+main.add_command(sustained)
 main.add_command(video)
 
 

@@ -81,7 +81,9 @@ def measure_latency(options: LatencyOptions, output: Path | None, as_json: bool)
     if result["interrupted"]:
         click.echo(f"segbench: interrupted; {_kept(result)}", err=True)
     if result["configurations"]:
-        _show(result, output, as_json)
+        _show(result, as_json)  # before the file is written: a full disk must not take it away
+        if output is not None:
+            write_results(output, result)
     if result["interrupted"]:
         return INTERRUPTED
     return REFUSED if failures else 0
@@ -119,9 +121,7 @@ def _kept(result: dict[str, Any]) -> str:
     return f"what follows was measured until then, in {count} process{'' if count == 1 else 'es'}"
 
 
-def _show(result: dict[str, Any], output: Path | None, as_json: bool) -> None:
-    if output is not None:
-        write_results(output, result)
+def _show(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result, indent=1, allow_nan=False))
         return
