@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import segruntime
-from segbench.errors import WrongMaskError
+from segbench.chain import Chain
 from segbench.frames import DEFAULT_SIZE, Frame, drawn_background, drawn_frame, read_frame
-from segbench.masking import luma
+from segbench.mask_check import check_mask, golden_test
 from segbench.model_facts import describe_model
-from segbench.stopwatch import check_mask
-from segruntime import Segmenter
-from segruntime.errors import GoldenError
-from segruntime.refine import Refiner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +38,14 @@ def load_subject(
     frame = drawn_frame(*(size or DEFAULT_SIZE)) if picture is None else read_frame(picture, size)
     source = "the drawn frame" if picture is None else str(picture)
     segmenter = segruntime.load(model, backend=backend, threads=threads)
-    golden = _golden(segmenter)
+    golden = golden_test(segmenter)
     check_mask(segmenter.alpha(frame), segmenter.path, source)
-    one_pass = _pass(segmenter, frame, preset)
-    for _ in range(10):
-        one_pass()
     height, width = frame.shape[:2]
+    chain = Chain(segmenter, preset, drawn_background(width, height))
+    for _ in range(10):
+        chain.whole(frame)
     return Subject(
-        one_pass=one_pass,
+        one_pass=lambda: chain.whole(frame),
         facts={
             "model": describe_model(segmenter),
             "threads": segmenter.threads,
@@ -58,21 +54,3 @@ def load_subject(
             "golden": golden,
         },
     )
-
-
-def _pass(segmenter: Segmenter, frame: Frame, preset: str | None) -> Callable[[], Frame]:
-    background = drawn_background(frame.shape[1], frame.shape[0])
-    if preset is None:
-        return lambda: segruntime.composite(frame, segmenter.alpha(frame), background)
-    refiner = Refiner(preset)
-    return lambda: segruntime.composite(frame, refiner(segmenter.coarse(frame), luma(frame)), background)
-
-
-def _golden(segmenter: Segmenter) -> dict[str, Any] | None:
-    try:
-        found = segmenter.self_test()
-    except GoldenError:
-        return None
-    if not found.same:
-        raise WrongMaskError(f"{segmenter.path}: {found}")
-    return found.to_json()
