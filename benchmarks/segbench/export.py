@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -115,7 +116,7 @@ def _whole_cells(one: Configuration) -> list[str]:
         f"{_middle([process['load_ms'] for process in processes]):.0f}",
         f"{over / 1e6:.0f}",
         f"{one['model']['size_bytes'] / 1e6:.2f}",
-        _text(one["stability"]["whole"]["words"]),
+        _text(one["stability"]["whole"]["words"].partition(";")[0]),  # without what to do about it
     ]
 
 
@@ -132,9 +133,9 @@ def _table(header: tuple[str, ...], rows: list[list[str]]) -> list[str]:
 def _text(value: object) -> str:
     """Words from a file in a cell: nothing of it is markup, and it stays on its line."""
     text = " ".join(str(value).split())
-    for sign in "\\`*_[]<>|&#":
+    for sign in "\\`*[]<>|&#":
         text = text.replace(sign, f"\\{sign}" if sign not in "<>&" else f"&#{ord(sign)};")
-    return text
+    return re.sub(r"\b_|_\b", r"\\_", text)  # within a word an underscore is none of Markdown's
 
 
 def _middle(values: list[float]) -> float:

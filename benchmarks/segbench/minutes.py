@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from segbench.sensors import Sensors
 from segbench.summary import summarize
@@ -13,6 +13,7 @@ from segbench.summary import summarize
 SECONDS_BETWEEN_READINGS = 5.0
 _MINUTE = 60.0
 Minute = dict[str, Any]
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,19 +29,21 @@ class _Open:
 
 
 def measure_minutes(
-    one_pass: Callable[[], object],
+    one_pass: Callable[[Item], object],
+    items: Iterator[Item],
     sensors: Callable[[], Sensors],
     others: Callable[[], float | None],
     minutes: float,
     tell: Callable[[Minute], None],
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[list[Minute], bool]:
-    """Run `one_pass` for so many minutes; → the minutes, and whether Ctrl-C ended them early.
+    """Give `one_pass` one item after the other for so many minutes; → the minutes, and whether Ctrl-C ended them early.
 
-    A minute has `minute` (from 1), `seconds` (60, the last one perhaps fewer), `n`, `p50_ms`, `p90_ms`, every value in
-    `values_ms`, and of its sensors the highest temperature, the mean clock, whether the clock was held down at any time, and
-    what the firmware said; `others_cores` is how many cores other programs took, by `others` in seconds of a core. It is given
-    to `tell` when it ends. Sensors are read between passes, every five seconds.
+    Only the pass is timed, not how an item comes about. A minute has `minute` (from 1), `seconds` (60, the last one perhaps
+    fewer), `n`, `p50_ms`, `p90_ms`, every value in `values_ms`, and of its sensors the highest temperature, the mean clock,
+    whether the clock was held down at any time, and what the firmware said; `others_cores` is how many cores other programs
+    took, by `others` in seconds of a core. It is given to `tell` when it ends. Sensors are read between passes, every five
+    seconds.
     """
     passed: list[Minute] = []
     start = clock()
@@ -51,8 +54,9 @@ def measure_minutes(
         while (now := clock()) < start + minutes * _MINUTE:
             if now >= start + one.number * _MINUTE and one.values_ms:
                 one = _close(one, int((now - start) // _MINUTE) + 1, sensors(), others(), passed, tell)
+            item = next(items)
             begin = clock()
-            one_pass()
+            one_pass(item)
             one.end = clock()
             one.values_ms.append(round((one.end - begin) * 1e3, 5))
             if one.end >= read_at:

@@ -11,6 +11,7 @@ from typing import Any
 
 import segruntime
 from segbench.errors import OptionError
+from segbench.job import Job
 from segbench.machine import describe_machine, with_sensors_after
 from segbench.minutes import Minute, measure_minutes
 from segbench.others import others_seconds
@@ -34,7 +35,7 @@ _SENSORS = {
 class SustainedJob:
     """What to run for how long. `None` leaves the choice to the runtime (model, backend, threads) or the input (size).
 
-    `input`: a picture; None: a drawn frame. `preset`: how masks are refined; None: not at all.
+    `input`: a picture or a video; None: a drawn frame. `preset`: how masks are refined; None: not at all.
     """
 
     minutes: float = 10.0
@@ -50,6 +51,20 @@ class SustainedJob:
             raise OptionError(f"minutes: got {self.minutes!r}, expected a number above 0")
         if self.minutes > MOST_MINUTES:
             raise OptionError(f"minutes: got {self.minutes:g}, expected at most {MOST_MINUTES:g}; it is kept in memory")
+        self.subject()
+
+    def subject(self) -> Job:
+        """Raises OptionError: a value that cannot be used."""
+        width, height = self.size or (None, None)
+        return Job(
+            model=None if self.model is None else str(self.model),
+            backend=self.backend,
+            threads=self.threads,
+            width=width,
+            height=height,
+            input=None if self.input is None else str(self.input),
+            preset=self.preset,
+        )
 
 
 def run_sustained(
@@ -61,12 +76,17 @@ def run_sustained(
     where there is no second minute of at least 30 seconds.
 
     Raises:
-        SegBenchError, SegRuntimeError: the model or the picture cannot be used. KeyboardInterrupt: nothing was measured yet.
+        SegBenchError, SegRuntimeError: the model or the input cannot be used. KeyboardInterrupt: nothing was measured yet.
     """
     machine = describe_machine(sys_root)
-    subject = load_subject(job.model, job.backend, job.threads, job.size, job.input, job.preset)
+    subject = load_subject(job.subject())
     minutes, interrupted = measure_minutes(
-        subject.one_pass, lambda: read_sensors(sys_root), lambda: others_seconds(sys_root), job.minutes, tell
+        subject.one_pass,
+        subject.frames,
+        lambda: read_sensors(sys_root),
+        lambda: others_seconds(sys_root),
+        job.minutes,
+        tell,
     )
     if not minutes:
         raise KeyboardInterrupt

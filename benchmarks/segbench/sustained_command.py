@@ -36,7 +36,9 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 @click.option("--backend", type=click.Choice(list(BACKENDS)), help="Measure its bundled model, or the file of --model.")
 @click.option("--threads", type=int, help="Default: the cores of this machine, at most 4.")
 @click.option("--size", metavar="WxH", help="Size of the frame; default: 1280x720, or that of --input.")
-@click.option("--input", type=click.Path(path_type=Path), help="A picture of a person; default: a drawn one.")
+@click.option(
+    "--input", type=click.Path(path_type=Path), help="A picture or a video of a person; default: a drawn one."
+)
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="Refine the mask as segrun does; default: not at all.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the minutes: FILE.png, .svg or .pdf.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write everything as FILE.json.")

@@ -32,7 +32,7 @@ def headline(result: dict[str, Any]) -> list[str]:
     model, frame, machine = result["model"], result["frame"], result["machine"]
     preset = "" if result["preset"] is None else f", preset {result['preset']}"
     return [
-        f"{model['name']}: {model['library']} {model['library_version']}, {result['threads']} "
+        f"{model['name']}: {result['library']} {result['library_version']}, {result['threads']} "
         f"thread{'s' if result['threads'] > 1 else ''}, {frame['width']}x{frame['height']} ({frame['source']}){preset}",
         f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}",
     ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def one_pass(self) -> None:
+    def one_pass(self, _: None) -> None:
         self.now += self.pass_seconds(self.now - self.begin)
 
 
@@ -49,7 +50,7 @@ def sensors(**changes: Any) -> Sensors:
 
 
 def measure(clock: Clock, minutes: float, read: Callable[[], Sensors] = lambda: NOTHING) -> tuple[list[Minute], bool]:
-    return measure_minutes(clock.one_pass, read, lambda: None, minutes, lambda _: None, clock)
+    return measure_minutes(clock.one_pass, repeat(None), read, lambda: None, minutes, lambda _: None, clock)
 
 
 def sustained(*arguments: object) -> Result:
@@ -79,6 +80,18 @@ def test_percentiles_are_those_of_the_minute() -> None:
     minutes, _ = measure(Clock(lambda _: next(durations)), 2)
     assert [(one["n"], one["p50_ms"]) for one in minutes] == [(55, 500), (1, 60_000)]
     assert minutes[0]["p90_ms"] == 500
+
+
+def test_time_that_an_item_takes_to_come_is_none_of_its_pass() -> None:
+    clock = Clock(lambda _: 0.25)
+
+    def slow_items() -> Iterator[None]:
+        while True:
+            clock.now += 0.75
+            yield None
+
+    minutes, _ = measure_minutes(clock.one_pass, slow_items(), lambda: NOTHING, lambda: None, 1, lambda _: None, clock)
+    assert (minutes[0]["n"], set(minutes[0]["values_ms"]), minutes[0]["seconds"]) == (60, {250.0}, 60)
 
 
 def test_minute_that_a_long_pass_leaves_out_is_not_made_up() -> None:
@@ -127,7 +140,7 @@ def test_ctrl_c_while_a_minute_is_told_does_not_count_it_twice() -> None:
         raise KeyboardInterrupt
 
     clock = Clock(lambda _: 1.0)
-    minutes, interrupted = measure_minutes(clock.one_pass, lambda: NOTHING, lambda: None, 3, tell, clock)
+    minutes, interrupted = measure_minutes(clock.one_pass, repeat(None), lambda: NOTHING, lambda: None, 3, tell, clock)
     assert interrupted
     assert [one["minute"] for one in minutes] == [1]
 
@@ -140,9 +153,11 @@ def test_what_other_programs_take_is_told_in_cores() -> None:
         elapsed = clock.now - clock.begin
         return 7.0 + 0.5 * elapsed + max(0.0, elapsed - 60)
 
-    minutes, _ = measure_minutes(clock.one_pass, lambda: NOTHING, others, 2, lambda _: None, clock)
+    minutes, _ = measure_minutes(clock.one_pass, repeat(None), lambda: NOTHING, others, 2, lambda _: None, clock)
     assert [one["others_cores"] for one in minutes] == [0.5, 1.5]
-    back, _ = measure_minutes(clock.one_pass, lambda: NOTHING, lambda: -clock.now, 1, lambda _: None, clock)
+    back, _ = measure_minutes(
+        clock.one_pass, repeat(None), lambda: NOTHING, lambda: -clock.now, 1, lambda _: None, clock
+    )
     assert back[0]["others_cores"] == 0
 
 
@@ -193,7 +208,7 @@ def test_result_holds_the_raw_values_and_says_what_the_machine_does_not_tell(
     assert one["n"] == len(one["values_ms"]) > 0
     assert one["p50_ms"] == pytest.approx(np.median(one["values_ms"]))
     assert 0.1 <= one["seconds"] < 5
-    assert found["model"]["backend"] == backend
+    assert found["backend"] == backend
     assert (found["preset"], found["frame"]["width"], found["last_to_first"]) == (preset, 64, None)
     assert found["golden"]["same"] is True
     (warning,) = found["warnings"]
@@ -234,6 +249,17 @@ def test_command_shows_the_minutes_and_writes_file_and_plot(tmp_path: Path) -> N
     assert drawn.std() > 5
 
 
+def test_video_is_measured_frame_after_frame_beyond_its_end(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 25, (96, 64))
+    for seed in range(3):
+        writer.write(drawn_frame(96, 64, seed))
+    writer.release()
+    found = run_sustained(SustainedJob(minutes=0.002, input=clip))
+    assert found["frame"] == {"width": 96, "height": 64, "source": str(clip)}
+    assert found["minutes"][0]["n"] > 3
+
+
 def test_json_on_standard_output_is_the_file(tmp_path: Path) -> None:
     path = tmp_path / "s.json"
     result = sustained("--minutes", 0.001, "--size", "32x32", "--json", "-o", path)
@@ -247,14 +273,14 @@ def test_ctrl_c_writes_what_was_measured_and_ends_with_130(tmp_path: Path, monke
     def three_passes(*arguments: Any) -> Any:
         subject = load(*arguments)
 
-        def one_pass() -> Any:
+        def one_pass(frame: Any) -> Any:
             nonlocal calls
             calls += 1
             if calls > 3:
                 raise KeyboardInterrupt
-            return subject.one_pass()
+            return subject.one_pass(frame)
 
-        return type(subject)(one_pass=one_pass, facts=subject.facts)
+        return type(subject)(one_pass=one_pass, frames=subject.frames, facts=subject.facts)
 
     monkeypatch.setattr(segbench.sustained, "load_subject", three_passes)
     path = tmp_path / "s.json"
