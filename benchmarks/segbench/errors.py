@@ -5,6 +5,8 @@ SegBenchError
 ├── PictureError (ValueError)         the input picture cannot be used
 ├── TruthError (ValueError)           pictures and hand-made masks do not belong together
 ├── ClipError (ValueError)            the clip cannot be read
+├── ResultsError (ValueError)         a results file cannot be used
+├── OutputError (OSError)             a file cannot be written
 ├── WrongMaskError (ArithmeticError)  the model gives no mask, so its speed means nothing
 ├── WorkerError (RuntimeError)        the measuring process refused its job or died
 └── MissingExtraError (ImportError)   a library of the extra is not installed
@@ -31,6 +33,20 @@ class TruthError(SegBenchError, ValueError):
 
 class ClipError(SegBenchError, ValueError):
     """The clip cannot be read."""
+
+
+class ResultsError(SegBenchError, ValueError):
+    """A results file cannot be used."""
+
+    def __init__(self, path: object, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: {problem}; {remedy}")
+
+
+class OutputError(SegBenchError, OSError):
+    """A file cannot be written."""
+
+    def __init__(self, path: object, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: cannot be written ({problem}); {remedy}")
 
 
 class WrongMaskError(SegBenchError, ArithmeticError):
