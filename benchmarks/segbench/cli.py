@@ -10,6 +10,7 @@ import click
 
 import segruntime
 from segbench.accuracy_command import accuracy
+from segbench.compare_command import compare
 from segbench.job import Job, parse_size
 from segbench.latency import run_latency
 from segbench.refusal import one_line_refusals
@@ -61,6 +62,7 @@ def main(context: click.Context, /, as_json: bool, size: str | None, **options: 
 
 
 main.add_command(accuracy)
+main.add_command(compare)
 main.add_command(video)
 
 
