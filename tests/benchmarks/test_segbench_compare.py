@@ -298,7 +298,7 @@ def test_command_shows_each_stage_and_the_verdict_in_words(files: tuple[Path, Pa
     assert result.stdout.count("slower") == 3  # two stages and the whole in words
     assert "B is slower: 1.200 (1." in result.stdout
     assert "5 and 5 processes" in result.stdout
-    assert "99% interval" in result.stdout
+    assert "98% interval" in result.stdout
     lines = [line for line in result.stdout.splitlines() if line.startswith(("┏", "┃", "┡", "│", "└"))]
     assert len(lines) == 6
     assert max(map(len, lines)) <= 100
@@ -306,7 +306,7 @@ def test_command_shows_each_stage_and_the_verdict_in_words(files: tuple[Path, Pa
 
 def test_command_gives_json(files: tuple[Path, Path]) -> None:
     found = json.loads(segbench(*files, "--json").stdout)
-    assert (found["format"], found["version"], found["confidence"]) == ("segedge.segbench.comparison", 1, 0.99)
+    assert (found["format"], found["version"], found["confidence"]) == ("segedge.segbench.comparison", 1, 0.98)
     assert found["comparisons"][0]["verdict"] == "slower"
     assert found["a"]["digest"] == json.loads(files[0].read_text())["digest"]
 
