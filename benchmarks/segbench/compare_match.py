@@ -11,7 +11,8 @@ from segbench.results import ConfigurationKey, configuration_key
 AXES = ("model", "threads", "size", "backend", "preset", "machine")
 # every backend has files of its own
 _FREED = {axis: {axis} for axis in AXES} | {"backend": {"backend", "model"}}
-_MACHINE = ("cpu", "cores", "logical_cores", "usable_cores", "architecture")
+# a rented machine's name for its processor may stand for several kinds; their instructions tell them apart
+_MACHINE = ("cpu", "cores", "logical_cores", "usable_cores", "architecture", "int8_flags")
 _MEMORY_TOLERANCE = 0.1  # a kernel keeps more or less of it for itself
 Configuration = dict[str, Any]
 
