@@ -3,7 +3,7 @@
 python benchmarks/aa_test.py [--repetitions N] [--rounds N] [--seconds S] [--planted 0.1] [--keep DIR] [--json]
 
 Each repetition measures the bundled model, frame → composite, three times, in fresh processes in turn: A; B, which is the same;
-and C, which waits another 10 % of its own p50 within the measured call. The three results are compared as the command does
+and C, which waits another 10 % of the p50 in every composite. The three results are compared as the command does
 it. The goals are issue 5's: of 20 repetitions at least 19 times no difference between A and B, and at least 18 times C is
 slower than A.
 """
@@ -14,7 +14,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -28,58 +27,48 @@ NO_DIFFERENCE_SHARE, SLOWER_SHARE = 19 / 20, 18 / 20
 
 
 def measure_one(backend: str, seconds: float, planted: float) -> dict[str, Any]:
-    """In a fresh process: one entry of `processes` of a result, with the model and its facts beside it."""
+    """In a fresh process, with segbench's own stopwatch: one entry of `processes` of a result, and when it began."""
     # importing is timed, so nothing of segruntime is imported before
     started_at, start = time.time(), time.perf_counter()
     import segruntime
+
+    import_ms = (time.perf_counter() - start) * 1e3
+    from segbench.job import Job
+    from segbench.stopwatch import measure
+
+    plant(planted * whole_p50_s(backend), segruntime)
+    job = Job(backend=backend, threads=1, runs=5, seconds=seconds, warmup_runs=3, warmup_seconds=seconds / 4)
+    return {"started_at": started_at, **measure(job, import_ms).to_json()}
+
+
+def whole_p50_s(backend: str) -> float:
+    """Frame → composite, a bare loop."""
+    import segruntime
     from segbench.frames import drawn_background, drawn_frame
-    from segbench.machine import peak_memory_bytes
-    from segbench.model_facts import describe_model
 
-    import_ms, baseline = _since_ms(start), peak_memory_bytes()
-    start = time.perf_counter()
     segmenter = segruntime.load(backend=backend, threads=1)
-    load_ms = _since_ms(start)
     frame, background = drawn_frame(*SIZE), drawn_background(*SIZE)
-
-    def whole() -> None:
-        segruntime.composite(frame, segmenter.alpha(frame), background)
-
-    start = time.perf_counter()
-    whole()
-    first_mask_ms = _since_ms(start)
-    wait_ms = planted * float(np.median(_values(whole, seconds / 2, 0)))
-    values = _values(whole, seconds, wait_ms)
-    process = {
-        "started_at": started_at,
-        "load_ms": load_ms,
-        "first_mask_ms": first_mask_ms,
-        "import_ms": import_ms,
-        "baseline_memory_bytes": baseline,
-        "peak_memory_bytes": peak_memory_bytes(),
-        "values_ms": {"whole": values},
-        "late_frames": None,
-        "warnings": [],
-    }
-    return {"process": process, "model": describe_model(segmenter)}
-
-
-def _values(call: Callable[[], None], seconds: float, wait_ms: float) -> list[float]:
-    """At least 5 values in ms; `wait_ms` of busy waiting in each."""
-    values: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(values) < 5 or time.perf_counter() < end:
+    values = []
+    for _ in range(15):
         start = time.perf_counter()
-        call()
-        until = time.perf_counter() + wait_ms / 1e3
-        while time.perf_counter() < until:
+        segruntime.composite(frame, segmenter.alpha(frame), background)
+        values.append(time.perf_counter() - start)
+    return float(np.median(values))
+
+
+def plant(wait_s: float, segruntime: Any) -> None:
+    """Every composite waits so long, busily, when it is done."""
+    composite = segruntime.composite
+
+    def slower(*arguments: Any, **options: Any) -> Any:
+        picture = composite(*arguments, **options)
+        end = time.perf_counter() + wait_s
+        while time.perf_counter() < end:
             pass
-        values.append(round(_since_ms(start), 5))
-    return values
+        return picture
 
-
-def _since_ms(start: float) -> float:
-    return (time.perf_counter() - start) * 1e3
+    if wait_s > 0:
+        segruntime.composite = slower
 
 
 def measure_sides(
@@ -99,7 +88,7 @@ def measure_sides(
     return found
 
 
-def as_result(side: str, found: list[dict[str, Any]], settings: dict[str, Any]) -> dict[str, Any]:
+def as_result(processes: list[dict[str, Any]], facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """A result of version 2 with one configuration."""
     import segruntime
     from segbench.machine import describe_machine
@@ -107,23 +96,15 @@ def as_result(side: str, found: list[dict[str, Any]], settings: dict[str, Any]) 
     from segbench.stability import stability
     from segbench.summary import summarize
 
-    processes = [one["process"] for one in found]
-    values = [one["values_ms"]["whole"] for one in processes]
-    whole, model = summarize([value for row in values for value in row]).to_json(), found[0]["model"]
+    values = {stage: [one["values_ms"][stage] for one in processes] for stage in processes[0]["values_ms"]}
+    stages = {stage: summarize([v for row in rows for v in row]).to_json() for stage, rows in values.items()}
     configuration = {
-        "name": side,
-        "model": model,
-        "backend": model["backend"],
-        "library": model["library"],
-        "library_version": model["library_version"],
-        "threads": 1,
-        "frame": {"width": SIZE[0], "height": SIZE[1], "source": "the drawn frame"},
-        "preset": None,
+        "name": facts["model"]["name"],
+        **facts,
         "processes": processes,
-        "golden": None,
-        "stages": {"whole": whole},
-        "stability": {"whole": stability(values)},
-        "frames_per_second": 1e3 / whole["p50_ms"],
+        "stages": stages,
+        "stability": {stage: stability(rows) for stage, rows in values.items()},
+        "frames_per_second": 1e3 / stages["whole"]["p50_ms"],
     }
     return with_digest(
         {
@@ -139,13 +120,13 @@ def as_result(side: str, found: list[dict[str, Any]], settings: dict[str, Any]) 
     )
 
 
-def repetition(number: int, options: dict[str, Any], keep: Path | None) -> dict[str, Any]:
+def repetition(number: int, facts: dict[str, Any], options: dict[str, Any], keep: Path | None) -> dict[str, Any]:
     """Measure, compare: the verdict and the interval of B and of C beside A."""
     from segbench.compare import compare_results
     from segbench.results import write_results
 
     found = measure_sides(**options, seed=number)
-    results = {side: as_result(side, rows, {**options, "seed": number}) for side, rows in found.items()}
+    results = {side: as_result(rows, facts, {**options, "seed": number}) for side, rows in found.items()}
     if keep is not None:
         for side, result in results.items():
             write_results(keep / f"{number:02}-{side}.json", result)
@@ -182,7 +163,7 @@ def _line(row: dict[str, Any]) -> str:
 @click.command()
 @click.option("--backend", default="tflite", show_default=True)
 @click.option("--repetitions", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--rounds", type=click.IntRange(3), default=20, show_default=True, help="Processes of each side.")
+@click.option("--rounds", type=click.IntRange(3), default=16, show_default=True, help="Processes of each side.")
 @click.option("--seconds", type=click.FloatRange(0), default=0.5, show_default=True, help="Measured in each process.")
 @click.option("--planted", type=click.FloatRange(0, 10), default=0.1, show_default=True, help="Share of the p50.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Write every result into this folder.")
@@ -191,9 +172,13 @@ def main(repetitions: int, keep: Path | None, as_json: bool, **options: Any) -> 
     """A against the same, and against a planted slowdown, again and again."""
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
+    from segbench.child import run_worker
+    from segbench.job import Job
+
+    facts = run_worker("check", Job(backend=options["backend"], threads=1))
     rows = []
     for number in range(1, repetitions + 1):
-        rows.append(repetition(number, options, keep))
+        rows.append(repetition(number, facts, options, keep))
         print(_line(rows[-1]), file=sys.stderr, flush=True)
     result = summary(rows, options["planted"])
     if as_json:

@@ -36,7 +36,7 @@ alpha = segmenter.alpha(frame)
 print(time.monotonic())
 from segbench.machine import peak_memory_bytes
 print(peak_memory_bytes())
-from segbench.stopwatch import check_mask
+from segbench.mask_check import check_mask
 check_mask(alpha, segmenter.path, "the drawn frame")
 """
 

@@ -28,7 +28,7 @@ import torch
 import segruntime
 from segbench.frames import Frame, drawn_frame
 from segbench.machine import describe_machine
-from segbench.stopwatch import check_mask
+from segbench.mask_check import check_mask
 from segexport.convert.onnx_export import write_onnx
 from segexport.convert.tflite_export import write_float32
 from segexport.deploy import Deployable, PersonProbability

@@ -23,7 +23,7 @@ import segruntime
 from segbench.errors import SegBenchError
 from segbench.frames import Frame, drawn_background, drawn_frame
 from segbench.machine import describe_machine
-from segbench.stopwatch import check_mask
+from segbench.mask_check import check_mask
 from segruntime import Segmenter, SegRuntimeError
 from segruntime.refine import Preset, Refiner
 

@@ -6,38 +6,53 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any, Literal
 
 from segbench.errors import WorkerError
+from segbench.interrupt import Interrupt
 from segbench.job import LARGEST_SIDE, Job
-from segbench.stopwatch import Measurement
+from segbench.worker import START
+
+Task = Literal["check", "measure"]
 
 
-def run_worker(job: Job) -> Measurement:
-    """Measure `job` in a process of its own.
+def run_worker(task: Task, job: Job, interrupt: Interrupt | None = None) -> dict[str, Any]:
+    """Do `task` in a process of its own; `interrupt` learns which, to end it early.
 
     Raises:
         WorkerError: it refused the job (with its words), or died (with its last ones).
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "segbench.worker"],
-        input=json.dumps(job.to_json()),
-        capture_output=True,
+    child = subprocess.Popen(
+        [sys.executable, "-c", START, task],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
         errors="replace",
-        check=False,
         env={**os.environ, "OPENCV_IO_MAX_IMAGE_PIXELS": str(LARGEST_SIDE**2)},
     )
+    with child:
+        if interrupt is not None:
+            interrupt.child = child
+        try:
+            stdout, stderr = child.communicate(json.dumps(job.to_json()))
+        finally:
+            child.kill()  # where we are ended ourselves, so is the child; of one that is done it does nothing
+    return _result(stdout, stderr, child.returncode)
+
+
+def _result(stdout: str, stderr: str, code: int) -> dict[str, Any]:
     try:
-        answer = json.loads(done.stdout.splitlines()[-1])
+        answer = json.loads(stdout.splitlines()[-1])
     except (ValueError, IndexError) as error:
         raise WorkerError(
-            f"the measuring process ended with code {done.returncode} and no result ({_last_words(done.stderr)}); "
+            f"the measuring process ended with code {code} and no result ({_last_words(stderr)}); "
             "a negative code is a signal: -9 out of memory, -11 a crash inside the interpreter"
         ) from error
     if "error" in answer:
         raise WorkerError(str(answer["error"]))
-    return Measurement(**answer["result"])
+    return dict(answer["result"])
 
 
 def _last_words(text: str) -> str:

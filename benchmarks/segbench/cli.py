@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,58 +11,99 @@ import click
 import segruntime
 from segbench.accuracy_command import accuracy
 from segbench.compare_command import compare
-from segbench.job import Job, parse_size
-from segbench.latency import run_latency
+from segbench.effort import NORMAL
+from segbench.export_command import export
+from segbench.latency_command import LatencyOptions, measure_latency
 from segbench.refusal import one_line_refusals
-from segbench.table import print_table, require_rich, working
+from segbench.sustained_command import sustained
 from segbench.video_command import video
 from segruntime.backends import BACKENDS
+from segruntime.refine import PRESETS
 
 EPILOG = """
 Examples:
 
 \b
-  segbench --backend tflite
-  segbench --model portrait_float32.tflite --threads 2 --size 640x480
-  segbench --backend onnx --input me.jpg --json > onnx.json
+  segbench --quick
+  segbench --model int8.tflite --model float32.onnx --threads 1,2,4 -o results.json
+  segbench --backend tflite --backend onnx --size 640x480,1280x720 --preset none --preset balanced
+  segbench --input talk.mp4 --preset balanced --rate 30
   segbench accuracy --images portraits/images --masks portraits/masks
   segbench video portrait.mp4 --model int8.tflite --reference float32.tflite
 """
 
 
 @click.group(epilog=EPILOG, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--backend", type=click.Choice(list(BACKENDS)), help="Measure its bundled model, or the file of --model.")
-@click.option("--model", type=click.Path(path_type=Path), help="A .tflite or .onnx file; default: the bundled one.")
-@click.option("--threads", type=int, help="Default: the cores of this machine, at most 4.")
-@click.option("--size", metavar="WxH", help="Size of the frame; default: 1280x720, or that of --input.")
 @click.option(
-    "--input", "picture", type=click.Path(path_type=Path), help="A picture of a person; default: a drawn one."
+    "--backend",
+    "backends",
+    type=click.Choice(list(BACKENDS)),
+    multiple=True,
+    help="Measure its bundled model, or the file of --model. May be repeated.",
 )
-@click.option("--runs", default=100, show_default=True, help="Measure at least so many rounds,")
-@click.option("--seconds", default=2.0, show_default=True, help="and at least so many seconds.")
-@click.option("--warmup", default=10, show_default=True, help="Rounds before that, thrown away.")
-@click.option("--json", "as_json", is_flag=True, help="Everything as JSON, raw values included, on standard output.")
+@click.option(
+    "--model",
+    "models",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A .tflite or .onnx file; default: the bundled one. May be repeated.",
+)
+@click.option("--threads", metavar="N[,N…]", help="Default: the cores of this machine, at most 4.")
+@click.option("--size", "sizes", metavar="WxH[,WxH…]", help="Size of the frame; default: 1280x720, or that of --input.")
+@click.option(
+    "--preset",
+    "presets",
+    type=click.Choice(["none", *PRESETS]),
+    multiple=True,
+    help="Refine the masks as segrun does; default: none. May be repeated.",
+)
+@click.option(
+    "--input", "input_", type=click.Path(path_type=Path), help="A picture or a video of a person; default: a drawn one."
+)
+@click.option(
+    "--rate", type=float, metavar="FPS", help="A frame every 1/FPS seconds, as a camera; late ones are counted."
+)
+@click.option("--runs", type=int, help=f"Measure at least so many rounds in each process,  [default: {NORMAL.runs}]")
+@click.option("--seconds", type=float, help=f"and at least so many seconds.  [default: {NORMAL.seconds}]")
+@click.option(
+    "--warmup",
+    "--warmup-runs",
+    "warmup_runs",
+    type=int,
+    help=f"At least so many rounds before that, thrown away,  [default: {NORMAL.warmup_runs}]",
+)
+@click.option("--warmup-seconds", type=float, help=f"and so many seconds.  [default: {NORMAL.warmup_seconds}]")
+@click.option("--processes", type=int, help=f"Fresh processes for each configuration.  [default: {NORMAL.processes}]")
+@click.option("--seed", type=int, help="Of the order of the processes; default: another one each time.")
+@click.option("--quick", is_flag=True, help="A first look, in seconds.")
+@click.option("--mlperf", is_flag=True, help="As MLPerf Mobile asks: 1024 rounds and 60 seconds, in one process.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="Write everything, raw values included.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same on standard output.")
 @click.version_option(segruntime.__version__)
 @click.pass_context
-def main(context: click.Context, /, as_json: bool, size: str | None, **options: Any) -> None:
-    """Measure a model file on this machine: each stage, frame to alpha, and composite.
+def main(context: click.Context, /, output: Path | None, as_json: bool, **options: Any) -> None:
+    """Measure model files on this machine: each stage, frame to alpha, composite, and the whole.
 
-    The measurement runs in a fresh process; the mask is checked first, and the warm-up is kept apart. The commands
-    below measure the masks instead.
+    Each model with each number of threads, size and preset. The masks are checked first; then each configuration is
+    measured in fresh processes, in random order. The commands below measure the masks instead.
     """
     if context.invoked_subcommand is not None:
         _refuse_options_before(context, context.invoked_subcommand)
         return
     with one_line_refusals():
-        job = _job(size, options)
-        if as_json:
-            click.echo(json.dumps(run_latency(job), indent=1, allow_nan=False))
-        else:
-            _show(job)
+        sys.exit(measure_latency(LatencyOptions(**options), output, as_json))
 
 
 main.add_command(accuracy)
 main.add_command(compare)
+main.add_command(export)
+main.add_command(sustained)
 main.add_command(video)
 
 
@@ -73,19 +114,3 @@ def _refuse_options_before(context: click.Context, command: str) -> None:
     ]
     if given:
         raise click.UsageError(f"{given[0]} stands before {command}, where it has no effect; give it after {command}")
-
-
-def _job(size: str | None, options: dict[str, Any]) -> Job:
-    width, height = (None, None) if size is None else parse_size(size)
-    for name in ("model", "picture"):
-        options[name] = None if options[name] is None else str(options[name])
-    return Job(width=width, height=height, **options)
-
-
-def _show(job: Job) -> None:
-    require_rich()
-    with working("measuring …"):
-        result = run_latency(job)
-    for text in result["warnings"]:
-        click.echo(f"segbench: {text}", err=True)
-    print_table(result)

@@ -1,4 +1,4 @@
-"""What to measure: the one object that crosses to the measuring process."""
+"""What one process measures: the object that crosses to it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from typing import Any
 
 from segbench.errors import OptionError
 from segruntime.backends import BACKENDS
+from segruntime.refine import PRESETS
 from segruntime.segmenter import MAX_THREADS
 
 SMALLEST_SIDE, LARGEST_SIDE = 16, 8192
 MOST_RUNS = 1_000_000
 MOST_SECONDS = 3600.0
+MOST_RATE = 1000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One measurement. `None` leaves the choice to the runtime (model, backend, threads) or to the picture (size).
+    """One configuration. `None` leaves the choice to the runtime (model, backend, threads) or to the input (size).
 
-    At least `runs` rounds and at least `seconds` seconds are measured, after `warmup` rounds that are thrown away.
+    At least `runs` rounds and at least `seconds` seconds are measured, after at least `warmup_runs` rounds and
+    `warmup_seconds` seconds that are thrown away. `input`: a picture or a video; None: a drawn frame. `preset`: how masks are
+    refined; None: not at all. `rate`: frames a second, as a camera gives them; None: as fast as it goes.
     """
 
     model: str | None = None
@@ -29,14 +33,17 @@ class Job:
     threads: int | None = None
     width: int | None = None
     height: int | None = None
-    picture: str | None = None
-    runs: int = 100
+    input: str | None = None
+    preset: str | None = None
+    runs: int = 50
     seconds: float = 2.0
-    warmup: int = 10
+    warmup_runs: int = 10
+    warmup_seconds: float = 0.5
+    rate: float | None = None
 
     def __post_init__(self) -> None:
-        if self.backend is not None and self.backend not in BACKENDS:
-            raise OptionError(f"backend: got {self.backend!r}, expected one of {', '.join(BACKENDS)}")
+        _check_choice("backend", self.backend, BACKENDS)
+        _check_choice("preset", self.preset, PRESETS)
         if self.threads is not None:
             _check_whole("threads", self.threads, 1, MAX_THREADS)
         for name, side in (("width", self.width), ("height", self.height)):
@@ -45,12 +52,19 @@ class Job:
         if (self.width is None) != (self.height is None):
             raise OptionError("size: got one side, expected width and height together, like 1280x720")
         _check_whole("runs", self.runs, 1, MOST_RUNS)
-        _check_whole("warmup", self.warmup, 0, MOST_RUNS)
-        if not _is_number(self.seconds) or not 0 <= self.seconds <= MOST_SECONDS:
-            raise OptionError(f"seconds: got {self.seconds!r}, expected a number from 0 to {MOST_SECONDS:g}")
-        for name, path in (("model", self.model), ("picture", self.picture)):
+        _check_whole("warmup_runs", self.warmup_runs, 0, MOST_RUNS)
+        _check_number("seconds", self.seconds, 0, MOST_SECONDS)
+        _check_number("warmup_seconds", self.warmup_seconds, 0, MOST_SECONDS)
+        if self.rate is not None:
+            _check_number("rate", self.rate, 0.1, MOST_RATE)
+        for name, path in (("model", self.model), ("input", self.input)):
             if path is not None and not isinstance(path, (str, Path)):
                 raise OptionError(f"{name}: got {path!r}, expected the path of a file")
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """`(width, height)`, or None for that of the input."""
+        return None if self.width is None or self.height is None else (self.width, self.height)
 
     def to_json(self) -> dict[str, Any]:
         return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
@@ -82,10 +96,31 @@ def parse_size(text: str) -> tuple[int, int]:
     return width, height
 
 
+def parse_threads(text: str) -> int:
+    """`"4"` → 4.
+
+    Raises:
+        OptionError: anything else, or a number that no interpreter takes.
+    """
+    if re.fullmatch(r"[0-9]{1,9}", text.strip()) is None:
+        raise OptionError(
+            f"threads: got {text[:80]!r}, expected a whole number from 1 to {MAX_THREADS}, or several: 1,2,4"
+        )
+    threads = int(text)
+    _check_whole("threads", threads, 1, MAX_THREADS)
+    return threads
+
+
+def _check_choice(name: str, value: object, known: dict[str, Any]) -> None:
+    if value is not None and (not isinstance(value, str) or value not in known):
+        raise OptionError(f"{name}: got {value!r}, expected one of {', '.join(known)}")
+
+
 def _check_whole(name: str, value: object, low: int, high: int) -> None:
     if type(value) is not int or not low <= value <= high:
         raise OptionError(f"{name}: got {value!r}, expected a whole number from {low} to {high}")
 
 
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+def _check_number(name: str, value: object, low: float, high: float) -> None:
+    if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type, operator]
+        raise OptionError(f"{name}: got {value!r}, expected a number from {low:g} to {high:g}")

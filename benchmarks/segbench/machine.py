@@ -10,22 +10,31 @@ from pathlib import Path
 from typing import Any
 
 from segbench.errors import MissingExtraError
+from segbench.processor import describe_processor
+from segbench.sensors import ROOT, read_sensors, read_text
 
 _PACKAGES = (
     "segedge",
     "numpy",
     "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
     "ai-edge-litert",
     "tflite-runtime",
     "onnxruntime",
+    "av",
+    "psutil",
     "onnx2tf",
+    "ai-edge-quantizer",
     "torch",
     "tensorflow",
 )
 
 
-def describe_machine() -> dict[str, Any]:
-    """Processor, cores, memory, system, how busy it is, and the versions of what is installed, as JSON.
+def describe_machine(sys_root: Path = ROOT) -> dict[str, Any]:
+    """Processor, cores, memory, system, how busy it is, its sensors, and the versions of what is installed, as JSON.
+
+    `sensors.before` is read here; `with_sensors_after` adds what they say when everything has been measured.
 
     Raises:
         MissingExtraError: psutil is not installed.
@@ -35,7 +44,7 @@ def describe_machine() -> dict[str, Any]:
     except ImportError as error:
         raise MissingExtraError("describing the machine", "psutil") from error
     return {
-        "cpu": cpu_name(),
+        "cpu": cpu_name(sys_root / "proc/cpuinfo", sys_root / "proc/device-tree/model"),
         "cores": psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
         "logical_cores": psutil.cpu_count() or 1,
         "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count() or 1,
@@ -43,23 +52,31 @@ def describe_machine() -> dict[str, Any]:
         "load_average_1min": round(psutil.getloadavg()[0], 2),
         "architecture": platform.machine(),
         "system": platform.platform(),
+        "distribution": _distribution(sys_root),
+        **describe_processor(sys_root),
+        "sensors": {"before": read_sensors(sys_root).to_json(), "after": None},
         "python": platform.python_version(),
         "packages": {name: version for name in _PACKAGES if (version := _version(name))},
     }
 
 
+def with_sensors_after(machine: dict[str, Any], sys_root: Path = ROOT) -> dict[str, Any]:
+    """A copy of `machine`, from `describe_machine`, with what its sensors say now as `sensors.after`."""
+    return {**machine, "sensors": {**machine["sensors"], "after": read_sensors(sys_root).to_json()}}
+
+
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo"), board: Path = Path("/proc/device-tree/model")) -> str:
     """The processor's name; on a board whose processor has none (Raspberry Pi), the board's."""
-    for line in _text(cpuinfo).splitlines():
+    for line in (read_text(cpuinfo) or "").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
-    return _text(board).strip("\0 \n") or platform.processor() or platform.machine()
+    return read_text(board) or platform.processor() or platform.machine()
 
 
 def peak_memory_bytes() -> int:
     """The most memory that this process has held in RAM."""
     # ru_maxrss counts the parent from before exec as well; VmHWM is this program's own
-    for line in _text(Path("/proc/self/status")).splitlines():
+    for line in (read_text(Path("/proc/self/status")) or "").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     import resource
@@ -74,8 +91,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "replace")
-    except OSError:
-        return ""
+def _distribution(sys_root: Path) -> str | None:
+    """The name that the system gives itself, like Debian GNU/Linux 12 (bookworm)."""
+    for line in (read_text(sys_root / "etc/os-release") or "").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.partition("=")[2].strip("\"'")
+    return None

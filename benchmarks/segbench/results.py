@@ -1,6 +1,6 @@
 """Latency results, version 2: one JSON object with every raw value, what was measured, and on what.
 
-The file is defined in `docs/benchmark.md`; `FIELDS` below is what a reader may rely on. Fields beyond it may be there.
+`FIELDS` below is what a reader may rely on. Fields beyond it may be there.
 """
 
 from __future__ import annotations

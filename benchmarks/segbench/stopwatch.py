@@ -1,128 +1,166 @@
-"""The measurement itself: load, check, warm up, time. Runs in the worker process."""
+"""The measurement itself: load, first mask, warm-up, rounds. Runs in the worker process."""
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import segruntime
-from segbench.errors import WrongMaskError
-from segbench.frames import DEFAULT_SIZE, Frame, drawn_background, drawn_frame, read_frame
+from segbench.chain import Chain
+from segbench.feed import Timed, open_feed
+from segbench.frames import Frame, drawn_background
+from segbench.interrupt import Interrupt
 from segbench.job import Job
 from segbench.machine import peak_memory_bytes
-from segbench.model_facts import describe_model
-from segruntime import Segmenter
+from segbench.mask_check import check_mask
+from segbench.memory import baseline_memory_bytes, page_faults
+from segbench.pacing import Pacer
+from segbench.results import STAGES
 
-STAGES = ("preprocess", "invoke", "postprocess", "alpha", "composite")
+_MANY_FAULTS = 1024  # pages of 4 KiB a round; measured at 2 µs each, and 2,200 for each picture of 1280x720
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What the worker found: `values_ms` holds the raw values of every stage in the order they were measured."""
+    """What one process found: `values_ms` holds the raw values of every stage in the order they were measured.
 
-    model: dict[str, Any]
-    frame: dict[str, Any]
-    threads: int
+    `baseline_memory_bytes`: what the process held before the model was loaded: Python, the libraries and the frame.
+    """
+
     load_ms: float
     first_mask_ms: float
+    import_ms: float
+    baseline_memory_bytes: int
     peak_memory_bytes: int
     values_ms: dict[str, list[float]]
+    late_frames: int | None
     warnings: list[str]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def measure(job: Job) -> Measurement:
-    """Load, first mask, check, warm-up, rounds.
+def measure(job: Job, import_ms: float = 0.0) -> Measurement:
+    """Load, first mask, check, warm-up, rounds; Ctrl-C ends the rounds early.
 
     Raises:
-        PictureError, WrongMaskError: see `segbench.errors`. SegRuntimeError: the model cannot be loaded.
+        PictureError, ClipError, WrongMaskError: see `segbench.errors`. SegRuntimeError: the model cannot be loaded.
     """
-    frame, source = _frame(job)
-    background = drawn_background(frame.shape[1], frame.shape[0])
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with Interrupt() as interrupt:
+        feed = open_feed(job)
+        background = drawn_background(feed.first.shape[1], feed.first.shape[0])
+        baseline = baseline_memory_bytes()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            start = time.perf_counter()
+            segmenter = segruntime.load(job.model, backend=job.backend, threads=job.threads)
+            load_ms = _since_ms(start)
+        chain = Chain(segmenter, job.preset, background)
         start = time.perf_counter()
-        segmenter = segruntime.load(job.model, backend=job.backend, threads=job.threads)
-        load_ms = _since_ms(start)
-    start = time.perf_counter()
-    first = segmenter.alpha(frame)
-    first_mask_ms = _since_ms(start)
-    check_mask(first, segmenter.path, source)
-    for _ in range(job.warmup):
-        _one_round(segmenter, frame, background)
-    values_ms = _rounds(segmenter, frame, background, job)
+        first = chain.alpha(feed.first)
+        first_mask_ms = _since_ms(start)
+        check_mask(_as_probability(first), segmenter.path, feed.source)
+        _warm_up(chain, feed.frames, job, interrupt)
+        pacer = None if job.rate is None else Pacer(job.rate)
+        before = page_faults()
+        values_ms = _rounds(chain, feed.frames, job, pacer, interrupt)
+        faults = page_faults() - before
+    said = [str(one.message) for one in caught if issubclass(one.category, RuntimeWarning)]
     return Measurement(
-        model=describe_model(segmenter),
-        frame={"width": frame.shape[1], "height": frame.shape[0], "source": source},
-        threads=segmenter.threads,
         load_ms=load_ms,
         first_mask_ms=first_mask_ms,
+        import_ms=import_ms,
+        baseline_memory_bytes=baseline,
         peak_memory_bytes=peak_memory_bytes(),
         values_ms=values_ms,
-        warnings=[str(one.message) for one in caught if issubclass(one.category, RuntimeWarning)],
+        late_frames=None if pacer is None else pacer.late,
+        warnings=[
+            *said,
+            *_too_many_threads(segmenter.threads),
+            *_memory_to_and_fro(faults / max(1, len(values_ms.get("whole", ())))),
+        ],
     )
 
 
-def check_mask(alpha: npt.NDArray[np.float32], model: object, source: str) -> None:
-    """Refuse a mask `(H, W) float32` that is not finite, leaves 0..1, or is the same everywhere.
-
-    Raises:
-        WrongMaskError: what is wrong with it.
-    """
-    if not np.isfinite(alpha).all():
-        bad = int(np.count_nonzero(~np.isfinite(alpha)))
-        raise WrongMaskError(
-            f"{model}: its mask of {source} has {bad} values that are no numbers; the model is broken, export it again"
-        )
-    low, high = float(alpha.min()), float(alpha.max())
-    if low < 0 or high > 1:
-        raise WrongMaskError(f"{model}: its mask of {source} has values {low:g} to {high:g}, expected 0 to 1")
-    if low == high:
-        raise WrongMaskError(
-            f"{model}: its mask of {source} is {low:g} everywhere, expected a person and a background; "
-            "give a picture of a person with --input, or export the model again"
-        )
+def _warm_up(chain: Chain, frames: Iterator[Timed], job: Job, interrupt: Interrupt) -> None:
+    end, done = time.perf_counter() + job.warmup_seconds, 0
+    while (done < job.warmup_runs or time.perf_counter() < end) and not interrupt.asked:
+        frame, _ = next(frames)
+        _one_round(chain, frame)
+        done += 1
 
 
-def _rounds(segmenter: Segmenter, frame: Frame, background: Frame, job: Job) -> dict[str, list[float]]:
+def _rounds(
+    chain: Chain, frames: Iterator[Timed], job: Job, pacer: Pacer | None, interrupt: Interrupt
+) -> dict[str, list[float]]:
     """At least `runs` rounds and `seconds` seconds; every stage once a round, so that drift meets all of them alike."""
-    rows: list[tuple[float, ...]] = []
+    rows: list[dict[str, float]] = []
     end = time.perf_counter() + job.seconds
-    while len(rows) < job.runs or time.perf_counter() < end:
-        rows.append(_one_round(segmenter, frame, background))
-    return {name: [round(row[k] * 1e3, 5) for row in rows] for k, name in enumerate(STAGES)}
+    while (len(rows) < job.runs or time.perf_counter() < end) and not interrupt.asked:
+        rows.append(_timed_round(chain, frames, pacer))
+    found = [name for name in STAGES if rows and name in rows[0]]
+    return {name: [round(row[name] * 1e3, 5) for row in rows] for name in found}
 
 
-def _one_round(segmenter: Segmenter, frame: Frame, background: Frame) -> tuple[float, ...]:
-    """Seconds of each of `STAGES`; the whole is a call of its own, not the sum of its parts."""
-    clock = time.perf_counter
-    t0 = clock()
-    tensor = segmenter.preprocess(frame)
-    t1 = clock()
-    output = segmenter.invoke(tensor)
-    t2 = clock()
-    segmenter.postprocess(output, frame.shape[:2])
-    t3 = clock()
-    alpha = segmenter.alpha(frame)
-    t4 = clock()
-    segruntime.composite(frame, alpha, background)
-    t5 = clock()
-    return t1 - t0, t2 - t1, t3 - t2, t4 - t3, t5 - t4
+def _timed_round(chain: Chain, frames: Iterator[Timed], pacer: Pacer | None) -> dict[str, float]:
+    if pacer is not None:
+        pacer.wait()
+    frame, decode = next(frames)
+    seconds = _one_round(chain, frame) if pacer is None else _one_pass(chain, frame)
+    if pacer is not None:
+        pacer.done()
+    return seconds if decode is None else {"decode": decode, **seconds}
 
 
-def _frame(job: Job) -> tuple[Frame, str]:
-    size = None if job.width is None or job.height is None else (job.width, job.height)
-    if job.picture is not None:
-        return read_frame(Path(job.picture), size), str(job.picture)
-    return drawn_frame(*(size or DEFAULT_SIZE)), "the drawn frame"
+def _one_round(chain: Chain, frame: Frame) -> dict[str, float]:
+    """Seconds of each stage; alpha and the whole are calls of their own, not the sums of their parts."""
+    seconds, clock = chain.seconds_by_stage(frame), time.perf_counter
+    start = clock()
+    alpha = chain.alpha(frame)
+    seconds["alpha"] = clock() - start
+    del alpha
+    start = clock()
+    picture = chain.whole(frame)
+    seconds["whole"] = clock() - start
+    del picture
+    return seconds
+
+
+def _one_pass(chain: Chain, frame: Frame) -> dict[str, float]:
+    """A camera leaves time for one pass: from the first reading of the clock to the one after alpha, and to the last."""
+    seconds = chain.seconds_by_stage(frame)
+    whole = sum(seconds.values())
+    return {**seconds, "alpha": whole - seconds["composite"], "whole": whole}
+
+
+def _as_probability(alpha: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    return np.asarray(alpha, np.float32) / np.float32(255 if alpha.dtype == np.uint8 else 1)
+
+
+def _too_many_threads(threads: int) -> list[str]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if threads <= cores:
+        return []
+    return [
+        f"threads: {threads}, and this process may use {cores} core{'s' if cores > 1 else ''}; they wait for one another"
+    ]
+
+
+def _memory_to_and_fro(faults: float) -> list[str]:
+    if faults < _MANY_FAULTS:
+        return []
+    # no number in it, so that processes that suffer alike say it once
+    return [
+        "memory goes back to the system after each frame and is fetched anew for the next, which takes time; "
+        "MALLOC_TRIM_THRESHOLD_=100000000 MALLOC_MMAP_THRESHOLD_=100000000 in the environment end that, in a program as here"
+    ]
 
 
 def _since_ms(start: float) -> float:

@@ -1,21 +1,28 @@
-"""A result for people."""
+"""Latency for people: one configuration stage by stage, or several beside one another; at most 100 columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 from segbench.errors import MissingExtraError
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 LABELS = {
+    "decode": "decode",
     "preprocess": "preprocess",
     "invoke": "invoke",
     "postprocess": "postprocess",
+    "refine": "refine",
     "alpha": "frame → alpha",
     "composite": "composite",
+    "whole": "whole",
 }
+WIDTH = 100
 _COLUMNS = ("p50", "p90", "p99", "mean", "std", "min")
+_SHORT = {"decode": "dec", "preprocess": "pre", "invoke": "invoke", "postprocess": "post", "refine": "refine"}
 
 
 def require_rich() -> None:
@@ -26,48 +33,142 @@ def require_rich() -> None:
         raise MissingExtraError("the table", "rich") from error
 
 
-@contextmanager
-def working(text: str) -> Iterator[None]:
-    """A line on standard error that moves while something runs; nothing where nobody watches."""
-    from rich.console import Console
-
-    with Console(stderr=True).status(text):
-        yield
-
-
 def print_table(result: dict[str, Any]) -> None:
-    """The table on standard output."""
+    """The table on standard output, between what was measured and what is not a stage."""
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(highlight=False)
-    for line in headline(result):
-        console.print(line, markup=False, soft_wrap=True)
+    console.width = min(WIDTH, console.width) if console.is_terminal else WIDTH
+    configurations = result["configurations"]
+    one = configurations[0]
+    lines = [] if len(configurations) > 1 else [headline(one)]
+    for line in (*lines, machine_line(result["machine"]), settings_line(result["settings"])):
+        console.print(line, markup=False)
+    for table in (
+        [_stages_of(one)] if len(configurations) == 1 else [_side_by_side(configurations), _starts(configurations)]
+    ):
+        console.print(table)
+    for line in footlines(configurations):
+        console.print(line, markup=False)
+
+
+def headline(configuration: dict[str, Any]) -> str:
+    """Model, library and frame."""
+    model, frame, threads = configuration["model"], configuration["frame"], configuration["threads"]
+    preset = f", preset {configuration['preset']}" if configuration["preset"] else ""
+    return (
+        f"{model['name']}: {model['precision']}, {model['size_bytes'] / 1e6:.2f} MB, "
+        f"{configuration['library']} {configuration['library_version']}, {threads} thread{'s' if threads > 1 else ''}, "
+        f"{frame['width']}x{frame['height']} ({frame['source']}){preset}"
+    )
+
+
+def machine_line(machine: dict[str, Any]) -> str:
+    """Processor, system, and how busy it was before."""
+    return f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, load {machine['load_average_1min']:.2f}"
+
+
+def settings_line(settings: dict[str, Any]) -> str:
+    """How much was measured, and how."""
+    pace = "" if settings["rate"] is None else f", {settings['rate']:g} frames/s as from a camera"
+    return (
+        f"{_count(settings['processes'], 'fresh process')} for each configuration, at least {settings['runs']} rounds and "
+        f"{settings['seconds']:g} s{pace}; order by seed {settings['seed']}"
+    )
+
+
+def footlines(configurations: list[dict[str, Any]]) -> list[str]:
+    """Speed, start and memory of a single one; then what the steadiness says of those that are not steady."""
+    several = len(configurations) > 1
+    lines = [] if several else [start_line(configurations[0])]
+    for one in configurations:
+        steadiness = one["stability"]["whole"]
+        if steadiness["verdict"] != "steady":
+            lines.append(f"{one['name'] if several else 'the whole'} is {steadiness['words']}")
+    return lines
+
+
+def start_line(configuration: dict[str, Any]) -> str:
+    """What is not a stage, in one line."""
+    found = start_cells(configuration)
+    text = (
+        f"{found['frames/s']} frames/s at p50; import {found['import ms']} ms, load {found['load ms']} ms, first mask "
+        f"{found['first mask ms']} ms, memory {found['MB']} MB, {found['MB over base']} MB over the baseline"
+    )
+    return f"{text}, {found['late']} frames late" if "late" in found else text
+
+
+def start_cells(configuration: dict[str, Any]) -> dict[str, str]:
+    """What is not a stage: medians over the processes, of memory the largest; `late` only at a camera's rate."""
+    processes = configuration["processes"]
+    over = max(p["peak_memory_bytes"] - p["baseline_memory_bytes"] for p in processes)
+    late = [p["late_frames"] for p in processes if p["late_frames"] is not None]
+    cells = {
+        "frames/s": f"{configuration['frames_per_second']:.0f}",
+        "import ms": f"{_median(processes, 'import_ms'):.0f}",
+        "load ms": f"{_median(processes, 'load_ms'):.0f}",
+        "first mask ms": f"{_median(processes, 'first_mask_ms'):.1f}",
+        "MB": f"{max(p['peak_memory_bytes'] for p in processes) / 1e6:.0f}",
+        "MB over base": f"{over / 1e6:.0f}",
+    }
+    count = configuration["stages"]["whole"]["n"]
+    return {**cells, "late": f"{sum(late)} of {count}"} if late else cells
+
+
+def _stages_of(configuration: dict[str, Any]) -> Table:
+    from rich.table import Table
+
     table = Table()
     table.add_column("ms")
     for name in (*_COLUMNS, "n"):
-        table.add_column(name, justify="right")
-    for name, stage in result["stages"].items():
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("values are")
+    for name, stage in configuration["stages"].items():
         cells = [f"{stage[f'{column}_ms']:.2f}" for column in _COLUMNS]
-        table.add_row(LABELS[name], *cells, str(stage["n"]), style="bold" if name == "alpha" else None)
-    console.print(table)
-    console.print(footline(result), markup=False, soft_wrap=True)
+        style = "bold" if name == "whole" else None
+        verdict = configuration["stability"][name]["verdict"]
+        table.add_row(LABELS[name], *cells, str(stage["n"]), verdict, style=style)
+    return table
 
 
-def headline(result: dict[str, Any]) -> list[str]:
-    """Model and machine, one line each."""
-    model, frame, machine = result["model"], result["frame"], result["machine"]
-    threads = f"{result['threads']} thread{'s' if result['threads'] > 1 else ''}"
-    return [
-        f"{model['name']}: {model['precision']}, {model['size_bytes'] / 1e6:.2f} MB, "
-        f"{model['library']} {model['library_version']}, {threads}, {frame['width']}x{frame['height']} ({frame['source']})",
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, load {machine['load_average_1min']:.2f}",
-    ]
+def _side_by_side(configurations: list[dict[str, Any]]) -> Table:
+    """p50 of the stages, p50 and p90 of the whole."""
+    from rich.table import Table
+
+    shown = [name for name in LABELS if any(name in one["stages"] for one in configurations)]
+    parts = [name for name in shown if name in _SHORT] + ["composite"]
+    table = Table(padding=(0, 0), pad_edge=False)
+    table.add_column("p50, ms", overflow="fold")
+    for title in (*(_SHORT.get(name, "comp") for name in parts), "whole", "its p90", "n"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("whole is", overflow="fold")
+    for one in configurations:
+        cells = [_p50(one, name) for name in (*parts, "whole")]
+        whole, verdict = one["stages"]["whole"], one["stability"]["whole"]["verdict"]
+        table.add_row(one["name"], *cells, f"{whole['p90_ms']:.2f}", str(whole["n"]), verdict)
+    return table
 
 
-def footline(result: dict[str, Any]) -> str:
-    """What is not a stage."""
-    return (
-        f"{result['frames_per_second']:.0f} frames/s at p50; load {result['load_ms']:.0f} ms, "
-        f"first mask {result['first_mask_ms']:.1f} ms, peak memory {result['peak_memory_bytes'] / 1e6:.0f} MB"
-    )
+def _starts(configurations: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    rows = [start_cells(one) for one in configurations]
+    table = Table(padding=(0, 0), pad_edge=False)
+    table.add_column("start and memory", overflow="fold")
+    for title in rows[0]:
+        table.add_column(title, justify="right", no_wrap=True)
+    for one, row in zip(configurations, rows, strict=True):
+        table.add_row(one["name"], *row.values())
+    return table
+
+
+def _p50(configuration: dict[str, Any], stage: str) -> str:
+    return f"{configuration['stages'][stage]['p50_ms']:.2f}" if stage in configuration["stages"] else "–"
+
+
+def _median(processes: list[dict[str, Any]], key: str) -> float:
+    return median(float(one[key]) for one in processes)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 'es'}"

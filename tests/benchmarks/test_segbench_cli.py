@@ -3,23 +3,53 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 
+import segbench.latency as segbench_latency
+from segbench.child import run_worker
 from segbench.cli import main
+from segbench.effort import QUICK, effort_of
+from segbench.errors import WorkerError
 from segbench.frames import drawn_frame
-from segbench.stopwatch import STAGES
+from segbench.interrupt import Interrupt
+from segbench.job import Job
+from segbench.results import read_results
 from segbench.summary import summarize
+from segbench.table import print_table
 from segruntime.backends import BACKENDS
 from segruntime.segmenter import BUNDLED
 
-TINY = ["--runs", "3", "--seconds", "0", "--warmup", "1"]
+TINY = ["--runs", "3", "--seconds", "0", "--warmup", "1", "--warmup-seconds", "0", "--processes", "1", "--seed", "11"]
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    """The command as a shell starts it, for what click's runner cannot do."""
+    command = [sys.executable, "-m", "segbench", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_rounds(command: subprocess.Popen[str]) -> None:
+    """Until a child of the command has measured for a second; the check before it is a child, too."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end and command.poll() is None:
+        children = psutil.Process(command.pid).children()
+        if children and "measure" in children[0].cmdline() and time.time() - children[0].create_time() > 4:
+            return
+        time.sleep(0.1)
+    raise AssertionError("no process measured anything within a minute")
 
 
 def segbench(*arguments: object) -> Result:
@@ -40,51 +70,195 @@ def block(monkeypatch: pytest.MonkeyPatch, folder: Path, *modules: str) -> None:
     """Make modules look absent to child processes."""
     for module in modules:
         (folder / f"{module}.py").write_text("raise ImportError('blocked')")
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_json_holds_statistics_raw_values_and_where_they_come_from(backend: str) -> None:
-    result = segbench("--backend", backend, "--size", "96x64", "--threads", 1, "--json", *TINY)
+def test_file_holds_statistics_raw_values_and_where_they_come_from(tmp_path: Path, backend: str) -> None:
+    path = tmp_path / "found.json"
+    result = segbench(*TINY, "--backend", backend, "--size", "96x64", "--threads", 1, "--processes", 2, "-o", path)
     assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout)
-    assert (found["format"], found["version"]) == ("segedge.segbench", 1)
-    assert list(found["stages"]) == list(STAGES)
-    for name, stage in found["stages"].items():
-        assert stage == summarize(found["values_ms"][name]).to_json()
-        assert stage["n"] == 3
-    assert found["frames_per_second"] == pytest.approx(1e3 / found["stages"]["alpha"]["p50_ms"])
-    assert found["frame"] == {"width": 96, "height": 64, "source": "the drawn frame"}
-    assert (found["threads"], found["warmup"]) == (1, 1)
-    assert found["model"]["backend"] == backend
-    assert found["model"]["name"] == BUNDLED[backend].name
-    assert found["model"]["size_bytes"] == BUNDLED[backend].stat().st_size
-    assert found["model"]["library_version"][0].isdigit()
-    assert min(found["load_ms"], found["first_mask_ms"], found["peak_memory_bytes"]) > 0
-    assert found["machine"]["cpu"]
+    found = read_results(path)
+    (one,) = found["configurations"]
+    assert len(one["processes"]) == 2
+    for name, stage in one["stages"].items():
+        assert stage == summarize([v for process in one["processes"] for v in process["values_ms"][name]]).to_json()
+        assert stage["n"] == 6
+    assert one["frames_per_second"] == pytest.approx(1e3 / one["stages"]["whole"]["p50_ms"])
+    assert one["frame"] == {"width": 96, "height": 64, "source": "the drawn frame"}
+    assert (one["backend"], one["threads"], one["preset"]) == (backend, 1, None)
+    assert one["model"]["name"] == one["name"] == BUNDLED[backend].name
+    assert one["model"]["size_bytes"] == BUNDLED[backend].stat().st_size
+    assert one["library_version"][0].isdigit()
+    assert one["golden"]["same"]
+    assert found["settings"] == {
+        "runs": 3,
+        "seconds": 0.0,
+        "warmup_runs": 1,
+        "warmup_seconds": 0.0,
+        "processes": 2,
+        "rate": None,
+        "seed": 11,
+    }
+    assert found["machine"]["sensors"]["after"] is not None
+    assert not found["interrupted"]
 
 
 def test_table_shows_every_stage_and_the_file_chooses_the_backend(tmp_path: Path) -> None:
     picture = tmp_path / "me.png"
     cv2.imwrite(str(picture), drawn_frame(160, 120))
-    result = segbench("--model", BUNDLED["onnx"], "--input", picture, *TINY)
+    result = segbench("--model", BUNDLED["onnx"], "--input", picture, "--preset", "balanced", *TINY)
     assert result.exit_code == 0, result.output
-    for text in ("preprocess", "invoke", "postprocess", "frame → alpha", "composite", "p50", "p90", "p99", "frames/s"):
+    for text in ("preprocess", "invoke", "postprocess", "refine", "frame → alpha", "composite", "whole", "p50", "p99"):
         assert text in result.stdout
     assert f"{BUNDLED['onnx'].name}: " in result.stdout
     assert "onnxruntime" in result.stdout
     assert "160x120" in result.stdout
 
 
+def test_video_has_a_stage_for_its_decoding(tmp_path: Path) -> None:
+    path = tmp_path / "me.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (160, 120))
+    for _ in range(3):
+        writer.write(drawn_frame(160, 120))
+    writer.release()
+    result = segbench("--input", path, "--rate", 100, "--json", *TINY)
+    assert result.exit_code == 0, result.output
+    (one,) = json.loads(result.stdout)["configurations"]
+    assert len(one["processes"][0]["values_ms"]["decode"]) == 3
+    assert one["processes"][0]["late_frames"] in range(4)
+
+
+def test_several_configurations_stand_beside_one_another_within_100_columns() -> None:
+    axes = ["--backend", "tflite", "--backend", "onnx", "--threads", "1,2", "--preset", "none", "--preset", "fast"]
+    result = segbench(*axes, "--size", "96x64", *TINY)
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    for name in (
+        "portrait_unet.onnx",
+        "portrait_unet_int8.tflite",
+        "2 threads",
+        "no preset",
+        "fast",
+        "refine",
+        "whole",
+    ):
+        assert name in result.stdout
+
+
+def test_longest_names_and_times_stay_within_100_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    result = segbench("--size", "32x32", "--json", "--preset", "best", *TINY)
+    found = json.loads(result.stdout)
+    (one,) = found["configurations"]
+    one["name"] = f"{'portrait_' * 12}int8.tflite, 16 threads, 3840x2160, balanced"
+    one["stages"]["decode"] = one["stages"]["whole"]
+    one["stability"]["decode"] = one["stability"]["whole"]
+    for stage in one["stages"].values():
+        stage.update({key: 12345.678 for key in stage if key != "n"}, n=123456)
+    for process in one["processes"]:
+        process.update(late_frames=123456, peak_memory_bytes=10**10, load_ms=99999.0, first_mask_ms=99999.0)
+    for count in (1, 3):
+        print_table({**found, "configurations": [one] * count})
+        assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
+
+
+def test_broken_configuration_does_not_lose_the_others(tmp_path: Path) -> None:
+    cut, path = tmp_path / "cut.tflite", tmp_path / "found.json"
+    cut.write_bytes(BUNDLED["tflite"].read_bytes()[:5000])
+    options = ["--threads", "1,2", "--size", "64x48", "-o", path, *TINY]
+    result = segbench("--model", cut, "--model", BUNDLED["tflite"], *options)
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("segbench: cut.tflite, 1 thread and 1 more: ")
+    assert "Traceback" not in line
+    assert [one["name"] for one in read_results(path)["configurations"]] == [
+        "portrait_unet_int8.tflite, 1 thread",
+        "portrait_unet_int8.tflite, 2 threads",
+    ]
+
+
+def test_configuration_that_dies_while_it_is_measured_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def dies_at_its_second(task: str, job: Job, interrupt: Interrupt | None = None) -> dict[str, Any]:
+        if task == "measure" and job.backend == "onnx":
+            ran.append(task)
+            if len(ran) == 2:
+                raise WorkerError("the measuring process ended with code -9")
+        return run_worker(task, job, interrupt)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(segbench_latency, "run_worker", dies_at_its_second)
+    axes = ["--backend", "tflite", "--backend", "onnx", "--processes", 3, "--size", "32x32"]
+    result = segbench(*TINY, *axes, "--json")
+    assert result.exit_code == 1
+    assert result.stderr == "segbench: portrait_unet.onnx: the measuring process ended with code -9\n"
+    (one,) = json.loads(result.stdout)["configurations"]
+    assert (one["backend"], len(one["processes"]), len(ran)) == ("tflite", 3, 2)
+
+
+def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
+    path = tmp_path / "found.json"
+    options = ["--size", "64x48", "--seconds", "600", "--runs", "1", "--processes", "3", "-o", path]
+    child = start(*options)
+    wait_for_rounds(child)
+    child.send_signal(signal.SIGINT)
+    stdout, stderr = child.communicate(timeout=60)
+    assert child.returncode == 130, stderr
+    assert "segbench: interrupted; what follows was measured until then, in 1 process\n" in stderr
+    assert "frame → alpha" in stdout
+    found = read_results(path)
+    assert found["interrupted"]
+    (one,) = found["configurations"]
+    assert one["stages"]["whole"]["n"] >= 1
+
+
+def test_ctrl_c_before_anything_was_measured_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "found.json"
+
+    def interrupted(_task: str, _job: Job, interrupt: Interrupt) -> dict[str, Any]:
+        signal.raise_signal(signal.SIGINT)
+        raise WorkerError("ended by a signal")
+
+    monkeypatch.setattr(segbench_latency, "run_worker", interrupted)
+    result = segbench("-o", path, *TINY)
+    assert result.exit_code == 130
+    assert result.stderr == "segbench: interrupted; nothing had been measured\n"
+    assert result.stdout == ""
+    assert not path.exists()
+
+
+def test_quick_ends_within_15_seconds() -> None:
+    start_s = time.monotonic()
+    result = segbench("--quick")
+    assert result.exit_code == 0, result.output
+    assert time.monotonic() - start_s < 15
+    assert max(map(len, result.stdout.splitlines())) <= 100
+
+
+def test_options_win_over_the_kind_of_run() -> None:
+    result = segbench("--quick", "--json", "--size", "32x32", "--processes", 1, "--seconds", 0)
+    settings = json.loads(result.stdout)["settings"]
+    expected = replace(QUICK, processes=1, seconds=0)
+    assert {key: settings[key] for key in asdict(expected)} == asdict(expected)
+    assert effort_of(quick=False, mlperf=True).runs == 1024
+    assert effort_of(quick=False, mlperf=True).seconds == 60
+
+
 def test_help_shows_an_example_and_the_known_backends() -> None:
     result = segbench("--help")
-    assert "segbench --backend tflite" in result.stdout
+    assert "segbench --quick" in result.stdout
     assert f"[{'|'.join(BACKENDS)}]" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--threads", "1,x"], "threads: got 'x', expected a whole number from 1 to 256, or several: 1,2,4"),
+        (["--quick", "--mlperf"], "quick: got --quick and --mlperf, expected one of them"),
+        (["--processes", 0], "processes: got 0, expected a whole number from 1 to 1000"),
+        (["--rate", 0], "rate: got 0.0, expected a number from 0.1 to 1000"),
+        (["--input", "missing.mp4"], "missing.mp4: found nothing there, expected a video file"),
+        (["-o", "missing/found.json"], "missing/found.json: cannot be written"),
         (["--threads", 0], "threads: got 0, expected a whole number from 1 to 256"),
         (["--size", "0x0"], "size: got 0x0, expected sides from 16 to 8192 pixels"),
         (["--size", "abc"], "size: got 'abc', expected WIDTHxHEIGHT in pixels, like 1280x720"),
@@ -146,4 +320,4 @@ def test_json_needs_no_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rich", None)
     result = segbench("--json", "--size", "32x32", *TINY)
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["stages"]["alpha"]["n"] == 3
+    assert json.loads(result.stdout)["configurations"][0]["stages"]["alpha"]["n"] == 3

@@ -7,10 +7,17 @@ from typing import Any
 import pytest
 
 from segbench.errors import OptionError
-from segbench.job import Job, parse_size
+from segbench.job import Job, parse_size, parse_threads
 
 
-@pytest.mark.parametrize("job", [Job(), Job(model="a.onnx", backend="onnx", threads=3, width=640, height=480, runs=1)])
+@pytest.mark.parametrize(
+    "job",
+    [
+        Job(),
+        Job(model="a.onnx", backend="onnx", threads=3, width=640, height=480, runs=1),
+        Job(input="talk.mp4", preset="fast", rate=29.97, warmup_runs=0, warmup_seconds=0),
+    ],
+)
 def test_job_comes_back_from_json_as_it_was(job: Job) -> None:
     assert Job.from_json(job.to_json()) == job
 
@@ -25,7 +32,13 @@ def test_job_comes_back_from_json_as_it_was(job: Job) -> None:
         ({"width": 0, "height": 0}, "size: width: got 0"),
         ({"width": 640}, "size: got one side"),
         ({"runs": 0}, "runs: got 0"),
-        ({"warmup": -1}, "warmup: got -1"),
+        ({"warmup_runs": -1}, "warmup_runs: got -1"),
+        ({"warmup_seconds": float("inf")}, "warmup_seconds: got inf"),
+        ({"rate": 0}, "rate: got 0, expected a number from 0.1 to 1000"),
+        ({"rate": float("nan")}, "rate: got nan"),
+        ({"preset": "finest"}, "preset: got 'finest', expected one of fast, balanced, best"),
+        ({"preset": ["fast"]}, "preset: got"),
+        ({"input": 7}, "input: got 7, expected the path"),
         ({"seconds": -0.1}, "seconds: got -0.1"),
         ({"seconds": float("nan")}, "seconds: got nan"),
         ({"seconds": "2"}, "seconds: got '2'"),
@@ -63,3 +76,13 @@ def test_text_that_is_no_size_is_refused(text: str) -> None:
 def test_size_that_no_frame_has_is_refused(text: str) -> None:
     with pytest.raises(OptionError, match="expected sides from 16 to 8192 pixels"):
         parse_size(text)
+
+
+def test_threads_are_a_number() -> None:
+    assert parse_threads(" 4 ") == 4
+
+
+@pytest.mark.parametrize(("text", "message"), [("", "got ''"), ("-1", "got '-1'"), ("2.0", "got"), ("257", "got 257")])
+def test_text_that_is_no_number_of_threads_is_refused(text: str, message: str) -> None:
+    with pytest.raises(OptionError, match=f"threads: {message}.*from 1 to 256"):
+        parse_threads(text)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +15,36 @@ import numpy as np
 import pytest
 
 import segbench.child
+import segbench.stopwatch
+import segruntime.self_test
 from segbench.child import run_worker
 from segbench.errors import WorkerError, WrongMaskError
 from segbench.job import Job
 from segbench.machine import cpu_name, describe_machine, peak_memory_bytes
-from segbench.stopwatch import STAGES, check_mask
+from segbench.mask_check import check, check_mask
+from segbench.results import STAGES
+from segbench.stopwatch import measure
+from segbench.worker import START
+
+SMALL = Job(width=64, height=48, runs=3, seconds=0, warmup_runs=2, warmup_seconds=0)
 
 
-def ask(text: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "segbench.worker"], input=text, capture_output=True, text=True, check=True
-    )
+def ask(task: str, text: str) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-c", START, task], input=text, capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1
     return dict(json.loads(done.stdout))
 
 
 def test_one_job_in_one_line_out() -> None:
-    answer = ask(json.dumps(Job(backend="tflite", width=64, height=48, runs=3, seconds=0, warmup=2).to_json()))
-    result = answer["result"]
-    assert list(result["values_ms"]) == list(STAGES)
+    result = ask("measure", json.dumps(replace(SMALL, backend="tflite").to_json()))["result"]
+    expected = ["preprocess", "invoke", "postprocess", "alpha", "composite", "whole"]
+    assert list(result["values_ms"]) == expected == [name for name in STAGES if name in expected]
     assert all(len(values) == 3 and min(values) > 0 for values in result["values_ms"].values())
-    assert result["frame"] == {"width": 64, "height": 48, "source": "the drawn frame"}
+    assert result["late_frames"] is None
+    assert min(result["import_ms"], result["load_ms"], result["first_mask_ms"]) > 0
 
 
+@pytest.mark.parametrize("task", ["check", "measure"])
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -44,13 +54,69 @@ def test_one_job_in_one_line_out() -> None:
         ('{"x": 0}', "unknown field 'x'"),
     ],
 )
-def test_worker_answers_a_broken_job_with_an_error(text: str, message: str) -> None:
-    assert message in ask(text)["error"]
+def test_worker_answers_a_broken_job_with_an_error(task: str, text: str, message: str) -> None:
+    assert message in ask(task, text)["error"]
+
+
+def test_check_says_what_will_be_measured() -> None:
+    found = run_worker("check", replace(SMALL, backend="onnx", threads=1, preset="fast"))
+    assert found["frame"] == {"width": 64, "height": 48, "source": "the drawn frame"}
+    assert (found["backend"], found["library"], found["threads"]) == ("onnx", "onnxruntime", 1)
+    assert found["preset"] == "fast"
+    assert found["golden"]["same"]
+    assert found["model"]["contract"]["format"]
 
 
 def test_seconds_are_a_minimum() -> None:
-    measured = run_worker(Job(width=32, height=32, runs=1, seconds=0.2, warmup=0))
-    assert sum(map(sum, measured.values_ms.values())) > 150
+    measured = run_worker("measure", replace(SMALL, runs=1, seconds=0.2, warmup_runs=0))
+    values = measured["values_ms"]
+    assert sum(sum(values[name]) for name in values) > 150
+
+
+def test_warm_up_takes_its_time_and_is_in_no_value() -> None:
+    start = time.perf_counter()
+    measured = measure(replace(SMALL, warmup_runs=0, warmup_seconds=0.4))
+    assert time.perf_counter() - start > 0.4
+    assert {len(values) for values in measured.values_ms.values()} == {3}
+
+
+def test_rate_spreads_the_frames_and_the_whole_is_one_pass() -> None:
+    start = time.perf_counter()
+    measured = measure(replace(SMALL, runs=11, rate=20.0))
+    assert time.perf_counter() - start > 10 / 20
+    assert measured.late_frames is not None
+    values = measured.values_ms
+    for k in range(11):
+        parts = sum(values[name][k] for name in ("preprocess", "invoke", "postprocess"))
+        assert values["alpha"][k] == pytest.approx(parts, abs=1e-3)
+        assert values["whole"][k] == pytest.approx(parts + values["composite"][k], abs=1e-3)
+
+
+def test_frames_that_come_too_fast_are_late() -> None:
+    assert measure(replace(SMALL, rate=1000.0)).late_frames == 3
+
+
+def test_memory_counts_from_before_the_model() -> None:
+    measured = run_worker("measure", SMALL)
+    assert 10e6 < measured["baseline_memory_bytes"] < measured["peak_memory_bytes"] < 1e9
+
+
+def test_more_threads_than_cores_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segbench.stopwatch.os, "sched_getaffinity", lambda _: {0})
+    (text,) = measure(replace(SMALL, threads=2)).warnings
+    assert text.startswith("threads: 2, and this process may use 1 core;")
+    assert measure(replace(SMALL, threads=1)).warnings == []
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the variables are glibc's")
+def test_memory_that_goes_to_and_fro_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = replace(SMALL, width=1280, height=720)
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "100000")  # every picture is a mapping of its own
+    (text,) = run_worker("measure", job)["warnings"]
+    assert text.startswith("memory goes back to the system after each frame")
+    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
+        monkeypatch.setenv(name, "100000000")
+    assert run_worker("measure", job)["warnings"] == []
 
 
 def test_worker_that_dies_is_reported_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,14 +125,24 @@ def test_worker_that_dies_is_reported_with_its_last_words(tmp_path: Path, monkey
     (package / "__init__.py").write_text("raise RuntimeError('no disk left')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(WorkerError, match=r"code 1 and no result \(RuntimeError: no disk left\)"):
-        run_worker(Job())
+        run_worker("measure", Job())
 
 
 def test_worker_that_is_killed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    killed = subprocess.CompletedProcess([], -9, stdout="", stderr="")
-    monkeypatch.setattr(segbench.child.subprocess, "run", lambda *_, **__: killed)
+    monkeypatch.setattr(segbench.child, "START", "import os; os.kill(os.getpid(), 9)")
     with pytest.raises(WorkerError, match=r"code -9 and no result \(it said nothing\).*-9 out of memory"):
-        run_worker(Job())
+        run_worker("measure", Job())
+
+
+def test_mask_that_is_not_the_golden_one_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segruntime.Segmenter, "network_mask", lambda _self, _frame: np.zeros((256, 256), np.float32))
+    with pytest.raises(WrongMaskError, match="not the mask that it gave where it was made"):
+        check(SMALL)
+
+
+def test_file_without_golden_pictures_is_measured_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segruntime.self_test, "read_golden", lambda _path: None)
+    assert check(SMALL)["golden"] is None
 
 
 @pytest.mark.parametrize(

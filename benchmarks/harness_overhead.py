@@ -1,0 +1,125 @@
+"""Does segbench measure what a bare loop measures? The p50 of the whole, frame to composite, from both.
+
+python benchmarks/harness_overhead.py [--pairs N] [--seconds S] [--backend NAME] [--threads N] [--json]
+
+The bare loop is what anybody would write: a fresh process, a warm-up, then two readings of the clock around the call. It knows
+nothing of segbench. Each pair is one process of either, in random order, one right after the other, so that the machine's fast
+and slow minutes meet both; the ratio is taken within a pair. The promise is 2 %, for the median of the pairs. The interval
+around it (bootstrap over the pairs) says how well this machine can tell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from segbench.child import run_worker
+from segbench.errors import SegBenchError
+from segbench.frames import drawn_background, drawn_frame
+from segbench.job import Job
+from segbench.machine import describe_machine
+from segruntime.backends import BACKENDS
+
+PROMISE = 0.02
+SIZE = 1280, 720
+WARMUP_SECONDS = 0.5
+BARE = """
+import json, sys, time
+import numpy
+import segruntime
+
+backend, threads, seconds, warmup_seconds = sys.argv[3], json.loads(sys.argv[4]), float(sys.argv[5]), float(sys.argv[6])
+frame, background = numpy.load(sys.argv[1]), numpy.load(sys.argv[2])
+segmenter = segruntime.load(backend=backend, threads=threads)
+end = time.perf_counter() + warmup_seconds
+while time.perf_counter() < end:
+    picture = segruntime.composite(frame, segmenter.alpha(frame), background)
+values = []
+end = time.perf_counter() + seconds
+while time.perf_counter() < end:
+    start = time.perf_counter()
+    picture = segruntime.composite(frame, segmenter.alpha(frame), background)
+    values.append(time.perf_counter() - start)
+print(json.dumps(values))
+"""
+
+
+def bare_p50_ms(folder: Path, job: Job) -> float:
+    """The median of the bare loop, in a process of its own."""
+    arguments = [str(folder / "frame.npy"), str(folder / "background.npy"), job.backend or "tflite"]
+    numbers = [json.dumps(job.threads), str(job.seconds), str(job.warmup_seconds)]
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, *arguments, *numbers], capture_output=True, text=True, check=False, env=os.environ
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"harness_overhead: the bare loop failed: {done.stderr.strip().splitlines()[-1]}")
+    return float(np.median(json.loads(done.stdout))) * 1e3
+
+
+def harness_p50_ms(job: Job) -> float:
+    """The median of the whole as segbench measures it."""
+    return float(np.median(run_worker("measure", job)["values_ms"]["whole"]))
+
+
+def compare(job: Job, pairs: int, seed: int = 0) -> dict[str, Any]:
+    """Both medians of each pair, the median of their ratios less 1, and its 95 % interval."""
+    random = np.random.default_rng(seed)
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.save(folder / "frame.npy", drawn_frame(*SIZE))
+        np.save(folder / "background.npy", drawn_background(*SIZE))
+        for _ in range(pairs):
+            if random.integers(2):
+                bare, harness = bare_p50_ms(folder, job), harness_p50_ms(job)
+            else:
+                harness, bare = harness_p50_ms(job), bare_p50_ms(folder, job)
+            rows.append((bare, harness))
+    ratios = np.array([harness / bare for bare, harness in rows])
+    resampled = np.median(random.choice(ratios, (10_000, pairs)), axis=1)
+    return {
+        "machine": describe_machine(),
+        "job": job.to_json(),
+        "bare_p50_ms": [bare for bare, _ in rows],
+        "harness_p50_ms": [harness for _, harness in rows],
+        "difference": float(np.median(ratios)) - 1,
+        "interval": [float(v) - 1 for v in np.quantile(resampled, (0.025, 0.975))],
+        "promise": PROMISE,
+    }
+
+
+@click.command()
+@click.option("--pairs", type=click.IntRange(1, 1000), default=15, show_default=True)
+@click.option("--seconds", type=float, default=2.0, show_default=True, help="Of each process.")
+@click.option("--backend", type=click.Choice(list(BACKENDS)), default="tflite", show_default=True)
+@click.option("--threads", type=int, help="Default: the cores of this machine, at most 4.")
+@click.option("--json", "as_json", is_flag=True)
+def main(pairs: int, seconds: float, backend: str, threads: int | None, as_json: bool) -> None:
+    """Compare segbench with a bare loop; exit code 1 where the difference is above the promise."""
+    try:
+        job = Job(backend=backend, threads=threads, runs=1, seconds=seconds, warmup_seconds=WARMUP_SECONDS)
+        result = compare(job, pairs)
+    except SegBenchError as error:
+        raise SystemExit(f"harness_overhead: {error}") from error
+    low, high = result["interval"]
+    if as_json:
+        click.echo(json.dumps(result, indent=1, allow_nan=False))
+    else:
+        click.echo(
+            f"{backend}, {pairs} pairs: bare p50 {np.median(result['bare_p50_ms']):.2f} ms, segbench's "
+            f"{np.median(result['harness_p50_ms']):.2f} ms; within a pair segbench differs by {result['difference']:+.2%} "
+            f"(95 % interval {low:+.2%} to {high:+.2%}), promised: {PROMISE:.0%}"
+        )
+    sys.exit(0 if abs(result["difference"]) <= PROMISE else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Which processor this is, what it can do that int8 gains from, and how its clock is governed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from segbench.sensors import ROOT, read_text
+
+# dot products and wide integer multiplications; XNNPACK and onnxruntime choose their int8 kernels by them
+INT8_FLAGS = (
+    "avx2",
+    "avx512bw",
+    "avx512_vnni",
+    "avx_vnni",
+    "avx_vnni_int8",
+    "amx_int8",
+    "neon",
+    "asimd",
+    "asimddp",
+    "i8mm",
+    "sve",
+    "svei8mm",
+)
+
+
+def describe_processor(sys_root: Path = ROOT) -> dict[str, Any]:
+    """`int8_flags`: those of `INT8_FLAGS` that it has; each field is None where the system does not say."""
+    return {
+        "int8_flags": int8_flags(sys_root),
+        "governor": governor(sys_root),
+        "frequency_max_mhz": _frequency_max_mhz(sys_root),
+    }
+
+
+def int8_flags(sys_root: Path = ROOT) -> list[str] | None:
+    """From the first line of flags (x86) or features (Arm) of `/proc/cpuinfo`."""
+    for line in (read_text(sys_root / "proc/cpuinfo") or "").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            found = set(value.split())
+            return [flag for flag in INT8_FLAGS if flag in found]
+    return None
+
+
+def governor(sys_root: Path = ROOT) -> str | None:
+    """Of all cores; several, as big and little cores may have, with a comma between them."""
+    policies = sorted((sys_root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor"))
+    found = dict.fromkeys(text for path in policies if (text := read_text(path)))
+    return ", ".join(found) or None
+
+
+def _frequency_max_mhz(sys_root: Path) -> float | None:
+    paths = sorted((sys_root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/cpuinfo_max_freq"))
+    found = [int(text) / 1000 for path in paths if (text := read_text(path)) and text.isdecimal()]
+    return max(found, default=None)
