@@ -28,6 +28,7 @@ Examples:
   segbench --model int8.tflite --model float32.onnx --threads 1,2,4 -o results.json
   segbench --backend tflite --backend onnx --size 640x480,1280x720 --preset none --preset balanced
   segbench --input talk.mp4 --preset balanced --rate 30
+  segbench compare before.json after.json
   segbench accuracy --images portraits/images --masks portraits/masks
   segbench video portrait.mp4 --model int8.tflite --reference float32.tflite
 """

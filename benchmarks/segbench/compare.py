@@ -27,7 +27,7 @@ def compare_results(
     """
     pairs = matched(a, b, axes)
     same_run = a["digest"] == b["digest"]
-    same_work = not {"machine", "backend"} & set(axes)
+    same_work = "machine" not in axes
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -66,7 +66,7 @@ def _compared(a: Configuration, b: Configuration, same_run: bool, same_work: boo
     if same_run:
         processes = processes[0][: len(processes[1])], processes[1][: len(processes[0])]
     paired = same_run or in_turn(*processes)
-    stages = [stage for stage in a["stages"] if stage in b["stages"]]
+    stages = _common_stages(a["stages"], b["stages"])
     ratios = {stage: median_ratio(*(_values(side, stage) for side in processes), paired=paired) for stage in stages}
     verdict, machine = verdict_of(ratios["whole"]), None
     if not paired and same_work:
@@ -105,6 +105,12 @@ def _beside_imports(verdict: Verdict, processes: Sequence[Sequence[dict[str, Any
     if min(map(len, relative)) < FEWEST_PROCESSES:
         return verdict
     return verdict if verdict_of(median_ratio(*relative, paired=False)) == verdict else "the machine changed"
+
+
+def _common_stages(a: Collection[str], b: Collection[str]) -> list[str]:
+    """Without `postprocess` where only one side refines: it ends at the network's scale there, at the frame's here."""
+    other_work = {"postprocess"} if ("refine" in a) != ("refine" in b) else set()
+    return [stage for stage in a if stage in b and stage not in other_work]
 
 
 def _values(processes: Sequence[dict[str, Any]], stage: str) -> list[list[float]]:

@@ -227,6 +227,18 @@ def test_axis_backend_lets_the_file_differ_but_not_its_precision(make: Maker) ->
     assert len(matched(a, float32, ["backend", "model"])) == 1
 
 
+def test_stages_that_do_other_work_with_a_preset_are_not_compared(make: Maker) -> None:
+    a, b = make(*FIVE), make(*FIVE, preset="fast")
+    for result, stages in ((a, ["postprocess"]), (b, ["postprocess", "refine"])):
+        configuration = result["configurations"][0]
+        for stage in stages:
+            configuration["stages"][stage] = configuration["stages"]["invoke"]
+            for process in configuration["processes"]:
+                process["values_ms"][stage] = process["values_ms"]["invoke"]
+    assert list(only(compare_results(a, b, axes=["preset"]))["stages"]) == ["invoke", "whole"]
+    assert "postprocess" in only(compare_results(a, with_digest(deepcopy(a))))["stages"]
+
+
 def test_another_input_is_refused_whatever_the_axes(make: Maker) -> None:
     b = make(*FIVE, frame={"width": 640, "height": 480, "source": "me.jpg"})
     for axes in ([], list(AXES)):
