@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from segbench.errors import ComparisonError
+from segbench.matrix import MOST_PROCESSES
 from segbench.results import ConfigurationKey, configuration_key
 
 AXES = ("model", "threads", "size", "backend", "preset", "machine")
@@ -23,11 +24,14 @@ def matched(
     """Pairs of configurations that differ in nothing but `axes`, the first fitting one of `a` with each one of `b`.
 
     Raises:
-        ComparisonError: another machine, another pace, or no pair; with the axes that would allow it.
+        ComparisonError: another machine, another pace, or no pair, with the axes that would allow it; or more processes than
+            segbench starts.
     """
     unknown = [axis for axis in axes if axis not in AXES]
     if unknown:
         raise ComparisonError(f"axis: got {unknown[0]!r}, expected some of {', '.join(AXES)}")
+    _refuse_too_many(a)
+    _refuse_too_many(b)
     _refuse_another_pace(a, b)
     if "machine" not in axes:
         _refuse_another_machine(a["machine"], b["machine"])
@@ -81,9 +85,13 @@ def _different(a: ConfigurationKey, b: ConfigurationKey) -> set[str]:
 
 
 def _why_none(a: list[Configuration], b: list[Configuration], axes: Collection[str]) -> str:
-    """In the words of the two that differ least."""
-    pairs = [(one, other) for one in a for other in b]
-    one, other = min(pairs, key=lambda pair: len(_different(*map(configuration_key, pair))))
+    """In the words of the two that differ least, where possible of two that differ in `axes`."""
+
+    def misfit(pair: tuple[Configuration, Configuration]) -> tuple[bool, int]:
+        different = _different(*map(configuration_key, pair))
+        return bool(axes) and not different & set(axes), len(different)
+
+    one, other = min(((one, other) for one in a for other in b), key=misfit)
     keys = configuration_key(one), configuration_key(other)
     different = _different(*keys)
     said = "; ".join(_key_differences(*keys, one, other))
@@ -95,7 +103,8 @@ def _why_none(a: list[Configuration], b: list[Configuration], axes: Collection[s
     if "backend" in missing:
         missing = [axis for axis in missing if axis != "model"]
     if not missing:
-        return f"the files are of different precision: {said}; add --axis model if that is meant"
+        precisions = f"{one['model']['precision']} against {other['model']['precision']}"
+        return f"not the same precision: {precisions}, {said}; add --axis model if that is meant"
     return f"not the same: {said}; add {' '.join(f'--axis {axis}' for axis in missing)} if that is meant"
 
 
@@ -114,6 +123,13 @@ def _model(one: Configuration, other: Configuration) -> tuple[str, str]:
     if a["name"] != b["name"]:
         return a["name"], b["name"]
     return f"{a['name']} ({a['sha256'][:8]})", f"{b['name']} ({b['sha256'][:8]})"
+
+
+def _refuse_too_many(result: dict[str, Any]) -> None:
+    # the bootstrap's memory grows with their number
+    most = max(len(one["processes"]) for one in result["configurations"])
+    if most > MOST_PROCESSES:
+        raise ComparisonError(f"processes: got {most} of one configuration, expected at most {MOST_PROCESSES}")
 
 
 def _refuse_another_machine(a: dict[str, Any], b: dict[str, Any]) -> None:

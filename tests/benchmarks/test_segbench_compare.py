@@ -222,9 +222,12 @@ def test_axis_backend_lets_the_file_differ_but_not_its_precision(make: Maker) ->
     a, same = make(*FIVE), make(*FIVE, backend="onnx", model=other_model(make))
     assert len(matched(a, same, ["backend"])) == 1
     float32 = make(*FIVE, backend="onnx", model=other_model(make, precision="float32"))
-    with pytest.raises(ComparisonError, match=r"different precision: .*; add --axis model if that is meant"):
+    with pytest.raises(ComparisonError, match=r"precision: int8 against float32, .*; add --axis model if"):
         matched(a, float32, ["backend"])
     assert len(matched(a, float32, ["backend", "model"])) == 1
+    run = both(a, float32)
+    with pytest.raises(ComparisonError, match="precision: int8 against float32"):
+        matched(run, run, ["backend"])
 
 
 def test_stages_that_do_other_work_with_a_preset_are_not_compared(make: Maker) -> None:
@@ -286,6 +289,13 @@ def test_versions_and_settings_that_differ_are_said_and_the_seed_is_not(make: Ma
     result = compare_results(a, b)
     assert result["differences"] == ["python 3.11 against 3.12", "numpy 1.26 against 2.0", "setting runs 50 against 60"]
     assert only(result)["differences"] == ["ai_edge_litert 2.1.0 against 2.3.0"]
+
+
+def test_more_processes_than_segbench_starts_are_refused(make: Maker) -> None:
+    b = make(*FIVE)
+    b["configurations"][0]["processes"] *= 201
+    with pytest.raises(ComparisonError, match="got 1005 of one configuration, expected at most 1000"):
+        matched(make(*FIVE), b)
 
 
 def test_configuration_without_partner_is_named(make: Maker) -> None:
