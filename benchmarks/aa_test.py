@@ -2,10 +2,10 @@
 
 python benchmarks/aa_test.py [--repetitions N] [--rounds N] [--seconds S] [--planted 0.1] [--keep DIR] [--json]
 
-Each repetition measures the bundled model, frame → composite, three times, in fresh processes in turn: A; B, which is the same;
-and C, which waits another 10 % of the p50 in every composite. The three results are compared as the command does
-it. The goals are issue 5's: of 20 repetitions at least 19 times no difference between A and B, and at least 18 times C is
-slower than A.
+Each repetition measures the bundled model, frame → composite, three times, in fresh processes in turn: A; B, which is the
+same; and C, whose calls wait until they have taken 10 % longer. The three results are compared as the command does it. The
+goals are issue 5's: of 20 repetitions at least 19 times no difference between A and B, and at least 18 times C is slower
+than A. Where other programs take the processor, give it more rounds.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -36,39 +37,27 @@ def measure_one(backend: str, seconds: float, planted: float) -> dict[str, Any]:
     from segbench.job import Job
     from segbench.stopwatch import measure
 
-    plant(planted * whole_p50_s(backend), segruntime)
+    plant(planted, segruntime)
     job = Job(backend=backend, threads=1, runs=5, seconds=seconds, warmup_runs=3, warmup_seconds=seconds / 4)
     return {"started_at": started_at, **measure(job, import_ms).to_json()}
 
 
-def whole_p50_s(backend: str) -> float:
-    """Frame → composite, a bare loop."""
-    import segruntime
-    from segbench.frames import drawn_background, drawn_frame
-
-    segmenter = segruntime.load(backend=backend, threads=1)
-    frame, background = drawn_frame(*SIZE), drawn_background(*SIZE)
-    values = []
-    for _ in range(15):
-        start = time.perf_counter()
-        segruntime.composite(frame, segmenter.alpha(frame), background)
-        values.append(time.perf_counter() - start)
-    return float(np.median(values))
+def plant(share: float, segruntime: Any) -> None:
+    """Both calls of frame → composite take so much longer, by waiting busily when they are done."""
+    segruntime.Segmenter.alpha = _slower(segruntime.Segmenter.alpha, share)
+    segruntime.composite = _slower(segruntime.composite, share)
 
 
-def plant(wait_s: float, segruntime: Any) -> None:
-    """Every composite waits so long, busily, when it is done."""
-    composite = segruntime.composite
-
+def _slower(call: Callable[..., Any], share: float) -> Callable[..., Any]:
     def slower(*arguments: Any, **options: Any) -> Any:
-        picture = composite(*arguments, **options)
-        end = time.perf_counter() + wait_s
+        start = time.perf_counter()
+        found = call(*arguments, **options)
+        end = start + (1 + share) * (time.perf_counter() - start)
         while time.perf_counter() < end:
             pass
-        return picture
+        return found
 
-    if wait_s > 0:
-        segruntime.composite = slower
+    return slower
 
 
 def measure_sides(
@@ -165,7 +154,7 @@ def _line(row: dict[str, Any]) -> str:
 @click.option("--repetitions", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--rounds", type=click.IntRange(3), default=16, show_default=True, help="Processes of each side.")
 @click.option("--seconds", type=click.FloatRange(0), default=0.5, show_default=True, help="Measured in each process.")
-@click.option("--planted", type=click.FloatRange(0, 10), default=0.1, show_default=True, help="Share of the p50.")
+@click.option("--planted", type=click.FloatRange(0, 10), default=0.1, show_default=True, help="Share of the time.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Write every result into this folder.")
 @click.option("--json", "as_json", is_flag=True)
 def main(repetitions: int, keep: Path | None, as_json: bool, **options: Any) -> None:
