@@ -10,6 +10,7 @@ import click
 
 import segruntime
 from segbench.accuracy_command import accuracy
+from segbench.compare_command import compare
 from segbench.effort import NORMAL
 from segbench.export_command import export
 from segbench.latency_command import LatencyOptions, measure_latency
@@ -27,6 +28,7 @@ Examples:
   segbench --model int8.tflite --model float32.onnx --threads 1,2,4 -o results.json
   segbench --backend tflite --backend onnx --size 640x480,1280x720 --preset none --preset balanced
   segbench --input talk.mp4 --preset balanced --rate 30
+  segbench compare before.json after.json
   segbench accuracy --images portraits/images --masks portraits/masks
   segbench video portrait.mp4 --model int8.tflite --reference float32.tflite
 """
@@ -100,6 +102,7 @@ def main(context: click.Context, /, output: Path | None, as_json: bool, **option
 
 
 main.add_command(accuracy)
+main.add_command(compare)
 main.add_command(export)
 main.add_command(sustained)
 main.add_command(video)

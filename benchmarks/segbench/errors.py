@@ -9,6 +9,7 @@ SegBenchError
 ├── OutputError (OSError)             a file cannot be written
 ├── WrongMaskError (ArithmeticError)  the model gives no mask, so its speed means nothing
 ├── WorkerError (RuntimeError)        the measuring process refused its job or died
+├── ComparisonError (ValueError)      two results may not be compared, or not as asked
 └── MissingExtraError (ImportError)   a library of the extra is not installed
 """
 
@@ -55,6 +56,10 @@ class WrongMaskError(SegBenchError, ArithmeticError):
 
 class WorkerError(SegBenchError, RuntimeError):
     """The measuring process refused its job or died."""
+
+
+class ComparisonError(SegBenchError, ValueError):
+    """Two results may not be compared, or not as asked."""
 
 
 class MissingExtraError(SegBenchError, ImportError):
