@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import pytest
 
 import segruntime
 from segbench.frames import drawn_frame
@@ -51,6 +52,19 @@ def test_runtime_overhead_refuses_a_missing_model_in_one_line() -> None:
     assert done.returncode == 1
     assert "runtime_overhead: none.tflite: found nothing there" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_harness_overhead_takes_the_ratio_within_each_pair() -> None:
+    arguments = ["--pairs", "3", "--seconds", "0.1", "--json"]
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "harness_overhead.py"), *arguments], capture_output=True, text=True, check=False
+    )
+    result = json.loads(done.stdout)
+    ratios = sorted(b / a for a, b in zip(result["bare_p50_ms"], result["harness_p50_ms"], strict=True))
+    assert len(ratios) == 3
+    assert result["difference"] == pytest.approx(ratios[1] - 1)
+    assert result["interval"][0] <= result["difference"] <= result["interval"][1]
+    assert done.returncode == (0 if abs(result["difference"]) <= 0.02 else 1)
 
 
 def test_cold_start_measures_imports_first_mask_and_memory() -> None:
