@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from segbench.errors import ResultsError
 from segbench.output_file import write_whole
+from segruntime.strict_json import parse_json
 
 _LARGEST_BYTES = 256 * 1024 * 1024
 _RUN_AGAIN = "run segbench again"
@@ -87,18 +88,11 @@ def _text(path: Path) -> str:
 
 def _parse(path: Path, text: str) -> object:
     try:
-        parsed: object = json.loads(text, parse_constant=_refuse_constant)
+        parsed: object = parse_json(text)
         json.dumps(parsed, allow_nan=False)  # a number like 1e999 is read as infinity
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ResultsError(
-            path, f"is no JSON that segbench writes ({reason}); it may be cut off", _RUN_AGAIN
-        ) from error
+    except ValueError as error:
+        raise ResultsError(path, f"is no JSON that segbench writes ({error}); it may be cut off", _RUN_AGAIN) from error
     return parsed
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
 
 
 def _short(value: object) -> str:
