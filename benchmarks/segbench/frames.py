@@ -11,6 +11,7 @@ import numpy.typing as npt
 from segbench.errors import PictureError
 from segbench.job import LARGEST_SIDE, SMALLEST_SIDE
 from segruntime.composite import cover
+from segruntime.picture_files import decode_picture
 
 Frame = npt.NDArray[np.uint8]
 DEFAULT_SIZE = 1280, 720
@@ -30,9 +31,9 @@ def read_frame(path: Path, size: tuple[int, int] | None = None) -> Frame:
         raise PictureError(f"{path}: cannot be read ({error.strerror}), expected a picture; check the path") from error
     if not data:
         raise PictureError(f"{path}: has {size_bytes} bytes, expected a picture of at most {_LARGEST_FILE_BYTES} bytes")
-    frame = _decode(data)
-    if frame is None:
-        raise PictureError(f"{path}: cannot be decoded, expected a JPEG, PNG or another picture that OpenCV reads")
+    frame = decode_picture(data)
+    if isinstance(frame, str):
+        raise PictureError(f"{path}: {frame}, expected a JPEG, PNG or another picture that OpenCV reads")
     height, width = frame.shape[:2]
     if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in (height, width)):
         raise PictureError(
@@ -63,11 +64,3 @@ def drawn_background(width: int, height: int, seed: int = 8) -> Frame:
     corners = np.random.default_rng(seed).uniform(120, 235, (2, 2, 3)).astype(np.float32)
     image = cv2.resize(corners, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.asarray(np.clip(image, 0, 255), np.uint8)
-
-
-def _decode(data: bytes) -> Frame | None:
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
-    return None if image is None else np.asarray(image, np.uint8)
