@@ -17,16 +17,17 @@ class Effort:
     warmup_runs: int
     warmup_seconds: float
     processes: int
+    least_mask_iou: float | None = None
 
     def with_options(self, **given: Any) -> dict[str, Any]:
         """Each field as `given`, or where that is None as here."""
-        return {key: value if given[key] is None else given[key] for key, value in asdict(self).items()}
+        return {key: value if given.get(key) is None else given[key] for key, value in asdict(self).items()}
 
 
 NORMAL = Effort(runs=50, seconds=2.0, warmup_runs=10, warmup_seconds=0.5, processes=5)
 QUICK = Effort(runs=20, seconds=0.5, warmup_runs=3, warmup_seconds=0.2, processes=2)
-# MLPerf Inference: Mobile, single stream: at least 1024 samples and 60 seconds, without a break
-MLPERF = Effort(runs=1024, seconds=60.0, warmup_runs=10, warmup_seconds=0.5, processes=1)
+# MLPerf Inference: Mobile, single stream: at least 1024 samples and 60 seconds, without a break, and 96 % of float's mIoU
+MLPERF = Effort(runs=1024, seconds=60.0, warmup_runs=10, warmup_seconds=0.5, processes=1, least_mask_iou=0.96)
 
 
 def effort_of(*, quick: bool, mlperf: bool) -> Effort:

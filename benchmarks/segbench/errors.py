@@ -8,6 +8,7 @@ SegBenchError
 ├── ResultsError (ValueError)         a results file cannot be used
 ├── OutputError (OSError)             a file cannot be written
 ├── WrongMaskError (ArithmeticError)  the model gives no mask, so its speed means nothing
+├── UnprovenError (ValueError)        a file does not prove the accuracy that was asked for
 ├── WorkerError (RuntimeError)        the measuring process refused its job or died
 ├── ComparisonError (ValueError)      two results may not be compared, or not as asked
 └── MissingExtraError (ImportError)   a library of the extra is not installed
@@ -52,6 +53,10 @@ class OutputError(SegBenchError, OSError):
 
 class WrongMaskError(SegBenchError, ArithmeticError):
     """The model gives no mask, so its speed means nothing."""
+
+
+class UnprovenError(SegBenchError, ValueError):
+    """A file does not prove the accuracy that was asked for."""
 
 
 class WorkerError(SegBenchError, RuntimeError):

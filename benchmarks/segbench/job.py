@@ -25,7 +25,8 @@ class Job:
 
     At least `runs` rounds and at least `seconds` seconds are measured, after at least `warmup_runs` rounds and
     `warmup_seconds` seconds that are thrown away. `input`: a picture or a video; None: a drawn frame. `preset`: how masks are
-    refined; None: not at all. `rate`: frames a second, as a camera gives them; None: as fast as it goes.
+    refined; None: not at all. `rate`: frames a second, as a camera gives them; None: as fast as it goes. `least_mask_iou`: what
+    the file's contract has to say of its masks beside the float network's, 0–1; None: nothing.
     """
 
     model: str | None = None
@@ -40,6 +41,7 @@ class Job:
     warmup_runs: int = 10
     warmup_seconds: float = 0.5
     rate: float | None = None
+    least_mask_iou: float | None = None
 
     def __post_init__(self) -> None:
         _check_choice("backend", self.backend, BACKENDS)
@@ -57,6 +59,8 @@ class Job:
         _check_number("warmup_seconds", self.warmup_seconds, 0, MOST_SECONDS)
         if self.rate is not None:
             _check_number("rate", self.rate, 0.1, MOST_RATE)
+        if self.least_mask_iou is not None:
+            _check_number("least_mask_iou", self.least_mask_iou, 0, 1)
         for name, path in (("model", self.model), ("input", self.input)):
             if path is not None and not isinstance(path, (str, Path)):
                 raise OptionError(f"{name}: got {path!r}, expected the path of a file")

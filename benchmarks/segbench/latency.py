@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -90,9 +91,10 @@ class _Run:
             if k in failed:
                 continue
             entry = entries[k]
+            started_at = round(time.time(), 3)
             measured = self._child("measure", entry.name, entry.job)
             if measured is not None and measured["values_ms"]:
-                entry.processes.append(measured)
+                entry.processes.append({"started_at": started_at, **measured})
             elif not self.interrupt.asked:
                 failed.add(k)
                 entry.processes.clear()
@@ -125,6 +127,7 @@ def _settings(matrix: Matrix) -> dict[str, Any]:
         "warmup_seconds": base.warmup_seconds,
         "processes": matrix.processes,
         "rate": base.rate,
+        "least_mask_iou": base.least_mask_iou,
         "seed": matrix.seed,
     }
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import segruntime
-from segbench.errors import WrongMaskError
+from segbench.errors import UnprovenError, WrongMaskError
 from segbench.feed import open_feed
 from segbench.job import Job
 from segbench.model_facts import describe_file, describe_library
@@ -20,10 +20,13 @@ def check(job: Job) -> dict[str, Any]:
     """Load, run the golden pictures, look at the first frame's mask; → what the model, its library and the frame are.
 
     Raises:
-        WrongMaskError: the mask is wrong. PictureError, ClipError: the input cannot be used. SegRuntimeError: nor the model.
+        WrongMaskError: the mask is wrong. UnprovenError: `job.least_mask_iou` is not met. PictureError, ClipError: the input
+            cannot be used. SegRuntimeError: nor the model.
     """
     feed = open_feed(job)
     segmenter = segruntime.load(job.model, backend=job.backend, threads=job.threads)
+    if job.least_mask_iou is not None:
+        check_accuracy(segmenter, job.least_mask_iou)
     golden = golden_test(segmenter)
     check_mask(segmenter.alpha(feed.first), segmenter.path, feed.source)
     return {
@@ -49,6 +52,28 @@ def golden_test(segmenter: Segmenter) -> dict[str, Any] | None:
     if not found.same:
         raise WrongMaskError(f"{segmenter.path}: {found}")
     return found.to_json()
+
+
+def check_accuracy(segmenter: Segmenter, least_mask_iou: float) -> None:
+    """The gate of `--mlperf`: the mean IoU of the file's masks with those of the float network, as its contract records it.
+
+    MLPerf asks for 96 % of the float network's mIoU with hand-made masks. The Jaccard distance is a metric, so a file whose
+    masks have an IoU of 0.96 with float's loses at most 4 points of it, whatever the hand-made masks are.
+
+    Raises:
+        UnprovenError: less, or the contract says nothing.
+    """
+    parity = segmenter.contract.parity
+    if parity is None:
+        raise UnprovenError(
+            f"{segmenter.path}: --mlperf wants masks with an IoU of at least {least_mask_iou:g} with the float network's, and "
+            "this file's contract has no parity; export it with segexport, or give --runs 1024 --seconds 60 --processes 1"
+        )
+    if parity.mask_iou < least_mask_iou:
+        raise UnprovenError(
+            f"{segmenter.path}: its masks have an IoU of {parity.mask_iou:.4f} with the float network's, --mlperf wants at "
+            f"least {least_mask_iou:g}; export it again with --max-iou-drop"
+        )
 
 
 def check_mask(alpha: npt.NDArray[np.float32], model: object, source: str) -> None:

@@ -81,6 +81,7 @@ def test_file_holds_statistics_raw_values_and_where_they_come_from(tmp_path: Pat
     found = read_results(path)
     (one,) = found["configurations"]
     assert len(one["processes"]) == 2
+    assert one["processes"][0]["started_at"] < one["processes"][1]["started_at"] <= time.time()
     for name, stage in one["stages"].items():
         assert stage == summarize([v for process in one["processes"] for v in process["values_ms"][name]]).to_json()
         assert stage["n"] == 6
@@ -98,6 +99,7 @@ def test_file_holds_statistics_raw_values_and_where_they_come_from(tmp_path: Pat
         "warmup_seconds": 0.0,
         "processes": 2,
         "rate": None,
+        "least_mask_iou": None,
         "seed": 11,
     }
     assert found["machine"]["sensors"]["after"] is not None
@@ -242,6 +244,7 @@ def test_options_win_over_the_kind_of_run() -> None:
     assert {key: settings[key] for key in asdict(expected)} == asdict(expected)
     assert effort_of(quick=False, mlperf=True).runs == 1024
     assert effort_of(quick=False, mlperf=True).seconds == 60
+    assert effort_of(quick=False, mlperf=True).least_mask_iou == 0.96
 
 
 def test_help_shows_an_example_and_the_known_backends() -> None:

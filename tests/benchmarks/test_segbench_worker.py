@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,10 @@ import segbench.child
 import segbench.stopwatch
 import segruntime.self_test
 from segbench.child import run_worker
-from segbench.errors import WorkerError, WrongMaskError
+from segbench.errors import UnprovenError, WorkerError, WrongMaskError
 from segbench.job import Job
 from segbench.machine import cpu_name, describe_machine, peak_memory_bytes
-from segbench.mask_check import check, check_mask
+from segbench.mask_check import check, check_accuracy, check_mask
 from segbench.results import STAGES
 from segbench.stopwatch import measure
 from segbench.worker import START
@@ -193,3 +194,30 @@ def test_processor_without_a_name_is_called_by_its_board(tmp_path: Path) -> None
 
 def test_peak_memory_is_that_of_this_program() -> None:
     assert peak_memory_bytes() > 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("mask_iou", "message"),
+    [
+        (0.96, None),
+        (0.9599, "IoU of 0.9599 with the float network's, --mlperf wants at least 0.96"),
+        (None, "no parity"),
+    ],
+)
+def test_mlperf_takes_only_a_file_that_proves_its_accuracy(mask_iou: float | None, message: str | None) -> None:
+    segmenter = segruntime.load(backend="onnx", threads=1)
+    assert segmenter.contract.parity is not None
+    parity = None if mask_iou is None else replace(segmenter.contract.parity, mask_iou=mask_iou)
+    said: Any = SimpleNamespace(path="m.onnx", contract=replace(segmenter.contract, parity=parity))
+    if message is None:
+        check_accuracy(said, 0.96)
+        return
+    with pytest.raises(UnprovenError, match=message):
+        check_accuracy(said, 0.96)
+
+
+def test_check_holds_the_gate_before_anything_is_measured() -> None:
+    job = replace(SMALL, backend="tflite", threads=1)
+    assert check(replace(job, least_mask_iou=0.96))["model"]["precision"] == "int8"
+    with pytest.raises(UnprovenError, match="--mlperf wants at least 1;"):
+        check(replace(job, least_mask_iou=1.0))
