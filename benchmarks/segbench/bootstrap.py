@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from segbench.student import t_quantile
 
-# in simulations of this machine's noise 98 % shows same against same a difference once in 100, see docs/benchmark.md
+# in simulations of this machine's noise 98 % shows same against same a difference once in 100, see docs/benchmarking.md
 CONFIDENCE = 0.98
 FEWEST_PROCESSES = 3
 SMALLEST_MS = 1e-5  # results are rounded to this

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from segbench.results import STAGES
@@ -38,11 +38,11 @@ def markdown(result: dict[str, Any]) -> str:
         [
             *_about(result),
             "",
-            *_table(_WHOLE, [_whole_cells(one) for one in configurations]),
+            as_table(_WHOLE, [_whole_cells(one) for one in configurations]),
             "",
             "Medians of the stages, in ms:",
             "",
-            *_table(("configuration", *stages), [_stage_cells(one, stages) for one in configurations]),
+            as_table(("configuration", *stages), [_stage_cells(one, stages) for one in configurations]),
             "",
         ]
     )
@@ -125,9 +125,10 @@ def _stage_cells(one: Configuration, stages: list[str]) -> list[str]:
     return [_text(one["name"]), *medians]
 
 
-def _table(header: tuple[str, ...], rows: list[list[str]]) -> list[str]:
+def as_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Cells, which are Markdown already → a table, without a newline at its end."""
     rule = ["---"] * len(header)
-    return [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
 
 
 def _text(value: object) -> str:

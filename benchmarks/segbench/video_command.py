@@ -55,7 +55,7 @@ def video(plot: Path | None, as_json: bool, **options: Any) -> None:
     """Measure how steady a model's masks are over CLIP.
 
     Flicker is the share of the person that comes or goes from frame to frame without a cause in the picture; see
-    docs/benchmark.md. With --reference also how well the masks of two files go together over time.
+    docs/accuracy.md. With --reference also how well the masks of two files go together over time.
     """
     with one_line_refusals():
         if plot is not None:

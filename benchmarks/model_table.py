@@ -1,0 +1,88 @@
+"""Models x precisions x backends on this machine: how fast, how large, how exact. The README's first table comes from it.
+
+python benchmarks/model_table.py [--shared DIR] [--processes N] [--runs N] [--seconds S]
+
+The demo checkpoint is exported in every precision (calibrated with the training pictures), and two networks that others made
+run with a contract beside them. All files are measured in one run, in turn, frame 1280x720 to composite; then every mask is
+compared with hand-made ones, on portraits that the demo network never saw. Writes benchmarks/results/models.json and
+benchmarks/results/accuracy/NAME.json; `python benchmarks/readme_tables.py` makes the table of them. About ten minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from foreign_models import with_contracts
+from segbench.accuracy import AccuracyJob, run_accuracy
+from segbench.errors import SegBenchError
+from segbench.job import Job
+from segbench.latency import run_latency
+from segbench.matrix import Matrix
+from segbench.progress import progress
+from segbench.result_file import write_results
+
+# relative: what is written is published, and holds these paths
+CHECKPOINT = Path("examples/portrait_unet.pth")
+FILES = Path("out/model_table")
+RESULTS = Path("benchmarks/results")
+PRECISIONS = ("float32", "float16", "dynamic", "int8", "int16x8")
+
+
+def exported(calibration: Path) -> list[Path]:
+    """The demo checkpoint's files; made where one is missing."""
+    paths = [
+        FILES / f"{CHECKPOINT.stem}.onnx",
+        *(FILES / f"{CHECKPOINT.stem}_{precision}.tflite" for precision in PRECISIONS),
+    ]
+    if not all(path.is_file() for path in paths):
+        words = ["tflite", str(CHECKPOINT), "--preprocess", "imagenet", "--calibration", str(calibration)]
+        words += ["--pictures", "200", "--precision", ",".join(PRECISIONS), "--output", str(FILES), "--overwrite"]
+        subprocess.run([sys.executable, "-m", "segexport", *words], check=True)
+    return paths
+
+
+def measure_latency(paths: list[Path], processes: int, job: Job) -> None:
+    matrix = Matrix(models=tuple(map(str, paths)), processes=processes, base=job)
+    with progress("processes", draws_alone=False) as advance:
+        result = run_latency(matrix, advance)
+    if result["interrupted"]:
+        raise SystemExit("model_table: interrupted; nothing was written")
+    write_results(RESULTS / "models.json", result)
+
+
+def measure_accuracy(paths: list[Path], data: Path) -> None:
+    folder = RESULTS / "accuracy"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        with progress(path.name) as advance:
+            result = run_accuracy(AccuracyJob(images=data / "images", masks=data / "masks", model=path), advance)
+        write_results(folder / f"{path.name}.json", result)
+
+
+@click.command(help=__doc__)
+@click.option("--shared", type=click.Path(path_type=Path), default=Path("../shared"), show_default=True)
+@click.option("--processes", type=int, default=5, show_default=True)
+@click.option("--runs", type=int, default=20, show_default=True, help="At least so many rounds in each process,")
+@click.option("--seconds", type=float, default=2.0, show_default=True, help="and so many seconds.")
+@click.option("--threads", type=int, default=2, show_default=True)
+def main(shared: Path, processes: int, runs: int, seconds: float, threads: int) -> None:
+    os.chdir(Path(__file__).parents[1])
+    try:
+        paths = [
+            *exported(shared / "data/portraits/training/images"),
+            *with_contracts(shared / "models", FILES / "foreign"),
+        ]
+        job = Job(threads=threads, runs=runs, seconds=seconds, warmup_runs=3)
+        measure_latency(paths, processes, job)
+        measure_accuracy(paths, shared / "data/portraits/calibration")
+    except (SegBenchError, FileNotFoundError) as error:
+        raise SystemExit(f"model_table: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The README's tables, made from benchmarks/results/.
+
+python benchmarks/readme_tables.py [--check]
+
+Each table stands between two comments, `<!-- table NAME -->` and `<!-- end -->`. `--check` writes nothing and ends with 1 where
+the README says something else than the results.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from segbench.export import as_table
+from segbench.result_file import read_result_file
+from segbench.results import read_results
+from segbench.table import start_cells
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+_TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_NETWORKS = {
+    "portrait_unet": "demo U-Net, 0.49 M parameters",
+    "selfie_256": "ML Kit's selfie network",
+    "mnv3": "MobileNetV3 portrait network",
+}
+_MODELS = (
+    *("network", "precision", "runs on", "MB", "p50, ms", "p90, ms", "memory, MB", "IoU, hand-made", "IoU, PyTorch's"),
+    "largest difference",
+)
+
+
+def models_table() -> str:
+    """A row for each file of models.json: from the frame to the composite, and how exact the masks are."""
+    found = read_results(RESULTS / "models.json")
+    return as_table(_MODELS, [_model_cells(one) for one in found["configurations"]])
+
+
+def _model_cells(one: dict[str, Any]) -> list[str]:
+    model, whole = one["model"], one["stages"]["whole"]
+    parity = model["contract"].get("parity") or {}
+    return [
+        next(text for start, text in _NETWORKS.items() if model["name"].startswith(start)),
+        model["precision"],
+        {"tflite": "LiteRT", "onnx": "onnxruntime"}[one["backend"]],
+        f"{model['size_bytes'] / 1e6:.2f}",
+        *(f"{whole[key]:.1f}" for key in ("p50_ms", "p90_ms")),
+        start_cells(one)["MB over base"],
+        f"{_iou(model):.4f}",
+        f"{parity['mask_iou']:.4f}" if parity else "",
+        f"{parity['max_difference']:.1e}" if parity else "",
+    ]
+
+
+def _iou(model: dict[str, Any]) -> float:
+    """Mean IoU with the hand-made masks, of this very file."""
+    found = read_result_file(RESULTS / "accuracy" / f"{model['name']}.json", "segedge.segbench.accuracy", 1)
+    if found["model"]["sha256"] != model["sha256"]:
+        raise SystemExit(f"readme_tables: {model['name']}: latency and accuracy are of two files; run model_table.py")
+    return float(found["summary"]["iou"]["mean"])
+
+
+TABLES: dict[str, Callable[[], str]] = {"models": models_table}
+
+
+def with_tables(text: str) -> str:
+    """`text` with every table made anew.
+
+    Raises:
+        KeyError: a table that nobody makes.
+    """
+    return _TABLE.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}\n{match[3]}", text)
+
+
+@click.command(help=__doc__)
+@click.option("--check", is_flag=True, help="Only look.")
+def main(check: bool) -> None:
+    path = ROOT / "README.md"
+    text = path.read_text("utf-8")
+    made = with_tables(text)
+    if check and made != text:
+        raise SystemExit("README.md: a table differs from benchmarks/results; run python benchmarks/readme_tables.py")
+    if not check:
+        path.write_text(made, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
