@@ -11,13 +11,13 @@ benchmarks/results/accuracy/NAME.json; `python benchmarks/readme_tables.py` make
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 
-from foreign_models import with_contracts
 from segbench.accuracy import AccuracyJob, run_accuracy
 from segbench.errors import SegBenchError
 from segbench.job import Job
@@ -30,6 +30,8 @@ from segbench.result_file import write_results
 CHECKPOINT = Path("examples/portrait_unet.pth")
 FILES = Path("out/model_table")
 RESULTS = Path("benchmarks/results")
+CONTRACTS = Path("examples/contracts")
+FOREIGN = ("selfie_256.onnx", "selfie_256.tflite", "mnv3_float.tflite", "mnv3_uint8.tflite")
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int16x8")
 
 
@@ -44,6 +46,21 @@ def exported(calibration: Path) -> list[Path]:
         words += ["--pictures", "200", "--precision", ",".join(PRECISIONS), "--output", str(FILES), "--overwrite"]
         subprocess.run([sys.executable, "-m", "segexport", *words], check=True)
     return paths
+
+
+def with_contracts(folder: Path) -> list[Path]:
+    """The files of others, each beside its contract.
+
+    Raises:
+        FileNotFoundError: one is not there.
+    """
+    target = FILES / "foreign"
+    target.mkdir(parents=True, exist_ok=True)
+    for name in FOREIGN:
+        shutil.copyfile(folder / name, target / name)
+        contract = f"{Path(name).stem}.contract.json"
+        shutil.copyfile(CONTRACTS / contract, target / contract)
+    return [target / name for name in FOREIGN]
 
 
 def measure_latency(paths: list[Path], processes: int, job: Job) -> None:
@@ -75,7 +92,7 @@ def main(shared: Path, processes: int, runs: int, seconds: float, threads: int) 
     try:
         paths = [
             *exported(shared / "data/portraits/training/images"),
-            *with_contracts(shared / "models", FILES / "foreign"),
+            *with_contracts(shared / "models"),
         ]
         job = Job(threads=threads, runs=runs, seconds=seconds, warmup_runs=3)
         measure_latency(paths, processes, job)

@@ -17,6 +17,7 @@ from segruntime.agreement import mask_iou
 from segruntime.errors import BackendError, ContractError
 
 SHARED = Path(__file__).parents[2].parent / "shared"
+CONTRACTS = Path(__file__).parents[2] / "examples" / "contracts"
 MODELS = SHARED / "models"
 PICTURES = SHARED / "data" / "portraits" / "calibration" / "images"
 pytestmark = [
@@ -25,41 +26,11 @@ pytestmark = [
 ]
 
 
-def contract(meaning: str, value_range: tuple[float, float], **quantized: Any) -> dict[str, Any]:
-    channels = 2 if meaning == "logits" else 1
-    size = {"width": 256, "height": 256, "layout": "NHWC", "dtype": "uint8" if quantized else "float32"}
-    return {
-        "format": "segedge.contract",
-        "version": 1,
-        "input": {
-            **size,
-            "color": "rgb",
-            "value_range": list(value_range),
-            "resize": "stretch",
-            "interpolation": "bilinear",
-            **quantized.get("input", {}),
-        },
-        "output": {
-            **size,
-            "meaning": meaning,
-            "channels": channels,
-            "person_channel": channels - 1,
-            "labels": [],
-            **quantized.get("output", {}),
-        },
-        "threshold": 0.5,
-    }
+def contract(name: str) -> dict[str, Any]:
+    return dict(json.loads((CONTRACTS / f"{name}.contract.json").read_text()))
 
 
-# facts of their authors; scale and zero point as the file of tensors lists them
-MNV3 = contract("logits", (-1.0, 1.0))
-MNV3_UINT8 = contract(
-    "logits",
-    (-1.0, 1.0),
-    input={"scale": 0.007843137718737125, "zero_point": 127},
-    output={"scale": 0.08694140613079071, "zero_point": 116},
-)
-SELFIE = contract("probability", (0.0, 1.0))
+MNV3, MNV3_UINT8, SELFIE = contract("mnv3_float"), contract("mnv3_uint8"), contract("selfie_256")
 RUNS = {
     "mnv3_float.tflite": MNV3,
     "mnv3_uint8.tflite": MNV3_UINT8,
