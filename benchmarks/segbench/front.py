@@ -1,0 +1,110 @@
+"""How exact against how fast: configurations joined with their accuracy, and which of them are worth having."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from segbench.accuracy_file import AccuracyKey, accuracy_key
+from segbench.sources import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A configuration: p50 and p90 of its whole in ms, its mean IoU with hand-made masks (0–1), and its file's size."""
+
+    name: str
+    p50_ms: float
+    p90_ms: float
+    iou: float
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """Points that may be compared: frames of one size from one source at one pace, masks of the same pictures."""
+
+    frame: str
+    pictures: int
+    points: list[Point] = field(default_factory=list)
+
+
+def pareto_front(points: Sequence[Point]) -> list[Point]:
+    """Those to which no other is preferable, the fastest first.
+
+    One is preferable to another if it is at least as fast (p50 of the whole) and at least as exact (mean IoU), and better in
+    one of the two. Two that are equal in both are both on the front, or both are not.
+    """
+    kept = [one for one in points if not any(_preferable(other, one) for other in points)]
+    return sorted(kept, key=lambda one: (one.p50_ms, one.iou))
+
+
+def fields_of(latency: Sequence[Source], accuracy: Sequence[Source]) -> list[Field]:
+    """Every configuration with every set of pictures that its masks were measured on.
+
+    A configuration finds its accuracy by the SHA-256 of its model, its backend and its preset: threads and the frame's size do
+    not change how exact a mask is. Of several accuracies of one key on the same pictures the last one counts.
+    """
+    known = {(accuracy_key(one.result), one.result["pictures_sha256"]): one.result for one in accuracy}
+    found: dict[tuple[Any, ...], Field] = {}
+    for source in latency:
+        for one in source.result["configurations"]:
+            for (key, digest), exact in known.items():
+                if key != _key(one):
+                    continue
+                rate = source.result["settings"].get("rate")
+                frame = one["frame"]
+                place = (frame["width"], frame["height"], frame["source"], rate, digest)
+                pictures = len(exact["each"])
+                there = found.setdefault(place, Field(frame=_frame(frame, rate), pictures=pictures))
+                name = one["name"] if len(latency) == 1 else f"{one['name']} ({source.name})"
+                there.points.append(_point(name, one, exact))
+    return list(found.values())
+
+
+def without_partner(latency: Sequence[Source], accuracy: Sequence[Source]) -> list[str]:
+    """What no plot of accuracy against latency can show, a line each; nothing where there is no accuracy or no latency."""
+    if not latency or not accuracy:
+        return []
+    timed = {_key(one): None for source in latency for one in source.result["configurations"]}
+    exact = {accuracy_key(one.result) for one in accuracy}
+    lines = [
+        f"no accuracy for {one['name']} of {source.name}; measure it with segbench accuracy -o"
+        for source in latency
+        for one in source.result["configurations"]
+        if _key(one) not in exact
+    ]
+    unused = [one for one in accuracy if accuracy_key(one.result) not in timed]
+    return lines + [
+        f"no latency for {_exact_name(one.result)} of {one.name}; measure it with segbench -o" for one in unused
+    ]
+
+
+def _key(configuration: dict[str, Any]) -> AccuracyKey:
+    return AccuracyKey(configuration["model"]["sha256"], configuration["backend"], configuration["preset"])
+
+
+def _preferable(a: Point, b: Point) -> bool:
+    return a.p50_ms <= b.p50_ms and a.iou >= b.iou and (a.p50_ms < b.p50_ms or a.iou > b.iou)
+
+
+def _point(name: str, configuration: dict[str, Any], exact: dict[str, Any]) -> Point:
+    whole = configuration["stages"]["whole"]
+    return Point(
+        name=name,
+        p50_ms=whole["p50_ms"],
+        p90_ms=whole["p90_ms"],
+        iou=exact["summary"]["iou"]["mean"],
+        size_bytes=configuration["model"]["size_bytes"],
+    )
+
+
+def _frame(frame: dict[str, Any], rate: float | None) -> str:
+    pace = "" if rate is None else f", {rate:g} frames/s as from a camera"
+    return f"{frame['width']}x{frame['height']} ({frame['source']}){pace}"
+
+
+def _exact_name(result: dict[str, Any]) -> str:
+    preset = "" if result["preset"] is None else f", {result['preset']}"
+    return f"{result['model']['name']}{preset}"
