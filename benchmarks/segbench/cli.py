@@ -14,7 +14,9 @@ from segbench.compare_command import compare
 from segbench.effort import NORMAL
 from segbench.export_command import export
 from segbench.latency_command import LatencyOptions, measure_latency
+from segbench.plot_command import plot
 from segbench.refusal import one_line_refusals
+from segbench.report_command import report
 from segbench.sustained_command import sustained
 from segbench.video_command import video
 from segruntime.backends import BACKENDS
@@ -104,6 +106,8 @@ def main(context: click.Context, /, output: Path | None, as_json: bool, **option
 main.add_command(accuracy)
 main.add_command(compare)
 main.add_command(export)
+main.add_command(plot)
+main.add_command(report)
 main.add_command(sustained)
 main.add_command(video)
 

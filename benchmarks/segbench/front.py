@@ -12,9 +12,10 @@ from segbench.sources import Source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A configuration: p50 and p90 of its whole in ms, its mean IoU with hand-made masks (0–1), and its file's size."""
+    """A configuration of the results file `source`: p50 and p90 of its whole in ms, its mean IoU with hand-made masks (0–1)."""
 
     name: str
+    source: str
     p50_ms: float
     p90_ms: float
     iou: float
@@ -51,15 +52,14 @@ def fields_of(latency: Sequence[Source], accuracy: Sequence[Source]) -> list[Fie
     for source in latency:
         for one in source.result["configurations"]:
             for (key, digest), exact in known.items():
-                if key != _key(one):
+                if key != latency_key(one):
                     continue
                 rate = source.result["settings"].get("rate")
                 frame = one["frame"]
                 place = (frame["width"], frame["height"], frame["source"], rate, digest)
                 pictures = len(exact["each"])
                 there = found.setdefault(place, Field(frame=_frame(frame, rate), pictures=pictures))
-                name = one["name"] if len(latency) == 1 else f"{one['name']} ({source.name})"
-                there.points.append(_point(name, one, exact))
+                there.points.append(_point(source.name, one, exact))
     return list(found.values())
 
 
@@ -67,21 +67,21 @@ def without_partner(latency: Sequence[Source], accuracy: Sequence[Source]) -> li
     """What no plot of accuracy against latency can show, a line each; nothing where there is no accuracy or no latency."""
     if not latency or not accuracy:
         return []
-    timed = {_key(one): None for source in latency for one in source.result["configurations"]}
-    exact = {accuracy_key(one.result) for one in accuracy}
-    lines = [
-        f"no accuracy for {one['name']} of {source.name}; measure it with segbench accuracy -o"
-        for source in latency
-        for one in source.result["configurations"]
-        if _key(one) not in exact
-    ]
-    unused = [one for one in accuracy if accuracy_key(one.result) not in timed]
-    return lines + [
-        f"no latency for {_exact_name(one.result)} of {one.name}; measure it with segbench -o" for one in unused
-    ]
+    timed: dict[AccuracyKey, list[str]] = {}
+    for source in latency:
+        for one in source.result["configurations"]:
+            timed.setdefault(latency_key(one), []).append(one["name"])
+    exact = {accuracy_key(one.result): one for one in accuracy}
+    lines = [f"no accuracy for {_who(names)}" for key, names in timed.items() if key not in exact]
+    return lines + [f"no latency for what {one.name} measured" for key, one in exact.items() if key not in timed]
 
 
-def _key(configuration: dict[str, Any]) -> AccuracyKey:
+def _who(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more of that model, backend and preset"
+
+
+def latency_key(configuration: dict[str, Any]) -> AccuracyKey:
+    """Of a configuration of a latency result."""
     return AccuracyKey(configuration["model"]["sha256"], configuration["backend"], configuration["preset"])
 
 
@@ -89,10 +89,11 @@ def _preferable(a: Point, b: Point) -> bool:
     return a.p50_ms <= b.p50_ms and a.iou >= b.iou and (a.p50_ms < b.p50_ms or a.iou > b.iou)
 
 
-def _point(name: str, configuration: dict[str, Any], exact: dict[str, Any]) -> Point:
+def _point(source: str, configuration: dict[str, Any], exact: dict[str, Any]) -> Point:
     whole = configuration["stages"]["whole"]
     return Point(
-        name=name,
+        name=configuration["name"],
+        source=source,
         p50_ms=whole["p50_ms"],
         p90_ms=whole["p90_ms"],
         iou=exact["summary"]["iou"]["mean"],
@@ -103,8 +104,3 @@ def _point(name: str, configuration: dict[str, Any], exact: dict[str, Any]) -> P
 def _frame(frame: dict[str, Any], rate: float | None) -> str:
     pace = "" if rate is None else f", {rate:g} frames/s as from a camera"
     return f"{frame['width']}x{frame['height']} ({frame['source']}){pace}"
-
-
-def _exact_name(result: dict[str, Any]) -> str:
-    preset = "" if result["preset"] is None else f", {result['preset']}"
-    return f"{result['model']['name']}{preset}"

@@ -19,7 +19,7 @@ from segbench.plots.words import label
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_WIDTH, _HEIGHT, _LINE = 10.0, 4.6, 0.235  # inches
+_WIDTH, _HEIGHT, _LINE = 10.0, 4.6, 0.33  # inches
 _LEFT, _RIGHT, _ABOVE, _BELOW = 0.75, 4.6, 0.45, 0.6
 _LEAST_SPAN = 0.5  # points of IoU: a hundredth of a point must not look like a step
 _AREA_PER_MB = 36.0  # square points
@@ -102,27 +102,43 @@ def _write_numbers(
     across = scale.drawn(np.array([point.p50_ms for point in points])) * size[0] * 72
     up = [(100 * point.iou - span[0]) / (span[1] - span[0]) * size[1] * 72 for point in points]
     places = list(zip(map(float, across), up, strict=True))
-    for k, ((x, y), point) in enumerate(zip(spots(places), points, strict=True)):
+    for k, (x, y) in enumerate(spots(places)):
         at = (x / 72 / size[0], y / 72 / size[1])
         axes.text(*at, str(k + 1), transform=axes.transAxes, ha="center", va="center", fontsize=8)
+    several = len({point.source for point in points}) > 1
+    cells = [(0, text, right, side, "normal", SOFT) for text, right, side in _HEAD]
+    for k, point in enumerate(points):
         weight = "bold" if point in front else "normal"
-        down = 1 - _LINE * (k + 1.4) / size[1]
-        for text, right, side in _entry(k, point):
-            place = 1 + right / size[0]
-            axes.text(place, down, text, transform=axes.transAxes, ha=side, fontsize=7.5, fontweight=weight, color=INK)
-    head = 1 - _LINE * 0.4 / size[1]
-    for text, right, side in (("on the front in bold; a marker's area is the file's size", 0.45, "left"), *_HEAD):
-        axes.text(1 + right / size[0], head, text, transform=axes.transAxes, ha=side, fontsize=7, color=SOFT)
+        cells += [(k + 1, text, right, side, weight, INK) for text, right, side in _entry(k, point, several)]
+    for line, text, right, side, weight, colour in cells:
+        place = (1 + right / size[0], 1 - _LINE * (line + 0.3) / size[1])
+        axes.text(
+            *place,
+            text,
+            transform=axes.transAxes,
+            ha=side,
+            va="center",
+            fontsize=7.5,
+            fontweight=weight,
+            color=colour,
+            linespacing=1.05,
+        )
 
 
-_HEAD = (("p50", 3.85, "right"), ("IoU", 4.35, "right"))
+_NAME, _P50, _IOU = (
+    (0.45, "left"),
+    (3.85, "right"),
+    (4.4, "right"),
+)  # inches from the panel's edge to an end of the cell
+_HEAD = (("bold: on the front; area: the file's size", *_NAME), ("p50, ms", *_P50), ("IoU, %", *_IOU))
 
 
-def _entry(k: int, point: Point) -> list[tuple[str, float, str]]:
-    """The cells of a line of the key: what, where in inches from the panel's edge, and which end of it is there."""
+def _entry(k: int, point: Point, several: bool) -> list[tuple[str, float, str]]:
+    """The cells of a line of the key; with the results file where there is more than one."""
+    name = f"{point.name} ({point.source})" if several else point.name
     return [
         (str(k + 1), 0.38, "right"),
-        (label(point.name, 42, 1), 0.45, "left"),
-        (number(point.p50_ms), 3.85, "right"),
-        (f"{100 * point.iou:.2f}", 4.35, "right"),
+        (label(name, 42), *_NAME),
+        (number(point.p50_ms), *_P50),
+        (f"{100 * point.iou:.2f}", *_IOU),
     ]

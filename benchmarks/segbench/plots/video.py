@@ -41,7 +41,9 @@ def _draw(axes: Any, streams: list[dict[str, Any]], key: str, label: str, fps: f
         values = [float("nan") if value is None else 100 * value for value in stream[key]]
         seconds = [at / (fps or 1) for at in range(len(values))]
         style = ("-", "--", ":", "-.")[k // len(SERIES) % 4]
-        axes.plot(seconds, values, style, color=SERIES[k % len(SERIES)], linewidth=1, label=stream["label"])
+        axes.plot(
+            seconds, values, style, color=SERIES[k % len(SERIES)], linewidth=1, label=shortened(stream["label"], 80)
+        )
     axes.set_ylabel(label)
     axes.grid()
     axes.legend()

@@ -23,8 +23,9 @@ def label(name: str, width: int = 34, lines: int = 2) -> str:
     return "\n".join(shown[k : k + width] for k in range(0, len(shown), width))
 
 
-def shortened(text: str, most: int) -> str:
-    """The middle left out where the text is longer than `most` letters."""
+def shortened(name: str, most: int) -> str:
+    """On one line, with the middle left out where it is longer than `most` letters; what has no shape is a `?`."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(name.split()))
     if len(text) <= most:
         return text
     head = (most - 1) // 2
