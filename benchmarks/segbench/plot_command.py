@@ -25,7 +25,7 @@ Examples:
 NOTHING = "no plot can be made of accuracy alone; give the latency of the same files too, measured with segbench -o"
 
 
-@click.command(epilog=EPILOG)
+@click.command("plot", epilog=EPILOG)
 @click.argument("results", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", required=True, help="Made if missing."
@@ -76,6 +76,8 @@ def _left_out(benches: list[Bench]) -> list[str]:
 
 
 def _make_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(folder, "it is a file, expected a folder", "choose another name")
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

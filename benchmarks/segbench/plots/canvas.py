@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg", ".pdf")
-_DOTS_PER_INCH = 120
+_DOTS_PER_INCH = 120.0
+_MOST_DOTS = 60_000  # matplotlib's pictures end at 65536 on a side; hundreds of configurations would reach it
 _STYLE: dict[str, Any] = {
     "font.size": 9,
     "font.family": ["sans-serif"],
@@ -111,7 +112,9 @@ def picture(plot: Plot, suffix: str) -> bytes:
         figure = Figure(figsize=plot.size)
         FigureCanvasAgg(figure)
         plot.draw(figure)
-        figure.savefig(data, format=suffix[1:], dpi=_DOTS_PER_INCH, metadata=_NO_DATE[suffix])
+        figure.savefig(
+            data, format=suffix[1:], dpi=min(_DOTS_PER_INCH, _MOST_DOTS / max(plot.size)), metadata=_NO_DATE[suffix]
+        )
     return _slim(data.getvalue()) if suffix == ".svg" else data.getvalue()
 
 

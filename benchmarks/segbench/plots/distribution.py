@@ -57,7 +57,7 @@ def _draw(configurations: Sequence[dict[str, Any]], figure: Figure) -> None:
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     axes.set_xlabel(f"frame → composite, ms{scale.words}")
-    _draw_head(axes)
+    _draw_head(axes, grouped=any(len(one["processes"]) > most for one in configurations))
 
 
 def _add_row(rows: Rows, one: dict[str, Any], row: int, most: int) -> None:
@@ -99,7 +99,7 @@ def _write_margins(axes: Any, one: dict[str, Any], scale: Scale, row: int) -> No
         )
 
 
-def _draw_head(axes: Any) -> None:
+def _draw_head(axes: Any, *, grouped: bool) -> None:
     """Over the columns what they are; over the rows how they are read."""
     across = axes.get_yaxis_transform()
     for k, key in enumerate(_NUMBERS):
@@ -107,7 +107,8 @@ def _draw_head(axes: Any) -> None:
         axes.text(_column(k), -0.5 - 0.1 / _ROW, title, transform=across, ha="right", fontsize=8, color=SOFT)
     how = (
         "Outline: all values, each row to its own height; lines within it, tall to short: p50, p90, p99.\n"
-        "Below it: a line for each process in the order of measurement, a tick for each value, a dot for its median."
+        f"Below it: a line for {'some processes each' if grouped else 'each process'} in the order of measurement, "
+        "a tick for each value, a dot for the median."
     )
     axes.figure.text(0.1 / _WIDTH, 1 - 0.1 / axes.figure.get_size_inches()[1], how, va="top", fontsize=7.5, color=SOFT)
 

@@ -85,13 +85,14 @@ def scale_for(groups: Sequence[Floats]) -> Scale:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers within: as fine as leaves at most eight."""
+    """Round numbers within: as fine as leaves at most eight, at the coarsest some of the powers of ten."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     best: list[float] = []
     for mantissas in _MANTISSAS:
-        exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         found = [m * 10.0**k for k in exponents for m in mantissas if low <= m * 10.0**k <= high]
-        if len(found) <= _MOST_TICKS:
-            best = found
+        if len(found) > _MOST_TICKS:
+            return best or found[:: math.ceil(len(found) / _MOST_TICKS)]
+        best = found
     return best
 
 

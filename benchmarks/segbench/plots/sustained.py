@@ -38,6 +38,7 @@ def _draw(result: dict[str, Any], has_sensors: bool, figure: Figure) -> None:
         _draw_sensors(axes[1], minutes)
         _mark_throttled(axes[1], minutes)
     axes[0].set_title(f"{shortened(result['model']['name'], 60)}: {in_words(result)}", loc="left")
+    axes[-1].set_xlim(0, minutes[-1]["minute"] - 1 + minutes[-1]["seconds"] / 60)
     axes[-1].set_xlabel("minutes since the start")
 
 

@@ -61,7 +61,7 @@ def beside_section(result: dict[str, Any]) -> Markup:
 
 def _table(one: Beside, *, several: bool) -> Markup:
     where = f" at {one.frame}" if several else ""
-    title = element("h4", f"Beside {one.first}{where}")
+    title = element("h4", f"Compared with {one.first}{where}")
     lead = (
         "How many times as long the whole takes. Measured in turn, so the ratios are taken within rounds; each interval holds "
         f"for its own line, at {one.confidence:.0%}."

@@ -49,7 +49,10 @@ def _cells(result: dict[str, Any], sets: Sequence[str]) -> list[str]:
     preset = "no preset" if result["preset"] is None else result["preset"]
     which = f" ({_letter(sets.index(result['pictures_sha256']))})" if len(sets) > 1 else ""
     return [
-        named(model["name"], f"{model['precision']}, {model['library']} {model['library_version']}, {preset}"),
+        named(
+            model["name"],
+            f"{model['precision']}, {model['library']} {model['library_version']}, {preset}, {model['sha256'][:8]}",
+        ),
         _percent(summary["iou"]["mean"]),
         _percent(summary["iou"]["std"]),
         _percent(summary["iou"]["min"]),

@@ -23,15 +23,16 @@ def build_page(sources: Sequence[Source]) -> str:
 
     Every machine has a section of its own, and nothing of one stands in a ratio with anything of another.
     """
-    benches = by_machine(sources)
+    every = by_machine(sources)
+    benches = [bench for bench in every if bench.latency or bench.sustained]
     accuracy = [source for source in sources if source.kind == ACCURACY]
     exact = mean_ious(accuracy)
-    timed = [(f"machine-{k + 1}", bench) for k, bench in enumerate(benches) if bench.latency or bench.sustained]
+    timed = [(f"machine-{k + 1}", bench) for k, bench in enumerate(benches)]
     sections = [machine_section(bench, key, accuracy, exact) for key, bench in timed]
     if accuracy:
         sections.append(exactness_section(accuracy))
     links = [(key, bench.machine["cpu"]) for key, bench in timed] + [("exact", "Accuracy")] * bool(accuracy)
-    title = _title(benches, accuracy)
+    title = _title(benches or every, accuracy)
     body = element(
         "body",
         element("main", _header(title, sources, benches, accuracy), _contents(links), *sections),

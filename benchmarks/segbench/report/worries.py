@@ -43,10 +43,9 @@ def _unsteady(source: Source) -> Iterable[str]:
     for verdict in dict.fromkeys(one["stability"]["whole"]["verdict"] for one in unsteady):
         these = [one for one in unsteady if one["stability"]["whole"]["verdict"] == verdict]
         worst = max(these, key=lambda one: float(abs(one["stability"]["whole"]["drift"])))
-        yield (
-            f"{source.name}: the values of {len(these)} of {counted(len(configurations), 'configuration')} are {verdict}; "
-            f"{worst['name']} is {worst['stability']['whole']['words']}."
-        )
+        phrase = f"with {verdict}" if verdict == "too few values" else f"measured as {verdict}"
+        which = f"{len(these)} of {counted(len(configurations), 'configuration')} {phrase}"
+        yield f"{source.name}: {which}; {worst['name']}: {worst['stability']['whole']['words'].partition(': ')[2]}."
 
 
 def _of_processes(source: Source) -> Iterable[str]:
