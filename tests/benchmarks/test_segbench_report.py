@@ -290,7 +290,7 @@ def test_warnings_say_what_to_know(small_result: Made, small_sustained: Made) ->
     for expected in (
         "a.json was interrupted: it holds what was measured until then.",
         "a.json: the machine was busy before it was measured, with a load of 3.50.",
-        "a.json: 1 of 1 configuration with too few values; portrait_int8.tflite: 3, at least 20 are needed to tell; raise "
+        "a.json: 1 of 1 configuration has too few values; portrait_int8.tflite: 3, at least 20 are needed to tell; raise "
         "--runs or --seconds.",
         "a.json: 4 threads on 2 cores.",
         "a.json: the clock was held down when it had been measured: under-voltage.",

@@ -60,7 +60,7 @@ def beside_section(result: dict[str, Any]) -> Markup:
 
 
 def _table(one: Beside, *, several: bool) -> Markup:
-    where = f" at {one.frame}" if several else ""
+    where = f" ({one.frame})" if several else ""
     title = element("h4", f"Compared with {one.first}{where}")
     lead = (
         "How many times as long the whole takes. Measured in turn, so the ratios are taken within rounds; each interval holds "

@@ -43,7 +43,12 @@ def _unsteady(source: Source) -> Iterable[str]:
     for verdict in dict.fromkeys(one["stability"]["whole"]["verdict"] for one in unsteady):
         these = [one for one in unsteady if one["stability"]["whole"]["verdict"] == verdict]
         worst = max(these, key=lambda one: float(abs(one["stability"]["whole"]["drift"])))
-        phrase = f"with {verdict}" if verdict == "too few values" else f"measured as {verdict}"
+        one = len(these) == 1
+        phrase = (
+            f"{'has' if one else 'have'} {verdict}"
+            if verdict == "too few values"
+            else f"{'is' if one else 'are'} {verdict}"
+        )
         which = f"{len(these)} of {counted(len(configurations), 'configuration')} {phrase}"
         yield f"{source.name}: {which}; {worst['name']}: {worst['stability']['whole']['words'].partition(': ')[2]}."
 
