@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -12,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 import segruntime
+from segbench.accuracy_file import FORMAT, MEASURES, VERSION
+from segbench.errors import TruthError
 from segbench.machine import describe_machine
 from segbench.masking import Masker, coarse_mask, luma
 from segbench.model_facts import describe_model
 from segbench.pairing import Pair, find_pairs, read_pair
 from segbench.progress import Advance, no_progress
+from segbench.result_file import with_digest
 from segbench.spread import spread
 from segruntime.agreement import boundary_f, mask_iou
 
-FORMAT = "segedge.segbench.accuracy"
-VERSION = 1
 PERSON_FROM = 128  # of 255: where a soft hand-made mask is cut for the hard measures
-MEASURES = ("iou", "boundary_f", "mean_absolute_error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class Score:
 def run_accuracy(job: AccuracyJob, advance: Advance = no_progress) -> dict[str, Any]:
     """Measure every picture: `summary.MEASURE` holds mean and spread, `each` the three measures of every picture.
 
+    The result is that of `segbench.accuracy_file`, version 1.
+
     Raises:
         SegBenchError, SegRuntimeError: a folder, picture, mask or model that cannot be used.
     """
@@ -60,20 +63,42 @@ def run_accuracy(job: AccuracyJob, advance: Advance = no_progress) -> dict[str, 
     for pair in pairs:
         scores.append(_score_pair(pair, segmenter, masker))
         advance(len(pairs))
-    return {
+    result = {
         "format": FORMAT,
         "version": VERSION,
         "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "segbench_version": segruntime.__version__,
         "model": describe_model(segmenter),
         "preset": job.preset,
         "threads": segmenter.threads,
         "threshold": segmenter.contract.threshold,
         "images": str(job.images),
         "masks": str(job.masks),
+        "pictures_sha256": pictures_digest(pairs),
         "summary": {name: spread([getattr(one, name) for one in scores]).to_json() for name in MEASURES},
         "each": [asdict(one) for one in scores],
         "machine": describe_machine(),
     }
+    return with_digest(result)
+
+
+def pictures_digest(pairs: Sequence[Pair]) -> str:
+    """SHA-256 of the names and contents of all pictures and masks: two accuracies belong together only where it is equal.
+
+    Raises:
+        TruthError: a file cannot be read.
+    """
+    whole = hashlib.sha256()
+    for pair in pairs:
+        whole.update(hashlib.sha256(pair.name.encode("utf-8", "surrogateescape")).digest())
+        for path in (pair.picture, pair.mask):
+            try:
+                whole.update(hashlib.sha256(path.read_bytes()).digest())
+            except OSError as error:
+                raise TruthError(
+                    f"{path}: cannot be read ({error.strerror}); leave it there while it is used"
+                ) from error
+    return whole.hexdigest()
 
 
 def worst_pictures(each: Sequence[dict[str, Any]], count: int = 8) -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from segbench.accuracy import MEASURES, worst_pictures
+from segbench.accuracy import worst_pictures
+from segbench.accuracy_file import MEASURES
 
 LABELS = {"iou": "IoU", "boundary_f": "boundary F", "mean_absolute_error": "mean absolute error"}
 _COLUMNS = ("mean", "std", "min", "p10", "p50", "p90", "max")

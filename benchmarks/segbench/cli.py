@@ -14,7 +14,9 @@ from segbench.compare_command import compare
 from segbench.effort import NORMAL
 from segbench.export_command import export
 from segbench.latency_command import LatencyOptions, measure_latency
+from segbench.plot_command import plot as plot_command
 from segbench.refusal import one_line_refusals
+from segbench.report_command import report
 from segbench.sustained_command import sustained
 from segbench.video_command import video
 from segruntime.backends import BACKENDS
@@ -29,6 +31,7 @@ Examples:
   segbench --backend tflite --backend onnx --size 640x480,1280x720 --preset none --preset balanced
   segbench --input talk.mp4 --preset balanced --rate 30
   segbench compare before.json after.json
+  segbench report results.json -o report.html
   segbench accuracy --images portraits/images --masks portraits/masks
   segbench video portrait.mp4 --model int8.tflite --reference float32.tflite
 """
@@ -87,10 +90,11 @@ Examples:
     metavar="FILE.json",
     help="Write everything, raw values included.",
 )
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the distributions: FILE.png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="The same on standard output.")
 @click.version_option(segruntime.__version__)
 @click.pass_context
-def main(context: click.Context, /, output: Path | None, as_json: bool, **options: Any) -> None:
+def main(context: click.Context, /, output: Path | None, plot: Path | None, as_json: bool, **options: Any) -> None:
     """Measure model files on this machine: each stage, frame to alpha, composite, and the whole.
 
     Each model with each number of threads, size and preset. The masks are checked first; then each configuration is
@@ -100,12 +104,14 @@ def main(context: click.Context, /, output: Path | None, as_json: bool, **option
         _refuse_options_before(context, context.invoked_subcommand)
         return
     with one_line_refusals():
-        sys.exit(measure_latency(LatencyOptions(**options), output, as_json))
+        sys.exit(measure_latency(LatencyOptions(**options), output, as_json, plot))
 
 
 main.add_command(accuracy)
 main.add_command(compare)
 main.add_command(export)
+main.add_command(plot_command)
+main.add_command(report)
 main.add_command(sustained)
 main.add_command(video)
 

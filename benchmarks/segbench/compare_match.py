@@ -43,6 +43,11 @@ def matched(
     return found
 
 
+def same_machine(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    """Whether times of two machines, as results describe them, may be compared."""
+    return not _machine_differences(a, b)
+
+
 def differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
     """What is different between two results beside their values, a line each: versions, settings, and what allows it."""
     lines = _machine_differences(a["machine"], b["machine"])

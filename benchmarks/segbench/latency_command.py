@@ -16,6 +16,8 @@ from segbench.job import Job, parse_size, parse_threads
 from segbench.latency import run_latency
 from segbench.matrix import Matrix
 from segbench.output_file import check_output
+from segbench.plots import check_plot, write_plot
+from segbench.plots.distribution import distribution_plot
 from segbench.progress import no_progress, progress
 from segbench.results import write_results
 from segbench.table import print_table, require_rich
@@ -65,7 +67,7 @@ class LatencyOptions:
         )
 
 
-def measure_latency(options: LatencyOptions, output: Path | None, as_json: bool) -> int:
+def measure_latency(options: LatencyOptions, output: Path | None, as_json: bool, plot: Path | None = None) -> int:
     """Measure, show, write; → the exit code: 1 where a configuration could not be measured, 130 after Ctrl-C.
 
     Raises:
@@ -74,6 +76,8 @@ def measure_latency(options: LatencyOptions, output: Path | None, as_json: bool)
     matrix = options.matrix()
     if output is not None:
         check_output(output)
+    if plot is not None:
+        check_plot(plot)
     failures: list[tuple[str, WorkerError]] = []
     result = _measured(matrix, as_json, failures)
     for text in _said_once(((name, str(error)) for name, error in failures), len(matrix.jobs())):
@@ -84,6 +88,8 @@ def measure_latency(options: LatencyOptions, output: Path | None, as_json: bool)
         _show(result, as_json)  # before the file is written: a full disk must not take it away
         if output is not None:
             write_results(output, result)
+        if plot is not None:
+            write_plot(distribution_plot(result), plot)
     if result["interrupted"]:
         return INTERRUPTED
     return REFUSED if failures else 0

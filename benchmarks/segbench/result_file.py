@@ -56,6 +56,17 @@ def read_result_file(path: Path, form: str, version: int) -> dict[str, Any]:
     return result
 
 
+def format_of(path: Path) -> str | None:
+    """The format that the file in `path` names; None where it names none.
+
+    Raises:
+        ResultsError: missing, empty, too large, or not JSON.
+    """
+    result = _parse(path, _text(path))
+    found = result.get("format") if isinstance(result, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def _check_version(path: Path, found: object, known: int) -> None:
     if type(found) is int and found > known:
         raise ResultsError(path, f"has version {found}, this segbench knows {known}", "update segedge")

@@ -36,6 +36,11 @@ def amount(value: object, place: str) -> str | None:
     return None if _is_number(value) and value >= 0 else _wrong(value, place, "a number from 0")  # type: ignore[operator]
 
 
+def share(value: object, place: str) -> str | None:
+    """A number from 0 to 1."""
+    return None if _is_number(value) and 0 <= value <= 1 else _wrong(value, place, "a number from 0 to 1")  # type: ignore[operator]
+
+
 def maybe(shape: Shape) -> Shape:
     """`shape` or null."""
     return lambda value, place: None if value is None else shape(value, place)

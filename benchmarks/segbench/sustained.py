@@ -17,10 +17,9 @@ from segbench.minutes import Minute, measure_minutes
 from segbench.others import others_seconds
 from segbench.result_file import with_digest
 from segbench.sensors import ROOT, read_sensors
+from segbench.sustained_file import FORMAT, VERSION
 from segbench.sustained_subject import Subject, load_subject
 
-FORMAT = "segedge.segbench.sustained"
-VERSION = 1
 MOST_MINUTES = 120.0
 _LEAST_SECONDS = 30.0  # a shorter rest of a minute is not compared with the first one
 _OTHERS_LIMIT = 0.25  # of a core; an idle system takes some hundredths

@@ -11,10 +11,11 @@ import click
 
 from segbench.job import parse_size
 from segbench.output_file import check_output
+from segbench.plots import check_plot, write_plot
+from segbench.plots.sustained import sustained_plot
 from segbench.refusal import one_line_refusals
 from segbench.result_file import write_results
 from segbench.sustained import SustainedJob, run_sustained
-from segbench.sustained_plot import check_sustained_plot, draw_sustained
 from segbench.sustained_table import minute_line, print_sustained
 from segbench.table import require_rich
 from segruntime.backends import BACKENDS
@@ -66,7 +67,7 @@ def _check(plot: Path | None, output: Path | None, as_json: bool) -> None:
     if not as_json:
         require_rich()
     if plot is not None:
-        check_sustained_plot(plot)
+        check_plot(plot)
     if output is not None:
         check_output(output)
 
@@ -75,7 +76,7 @@ def _keep(result: dict[str, Any], plot: Path | None, output: Path | None) -> Non
     if output is not None:
         write_results(output, result)
     if plot is not None:
-        draw_sustained(result, plot)
+        write_plot(sustained_plot(result), plot)
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

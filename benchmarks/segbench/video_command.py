@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from segbench.plots import check_plot, write_plot
+from segbench.plots.video import video_plot
 from segbench.progress import progress
 from segbench.refusal import one_line_refusals
 from segbench.table import require_rich
 from segbench.video import VideoJob, run_video
-from segbench.video_plot import check_plot, draw_plot
 from segbench.video_table import print_video
 from segruntime.backends import BACKENDS
 from segruntime.refine import PRESETS
@@ -62,7 +63,7 @@ def video(plot: Path | None, as_json: bool, **options: Any) -> None:
             check_plot(plot)
         result = _measured(VideoJob(**options), as_json)
         if plot is not None:
-            draw_plot(result, plot)
+            write_plot(video_plot(result), plot)
         if as_json:
             click.echo(json.dumps(result, indent=1, allow_nan=False))
             return

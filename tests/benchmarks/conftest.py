@@ -1,11 +1,13 @@
-"""A small result of version 2, worked out by hand."""
+"""Small results of each kind, worked out by hand."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from segbench.spread import spread
 from segbench.stability import stability
 from segbench.summary import summarize
 
@@ -65,4 +67,62 @@ def small_result() -> dict[str, Any]:
         "settings": {"runs": 50, "seconds": 2.0, "seed": 7, "rate": None, "processes": 2},
         "configurations": [a_configuration("portrait_int8.tflite", processes)],
         "interrupted": False,
+    }
+
+
+@pytest.fixture
+def make_configuration() -> Callable[..., dict[str, Any]]:
+    """`make("net.tflite", {"whole": [9.0]}, {"whole": [11.0]}, threads=4)`: a configuration with a process for each object."""
+
+    def make(name: str, *processes: dict[str, list[float]], **changes: Any) -> dict[str, Any]:
+        return a_configuration(name, [a_process(**values_ms) for values_ms in processes], **changes)
+
+    return make
+
+
+@pytest.fixture
+def small_accuracy(small_result: dict[str, Any]) -> dict[str, Any]:
+    """Of the model of `small_result`, on two pictures."""
+    (one,) = small_result["configurations"]
+    ious = {"a": 0.9, "b": 0.98}
+    each = [{"picture": name, "iou": iou, "boundary_f": 0.5, "mean_absolute_error": 0.1} for name, iou in ious.items()]
+    names = ("iou", "boundary_f", "mean_absolute_error")
+    return {
+        "format": "segedge.segbench.accuracy",
+        "version": 1,
+        "measured_at": "2026-11-25T00:00:00+00:00",
+        "segbench_version": "0.1.0",
+        "machine": small_result["machine"],
+        "model": {**one["model"], **{key: one[key] for key in ("backend", "library", "library_version")}},
+        "preset": None,
+        "threads": 2,
+        "threshold": 0.5,
+        "images": "images",
+        "masks": "masks",
+        "pictures_sha256": "ef" * 32,
+        "summary": {name: spread([row[name] for row in each]).to_json() for name in names},
+        "each": each,
+    }
+
+
+@pytest.fixture
+def small_sustained(small_result: dict[str, Any]) -> dict[str, Any]:
+    """Of the model of `small_result`: two minutes, the second half again as slow as the first."""
+    (one,) = small_result["configurations"]
+    what = ("model", "backend", "library", "library_version", "threads", "frame", "preset")
+    none = dict.fromkeys(("others_cores", "temperature_c", "frequency_mhz", "throttled", "throttle_flags"))
+    minutes = [
+        {"minute": k, "seconds": 60.0, "n": 1, "p50_ms": ms, "p90_ms": ms, "values_ms": [ms], **none}
+        for k, ms in ((1, 10.0), (2, 15.0))
+    ]
+    return {
+        "format": "segedge.segbench.sustained",
+        "version": 1,
+        **{key: small_result[key] for key in ("measured_at", "segbench_version", "machine")},
+        "settings": {"minutes": 2.0},
+        **{key: one[key] for key in what},
+        "minutes": minutes,
+        "last_to_first": 1.5,
+        "interrupted": False,
+        "warnings": ["this machine has no thermometer"],
     }

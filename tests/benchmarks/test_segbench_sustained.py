@@ -19,10 +19,12 @@ from segbench.cli import main
 from segbench.frames import drawn_frame
 from segbench.minutes import Minute, measure_minutes
 from segbench.others import others_seconds
+from segbench.plots import write_plot
+from segbench.plots.sustained import sustained_plot
 from segbench.result_file import read_result_file
 from segbench.sensors import Sensors
-from segbench.sustained import FORMAT, VERSION, SustainedJob, last_to_first, run_sustained
-from segbench.sustained_plot import draw_sustained
+from segbench.sustained import SustainedJob, last_to_first, run_sustained
+from segbench.sustained_file import FORMAT, VERSION
 from segbench.sustained_table import minute_line
 from segruntime.backends import BACKENDS
 
@@ -301,7 +303,7 @@ def test_plot_with_sensors_has_a_second_panel(tmp_path: Path, suffix: str) -> No
     result = {"minutes": rows, "model": {"name": "net.tflite"}, "last_to_first": 1.5}
     plain = [minute(1, 4.0), minute(2, 5.0), minute(3, 6.0)]
     for name, drawn in (("hot", rows), ("plain", plain)):
-        draw_sustained({**result, "minutes": drawn}, tmp_path / f"{name}{suffix}")
+        write_plot(sustained_plot({**result, "minutes": drawn}), tmp_path / f"{name}{suffix}")
     hot_file, plain_file = tmp_path / f"hot{suffix}", tmp_path / f"plain{suffix}"
     if suffix == ".png":
         tall, low = (cv2.imread(str(path)) for path in (hot_file, plain_file))

@@ -1,0 +1,59 @@
+"""Sustained results, version 1: one JSON object with every raw value, minute by minute.
+
+`FIELDS` below is what a reader may rely on. Fields beyond it may be there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from segbench.errors import ResultsError
+from segbench.result_file import read_result_file
+from segbench.shape import Shape, a_list, amount, fields, flag, maybe, number, text, whole
+
+FORMAT = "segedge.segbench.sustained"
+VERSION = 1
+
+_MINUTE = fields(
+    minute=whole,
+    seconds=amount,
+    n=whole,
+    p50_ms=amount,
+    p90_ms=amount,
+    others_cores=maybe(amount),
+    temperature_c=maybe(number),
+    frequency_mhz=maybe(amount),
+    throttled=maybe(flag),
+    values_ms=a_list(amount, least=1),
+)
+FIELDS: Shape = fields(
+    measured_at=text,
+    segbench_version=text,
+    machine=fields(cpu=text, cores=whole, logical_cores=whole, memory_bytes=whole, architecture=text, system=text),
+    settings=fields(minutes=amount),
+    model=fields(path=text, name=text, size_bytes=whole, sha256=text, precision=text, architecture=maybe(text)),
+    backend=text,
+    library=text,
+    library_version=text,
+    threads=whole,
+    frame=fields(width=whole, height=whole, source=text),
+    preset=maybe(text),
+    minutes=a_list(_MINUTE, least=1),
+    last_to_first=maybe(amount),
+    interrupted=flag,
+    warnings=a_list(text),
+)
+
+
+def read_sustained(path: Path) -> dict[str, Any]:
+    """The minutes in `path`, complete and as they were written.
+
+    Raises:
+        ResultsError: missing, empty, not JSON, not ours, of another version, edited, or a field is missing or wrong.
+    """
+    result = read_result_file(path, FORMAT, VERSION)
+    problem = FIELDS(result, "")
+    if problem is not None:
+        raise ResultsError(path, problem, "it was not written by segbench; run segbench sustained again")
+    return result
