@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
+from segbench.accuracy_file import read_accuracy
 from segbench.export import as_table
-from segbench.result_file import read_result_file
 from segbench.results import read_results
 from segbench.table import start_cells
 
@@ -58,7 +58,7 @@ def _model_cells(one: dict[str, Any]) -> list[str]:
 
 def _iou(model: dict[str, Any]) -> float:
     """Mean IoU with the hand-made masks, of this very file."""
-    found = read_result_file(RESULTS / "accuracy" / f"{model['name']}.json", "segedge.segbench.accuracy", 1)
+    found = read_accuracy(RESULTS / "accuracy" / f"{model['name']}.json")
     if found["model"]["sha256"] != model["sha256"]:
         raise SystemExit(f"readme_tables: {model['name']}: latency and accuracy are of two files; run model_table.py")
     return float(found["summary"]["iou"]["mean"])
