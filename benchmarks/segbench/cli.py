@@ -14,6 +14,7 @@ from segbench.compare_command import compare
 from segbench.effort import NORMAL
 from segbench.export_command import export
 from segbench.latency_command import LatencyOptions, measure_latency
+from segbench.profile.command import profile
 from segbench.refusal import one_line_refusals
 from segbench.sustained_command import sustained
 from segbench.video_command import video
@@ -29,6 +30,7 @@ Examples:
   segbench --backend tflite --backend onnx --size 640x480,1280x720 --preset none --preset balanced
   segbench --input talk.mp4 --preset balanced --rate 30
   segbench compare before.json after.json
+  segbench profile --model int8.tflite
   segbench accuracy --images portraits/images --masks portraits/masks
   segbench video portrait.mp4 --model int8.tflite --reference float32.tflite
 """
@@ -104,6 +106,7 @@ def main(context: click.Context, /, output: Path | None, as_json: bool, **option
 main.add_command(accuracy)
 main.add_command(compare)
 main.add_command(export)
+main.add_command(profile)
 main.add_command(sustained)
 main.add_command(video)
 
