@@ -6,6 +6,7 @@ interval: what changes from process to process (memory layout, what else ran) is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,8 +28,8 @@ def combine(processes: Sequence[Taken], backend: str) -> dict[str, Any]:
     Raises:
         ProfileError: the processes took the model apart in different ways.
     """
+    processes = _aligned(processes)
     first = processes[0]
-    _check_alike(processes)
     medians = np.array([[np.median(part["values_ms"]) for part in one["parts"]] for one in processes])
     whole = _estimate(_medians(processes, "whole_ms"), 0.0)
     total = float(medians.mean(axis=0).sum())
@@ -42,6 +43,7 @@ def combine(processes: Sequence[Taken], backend: str) -> dict[str, Any]:
         for k, part in enumerate(first["parts"])
     ]
     return {
+        "clock": first["clock"],
         "unpacking": first["unpacking"],
         "parts": parts,
         "kinds": _grouped(parts, medians, "kind", RESOLUTION_MS[backend]),
@@ -54,13 +56,29 @@ def combine(processes: Sequence[Taken], backend: str) -> dict[str, Any]:
     }
 
 
-def _check_alike(processes: Sequence[Taken]) -> None:
-    # not by name: onnxruntime numbers the nodes that it puts in itself
-    shown = [[(part["kind"], part["shape"], part["place"]) for part in one["parts"]] for one in processes]
-    if any(one != shown[0] for one in shown):
-        raise ProfileError(
-            "the library took the model apart differently from one process to the next; profile it again"
-        )
+def _aligned(processes: Sequence[Taken]) -> list[Taken]:
+    """With the parts of all in the order of the first: onnxruntime runs nodes that do not wait for one another in any order."""
+    wanted = _keys(processes[0])
+    found = []
+    for one in processes:
+        parts = dict(zip(_keys(one), one["parts"], strict=True))
+        if parts.keys() != set(wanted):
+            raise ProfileError(
+                "the library took the model apart differently from one process to the next; profile it again"
+            )
+        found.append({**one, "parts": [parts[key] for key in wanted]})
+    return found
+
+
+def _keys(process: Taken) -> list[tuple[Any, ...]]:
+    """What each part is, and how many like it came before."""
+    seen: Counter[tuple[Any, ...]] = Counter()
+    keys: list[tuple[Any, ...]] = []
+    for part in process["parts"]:
+        what = part["kind"], part["name"], tuple(part["shape"]), part["place"]
+        keys.append((*what, seen[what]))
+        seen[what] += 1
+    return keys
 
 
 def _estimate(medians: npt.NDArray[np.float64], resolution_ms: float) -> dict[str, Any]:

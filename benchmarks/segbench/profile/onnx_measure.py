@@ -39,6 +39,7 @@ def measure_onnx(job: Job, segmenter: Segmenter, tensor: npt.NDArray[Any], inter
     if len(runs) < len(rows):
         raise ProfileError(f"onnxruntime's profile holds {len(runs)} runs of {len(rows)}; profile with fewer --seconds")
     return Taken(
+        clock="wall",
         parts=tuple(_part(node, [run[k] for run in runs]) for k, node in enumerate(trace.nodes if trace else ())),
         whole_ms=rounded_ms(row[0][0] for row in rows),
         profiled_ms=rounded_ms(row[1][0] for row in rows),

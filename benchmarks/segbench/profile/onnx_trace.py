@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ _NODE, _RUN, _SUFFIX = "Node", "model_run", "_kernel_time"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TracedNode:
-    """A node of the graph as onnxruntime has rewritten it; `shape` of its first output, `provider` is what runs it."""
+    """A node of the graph as onnxruntime has rewritten it; `shape` of its first output, `provider` is what runs it.
+
+    `name` is without the number that onnxruntime gives to nodes of its own, another one in each session.
+    """
 
     kind: str
     name: str
@@ -119,7 +123,7 @@ def _node(event: dict[str, Any]) -> TracedNode:
     shape: list[int] = next(iter(outputs[0].values()), [])
     return TracedNode(
         kind=arguments.get("op_name", "unknown"),
-        name=event["name"].removesuffix(_SUFFIX),
+        name=re.sub(r"_token_[0-9]+", "", event["name"].removesuffix(_SUFFIX)),
         shape=tuple(int(n) for n in shape),
         provider=arguments.get("provider", "unknown"),
     )

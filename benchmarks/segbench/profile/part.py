@@ -36,9 +36,11 @@ class Prefix:
 class Taken:
     """What one process found. `whole_ms`: the model as it is; `profiled_ms`: the same while a profiler watches, where one does.
 
-    `unpacking`: operators that only unpack constants, once, and are no part.
+    `clock`: `processor`, the time that the thread had the processor, or `wall`. `unpacking`: operators that only unpack
+    constants, once, and are no part.
     """
 
+    clock: str
     parts: tuple[Part, ...]
     whole_ms: tuple[float, ...]
     profiled_ms: tuple[float, ...] | None

@@ -125,13 +125,19 @@ def _warnings(
             f"threads: {threads}, and this process may use {cores} core{'s' if cores > 1 else ''}; they wait for one another"
         ] = None
     if abs(ratio - 1) > _FAR:
-        said[f"the parts come to {ratio:.2f} times the whole, expected 0.9 to 1.1: {_why(ratio, threads)}"] = None
+        said[
+            f"the parts come to {ratio:.2f} times the whole, expected 0.9 to 1.1: {_why(ratio, threads, found['clock'])}"
+        ] = None
     return list(said)
 
 
-def _why(ratio: float, threads: int) -> str:
+def _why(ratio: float, threads: int, clock: str) -> str:
     if ratio < 1:
-        return "something else took the processor in long runs more often than in short ones; end it and profile again"
+        if clock == "wall":
+            return (
+                "something else took the processor in long runs more often than in short ones; end it and profile again"
+            )
+        return "the parts find more of their values in the cache, or something else ran meanwhile; profile again"
     if threads > 1:
         return "threads sleep between the parts and have to be woken; profile with --threads 1"
-    return "what the library merges in the whole is apart here, or something else ran meanwhile"
+    return "each cut costs microseconds, and what the library merges in the whole is apart here; short parts are shown too long"

@@ -10,12 +10,14 @@ from segbench.table import WIDTH, machine_line
 if TYPE_CHECKING:
     from rich.table import Table
 
-_NAME_WIDTH = 22
+BELOW = "≤ error"
+_KIND_WIDTH, _NAME_WIDTH = 24, 22
 _PLACES = {
     "XNNPACK": "XNNPACK",
     "LiteRT": "LiteRT's own kernels",
     "CPU": "onnxruntime's CPU provider",
 }
+_CLOCKS = {"processor": "of the processor's time", "wall": "by the clock on the wall"}
 _METHODS = {
     "cut": "each operator cut out as a graph of its own and run in a chain, as LiteRT for Python has no profiler",
     "profiler": "onnxruntime's own profiler",
@@ -67,19 +69,26 @@ def coverage(result: dict[str, Any]) -> str:
 
 def trust(result: dict[str, Any]) -> list[str]:
     """How the sum and the second method compare with the whole."""
-    whole, ratio = result["whole"], result["sum_to_whole"]
+    whole, total, ratio = result["whole"], result["sum_ms"], result["sum_to_whole"]
+    cost = ""
+    if result["method"] == "cut" and ratio > 1:
+        cost = f", {1e3 * (total - whole['ms']) / len(result['parts']):.1f} µs more for each of {len(result['parts'])} parts"
     lines = [
-        f"the whole takes {milliseconds(whole)} ms, the parts {ratio:.2f} times as long: {result['sum_ms']:.3f} ms"
+        f"the whole takes {milliseconds(whole)} ms {_CLOCKS[result['clock']]}, the parts {total:.3f} ms: "
+        f"{ratio:.2f} times as long{cost}"
     ]
     if result["profiled"] is not None:
         lines.append(f"while the profiler watches, the whole takes {result['profiled']['overhead']:.2f} times as long")
     if result["prefixes"]:
-        told = ", ".join(f"{one['parts']}: {one['apart']:+.1%}" for one in result["prefixes"])
+        told = ", ".join(f"{one['apart']:+.1%} ({one['parts']} parts)" for one in result["prefixes"])
         lines.append(
-            "second method, the first operators as one graph each: their parts come to more than it by, in shares of the "
-            f"whole, {told}"
+            "second method, the first parts as one graph: what they come to one by one differs from it, in shares of the "
+            f"whole, by {told}"
         )
-    lines.append("±: half of the 95 % interval over the processes; it knows nothing of what is the same in all of them")
+    lines.append(
+        "±: half of the 95 % interval over the processes, which knows nothing of what is the same in all of them; "
+        f"{BELOW}: too short or too unsteady to be told from nothing"
+    )
     return lines
 
 
@@ -98,16 +107,16 @@ def _operators(result: dict[str, Any]) -> Table:
 
     table = Table()
     table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("operator", overflow="fold")
-    table.add_column("name", overflow="ellipsis", no_wrap=True, max_width=_NAME_WIDTH)
-    table.add_column("output", overflow="fold")
-    table.add_column("runs on", overflow="fold")
+    table.add_column("operator", no_wrap=True, max_width=_KIND_WIDTH)
+    table.add_column("name", no_wrap=True, max_width=_NAME_WIDTH)  # gives way where there is no room
+    for name in ("output", "runs on"):
+        table.add_column(name, no_wrap=True)
     for name in ("ms", "share"):
         table.add_column(name, justify="right", no_wrap=True)
     for number, one in enumerate(result["parts"], start=1):
         shape = "x".join(map(str, one["shape"])) or "one value"
         below = one["error_ms"] is not None and one["ms"] <= one["error_ms"]
-        share = "below its error" if below else _percent(one["share"])
+        share = BELOW if below else _percent(one["share"])
         table.add_row(str(number), one["kind"], one["name"], shape, one["place"], milliseconds(one), share)
     return table
 

@@ -6,7 +6,6 @@ whole file and a few prefixes of its graph run in the same rounds, in random ord
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from segbench.interrupt import Interrupt
 from segbench.job import Job
+from segbench.profile.clock import Clock, choose_clock
 from segbench.profile.errors import ProfileError
 from segbench.profile.part import Part, Prefix, Taken, joined, rounded_ms
 from segbench.profile.rounds import run_rounds
@@ -38,12 +38,14 @@ def measure_tflite(job: Job, segmenter: Segmenter, tensor: npt.NDArray[Any], int
     litert = LiteRt(segmenter.path, segmenter.threads)
     on_xnnpack = delegated(litert.whole)
     pieces = open_pieces(litert, graph, on_xnnpack)
-    chain, whole = _Chain(graph, pieces), _Whole(litert.whole)
+    clock = choose_clock(segmenter.threads)
+    chain, whole = _Chain(graph, pieces, clock), _Whole(litert.whole, clock)
     _check_same(segmenter, chain, whole, tensor)
     counts, prefixes = _prefixes(litert, graph, pieces)
-    steps = [lambda: whole.seconds(tensor), lambda: chain.seconds(tensor), *_steps(prefixes, tensor)]
+    steps = [lambda: whole.seconds(tensor), lambda: chain.seconds(tensor), *_steps(prefixes, tensor, clock)]
     rows = run_rounds(steps, job, interrupt)
     return Taken(
+        clock=clock.name,
         parts=tuple(_part(graph, piece, on_xnnpack, [row[1][k] for row in rows]) for k, piece in enumerate(pieces)),
         whole_ms=rounded_ms(row[0][0] for row in rows),
         profiled_ms=None,
@@ -55,22 +57,22 @@ def measure_tflite(job: Job, segmenter: Segmenter, tensor: npt.NDArray[Any], int
 
 
 class _Whole:
-    def __init__(self, interpreter: Any) -> None:
-        self.interpreter = interpreter
+    def __init__(self, interpreter: Any, clock: Clock) -> None:
+        self.interpreter, self._clock = interpreter, clock
         self._input = interpreter.get_input_details()[0]["index"]
         self._output = interpreter.get_output_details()[0]["index"]
 
     def seconds(self, tensor: npt.NDArray[Any]) -> list[float]:
         self.interpreter.set_tensor(self._input, tensor)
-        return [_invoke_seconds(self.interpreter)]
+        return [_invoke_seconds(self.interpreter, self._clock)]
 
     def output(self) -> npt.NDArray[Any]:
         return np.asarray(self.interpreter.get_tensor(self._output))
 
 
 class _Chain:
-    def __init__(self, graph: Graph, pieces: Sequence[Piece]) -> None:
-        self._graph, self._pieces = graph, pieces
+    def __init__(self, graph: Graph, pieces: Sequence[Piece], clock: Clock) -> None:
+        self._graph, self._pieces, self._clock = graph, pieces, clock
         self._makers = {tensor: piece for piece in pieces for tensor in piece.outputs}
 
     def seconds(self, tensor: npt.NDArray[Any]) -> list[float]:
@@ -84,13 +86,13 @@ class _Chain:
         for number in piece.inputs:
             maker = self._makers.get(number)
             piece.give(number, tensor if maker is None else maker.view(number))
-        return _invoke_seconds(piece.interpreter)
+        return _invoke_seconds(piece.interpreter, self._clock)
 
 
-def _invoke_seconds(interpreter: Any) -> float:
-    start = time.perf_counter()
+def _invoke_seconds(interpreter: Any, clock: Clock) -> float:
+    start = clock.now()
     interpreter.invoke()
-    return time.perf_counter() - start
+    return clock.now() - start
 
 
 def _check_same(segmenter: Segmenter, chain: _Chain, whole: _Whole, tensor: npt.NDArray[Any]) -> None:
@@ -119,12 +121,12 @@ def _prefixes(litert: LiteRt, graph: Graph, pieces: Sequence[Piece]) -> tuple[li
     return counts, [litert.piece(graph, [one for piece in pieces[:n] for one in piece.operators]) for n in counts]
 
 
-def _steps(prefixes: Sequence[Piece], tensor: npt.NDArray[Any]) -> list[Callable[[], list[float]]]:
+def _steps(prefixes: Sequence[Piece], tensor: npt.NDArray[Any], clock: Clock) -> list[Callable[[], list[float]]]:
     def step(piece: Piece) -> Callable[[], list[float]]:
         def seconds() -> list[float]:
             for number in piece.inputs:
                 piece.give(number, tensor)
-            return [_invoke_seconds(piece.interpreter)]
+            return [_invoke_seconds(piece.interpreter, clock)]
 
         return seconds
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from segbench.profile.errors import ProfileError
 from segbench.profile.tflite_cut import cut, in_order
 from segbench.profile.tflite_graph import Graph, Operator
+from segbench.profile.tflite_merge import merged
 from segbench.profile.tflite_partition import delegated
 from segruntime.errors import MissingExtraError
 
@@ -67,18 +68,18 @@ class LiteRt:
 
 
 def open_pieces(litert: LiteRt, graph: Graph, on_xnnpack: frozenset[int]) -> list[Piece]:
-    """One piece for each operator, in the order in which they run.
+    """One piece for each operator, or for those that XNNPACK turns into one, in the order in which they run.
 
-    An operator that alone is refused, or runs elsewhere than in the whole graph, shares a piece with those after it (the last
-    one with those before). `on_xnnpack`: numbers of the operators that XNNPACK has in the whole graph.
+    What alone is refused, or runs elsewhere than in the whole graph, shares a piece with what comes after it (the last one with
+    what is before). `on_xnnpack`: numbers of the operators that XNNPACK has in the whole graph.
 
     Raises:
         ProfileError: not even all operators together run as they do in the file.
     """
     pieces: list[Piece] = []
     waiting: list[Operator] = []
-    for operator in graph.operators:
-        waiting.append(operator)
+    for operators in merged(graph, on_xnnpack):
+        waiting.extend(operators)
         piece = _same_place(litert, graph, waiting, on_xnnpack)
         if piece is not None:
             pieces.append(piece)
