@@ -35,7 +35,13 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 @click.option(
     "--threads", type=int, default=1, show_default=True, help="With more, cutting a .tflite costs more than it shows."
 )
-@click.option("--seconds", type=float, default=10.0, show_default=True, help="Of running, besides loading.")
+@click.option(
+    "--seconds",
+    type=float,
+    default=10.0,
+    show_default=True,
+    help="Of running, in five processes; at most 500 rounds in each.",
+)
 @click.option(
     "--by",
     type=click.Choice(["operator", "kind"]),

@@ -26,7 +26,7 @@ NO_GOLDEN = "the file holds no golden pictures: only that its mask is one was ch
 
 _PROCESSES = 5
 _MOST_SECONDS = 3600.0
-_WARM_UP = 0.2  # of the time
+_WARM_UP, _MOST_WARM_UP_SECONDS = 0.2, 0.5  # a share of the time
 _RUNS, _WARM_UP_RUNS = 3, 2
 _FAR = 0.1  # of the whole
 
@@ -53,14 +53,15 @@ class ProfileJob:
     def job(self) -> Job:
         """For one process. Raises OptionError: a value that cannot be used."""
         share = self.seconds / _PROCESSES
+        warm_up = min(share * _WARM_UP, _MOST_WARM_UP_SECONDS)
         return Job(
             model=None if self.model is None else str(self.model),
             backend=self.backend,
             threads=self.threads,
             runs=_RUNS,
-            seconds=share * (1 - _WARM_UP),
+            seconds=share - warm_up,
             warmup_runs=_WARM_UP_RUNS,
-            warmup_seconds=share * _WARM_UP,
+            warmup_seconds=warm_up,
         )
 
 

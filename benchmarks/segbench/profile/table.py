@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 BELOW = "≤ error"
-_KIND_WIDTH, _NAME_WIDTH = 24, 22
+_TITLES = ("#", "operator", "name", "output", "runs on", "ms", "share")
+_NUMBERS = ("#", "ms", "share")
+_SHORTEST = 4
 _PLACES = {
     "XNNPACK": "XNNPACK",
     "LiteRT": "LiteRT's own kernels",
@@ -32,7 +34,9 @@ def print_profile(result: dict[str, Any], by: str) -> None:
     console.width = min(WIDTH, console.width) if console.is_terminal else WIDTH
     for line in headlines(result):
         console.print(line, markup=False)
-    console.print(_operators(result) if by == "operator" else _groups(result["kinds"], "kind", "kind of operator"))
+    console.print(
+        _operators(result, console.width) if by == "operator" else _groups(result["kinds"], "kind", "kind of operator")
+    )
     console.print(_groups([{**one, "place": place_name(one["place"])} for one in result["places"]], "place", "runs on"))
     for line in trust(result):
         console.print(line, markup=False)
@@ -102,23 +106,28 @@ def place_name(place: str) -> str:
     return " + ".join(_PLACES.get(one, one) for one in place.split(" + "))
 
 
-def _operators(result: dict[str, Any]) -> Table:
+def _operators(result: dict[str, Any], width: int) -> Table:
+    """Kinds get what the numbers leave of `width` columns, but for a few; names get the rest."""
     from rich.table import Table
 
+    rows = [_row(number, one) for number, one in enumerate(result["parts"], start=1)]
+    widths = {title: max(len(title), *(len(row[k]) for row in rows)) for k, title in enumerate(_TITLES)}
+    room = width - 3 * len(_TITLES) - 1 - sum(widths[title] for title in _TITLES if title not in ("operator", "name"))
+    widths["operator"] = min(widths["operator"], max(_SHORTEST, room - _SHORTEST))
+    widths["name"] = min(widths["name"], max(_SHORTEST, room - widths["operator"]))
     table = Table()
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("operator", no_wrap=True, max_width=_KIND_WIDTH)
-    table.add_column("name", no_wrap=True, max_width=_NAME_WIDTH)  # gives way where there is no room
-    for name in ("output", "runs on"):
-        table.add_column(name, no_wrap=True)
-    for name in ("ms", "share"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for number, one in enumerate(result["parts"], start=1):
-        shape = "x".join(map(str, one["shape"])) or "one value"
-        below = one["error_ms"] is not None and one["ms"] <= one["error_ms"]
-        share = BELOW if below else _percent(one["share"])
-        table.add_row(str(number), one["kind"], one["name"], shape, one["place"], milliseconds(one), share)
+    for title in _TITLES:
+        table.add_column(title, justify="right" if title in _NUMBERS else "left", no_wrap=True, width=widths[title])
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _row(number: int, part: dict[str, Any]) -> tuple[str, ...]:
+    shape = "x".join(map(str, part["shape"])) or "one value"
+    below = part["error_ms"] is not None and part["ms"] <= part["error_ms"]
+    share = BELOW if below else _percent(part["share"])
+    return str(number), part["kind"], part["name"], shape, part["place"], milliseconds(part), share
 
 
 def _groups(groups: Sequence[dict[str, Any]], key: str, title: str) -> Table:
