@@ -21,7 +21,7 @@ _PLACES = {
 }
 _CLOCKS = {"processor": "of the processor's time", "wall": "by the clock on the wall"}
 _METHODS = {
-    "cut": "each operator cut out as a graph of its own and run in a chain, as LiteRT for Python has no profiler",
+    "cut": "each operator cut out as a graph of its own and run in a chain, as LiteRT's Python package has no profiler",
     "profiler": "onnxruntime's own profiler",
 }
 
