@@ -4,7 +4,8 @@ python benchmarks/profile_crosscheck.py [--model FILE] [--runs N] [--seconds S] 
 
 LiteRT's Python package has no profiler, but the C library in it has (litert/c/litert_profiler.h), for its other interface,
 CompiledModel. Neither its functions nor the layout of its events are the same from one version to the next, so segbench does
-not rest on it; this script does, for ai-edge-litert 2.1 and models that XNNPACK runs operator by operator: it adds some to dynamic ones.
+not rest on it; this script does, for ai-edge-litert 2.1 and models that XNNPACK runs operator by operator (to dynamic ones it
+adds some).
 """
 
 from __future__ import annotations

@@ -8,6 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import segruntime
+from segbench.frames import drawn_frame
+from segbench.interrupt import Interrupt
+from segbench.job import Job
+from segbench.profile import tflite_measure
 from segbench.profile.errors import ProfileError
 from segbench.profile.tflite_cut import cut, in_order
 from segbench.profile.tflite_graph import Graph, Operator, read_graph
@@ -237,3 +242,11 @@ def test_what_runs_elsewhere_alone_shares_a_piece() -> None:
     every = frozenset(one.index for one in source.operators)
     with pytest.raises(ProfileError, match="runs elsewhere than in it"):
         open_pieces(litert, source, every - {1})
+
+
+def test_pieces_that_compute_something_else_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter = segruntime.load(BUNDLED["tflite"], threads=1)
+    tensor = segmenter.preprocess(drawn_frame(320, 240))
+    monkeypatch.setattr(tflite_measure._Chain, "output", lambda _: np.full((1, 256, 256, 1), 7, np.int8))
+    with pytest.raises(ProfileError, match="gives another output than as a whole"):
+        tflite_measure.measure_tflite(Job(runs=1, seconds=0), segmenter, tensor, Interrupt())
