@@ -13,7 +13,7 @@ from segbench.interrupt import Interrupt
 from segbench.job import LARGEST_SIDE, Job
 from segbench.worker import START
 
-Task = Literal["check", "measure"]
+Task = Literal["check", "measure", "profile"]
 
 
 def run_worker(task: Task, job: Job, interrupt: Interrupt | None = None) -> dict[str, Any]:

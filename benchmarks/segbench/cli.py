@@ -15,6 +15,7 @@ from segbench.effort import NORMAL
 from segbench.export_command import export
 from segbench.latency_command import LatencyOptions, measure_latency
 from segbench.plot_command import plot as plot_command
+from segbench.profile.command import profile
 from segbench.refusal import one_line_refusals
 from segbench.report_command import report
 from segbench.sustained_command import sustained
@@ -32,6 +33,7 @@ Examples:
   segbench --input talk.mp4 --preset balanced --rate 30
   segbench compare before.json after.json
   segbench report results.json -o report.html
+  segbench profile --model int8.tflite
   segbench accuracy --images portraits/images --masks portraits/masks
   segbench video portrait.mp4 --model int8.tflite --reference float32.tflite
 """
@@ -112,6 +114,7 @@ main.add_command(compare)
 main.add_command(export)
 main.add_command(plot_command)
 main.add_command(report)
+main.add_command(profile)
 main.add_command(sustained)
 main.add_command(video)
 

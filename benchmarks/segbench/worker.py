@@ -14,6 +14,7 @@ from typing import IO, Any
 from segbench.errors import SegBenchError
 from segbench.job import Job
 from segbench.mask_check import check
+from segbench.profile.take import take
 from segbench.stopwatch import measure
 from segruntime import SegRuntimeError
 
@@ -33,6 +34,7 @@ def main(import_ms: float) -> None:
     tasks: dict[str, Callable[[Job], dict[str, Any]]] = {
         "check": check,
         "measure": lambda job: measure(job, import_ms).to_json(),
+        "profile": take,
     }
     answer = _take_stdout()
     with answer:

@@ -1,0 +1,163 @@
+"""`segbench profile` of a .tflite against XNNPACK's own profiler: how far apart are the shares of the operators?
+
+python benchmarks/profile_crosscheck.py [--model FILE] [--runs N] [--seconds S] [--json]
+
+LiteRT's Python package has no profiler, but the C library in it has (litert/c/litert_profiler.h), for its other interface,
+CompiledModel. Neither its functions nor the layout of its events are the same from one version to the next, so segbench does
+not rest on it; this script does, for ai-edge-litert 2.1 and models that XNNPACK runs operator by operator (to dynamic ones it
+adds some).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+
+from segbench.errors import SegBenchError
+from segbench.profile.run import ProfileJob, run_profile
+from segruntime import SegRuntimeError
+
+EXPECTED = "2.1."
+WARM_UP = 20
+CPU = 1  # kLiteRtHwAcceleratorCpu
+OF_A_DELEGATE = 8  # DELEGATE_PROFILED_OPERATOR_INVOKE_EVENT
+
+
+class Event(ctypes.Structure):
+    """`ProfiledEventData` of 2.1, whose two records of memory have three numbers each."""
+
+    _fields_ = (
+        ("tag", ctypes.c_char_p),
+        ("kind", ctypes.c_uint32),
+        ("start_us", ctypes.c_uint64),
+        ("elapsed_us", ctypes.c_uint64),
+        ("memory", ctypes.c_size_t * 6),
+        ("node", ctypes.c_uint64),
+        ("subgraph", ctypes.c_uint64),
+        ("source", ctypes.c_uint32),
+    )
+
+
+class WatchedModel:
+    """A CompiledModel on one thread with its profiler. It lives as long as the process."""
+
+    def __init__(self, path: Path) -> None:
+        import ai_edge_litert
+
+        self._library = ctypes.CDLL(str(Path(ai_edge_litert.__file__).parent / "libLiteRt.so"))
+        environment = self._new("CreateEnvironment", ctypes.c_int(0), None)
+        model = self._new("CreateModelFromFile", str(path).encode())
+        self._compiled = self._new("CreateCompiledModel", environment, model, self._options())
+        graph = self._new("GetModelSubgraph", model, ctypes.c_size_t(0))
+        buffers = [self._buffer(environment, graph, which) for which in ("Input", "Output")]
+        self._inputs, self._outputs = ((ctypes.c_void_p * 1)(one) for one in buffers)
+        self._profiler = self._new("CompiledModelGetProfiler", self._compiled)
+
+    def operators_ms(self) -> list[tuple[str, float]]:
+        """One run: name and time of each of XNNPACK's operators."""
+        self._do("ResetProfiler", self._profiler)
+        self._do("StartProfiler", self._profiler)
+        one = ctypes.c_size_t(1)
+        self._do("RunCompiledModel", self._compiled, ctypes.c_size_t(0), one, self._inputs, one, self._outputs)
+        self._do("StopProfiler", self._profiler)
+        count = ctypes.c_int()
+        self._do("GetNumProfilerEvents", self._profiler, ctypes.byref(count))
+        events = (Event * count.value)()
+        self._do("GetProfilerEvents", self._profiler, count, events)
+        return [(event.tag.decode(), event.elapsed_us / 1e3) for event in events if event.kind == OF_A_DELEGATE]
+
+    def _options(self) -> ctypes.c_void_p:
+        options = self._new("CreateOptions")
+        self._do("SetOptionsHardwareAccelerators", options, ctypes.c_int(CPU))
+        for name, setting, value in (
+            ("RuntimeOptions", "EnableProfiling", ctypes.c_bool(True)),
+            ("CpuOptions", "NumThread", ctypes.c_int(1)),
+        ):
+            opaque = self._new(f"Create{name}")
+            self._do(f"Set{name}{setting}", self._new(f"Find{name}", opaque), value)
+            self._do("AddOpaqueOptions", options, opaque)
+        return options
+
+    def _buffer(self, environment: ctypes.c_void_p, graph: ctypes.c_void_p, which: str) -> ctypes.c_void_p:
+        zero, kind = ctypes.c_size_t(0), (ctypes.c_uint64 * 32)()  # LiteRtRankedTensorType, with room
+        self._do("GetRankedTensorType", self._new(f"GetSubgraph{which}", graph, zero), kind)
+        wanted = self._new(f"GetCompiledModel{which}BufferRequirements", self._compiled, zero, zero)
+        return self._new("CreateManagedTensorBufferFromRequirements", environment, kind, wanted)
+
+    def _new(self, name: str, *arguments: Any) -> ctypes.c_void_p:
+        made = ctypes.c_void_p()
+        self._do(name, *arguments, ctypes.byref(made))
+        return made
+
+    def _do(self, name: str, *arguments: Any) -> None:
+        status = getattr(self._library, f"LiteRt{name}")(*arguments)
+        if status != 0:
+            raise click.ClickException(f"LiteRt{name}: status {status}, expected 0; see litert/c/litert_common.h")
+
+
+@click.command()
+@click.option("--model", type=click.Path(path_type=Path), help="A .tflite file; default: the bundled one.")
+@click.option("--runs", default=300, show_default=True, help="With XNNPACK's profiler.")
+@click.option("--seconds", default=10.0, show_default=True, help="With segbench profile.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def main(model: Path | None, runs: int, seconds: float, as_json: bool) -> None:
+    """Print both times of each operator, and how far apart their shares are."""
+    version = metadata.version("ai-edge-litert")
+    if not version.startswith(EXPECTED):
+        raise click.ClickException(f"ai-edge-litert: got {version}, expected {EXPECTED}*; install that one elsewhere")
+    try:
+        found = run_profile(ProfileJob(model=model, backend="tflite", seconds=seconds))
+    except (SegBenchError, SegRuntimeError) as error:
+        raise click.ClickException(str(error)) from error
+    watched = WatchedModel(Path(found["model"]["path"]))
+    rounds = [watched.operators_ms() for _ in range(WARM_UP + runs)][WARM_UP:]
+    if len(rounds[0]) != len(found["parts"]):
+        raise click.ClickException(
+            f"XNNPACK ran {len(rounds[0])} operators, segbench timed {len(found['parts'])} parts; "
+            "only a model that XNNPACK runs one to one can be compared"
+        )
+    result = _compared(found, rounds)
+    click.echo(json.dumps(result, indent=1) if as_json else _in_words(result))
+
+
+def _compared(found: dict[str, Any], rounds: list[list[tuple[str, float]]]) -> dict[str, Any]:
+    """`apart`: the largest difference of two shares; `variation`: half the sum of all, which is the time that is misplaced."""
+    medians = [median(one[k][1] for one in rounds) for k in range(len(rounds[0]))]
+    rows = [
+        {"xnnpack": name, "operator": part["kind"], "xnnpack_ms": ms, "segbench_ms": part["ms"]}
+        for (name, _), ms, part in zip(rounds[0], medians, found["parts"], strict=True)
+    ]
+    total, differences = sum(medians), []
+    for row, part in zip(rows, found["parts"], strict=True):
+        differences.append(abs(part["share"] - row["xnnpack_ms"] / total))
+    return {
+        "rows": rows,
+        "xnnpack_ms": total,
+        "segbench_ms": found["sum_ms"],
+        "apart": max(differences),
+        "variation": sum(differences) / 2,
+    }
+
+
+def _in_words(result: dict[str, Any]) -> str:
+    lines = [f"{'XNNPACK':42}{'ms':>8}  {'segbench':28}{'ms':>8}"]
+    lines += [
+        f"{row['xnnpack'][:41]:42}{row['xnnpack_ms']:8.3f}  {row['operator'][:27]:28}{row['segbench_ms']:8.3f}"
+        for row in result["rows"]
+    ]
+    lines.append(f"{'sum':42}{result['xnnpack_ms']:8.3f}  {'':28}{result['segbench_ms']:8.3f}")
+    lines.append(
+        f"shares differ by at most {100 * result['apart']:.1f} points; "
+        f"{result['variation']:.1%} of the time is given to another operator"
+    )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

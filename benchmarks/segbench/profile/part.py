@@ -1,0 +1,61 @@
+"""What a process measures of one model: its parts, and the whole beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MOST_ROUNDS = 500  # in one process: that is enough, and the raw values are kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One operator, or a few that could not be told apart: `kind` then names each kind once, joined by ` + `.
+
+    `name` and `shape` are of its last output; `place` is what runs it; `values_ms` the raw times, one a round.
+    """
+
+    kind: str
+    name: str
+    shape: tuple[int, ...]
+    place: str
+    operators: int
+    values_ms: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prefix:
+    """The first `parts` parts as one graph: a second method, against which their sum is held."""
+
+    parts: int
+    values_ms: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What one process found. `whole_ms`: the model as it is; `profiled_ms`: the same while a profiler watches, where one does.
+
+    `clock`: `processor`, the time that the thread had the processor, or `wall`. `unpacking`: operators that only unpack
+    constants, once, and are no part.
+    """
+
+    clock: str
+    parts: tuple[Part, ...]
+    whole_ms: tuple[float, ...]
+    profiled_ms: tuple[float, ...] | None
+    prefixes: tuple[Prefix, ...]
+    unpacking: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def joined(names: Iterable[str]) -> str:
+    """Each name once: `CONV_2D + PAD`."""
+    return " + ".join(dict.fromkeys(names))
+
+
+def rounded_ms(seconds: Iterable[float]) -> tuple[float, ...]:
+    """As segbench keeps raw values: ms, to ten nanoseconds."""
+    return tuple(round(one * 1e3, 5) for one in seconds)

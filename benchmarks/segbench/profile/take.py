@@ -1,0 +1,33 @@
+"""What the process of its own does: load, look at the mask, measure the parts."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import segruntime
+from segbench.feed import open_feed
+from segbench.interrupt import Interrupt
+from segbench.job import Job
+from segbench.mask_check import check_mask
+from segbench.profile.onnx_measure import measure_onnx
+from segbench.profile.tflite_measure import measure_tflite
+
+
+def take(job: Job) -> dict[str, Any]:
+    """`segbench.profile.part.Taken` as JSON, and what the runtime warned of; without a value where Ctrl-C came too early.
+
+    Raises:
+        SegBenchError, SegRuntimeError: the model or the input cannot be used.
+    """
+    with Interrupt() as interrupt:
+        feed = open_feed(job)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            segmenter = segruntime.load(job.model, backend=job.backend, threads=job.threads)
+        check_mask(segmenter.alpha(feed.first), segmenter.path, feed.source)
+        tensor = segmenter.preprocess(feed.first).copy()  # valid until the next call only
+        measure = {"tflite": measure_tflite, "onnx": measure_onnx}[segmenter.backend]
+        taken = measure(job, segmenter, tensor, interrupt)
+    said = [str(one.message) for one in caught if issubclass(one.category, RuntimeWarning)]
+    return {**taken.to_json(), "warnings": said}
