@@ -10,6 +10,7 @@ SegBenchError
 ├── WrongMaskError (ArithmeticError)  the model gives no mask, so its speed means nothing
 ├── UnprovenError (ValueError)        a file does not prove the accuracy that was asked for
 ├── WorkerError (RuntimeError)        the measuring process refused its job or died
+├── ProfileError (ValueError)         the model cannot be taken apart, or its parts do not do what the whole does
 ├── ComparisonError (ValueError)      two results may not be compared, or not as asked
 └── MissingExtraError (ImportError)   a library of the extra is not installed
 """
@@ -61,6 +62,10 @@ class UnprovenError(SegBenchError, ValueError):
 
 class WorkerError(SegBenchError, RuntimeError):
     """The measuring process refused its job or died."""
+
+
+class ProfileError(SegBenchError, ValueError):
+    """The model cannot be taken apart, or its parts do not do what the whole does."""
 
 
 class ComparisonError(SegBenchError, ValueError):

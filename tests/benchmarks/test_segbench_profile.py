@@ -20,12 +20,11 @@ from click.testing import CliRunner, Result
 
 import segbench.profile.run as profile_run
 from segbench.cli import main
-from segbench.errors import OptionError, WorkerError
+from segbench.errors import OptionError, ProfileError, WorkerError
 from segbench.interrupt import Interrupt
 from segbench.job import Job
 from segbench.profile.clock import choose_clock
 from segbench.profile.combine import combine
-from segbench.profile.errors import ProfileError
 from segbench.profile.onnx_trace import TraceFile, parse_trace
 from segbench.profile.part import MOST_ROUNDS
 from segbench.profile.rounds import run_rounds

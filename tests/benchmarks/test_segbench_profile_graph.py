@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import segruntime
+from segbench.errors import ProfileError
 from segbench.frames import drawn_frame
 from segbench.interrupt import Interrupt
 from segbench.job import Job
 from segbench.profile import tflite_measure
-from segbench.profile.errors import ProfileError
 from segbench.profile.tflite_cut import cut, in_order
 from segbench.profile.tflite_graph import Graph, Operator, read_graph
 from segbench.profile.tflite_merge import merged

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segbench.profile.errors import ProfileError
+from segbench.errors import ProfileError
 from segbench.student import t_quantile
 
 _CONFIDENCE = 0.95

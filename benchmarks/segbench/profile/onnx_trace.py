@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segbench.profile.errors import ProfileError
+from segbench.errors import ProfileError
 
 _NODE, _RUN, _SUFFIX = "Node", "model_run", "_kernel_time"
 

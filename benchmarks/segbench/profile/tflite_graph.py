@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from segbench.profile.errors import ProfileError
+from segbench.errors import ProfileError
 from segruntime.errors import MissingExtraError
 
 _STATEFUL = frozenset({"CALL_ONCE", "IF", "WHILE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segbench.errors import ProfileError
 from segbench.interrupt import Interrupt
 from segbench.job import Job
 from segbench.profile.clock import Clock, choose_clock
-from segbench.profile.errors import ProfileError
 from segbench.profile.part import Part, Prefix, Taken, joined, rounded_ms
 from segbench.profile.rounds import run_rounds
 from segbench.profile.tflite_graph import Graph, read_graph

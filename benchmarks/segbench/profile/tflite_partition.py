@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from segbench.profile.errors import ProfileError
+from segbench.errors import ProfileError
 
 _NODE = "DELEGATE"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from segbench.profile.errors import ProfileError
+from segbench.errors import ProfileError
 from segbench.profile.tflite_cut import cut, in_order
 from segbench.profile.tflite_graph import Graph, Operator
 from segbench.profile.tflite_merge import merged
