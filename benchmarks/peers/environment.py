@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from peers.errors import PeerError
+from peers.errors import PeerError, reason
 
 FOLDER = Path(__file__).resolve().parent / ".venvs"
 LONGEST_S = 1800.0
@@ -51,12 +50,11 @@ class Environment:
             except OSError as error:
                 raise PeerError(f"{self.name}: {problem} ({error.strerror})") from error
         if code:
-            raise PeerError(f"{self.name}: {problem} ({_reason(log, code)}); see .venvs/{log.name}")
+            raise PeerError(f"{self.name}: {problem} ({_reason(log, code)}); its words are in {log.name}")
 
 
 def _reason(log: Path, code: int) -> str:
-    """pip's last error without addresses: the line goes into results, which others read."""
+    """pip's last error."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.upper().startswith("ERROR")] or lines[-1:]
-    text = errors[-1] if errors else f"it ended with code {code} without a word"
-    return re.sub(r"\S*(://|/|\\)\S*", "…", text)[:200]
+    return reason(errors[-1] if errors else f"it ended with code {code} without a word")

@@ -16,7 +16,7 @@ import segruntime
 from export_speed import build_graph, difference
 from peers.check import save_pictures
 from peers.environment import FOLDER
-from peers.errors import PeerError
+from peers.errors import PeerError, reason
 from peers.export_ways import LITERT_TORCH, Converted, Source, Way, litert_torch, ours, plain_onnx2tf
 from peers.lineup import Peer
 from peers.results import EXPORT_FORMAT, VERSION
@@ -141,7 +141,7 @@ def _try(one: Tried, source: Source, folder: Path, interrupt: Interrupt) -> None
             one.difference = difference(source.graph, converted.file, source.size)
     except (PeerError, SegRuntimeError) as error:
         if not interrupt.asked:
-            one.failure = " ".join(str(error).replace(str(folder), "…").split())[:300]
+            one.failure = reason(str(error))
         return
     if one.file is not None:
         shutil.rmtree(one.file.parent, ignore_errors=True)

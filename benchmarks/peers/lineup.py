@@ -103,7 +103,6 @@ PEERS: tuple[Peer, ...] = (
         tasks=("mask", "composite"),
         threads=1,
         environment=MEDIAPIPE,
-        options={"side": 256},
         composite_by="numpy",
     ),
     Peer(

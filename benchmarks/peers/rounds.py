@@ -15,7 +15,7 @@ import numpy as np
 
 from peers.check import Pictures, check_peers
 from peers.child import PeerProcess
-from peers.errors import PeerError
+from peers.errors import PeerError, reason
 from peers.lineup import Peer
 from segbench.interrupt import Interrupt
 from segbench.progress import Advance
@@ -62,7 +62,7 @@ class Found:
 
     def fail(self, error: PeerError, name: str) -> None:
         """The first reason counts."""
-        self.failures.setdefault(name, str(error).removeprefix(f"{name}: "))
+        self.failures.setdefault(name, reason(str(error).removeprefix(f"{name}: ")))
 
 
 def measure(
@@ -133,6 +133,8 @@ def _in_turn(
     rows = [(peer, task) for peer in running if peer.name not in found.failures for task in peer.tasks]
     values: dict[Row, list[float]] = {(peer.name, task): [] for peer, task in rows}
     for block in range(-1, effort.blocks):
+        if interrupt.asked:
+            break
         seconds = effort.warmup_seconds if block < 0 else effort.block_seconds
         first = max(0, block) * UNMEASURED
         for index in random.permutation(len(rows)):

@@ -70,8 +70,8 @@ def busy_note(machine: dict[str, Any]) -> list[str]:
     if machine["load_average_1min"] <= QUIET_LOAD:
         return []
     return [
-        "other programs used the machine: Linux moves a thread that wakes up to a free core and leaves one that runs where it "
-        "is, so whoever hands its work to another thread looks faster than it is; measure on a quiet machine"
+        "other programs used the machine: ratios are off then, and were seen off by half for a peer that hands its work to a "
+        "thread of its own (MediaPipe); measure on a quiet machine"
     ]
 
 

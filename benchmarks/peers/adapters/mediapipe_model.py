@@ -20,12 +20,14 @@ _OPTIONS_NAME = "SEGMENTER_METADATA"  # kMetadataName in image_segmenter_graph.c
 _BYTE = 255.0
 
 
-def for_mediapipe(data: bytes) -> bytes:
-    """The file with one input and one output; what is appended to it as a zip is left out."""
+def for_mediapipe(data: bytes) -> tuple[bytes, tuple[int, int]]:
+    """The file, which has one input and one output, and its input's `(height, width)`; a zip behind it is left out."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(_flatbuffer(data), 0))
+    graph = model.subgraphs[0]
+    _, height, width, _ = graph.tensors[graph.inputs[0]].shape
     _float_ends(model)
     _describe(model)
-    return _packed(model, b"TFL3")
+    return _packed(model, b"TFL3"), (int(height), int(width))
 
 
 def _flatbuffer(data: bytes) -> bytes:

@@ -47,8 +47,9 @@ class Segmenter:
 
 
 def load(job: Job) -> Served:
-    """`options`: `side` of the network's input."""
-    segmenter, side = Segmenter(for_mediapipe(Path(job.model).read_bytes())), job.options["side"]
+    """ImageSegmenter with a copy of the file."""
+    model, size = for_mediapipe(Path(job.model).read_bytes())
+    segmenter = Segmenter(model)
 
     def composite(frame: Frame) -> Frame:
         image, mask = segmenter(frame)
@@ -61,21 +62,21 @@ def load(job: Job) -> Served:
         packages=("mediapipe", "opencv-contrib-python", "numpy"),
         tasks={"mask": segmenter, "composite": composite},
         mask=lambda frame: segmenter(frame)[1].copy(),
-        seen=lambda frame: corner_warp(frame, side),
+        seen=lambda frame: corner_warp(frame, size),
         notes=NOTES,
     )
 
 
-def corner_warp(frame: Frame, side: int) -> Frame:
-    """`(side, side, 3)`, as ImageToTensor shrinks it: OpenCV's perspective warp of the corners.
+def corner_warp(frame: Frame, size: tuple[int, int]) -> Frame:
+    """Frame → `(h, w, 3)` for `size = (h, w)`, as ImageToTensor shrinks it: OpenCV's perspective warp of the corners.
 
     After mediapipe/calculators/tensor/image_to_tensor_converter_opencv.cc.
     """
     height, width = frame.shape[:2]
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
-    here, there = corners * np.array([width, height], np.float32), corners * np.float32(side)
+    here, there = corners * np.array([width, height], np.float32), corners * np.array(size[::-1], np.float32)
     warp = cv2.getPerspectiveTransform(here, there)
-    return np.asarray(cv2.warpPerspective(frame, warp, (side, side), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.warpPerspective(frame, warp, size[::-1], borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 if __name__ == "__main__":
