@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from segbench.errors import SegBenchError
 from segbench.output_file import check_output
 from segbench.progress import no_progress, progress
 from segbench.result_file import write_results
+from segbench.table import require_rich
 from segruntime import SegRuntimeError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 def main() -> None:
     """The same clip and the same model through segruntime and through others; the export beside others.
 
-    What is no dependency of ours is installed by pip into benchmarks/peers/.venvs, once.
+    What is no dependency of ours is installed by pip into benchmarks/peers/.venv, once.
     """
 
 
@@ -55,7 +56,10 @@ def main() -> None:
     help="Fresh ones of each peer.",
 )
 @click.option(
-    "-o", "--output", type=FILE, default=RESULTS / "peers.json", help="[default: benchmarks/results/peers.json]"
+    "-o",
+    "--output",
+    type=FILE,
+    help="[default: benchmarks/results/peers.json; with --only, which leaves rows out, none]",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result on standard output as well, instead of a table.")
 def run(
@@ -65,21 +69,21 @@ def run(
     only: tuple[str, ...],
     seconds: float,
     processes: int,
-    output: Path,
+    output: Path | None,
     as_json: bool,
 ) -> None:
     """Frame → mask and frame → composite: 1280x720, p50, p90, and how many times as long as segruntime."""
     effort = Effort(processes=processes, seconds=seconds)
+    target = output or (None if only else RESULTS / "peers.json")
     with _refusals():
         peers = choose(only, threads)
-        _prepare(output)
-        with progress("rounds", draws_alone=False) as advance:
-            shown = no_progress if as_json else advance
-            result = run_peers(peers, clip, frames, threads, effort, _say, shown)
+        _prepare(target, as_json)
+        with nullcontext(no_progress) if as_json else progress("rounds", draws_alone=False) as advance:
+            result = run_peers(peers, clip, frames, threads, effort, _say, advance)
         if not any(peer["rows"] for peer in result["peers"]):
             reasons = [f"{peer['name']}: {peer['failure']}" for peer in result["peers"] if peer["failure"]]
             raise PeerError("; ".join(reasons) or "interrupted before anything was measured")
-        _finish(result, output, as_json)
+        _finish(result, target, as_json)
 
 
 @main.command()
@@ -101,21 +105,20 @@ def run(
     "-o",
     "--output",
     type=FILE,
-    default=RESULTS / "peers_export.json",
-    help="[default: benchmarks/results/peers_export.json]",
+    help="[default: benchmarks/results/peers_export.json; with --only or --network, which leave rows out, none]",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result on standard output as well, instead of a table.")
 def export(
-    networks: tuple[str, ...], only: tuple[str, ...], threads: int, seconds: float, output: Path, as_json: bool
+    networks: tuple[str, ...], only: tuple[str, ...], threads: int, seconds: float, output: Path | None, as_json: bool
 ) -> None:
     """Network → float32 .tflite: ours, the plain `onnx2tf -i` and litert-torch.
 
     The large network takes a quarter of an hour, most of it the plain command.
     """
-    from peers.export_run import run_export  # torch takes seconds to load
-
+    target = output or (None if only or networks else RESULTS / "peers_export.json")
     with _refusals():
-        _prepare(output)
+        _prepare(target, as_json)
+        run_export = _exporter()
         result = run_export(networks or ("demo", "unet31m"), only, threads, seconds, _say)
         if not any(way["values_s"] for network in result["networks"] for way in network["ways"]):
             raise PeerError(
@@ -123,23 +126,37 @@ def export(
                 if not result["interrupted"]
                 else "interrupted before anything was measured"
             )
-        _finish(result, output, as_json)
+        _finish(result, target, as_json)
 
 
-def _prepare(output: Path) -> None:
-    if output.parent == RESULTS:
-        RESULTS.mkdir(exist_ok=True)
-    check_output(output)
+def _exporter() -> Callable[..., dict[str, Any]]:
+    """Loading it loads torch, which takes seconds and may not be there."""
+    try:
+        from peers.export_run import run_export
+    except ImportError as error:
+        raise PeerError(f'export: {error}; pip install -c constraints.txt ".[export,tflite,bench]"') from error
+    return run_export
 
 
-def _finish(result: dict[str, Any], output: Path, as_json: bool) -> None:
+def _prepare(output: Path | None, as_json: bool) -> None:
+    """What would take the result away at the end is found now."""
+    if not as_json:
+        require_rich()
+    if output is not None:
+        if output.parent == RESULTS:
+            RESULTS.mkdir(exist_ok=True)
+        check_output(output)
+
+
+def _finish(result: dict[str, Any], output: Path | None, as_json: bool) -> None:
     """Show, then write, so that a full disk does not take it away; ends with 130 after Ctrl-C."""
     if as_json:
         click.echo(json.dumps(result, indent=1, allow_nan=False))
     else:
         print_result(result)
-    write_results(output, result)
-    _say(f"written: {output.name}")
+    if output is not None:
+        write_results(output, result)
+        _say(f"written: {output.name}")
     if result["interrupted"]:
         sys.exit(INTERRUPTED)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from peers.errors import PeerError, reason
 
-FOLDER = Path(__file__).resolve().parent / ".venvs"
+FOLDER = Path(__file__).resolve().parent / ".venv"
 LONGEST_S = 1800.0
 
 
