@@ -53,7 +53,7 @@ def main() -> None:
         before_s = time_ours(onnx, folder / "before")
         plain_s = time_plain(onnx, folder / "plain")
         after_s = time_ours(onnx, folder / "after")
-        files = {"ours": folder / "after" / "ours.tflite", "plain": _plain_file(folder / "plain")}
+        files = {"ours": folder / "after" / "ours.tflite", "plain": plain_file(folder / "plain")}
         differences = {who: difference(graph, file, options.size) for who, file in files.items()}
         onnx_bytes = onnx.stat().st_size
     ours_s = (before_s + after_s) / 2
@@ -143,7 +143,8 @@ def _contract(size: int) -> Contract:
     )
 
 
-def _plain_file(folder: Path) -> Path:
+def plain_file(folder: Path) -> Path:
+    """The float32 file that `time_plain` left in `folder`."""
     return next(folder.glob("saved_model/*_float32.tflite"))
 
 

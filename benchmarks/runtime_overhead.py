@@ -17,9 +17,9 @@ from typing import Any
 import click
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 import segruntime
+from peers.numpy_loop import NumpyLoop
 from segbench.errors import SegBenchError
 from segbench.frames import Frame, drawn_background, drawn_frame
 from segbench.goal import RatioGoal, goal_line
@@ -39,32 +39,6 @@ GOALS = (
 )
 # the alpha rounded, the most certain step taken for 1, and scaled up in bytes: 2; the blend rounded: 0.5; numpy cuts off: 1
 LARGEST_DIFFERENCE = 3
-
-
-class NumpyLoop:
-    """What people write around a .tflite, numpy for colours, scaling and blending: frame → composite, `(H, W, 3) uint8`."""
-
-    def __init__(self, interpreter: Any) -> None:
-        self._interpreter = interpreter
-        self._input = interpreter.get_input_details()[0]
-        self._output = interpreter.get_output_details()[0]
-
-    def __call__(self, frame: Frame, background: Frame) -> Frame:
-        _, height, width, _ = self._input["shape"]
-        small = cv2.resize(frame[..., ::-1], (int(width), int(height)))
-        self._interpreter.set_tensor(self._input["index"], self._quantize(small.astype(np.float32) / 255)[None])
-        self._interpreter.invoke()
-        mask = self._dequantize(self._interpreter.get_tensor(self._output["index"])[0, ..., 0])
-        alpha = cv2.resize(mask, (frame.shape[1], frame.shape[0]))[..., None]
-        return (alpha * frame.astype(np.float32) + (1 - alpha) * background).astype(np.uint8)
-
-    def _quantize(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-        scale, zero_point = self._input["quantization"]
-        return x if scale == 0 else np.round(x / scale + zero_point).astype(self._input["dtype"])
-
-    def _dequantize(self, y: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        scale, zero_point = self._output["quantization"]
-        return y if scale == 0 else (y.astype(np.float32) - zero_point) * scale
 
 
 class Chain:

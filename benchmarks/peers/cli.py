@@ -1,0 +1,175 @@
+"""The two commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+from peers.errors import PeerError
+from peers.lineup import PEERS, choose
+from peers.rounds import Effort
+from peers.run import run_peers
+from peers.tables import print_result
+from segbench.errors import SegBenchError
+from segbench.output_file import check_output
+from segbench.progress import no_progress, progress
+from segbench.result_file import write_results
+from segbench.table import require_rich
+from segruntime import SegRuntimeError
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIP = ROOT.parent / "shared" / "video" / "portrait.mp4"
+RESULTS = ROOT / "benchmarks" / "results"
+FILE = click.Path(path_type=Path)
+INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The same clip and the same model through segruntime and through others; the export beside others.
+
+    What is no dependency of ours is installed by pip into benchmarks/peers/.venv, once.
+    """
+
+
+@main.command()
+@click.option("--clip", type=FILE, default=CLIP, help="A video.  [default: ../shared/video/portrait.mp4]")
+@click.option(
+    "--frames", type=click.IntRange(1, 1000), default=64, show_default=True, help="So many, spread over the clip."
+)
+@click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="For all that can be told.")
+@click.option(
+    "--only", multiple=True, metavar="NAME", help=f"May be repeated: {', '.join(peer.name for peer in PEERS)}."
+)
+@click.option("--seconds", type=click.FloatRange(0.1), default=Effort().seconds, show_default=True, help="Of each row.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 100),
+    default=Effort().processes,
+    show_default=True,
+    help="Fresh ones of each peer.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    help="[default: benchmarks/results/peers.json; with --only, which leaves rows out, none]",
+)
+@click.option("--json", "as_json", is_flag=True, help="The result on standard output as well, instead of a table.")
+def run(
+    clip: Path,
+    frames: int,
+    threads: int,
+    only: tuple[str, ...],
+    seconds: float,
+    processes: int,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Frame → mask and frame → composite: 1280x720, p50, p90, and how many times as long as segruntime."""
+    effort = Effort(processes=processes, seconds=seconds)
+    target = output or (None if only else RESULTS / "peers.json")
+    with _refusals():
+        peers = choose(only, threads)
+        _prepare(target, as_json)
+        with nullcontext(no_progress) if as_json else progress("rounds", draws_alone=False) as advance:
+            result = run_peers(peers, clip, frames, threads, effort, _say, advance)
+        if not any(peer["rows"] for peer in result["peers"]):
+            reasons = [f"{peer['name']}: {peer['failure']}" for peer in result["peers"] if peer["failure"]]
+            raise PeerError("; ".join(reasons) or "interrupted before anything was measured")
+        _finish(result, target, as_json)
+
+
+@main.command()
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    type=click.Choice(["demo", "unet31m"]),
+    help="May be repeated; default: both.",
+)
+@click.option(
+    "--only", multiple=True, type=click.Choice(["onnx2tf", "litert-torch"]), help="Beside ours; default: both."
+)
+@click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="Of the timed invokes.")
+@click.option(
+    "--seconds", type=click.FloatRange(0.1), default=12.0, show_default=True, help="Of each file's timed invokes."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    help="[default: benchmarks/results/peers_export.json; with --only or --network, which leave rows out, none]",
+)
+@click.option("--json", "as_json", is_flag=True, help="The result on standard output as well, instead of a table.")
+def export(
+    networks: tuple[str, ...], only: tuple[str, ...], threads: int, seconds: float, output: Path | None, as_json: bool
+) -> None:
+    """Network → float32 .tflite: ours, the plain `onnx2tf -i` and litert-torch.
+
+    The large network takes a quarter of an hour, most of it the plain command.
+    """
+    target = output or (None if only or networks else RESULTS / "peers_export.json")
+    with _refusals():
+        _prepare(target, as_json)
+        run_export = _exporter()
+        result = run_export(networks or ("demo", "unet31m"), only, threads, seconds, _say)
+        if not any(way["values_s"] for network in result["networks"] for way in network["ways"]):
+            raise PeerError(
+                "nothing could be converted"
+                if not result["interrupted"]
+                else "interrupted before anything was measured"
+            )
+        _finish(result, target, as_json)
+
+
+def _exporter() -> Callable[..., dict[str, Any]]:
+    """Loading it loads torch, which takes seconds and may not be there."""
+    try:
+        from peers.export_run import run_export
+    except ImportError as error:
+        raise PeerError(f'export: {error}; pip install -c constraints.txt ".[export,tflite,bench]"') from error
+    return run_export
+
+
+def _prepare(output: Path | None, as_json: bool) -> None:
+    """What would take the result away at the end is found now."""
+    if not as_json:
+        require_rich()
+    if output is not None:
+        if output.parent == RESULTS:
+            RESULTS.mkdir(exist_ok=True)
+        check_output(output)
+
+
+def _finish(result: dict[str, Any], output: Path | None, as_json: bool) -> None:
+    """Show, then write, so that a full disk does not take it away; ends with 130 after Ctrl-C."""
+    if as_json:
+        click.echo(json.dumps(result, indent=1, allow_nan=False))
+    else:
+        print_result(result)
+    if output is not None:
+        write_results(output, result)
+        _say(f"written: {output.name}")
+    if result["interrupted"]:
+        sys.exit(INTERRUPTED)
+
+
+def _say(text: str) -> None:
+    click.echo(f"peers: {text}", err=True)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What is refused on purpose becomes one line and exit code 1."""
+    try:
+        yield
+    except (SegBenchError, SegRuntimeError) as error:
+        _say(" ".join(str(error).split()))
+        sys.exit(1)

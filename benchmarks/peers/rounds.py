@@ -1,0 +1,156 @@
+"""The measurement: every peer in fresh processes, all of them in turn, block by block, in random order."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from peers.check import Pictures, check_peers
+from peers.child import PeerProcess
+from peers.errors import PeerError, reason
+from peers.lineup import Peer
+from segbench.interrupt import Interrupt
+from segbench.progress import Advance
+
+ADAPTERS = Path(__file__).resolve().parent / "adapters"
+UNMEASURED = 2
+Row = tuple[str, str]  # the names of a peer and a task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """Each row is measured for about `seconds` altogether, in `processes` fresh ones, in blocks of `block_seconds`."""
+
+    processes: int = 8
+    seconds: float = 12.0
+    block_seconds: float = 0.25
+    warmup_seconds: float = 0.5
+    seed: int = 7
+
+    @property
+    def blocks(self) -> int:
+        """Of each row in each process."""
+        return max(1, round(self.seconds / self.processes / self.block_seconds))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What all of them get: `models` by the name that peers call them, `pythons` by the name of the environment."""
+
+    models: Mapping[str, Path]
+    pythons: Mapping[str, Path]
+    threads: int
+    pictures: Pictures
+
+
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """By peer: what it said of itself, how its masks agree, why it failed. By row: the values of each process, in ms."""
+
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    masks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    values_ms: dict[Row, list[list[float]]] = field(default_factory=dict)
+
+    def fail(self, error: PeerError, name: str) -> None:
+        """The first reason counts."""
+        self.failures.setdefault(name, reason(str(error).removeprefix(f"{name}: ")))
+
+
+def measure(
+    peers: Collection[Peer],
+    setting: Setting,
+    effort: Effort,
+    found: Found,
+    interrupt: Interrupt,
+    advance: Advance,
+    *,
+    checked: bool = True,
+) -> None:
+    """Fill `found`, which may hold failures already; ends early, with what there is, when `interrupt` asks.
+
+    A peer that fails drops out with its reason, and the others go on. `checked`: masks are compared before.
+    """
+    random = np.random.default_rng(effort.seed)
+    for k in range(effort.processes):
+        left = [peer for peer in peers if peer.name not in found.failures]
+        if interrupt.asked or not left:
+            break
+        with ExitStack() as stack:
+            running = _start(left, setting, found, stack)
+            if k == 0 and checked:
+                check_peers(peers, running, setting.pictures, setting.threads, found)
+            total = effort.processes * (effort.blocks + 1)
+            _in_turn(running, effort, found, random, interrupt, partial(advance, total))
+
+
+def _start(peers: Collection[Peer], setting: Setting, found: Found, stack: ExitStack) -> dict[Peer, PeerProcess]:
+    """Each loads alone, so that none waits for another's imports."""
+    running = {}
+    for peer in peers:
+        try:
+            process = stack.enter_context(_process(peer, setting))
+            facts = process.facts()
+        except PeerError as error:
+            found.fail(error, peer.name)
+            continue
+        found.facts.setdefault(peer.name, facts)
+        running[peer] = process
+    return running
+
+
+def _process(peer: Peer, setting: Setting) -> PeerProcess:
+    job = {
+        "model": str(setting.models[peer.model]),
+        "threads": peer.threads or setting.threads,
+        "frames": str(setting.pictures.frames_file),
+        "background": str(setting.pictures.background_file),
+        "options": dict(peer.options),
+    }
+    script = ADAPTERS / f"{peer.adapter}.py"
+    if peer.environment is None:
+        return PeerProcess(peer.name, sys.executable, script, job, path=os.environ.get("PYTHONPATH", ""))
+    return PeerProcess(peer.name, str(setting.pythons[peer.environment.name]), script, job)
+
+
+def _in_turn(
+    running: dict[Peer, PeerProcess],
+    effort: Effort,
+    found: Found,
+    random: np.random.Generator,
+    interrupt: Interrupt,
+    advance: Callable[[], None],
+) -> None:
+    """Warm up, then blocks: each row once, in random order, then all again."""
+    rows = [(peer, task) for peer in running if peer.name not in found.failures for task in peer.tasks]
+    values: dict[Row, list[float]] = {(peer.name, task): [] for peer, task in rows}
+    for block in range(-1, effort.blocks):
+        if interrupt.asked:
+            break
+        seconds = effort.warmup_seconds if block < 0 else effort.block_seconds
+        first = max(0, block) * UNMEASURED
+        for index in random.permutation(len(rows)):
+            peer, task = rows[index]
+            if interrupt.asked:
+                break
+            if peer.name in found.failures:
+                continue
+            try:
+                answer = running[peer].ask(do="block", task=task, first=first, unmeasured=UNMEASURED, seconds=seconds)
+            except PeerError as error:
+                found.fail(error, peer.name)
+                continue
+            if block >= 0:
+                values[peer.name, task].extend(answer["values_ms"])
+        advance()
+    for row, one in values.items():
+        if one:
+            found.values_ms.setdefault(row, []).append(one)

@@ -1,0 +1,165 @@
+"""`python benchmarks/peers run`: the clip once through everybody → one result."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import segruntime
+from peers.check import save_pictures
+from peers.environment import FOLDER
+from peers.errors import PeerError
+from peers.lineup import Peer, baseline_of
+from peers.results import RUN_FORMAT, VERSION
+from peers.rounds import Effort, Found, Setting, measure
+from segbench.bootstrap import median_ratio
+from segbench.clip import Clip
+from segbench.frames import drawn_background
+from segbench.interrupt import Interrupt
+from segbench.machine import describe_machine, with_sensors_after
+from segbench.progress import Advance
+from segbench.stability import stability
+from segbench.summary import summarize
+from segruntime.segmenter import BUNDLED
+
+CHECKED_FRAMES = 8
+_BASELINE_TASK = {"invoke": "mask", "mask": "mask", "composite": "composite", "cutout": "composite"}
+
+
+def run_peers(
+    peers: Collection[Peer],
+    clip: Path,
+    frames: int,
+    threads: int,
+    effort: Effort,
+    say: Callable[[str], None],
+    advance: Advance,
+    environments: Path = FOLDER,
+) -> dict[str, Any]:
+    """Install, check, measure; Ctrl-C ends it early with what there is.
+
+    Raises:
+        ClipError: the clip cannot be read.
+    """
+    machine, measured_at = describe_machine(), now()
+    found = Found()
+    with Interrupt() as interrupt, tempfile.TemporaryDirectory() as folder:
+        pictures = read_clip(clip, frames)
+        size = pictures.shape[2], pictures.shape[1]
+        pythons = install(peers, found, interrupt, say, environments)
+        setting = Setting(
+            models=BUNDLED,
+            pythons=pythons,
+            threads=threads,
+            pictures=save_pictures(Path(folder), pictures, drawn_background(*size), CHECKED_FRAMES),
+        )
+        measure(peers, setting, effort, found, interrupt, advance)
+    return {
+        "format": RUN_FORMAT,
+        "version": VERSION,
+        "measured_at": measured_at,
+        "segedge_version": segruntime.__version__,
+        "machine": with_sensors_after(machine),
+        "clip": {"file": clip.name, "frames": len(pictures), "width": size[0], "height": size[1]},
+        "models": {name: describe_file(path) for name, path in BUNDLED.items()},
+        "settings": {"threads": threads, **asdict(effort)},
+        "peers": [peer_json(peer, peers, threads, found) for peer in peers],
+        "interrupted": interrupt.asked,
+    }
+
+
+def read_clip(path: Path, count: int) -> npt.NDArray[np.uint8]:
+    """`count` frames spread evenly over the clip, all where it is shorter: `(n, H, W, 3) uint8, BGR`, each decoded once.
+
+    Raises:
+        ClipError: see `Clip`.
+    """
+    with Clip(path) as clip:
+        step = max(1, (clip.declared_frames or count) // count)
+        kept = [frame for k, frame in enumerate(clip.frames(step * count)) if k % step == 0]
+    return np.stack(kept)
+
+
+def install(
+    peers: Collection[Peer], found: Found, interrupt: Interrupt, say: Callable[[str], None], folder: Path
+) -> dict[str, Path]:
+    """The interpreter of each environment that is needed, by its name; peers whose one cannot be made fail."""
+    pythons: dict[str, Path] = {}
+    for peer in peers:
+        if peer.environment is None or peer.environment.name in pythons or interrupt.asked:
+            continue
+        say(f"{peer.environment.name}: its environment ({', '.join(peer.environment.requirements)})")
+        try:
+            pythons[peer.environment.name] = peer.environment.python(folder)
+        except PeerError as error:
+            if not interrupt.asked:  # Ctrl-C ends pip too
+                found.fail(error, peer.name)
+    return pythons
+
+
+def peer_json(peer: Peer, peers: Collection[Peer], threads: int, found: Found) -> dict[str, Any]:
+    """One entry of `peers`; rows only of a peer that did not fail."""
+    facts, failure = found.facts.get(peer.name, {}), found.failures.get(peer.name)
+    rows = [] if failure else [row_json(peer, task, baseline_of(peer, peers, threads), found) for task in peer.tasks]
+    return {
+        "name": peer.name,
+        "title": peer.title,
+        "model": peer.model,
+        "threads": facts.get("threads", peer.threads or threads),
+        "requirements": None if peer.environment is None else list(peer.environment.requirements),
+        "packages": facts.get("packages", {}),
+        "notes": facts.get("notes", []),
+        "masks": found.masks.get(peer.name),
+        "failure": failure,
+        "rows": [row for row in rows if row is not None],
+    }
+
+
+def row_json(peer: Peer, task: str, baseline: Peer, found: Found) -> dict[str, Any] | None:
+    """What a row found, and how many times as long as its baseline it takes; None where it was not measured."""
+    values = found.values_ms.get((peer.name, task))
+    if not values:
+        return None
+    summary = summarize([v for one in values for v in one])
+    # a network alone is held against the whole way to the mask, where the baseline has one
+    other = _BASELINE_TASK[task] if _BASELINE_TASK[task] in baseline.tasks else task
+    beside = None if baseline.name in found.failures else (baseline.name, other)
+    theirs = found.values_ms.get(beside, []) if beside and beside != (peer.name, task) else []
+    return {
+        "task": task,
+        "title": peer.title_of(task),
+        "values_ms": values,
+        "p50_ms": summary.p50_ms,
+        "p90_ms": summary.p90_ms,
+        "n": summary.n,
+        "stability": stability(values),
+        "baseline": {"peer": beside[0], "task": beside[1]} if beside and theirs else None,
+        "ratio": _ratio(theirs, values),
+    }
+
+
+def _ratio(baseline: Sequence[Sequence[float]], values: Sequence[Sequence[float]]) -> dict[str, Any] | None:
+    """Process k of both ran in the same rounds; an interrupted run may lack the last one of some."""
+    count = min(len(baseline), len(values))
+    if not count:
+        return None
+    ratio = median_ratio(baseline[:count], values[:count], paired=True)
+    return {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high}
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """Its name without a folder, its size and digest."""
+    data = path.read_bytes()
+    return {"file": path.name, "size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,114 @@
+"""The rows of `python benchmarks/peers run`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from peers.lineup import TITLES
+
+PRECISION = {"tflite": "int8 .tflite", "onnx": "float32 .onnx"}
+NOTHING = "–"
+QUIET_LOAD = 0.5
+
+
+def run_headings() -> Sequence[str]:
+    return (
+        "model, threads",
+        "with",
+        "what",
+        "p50, ms",
+        "p90, ms",
+        "n",
+        "times segruntime's",
+        "mask beside segruntime's",
+    )
+
+
+def run_rows(result: dict[str, Any]) -> list[Sequence[str]]:
+    """Grouped by model and number of threads, those without a row at the end of their group."""
+    rows: list[Sequence[str]] = []
+    sides = dict.fromkeys((peer["model"], peer["threads"]) for peer in result["peers"])
+    for model, threads in sides:
+        for peer in (one for one in result["peers"] if (one["model"], one["threads"]) == (model, threads)):
+            side = f"{PRECISION[model]}, {threads} thread{'s' if threads > 1 else ''}"
+            rows += [_row(side, peer, row) for row in peer["rows"]]
+            if not peer["rows"]:
+                rows.append([side, peer["title"], peer["failure"] or "not reached", *[NOTHING] * 5])
+    return rows
+
+
+def run_notes(result: dict[str, Any]) -> list[str]:
+    """Clip and machine, each peer's own notes, and which rows are not steady."""
+    clip, machine, settings = result["clip"], result["machine"], result["settings"]
+    said = [
+        f"{clip['frames']} frames of {clip['file']}, {clip['width']}x{clip['height']}; {machine['cpu']}, {machine['cores']} "
+        f"cores, load {machine['load_average_1min']:.2f} before; {settings['processes']} fresh processes of each, in turn in "
+        "blocks; 98 % intervals in brackets",
+        *busy_note(machine),
+    ]
+    for peer in result["peers"]:
+        versions = ", ".join(f"{name} {version}" for name, version in peer["packages"].items())
+        if peer["requirements"] is not None and versions:
+            said.append(f"{peer['title']}: {versions}")
+        said += [f"{peer['title']}: {note}" for note in peer["notes"]]
+    shaky = {
+        f"{peer['name']}, {TITLES[row['task']]}: {row['stability']['verdict']}"
+        for peer in result["peers"]
+        for row in peer["rows"]
+        if row["stability"]["verdict"] != "steady"
+    }
+    if shaky:
+        said.append(f"not steady, {'; '.join(sorted(shaky))}")
+    if result["interrupted"]:
+        said.append("interrupted: this was measured until then")
+    return said
+
+
+def busy_note(machine: dict[str, Any]) -> list[str]:
+    """A warning where others used the machine."""
+    if machine["load_average_1min"] <= QUIET_LOAD:
+        return []
+    return [
+        "other programs used the machine: ratios are off then, and were seen off by half for a peer that hands its work to a "
+        "thread of its own (MediaPipe); measure on a quiet machine"
+    ]
+
+
+def ratio_text(ratio: dict[str, Any] | None) -> str:
+    """`1.23 (1.20–1.26)`, without the brackets where there were too few processes."""
+    if ratio is None:
+        return NOTHING
+    value = _short(ratio["ratio"])
+    return value if ratio["low"] is None else f"{value} ({_short(ratio['low'])}–{_short(ratio['high'])})"
+
+
+def _row(side: str, peer: dict[str, Any], row: dict[str, Any]) -> Sequence[str]:
+    is_baseline = row["baseline"] is None and row["ratio"] is None
+    times = "1" if is_baseline else ratio_text(row["ratio"])
+    masks = NOTHING if row["task"] == "invoke" else _masks_text(peer["masks"], is_baseline)
+    return [
+        side,
+        row["title"],
+        TITLES[row["task"]],
+        f"{row['p50_ms']:.2f}",
+        f"{row['p90_ms']:.2f}",
+        str(row["n"]),
+        times,
+        masks,
+    ]
+
+
+def _masks_text(masks: dict[str, Any] | None, is_baseline: bool) -> str:
+    if masks is None or is_baseline:
+        return NOTHING
+    text = f"IoU {100 * masks['as_given']['iou']:.1f} %"
+    if masks["verdict"] == "same mask":
+        return text
+    if masks["of_same_picture"] is None:
+        return f"{text}: another mask"
+    return f"{text}; {100 * masks['of_same_picture']['iou']:.1f} % on its own small picture"
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
