@@ -15,6 +15,8 @@ from typing import Any
 
 import click
 
+from peers.results import EXPORT_FORMAT, RUN_FORMAT, read_peers
+from peers.tables import markdown_table
 from segbench.accuracy_file import read_accuracy
 from segbench.export import as_table
 from segbench.results import read_results
@@ -64,7 +66,16 @@ def _iou(model: dict[str, Any]) -> float:
     return float(found["summary"]["iou"]["mean"])
 
 
-TABLES: dict[str, Callable[[], str]] = {"models": models_table}
+def peers_table(name: str, form: str) -> str:
+    """What `python benchmarks/peers` wrote."""
+    return markdown_table(read_peers(RESULTS / name, form)).rstrip("\n")
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "models": models_table,
+    "peers": lambda: peers_table("peers.json", RUN_FORMAT),
+    "peers_export": lambda: peers_table("peers_export.json", EXPORT_FORMAT),
+}
 
 
 def with_tables(text: str) -> str:
