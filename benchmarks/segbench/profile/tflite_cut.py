@@ -24,7 +24,7 @@ def cut(graph: Graph, operators: Sequence[Operator]) -> bytes:
 
     Constants come along, and so do the operators that unpack them.
     """
-    import flatbuffers  # type: ignore[import-untyped]
+    import flatbuffers
 
     model = _CutModel(graph, operators).model()
     builder = flatbuffers.Builder(sum(len(one.data) for one in model.buffers if one.data is not None) + 65536)
