@@ -1,9 +1,9 @@
-"""The README's tables, made from benchmarks/results/.
+"""The tables of README.md and docs/peers.md, made from benchmarks/results/.
 
 python benchmarks/readme_tables.py [--check]
 
 Each table stands between two comments, `<!-- table NAME -->` and `<!-- end -->`. `--check` writes nothing and ends with 1 where
-the README says something else than the results.
+a page says something else than the results.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 import click
 
 from peers.results import EXPORT_FORMAT, RUN_FORMAT, read_peers
-from peers.tables import markdown_table
+from peers.run_table import run_headings, run_rows
+from peers.tables import markdown_table, notes
 from segbench.accuracy_file import read_accuracy
 from segbench.export import as_table
 from segbench.results import read_results
@@ -24,6 +25,7 @@ from segbench.table import start_cells
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "peers.md")
 _TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NETWORKS = {
     "portrait_unet": "demo U-Net, 0.49 M parameters",
@@ -66,15 +68,32 @@ def _iou(model: dict[str, Any]) -> float:
     return float(found["summary"]["iou"]["mean"])
 
 
-def peers_table(name: str, form: str) -> str:
-    """What `python benchmarks/peers` wrote."""
-    return markdown_table(read_peers(RESULTS / name, form)).rstrip("\n")
+def peers_table() -> str:
+    """The last thing that each peer does for its user, in few columns."""
+    rows = [one for peer in _peers()["peers"] for one in run_rows({"peers": [peer]})[-1:]]
+    keep = [k for k, heading in enumerate(run_headings()) if heading != "n"]
+    return as_table([run_headings()[k] for k in keep], [[row[k] for k in keep] for row in rows])
+
+
+def peers_notes() -> str:
+    """How each peer was made to take the model, and what was not steady."""
+    return "\n".join(f"- {note}" for note in notes(_peers()))
+
+
+def _peers() -> dict[str, Any]:
+    return read_peers(RESULTS / "peers.json", RUN_FORMAT)
+
+
+def _export() -> dict[str, Any]:
+    return read_peers(RESULTS / "peers_export.json", EXPORT_FORMAT)
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "models": models_table,
-    "peers": lambda: peers_table("peers.json", RUN_FORMAT),
-    "peers_export": lambda: peers_table("peers_export.json", EXPORT_FORMAT),
+    "peers": peers_table,
+    "peers_all": lambda: markdown_table(_peers()).rstrip("\n"),
+    "peers_notes": peers_notes,
+    "peers_export": lambda: markdown_table(_export()).rstrip("\n"),
 }
 
 
@@ -90,13 +109,15 @@ def with_tables(text: str) -> str:
 @click.command(help=__doc__)
 @click.option("--check", is_flag=True, help="Only look.")
 def main(check: bool) -> None:
-    path = ROOT / "README.md"
-    text = path.read_text("utf-8")
-    made = with_tables(text)
-    if check and made != text:
-        raise SystemExit("README.md: a table differs from benchmarks/results; run python benchmarks/readme_tables.py")
-    if not check:
-        path.write_text(made, "utf-8")
+    for path in PAGES:
+        text = path.read_text("utf-8")
+        made = with_tables(text)
+        if check and made != text:
+            raise SystemExit(
+                f"{path.name}: a table differs from benchmarks/results; run python benchmarks/readme_tables.py"
+            )
+        if not check:
+            path.write_text(made, "utf-8")
 
 
 if __name__ == "__main__":

@@ -26,11 +26,11 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
-def test_readme_shows_the_results_that_are_kept(tables: Any) -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    assert tables.with_tables(text) == text
+def test_pages_show_the_results_that_are_kept(tables: Any) -> None:
+    texts = [page.read_text("utf-8") for page in tables.PAGES]
+    assert [tables.with_tables(text) for text in texts] == texts
     for name in tables.TABLES:
-        assert f"<!-- table {name} -->" in text
+        assert f"<!-- table {name} -->" in "".join(texts)
 
 
 def test_another_number_in_the_readme_is_noticed(tables: Any) -> None:
