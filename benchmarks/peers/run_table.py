@@ -105,9 +105,9 @@ def _masks_text(masks: dict[str, Any] | None, is_baseline: bool) -> str:
     text = f"IoU {100 * masks['as_given']['iou']:.1f} %"
     if masks["verdict"] == "same mask":
         return text
-    if masks["of_same_picture"] is None:
-        return f"{text}: another mask"
-    return f"{text}; {100 * masks['of_same_picture']['iou']:.1f} % on its own small picture"
+    if masks["of_same_picture"] is not None:
+        text += f"; {100 * masks['of_same_picture']['iou']:.1f} % on its own small picture"
+    return f"{text}: another mask" if masks["verdict"] == "another mask" else text
 
 
 def _short(value: float) -> str:
