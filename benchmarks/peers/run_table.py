@@ -69,10 +69,7 @@ def busy_note(machine: dict[str, Any]) -> list[str]:
     """A warning where others used the machine."""
     if machine["load_average_1min"] <= QUIET_LOAD:
         return []
-    return [
-        "other programs used the machine: ratios are off then, and were seen off by half for a peer that hands its work to a "
-        "thread of its own (MediaPipe); measure on a quiet machine"
-    ]
+    return ["other programs used the machine, so times and ratios are rough: measure again on a quiet one"]
 
 
 def ratio_text(ratio: dict[str, Any] | None) -> str:
