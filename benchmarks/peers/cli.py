@@ -99,7 +99,7 @@ def run(
 )
 @click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="Of the timed invokes.")
 @click.option(
-    "--seconds", type=click.FloatRange(0.1), default=12.0, show_default=True, help="Of each file's timed invokes."
+    "--seconds", type=click.FloatRange(0.1), default=6.0, show_default=True, help="Of each file's timed invokes."
 )
 @click.option(
     "-o",

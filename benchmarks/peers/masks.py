@@ -17,6 +17,7 @@ Frames = npt.NDArray[np.uint8]
 Verdict = Literal["same mask", "same mask of another resize", "another mask"]
 
 SAME_IOU = 0.99
+SAME_PICTURE_IOU = 0.98  # what a peer does to its mask afterwards (stretching, enlarging) is still in it
 THRESHOLD = 0.5
 # the alpha rounded, the most certain step taken for 1, and scaled up in bytes: 2; the blend rounded or cut off: 1
 LARGEST_PICTURE_DIFFERENCE = 3
@@ -101,4 +102,4 @@ def enlarged(masks: Masks, size: tuple[int, int]) -> Masks:
 def _verdict(as_given: MaskAgreement, same: MaskAgreement | None) -> Verdict:
     if as_given.iou >= SAME_IOU:
         return "same mask"
-    return "same mask of another resize" if same is not None and same.iou >= SAME_IOU else "another mask"
+    return "same mask of another resize" if same is not None and same.iou >= SAME_PICTURE_IOU else "another mask"

@@ -69,10 +69,7 @@ def busy_note(machine: dict[str, Any]) -> list[str]:
     """A warning where others used the machine."""
     if machine["load_average_1min"] <= QUIET_LOAD:
         return []
-    return [
-        "other programs used the machine: ratios are off then, and were seen off by half for a peer that hands its work to a "
-        "thread of its own (MediaPipe); measure on a quiet machine"
-    ]
+    return ["other programs used the machine, so times and ratios are rough: measure again on a quiet one"]
 
 
 def ratio_text(ratio: dict[str, Any] | None) -> str:
@@ -105,9 +102,9 @@ def _masks_text(masks: dict[str, Any] | None, is_baseline: bool) -> str:
     text = f"IoU {100 * masks['as_given']['iou']:.1f} %"
     if masks["verdict"] == "same mask":
         return text
-    if masks["of_same_picture"] is None:
-        return f"{text}: another mask"
-    return f"{text}; {100 * masks['of_same_picture']['iou']:.1f} % on its own small picture"
+    if masks["of_same_picture"] is not None:
+        text += f"; {100 * masks['of_same_picture']['iou']:.1f} % on its own small picture"
+    return f"{text}: another mask" if masks["verdict"] == "another mask" else text
 
 
 def _short(value: float) -> str:

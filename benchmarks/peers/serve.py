@@ -28,7 +28,6 @@ import numpy.typing as npt
 Frame = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.float32]
 Task = Callable[[Frame], Any]
-LEAST_IN_BLOCK = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +101,20 @@ def _masks(served: Served, pictures: npt.NDArray[np.uint8], out: str, seen_out: 
 
 
 def _block(call: Task, frames: npt.NDArray[Any], first: int, unmeasured: int, seconds: float) -> list[float]:
-    """Milliseconds of each call, of at least two and for at least `seconds`, one frame after the other, round and round."""
+    """Milliseconds of each call, for at least `seconds`, one frame after the other, round and round.
+
+    At most `unmeasured` calls before, as many as fit into `seconds`, bring the caches back to this peer.
+    """
     clock, count = time.perf_counter, len(frames)
     pictures = [np.asarray(frame) for frame in frames]
     kept: Any = None
+    end = clock() + seconds
     for k in range(unmeasured):
-        kept = call(pictures[(first + k) % count])
+        if k == 0 or clock() < end:
+            kept = call(pictures[(first + k) % count])
     values: list[float] = []
     end = clock() + seconds
-    while len(values) < LEAST_IN_BLOCK or clock() < end:
+    while not values or clock() < end:
         picture = pictures[(first + unmeasured + len(values)) % count]
         start = clock()
         # the one before is let go when this one is there, as in a program that shows it: who drops it at once makes malloc

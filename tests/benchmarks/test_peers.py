@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def test_a_peer_that_fails_is_a_row_with_its_reason_and_the_others_go_on(
     assert found["other"]["failure"] == words
     assert found["other"]["rows"] == []
     assert found["ours"]["failure"] is None
-    assert found["ours"]["rows"][0]["n"] >= 2
+    assert found["ours"]["rows"][0]["n"] >= 2, "two blocks"
 
 
 def test_without_the_baseline_the_others_are_no_rows_that_nothing_stands_beside(
@@ -189,10 +190,24 @@ def test_each_picture_lives_until_the_next_is_there() -> None:
         alive.append(weakref.ref(picture))
         return picture
 
-    values = _block(call, np.zeros((2, 1, 1, 3), np.uint8), first=0, unmeasured=1, seconds=0.0)
-    assert len(values) == 2
-    assert was_alive == [True, True]
-    assert [one() for one in alive[:-1]] == [None, None], "and no longer"
+    values = _block(call, np.zeros((2, 1, 1, 3), np.uint8), first=0, unmeasured=1, seconds=0.01)
+    assert len(values) == len(alive) - 1
+    assert len(values) >= 2
+    assert all(was_alive)
+    assert not any(one() for one in alive), "and no longer"
+
+
+def test_a_slow_call_is_thrown_away_once_and_measured_once() -> None:
+    calls = []
+
+    def call(frame: np.ndarray[Any, Any]) -> None:
+        calls.append(int(frame[0, 0, 0]))
+        time.sleep(0.02)
+
+    frames = np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)
+    (value,) = _block(call, frames, first=3, unmeasured=2, seconds=0.01)
+    assert 20 <= value < 200
+    assert calls == [3, 1], "the frames go round; the second of the unmeasured ones is left out"
 
 
 def test_only_brings_the_baseline_of_the_same_model_and_threads_along() -> None:
