@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segruntime.errors import FrameError
+from segruntime.share import take_share
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -57,10 +58,9 @@ def _blend_strip(over: Bytes, weight: Bytes, under: Bytes, out: Bytes) -> None:
     if not cv2.countNonZero(weight):
         np.copyto(out, under)
         return
-    weights = weight if over.ndim == 2 else cv2.merge((weight, weight, weight))
+    weights = weight if over.ndim == 2 else np.asarray(cv2.merge((weight, weight, weight)), np.uint8)
     # from `under` towards `over`, by a step without its sign: `over`, held within a step of `under` on both sides
-    step = cv2.absdiff(over, under)
-    cv2.multiply(step, weights, dst=step, scale=1 / 255)
+    step = take_share(np.asarray(cv2.absdiff(over, under), np.uint8), weights)
     lowest = cv2.subtract(under, step)
     highest = cv2.add(under, step, dst=step)
     cv2.min(cv2.max(over, lowest, dst=lowest), highest, dst=out)
