@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from debian_root import DebianRoot
@@ -23,6 +23,7 @@ CHECKOUT, SHARED, RESULTS = "/segedge/checkout", "/segedge/shared", "/segedge/re
 _ENTERED = "SEGEDGE_MOUNT_NAMESPACE"
 _KEPT = ("LANG", "TERM")
 _GRACE_S = 10
+TIMED_OUT = 124  # as coreutils' timeout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +42,12 @@ class Machine:
     root: DebianRoot
     processor: Processor
     results: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, name: str, command: Sequence[str]) -> Ran:
-        """Python with these arguments, in the checkout; the output goes to `NAME.log` in the results' folder."""
+    def run(self, name: str, command: Sequence[str], limit_s: float) -> Ran:
+        """Python with these arguments, in the checkout; the output goes to `NAME.log` in the results' folder.
+
+        What takes longer than `limit_s` is ended, with the code `TIMED_OUT`.
+        """
         log = self.results / f"{name}.log"
         start = time.monotonic()
         with log.open("wb") as file:
@@ -57,7 +60,9 @@ class Machine:
                 start_new_session=True,
             )
             try:
-                code = child.wait()
+                code = child.wait(limit_s)
+            except subprocess.TimeoutExpired:
+                code = TIMED_OUT
             finally:
                 _end_session(child)
         return Ran(code=code, seconds=time.monotonic() - start, log=log)
@@ -66,7 +71,7 @@ class Machine:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         emulated = {"QEMU_CPU": self.processor.emulated} if self.processor.emulated else {}
         own = {"PATH": "/usr/sbin:/usr/bin", "HOME": "/root", "PYTHONPYCACHEPREFIX": "/tmp/bytecode"}  # noqa: S108 - of the root
-        return {"LANG": "C.UTF-8", **kept, **own, **emulated, **self.environment}
+        return {"LANG": "C.UTF-8", **kept, **own, **emulated}
 
 
 def enter_namespace() -> None:

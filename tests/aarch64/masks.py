@@ -43,15 +43,21 @@ def stages(segmenter: segruntime.Segmenter, decoded: Frame, given: Arrays) -> di
     uint8`, preset `balanced`. `composite`: the given alpha, `(H, W, 3) uint8`, before the frame upside down.
     """
     frame = given.get("decoded", decoded)
-    found: dict[str, npt.NDArray[Any]] = {"decoded": decoded, "tensor": np.array(segmenter.preprocess(frame))}
-    found["kernels"] = np.array(segmenter.probability(segmenter.invoke(given.get("tensor", found["tensor"]))))
-    found["network"] = segmenter.network_mask(frame)
-    found["alpha"] = segmenter.alpha(frame)
+    tensor = np.array(segmenter.preprocess(frame))
+    output = np.array(segmenter.invoke(tensor))
+    same = np.array(segmenter.invoke(given["tensor"])) if "tensor" in given else output
+    network, alpha = segmenter.probability(output), segmenter.postprocess(output, frame.shape[:2])
     gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), np.uint8)
-    found["refined"] = np.array(segruntime.Refiner("balanced")(segmenter.coarse(frame), gray))
-    upside_down = np.ascontiguousarray(frame[::-1])
-    found["composite"] = segruntime.composite(frame, given.get("alpha", found["alpha"]), upside_down)
-    return found
+    return {
+        "decoded": decoded,
+        "tensor": tensor,
+        "kernels": np.array(segmenter.probability(same)),
+        "network": np.array(network),
+        "alpha": np.array(alpha),
+        # the bundled networks see the whole frame, so their mask is what Segmenter.coarse gives
+        "refined": np.array(segruntime.Refiner("balanced")(np.array(network), gray)),
+        "composite": segruntime.composite(frame, given.get("alpha", alpha), np.ascontiguousarray(frame[::-1])),
+    }
 
 
 def of_picture(arrays: Arrays, prefix: str) -> dict[str, npt.NDArray[Any]]:

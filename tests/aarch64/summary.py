@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from difference import Difference, bound_of
+from difference import BOUNDS, Difference
 from steps import Step
 
 from segbench.result_file import write_results
@@ -54,7 +54,7 @@ def everything_passed(steps: Iterable[Step], compared: Mapping[str, list[Differe
 
 
 def _mask_row(processor: str, one: Difference) -> str:
-    bound = bound_of(one.file, one.stage)
+    bound = BOUNDS[one.stage]
     allowed = f"{bound.largest:g}, {bound.mean:g}" + (f", {bound.mask_iou:g}" if bound.mask_iou else "")
     iou = f"{one.mask_iou:.4f}" if one.mask_iou is not None else ""
     numbers = f"{one.largest:.3g} | {one.mean:.3g} | {100 * one.differing:.1f} % | {iou}"
