@@ -20,6 +20,7 @@ from debian_root import DebianRoot, make_root
 from difference import Difference, compare_files
 from emulator import emulation
 from inside import RESULTS, Machine, enter_namespace, mount_binfmt, mount_into, unmount_from
+from lock import only_one
 from needs import check_needs
 from processors import NATIVE, PI_4, PI_5
 from refusal import CannotRunError
@@ -56,7 +57,8 @@ def main(wheel: Path, suite: str, work: Path, output: Path, portraits: int, with
     try:
         check_needs()
         enter_namespace()
-        passed = check(wheel.resolve(), suite, work.resolve(), output.resolve(), portraits, with_tests)
+        with only_one(work.resolve()):
+            passed = check(wheel.resolve(), suite, work.resolve(), output.resolve(), portraits, with_tests)
     except (CannotRunError, OutputError) as error:
         _end(str(error), 1)
     except KeyboardInterrupt:

@@ -22,6 +22,7 @@ import emulator
 import masks
 import needs
 from difference import BOUNDS, Difference, differences
+from lock import only_one
 from processors import PI_4, PI_5
 from refusal import CannotRunError
 from steps import Step
@@ -257,6 +258,17 @@ def test_a_root_with_something_mounted_in_it_is_not_deleted(monkeypatch: pytest.
     monkeypatch.setattr(shutil, "rmtree", lambda path: pytest.fail(f"would delete {path}"))
     with pytest.raises(CannotRunError, match=r"/sys: cannot be made again, /sys/\S+ is mounted; umount it"):
         debian_root._remove(Path("/sys"))
+
+
+def test_a_second_run_in_the_same_folder_is_refused_while_the_first_lasts(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    with only_one(folder):
+        with pytest.raises(CannotRunError, match=r"work: another run is using it"), only_one(folder):
+            pass
+        with only_one(tmp_path / "other"):
+            pass
+    with only_one(folder):
+        pass
 
 
 # ── the summary ───────────────────────────────────────────────────────────────────────────────────────────────────────
