@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from child import run_to_end
 from needs import KEYRING
 from refusal import CannotRunError
 
@@ -81,11 +82,10 @@ def _mirror(suite: str) -> list[str]:
 
 def _run(command: Sequence[str], folder: Path) -> None:
     log = folder / "debian.log"
-    with log.open("ab") as file:
-        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
-    if done.returncode:
-        last = log.read_text("utf-8", errors="replace").strip().splitlines()[-1]
-        raise CannotRunError(f"{command[0]} failed with {done.returncode} ({last}); see {log}")
+    code = run_to_end(command, log)
+    if code:
+        last = (log.read_text("utf-8", errors="replace").strip().splitlines() or ["it says nothing"])[-1]
+        raise CannotRunError(f"{command[0]} failed with {code} ({last}); see {log}")
 
 
 def _remove(path: Path) -> None:

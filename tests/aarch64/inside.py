@@ -6,7 +6,6 @@ Everything is mounted in this process's own namespace (`enter_namespace`): when 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from child import run_to_end
 from debian_root import DebianRoot
 from emulator import BINFMT
 from processors import Processor
@@ -22,8 +22,6 @@ from refusal import CannotRunError
 CHECKOUT, SHARED, RESULTS = "/segedge/checkout", "/segedge/shared", "/segedge/results"
 _ENTERED = "SEGEDGE_MOUNT_NAMESPACE"
 _KEPT = ("LANG", "TERM")
-_GRACE_S = 10
-TIMED_OUT = 124  # as coreutils' timeout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,25 +44,12 @@ class Machine:
     def run(self, name: str, command: Sequence[str], limit_s: float) -> Ran:
         """Python with these arguments, in the checkout; the output goes to `NAME.log` in the results' folder.
 
-        What takes longer than `limit_s` is ended, with the code `TIMED_OUT`.
+        What takes longer than `limit_s` is ended, with the code `child.TIMED_OUT`.
         """
         log = self.results / f"{name}.log"
         start = time.monotonic()
-        with log.open("wb") as file:
-            child = subprocess.Popen(
-                ["chroot", str(self.root.path), "/usr/bin/env", f"--chdir={CHECKOUT}", "/usr/bin/python3", *command],
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=self._environment(),
-                start_new_session=True,
-            )
-            try:
-                code = child.wait(limit_s)
-            except subprocess.TimeoutExpired:
-                code = TIMED_OUT
-            finally:
-                _end_session(child)
+        inside = ["chroot", str(self.root.path), "/usr/bin/env", f"--chdir={CHECKOUT}", "/usr/bin/python3"]
+        code = run_to_end([*inside, *command], log, limit_s=limit_s, environment=self._environment())
         return Ran(code=code, seconds=time.monotonic() - start, log=log)
 
     def _environment(self) -> dict[str, str]:
@@ -135,16 +120,3 @@ def _mount(*arguments: str | Path) -> None:
         raise CannotRunError(
             f"{done.stderr.strip() or 'mount failed'}; run it outside of a container, or in a privileged one"
         )
-
-
-def _end_session(child: subprocess.Popen[bytes]) -> None:
-    """Whatever the command left running ends with it."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(child.pid, number)
-        except ProcessLookupError:
-            return
-        try:
-            child.wait(_GRACE_S)
-        except subprocess.TimeoutExpired:
-            continue

@@ -76,9 +76,9 @@ def check(wheel: Path, suite: str, work: Path, output: Path, portraits: int, wit
     pis = [Machine(root=arm, processor=one, results=output / str(one.emulated)) for one in (PI_5, PI_4)]
     mount_binfmt()
     with emulation():
-        steps = steps_on(reference, None, portraits, with_tests)
+        steps = steps_on(reference, None, portraits, whole=True, with_tests=with_tests)
         for machine in pis:
-            steps += steps_on(machine, reference, portraits, with_tests and machine is pis[0])
+            steps += steps_on(machine, reference, portraits, whole=machine is pis[0], with_tests=with_tests)
     compared = {one.processor.name: compare(reference, one) for one in pis}
     seconds = round(time.monotonic() - started, 1)
     facts = {
@@ -108,17 +108,23 @@ def install_both(arm: DebianRoot, x86: DebianRoot, wheel: Path) -> dict[str, str
     return versions
 
 
-def steps_on(machine: Machine, reference: Machine | None, portraits: int, with_tests: bool) -> list[Step]:
-    """Every step on one machine, in a results folder that is new; `reference`: whose masks are there already."""
+def steps_on(
+    machine: Machine, reference: Machine | None, portraits: int, *, whole: bool, with_tests: bool
+) -> list[Step]:
+    """Masks and verify on one machine, benchmark and tests where it is the `whole`; in a results folder that is new.
+
+    `reference`: whose masks are there already.
+    """
     shutil.rmtree(machine.results, ignore_errors=True)
     machine.results.mkdir(parents=True)
     mount_into(machine, CHECKOUT, CHECKOUT.parent / "shared")
     try:
-        say(f"{machine.processor.name}: masks")
-        found = [make_masks(machine, portraits, _given(machine, reference))]
-        say(f"{machine.processor.name}: segexport verify, segbench --quick")
-        found += [*verify_models(machine), quick_benchmark(machine)]
-        if with_tests:
+        say(f"{machine.processor.name}: masks, segexport verify")
+        found = [make_masks(machine, portraits, _given(machine, reference)), *verify_models(machine)]
+        if whole:
+            say(f"{machine.processor.name}: segbench --quick")
+            found.append(quick_benchmark(machine))
+        if whole and with_tests:
             say(f"{machine.processor.name}: tests")
             found.append(run_tests(machine))
     finally:

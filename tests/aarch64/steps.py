@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from inside import RESULTS, TIMED_OUT, Machine, Ran
+from child import TIMED_OUT
+from inside import RESULTS, Machine, Ran
 
 TESTS = (
     "tests/runtime",

@@ -8,6 +8,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import debian_root
 import emulator
 import masks
 import needs
+from child import TIMED_OUT, run_to_end
 from difference import BOUNDS, Difference, differences
 from lock import only_one
 from processors import PI_4, PI_5
@@ -216,6 +218,25 @@ def test_another_processor_is_told_what_to_do_instead(monkeypatch: pytest.Monkey
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     with pytest.raises(CannotRunError, match=r"this machine is aarch64, expected x86_64.*make light"):
         needs.check_needs()
+
+
+# ── its children ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def gone(pid: int) -> bool:
+    """Ended; a zombie that nobody has buried yet is as good as that."""
+    status = Path("/proc", str(pid), "status")
+    return not status.exists() or "State:\tZ" in status.read_text()
+
+
+@pytest.mark.parametrize(("ending", "code"), [("sleep 60", TIMED_OUT), ("exit 3", 3)])
+def test_a_child_ends_with_all_that_it_started(ending: str, code: int, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert run_to_end(["sh", "-c", f"sleep 60 & echo $!; {ending}"], log, limit_s=1) == code
+    until = time.monotonic() + 10
+    while not gone(int(log.read_text())) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert gone(int(log.read_text()))
 
 
 # ── the roots ─────────────────────────────────────────────────────────────────────────────────────────────────────────
