@@ -7,7 +7,10 @@ LIGHT  := .venv-light
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 DEMO_PICTURES ?= $(wildcard ../shared/data/portraits/calibration/images)
 
-.PHONY: demo test lint types tests light bundle clean
+BUILD  := .venv-build
+SUITE  ?= bookworm
+
+.PHONY: demo test lint types tests light bundle wheel test-aarch64 clean
 
 demo: $(VENV)/.export
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
@@ -28,6 +31,18 @@ tests: $(VENV)/.dev
 light: $(LIGHT)/.runtime
 	$(LIGHT)/bin/python -m pytest tests/runtime tests/video/test_live.py tests/video/test_sound.py tests/video/test_times.py tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
 		tests/hostile/test_model_files_hostile.py tests/hostile/test_contract_hostile.py tests/hostile/test_golden_hostile.py
+
+# a pure wheel, by way of the sdist; then: what is in it, and does it work beside numpy, OpenCV and one backend only?
+wheel: $(LIGHT)/.runtime $(BUILD)/.build
+	rm -rf dist
+	$(BUILD)/bin/python -m build --outdir dist
+	SEGEDGE_WHEEL=$$(ls dist/*.whl) $(LIGHT)/bin/python -m pytest tests/packaging
+
+# the runtime in a Debian for the Raspberry Pi, on emulated processors; SUITE=trixie for Python 3.13
+test-aarch64: $(LIGHT)/.runtime $(BUILD)/.build
+	rm -rf dist
+	$(BUILD)/bin/python -m build --outdir dist
+	$(LIGHT)/bin/python tests/aarch64/run.py --wheel $$(ls dist/*.whl) --suite $(SUITE)
 
 # what the runtime's package carries, made again from the demo checkpoint
 bundle: $(VENV)/.export
@@ -50,5 +65,10 @@ $(LIGHT)/.runtime: pyproject.toml
 	$(LIGHT)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade -e ".[tflite,onnx,video]" "ai-edge-litert>=2.3" pytest
 	@touch $@
 
+$(BUILD)/.build:
+	$(PYTHON) -m venv $(BUILD)
+	$(BUILD)/bin/python -m pip --quiet --disable-pip-version-check install build
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(LIGHT) demo out .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(LIGHT) $(BUILD) .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache

@@ -30,8 +30,8 @@ SAY_WHEN = "; import time; print(time.monotonic())"
 FIRST_MASK = """
 import sys, time
 import numpy, segruntime
-segmenter = segruntime.load(backend="tflite")
 frame = numpy.load(sys.argv[1])
+segmenter = segruntime.load(backend=sys.argv[2])
 alpha = segmenter.alpha(frame)
 print(time.monotonic())
 from segbench.machine import peak_memory_bytes
@@ -41,17 +41,19 @@ check_mask(alpha, segmenter.path, "the drawn frame")
 """
 
 
-def measure(repeats: int) -> dict[str, Any]:
-    """Raw values of every repeat, and their medians against the goals."""
+def measure(repeats: int, python: str = sys.executable, backend: str = "tflite") -> dict[str, Any]:
+    """Raw values of every repeat, and their medians against the goals; `python`: the interpreter that is measured."""
     with tempfile.TemporaryDirectory() as folder:
         frame = Path(folder) / "frame.npy"
         np.save(frame, drawn_frame(1280, 720))
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         environment["PYTHONPYCACHEPREFIX"] = folder
-        programs = {NEEDED: [NEEDED + SAY_WHEN], RUNTIME: [RUNTIME + SAY_WHEN], MASK: [FIRST_MASK, str(frame)]}
+        programs = {NEEDED: [NEEDED + SAY_WHEN], RUNTIME: [RUNTIME + SAY_WHEN], MASK: [FIRST_MASK, str(frame), backend]}
         for program in programs.values():
-            _start(program, environment)  # compiles, and warms the disk's cache for all of them
-        rows = [{name: _start(program, environment) for name, program in programs.items()} for _ in range(repeats)]
+            _start(python, program, environment)  # compiles, and warms the disk's cache for all of them
+        rows = [
+            {name: _start(python, program, environment) for name, program in programs.items()} for _ in range(repeats)
+        ]
     times_ms = {name: [row[name][0] for row in rows] for name in programs}
     extra_ms = [b - a for a, b in zip(times_ms[NEEDED], times_ms[RUNTIME], strict=True)]
     memory_mb = [row[MASK][1] / 1e6 for row in rows]
@@ -68,11 +70,10 @@ def measure(repeats: int) -> dict[str, Any]:
     }
 
 
-def _start(program: list[str], environment: dict[str, str]) -> tuple[float, float]:
+def _start(python: str, program: list[str], environment: dict[str, str]) -> tuple[float, float]:
     """Milliseconds from before the start to what the program says, and its peak memory in bytes where it says so."""
     start = time.monotonic()
-    command = [sys.executable, "-c", *program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run([python, "-c", *program], capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
         raise SystemExit(f"cold_start: a child failed: {done.stderr.strip().splitlines()[-1]}")
     said = [float(line) for line in done.stdout.split()]
