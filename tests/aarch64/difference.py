@@ -24,8 +24,8 @@ class StageBound:
     mask_iou: float | None = None
 
 
-# OpenCV 5.0's 8-bit bilinear resize rounds about a quarter of the bytes to the neighbour on aarch64; what the masks may
-# differ is what the networks make of that. Their own kernels have no such excuse.
+# OpenCV 5.0's 8-bit bilinear resize rounds about a quarter of the bytes to the neighbour on aarch64; what the masks may differ
+# is what the networks make of that. Their own kernels have no such excuse.
 MASK = StageBound(largest=64, mean=0.25, mask_iou=0.995)
 BOUNDS = {
     "decoded": StageBound(largest=1, mean=0.01),
