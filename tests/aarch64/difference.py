@@ -34,7 +34,7 @@ BOUNDS = {
     "network": MASK,
     "alpha": MASK,
     "refined": MASK,
-    "composite": StageBound(largest=1, mean=0.5),
+    "composite": StageBound(largest=0, mean=0),
 }
 
 
