@@ -308,7 +308,7 @@ def test_one_failed_step_or_mask_fails_the_whole() -> None:
     assert not everything_passed([step()], bad)
     # masks that were never made are no masks that agree
     assert not everything_passed([step()], {"P": []})
-    assert "| P | m.tflite | composite | 9 | 0.188 | 2.1 % |  | 1, 0.5 | **FAILED** |" in mask_table(bad)
+    assert "| P | m.tflite | composite | 9 | 0.188 | 2.1 % |  | 0, 0 | **FAILED** |" in mask_table(bad)
     assert step_table([step(passed=False)])[-1] == "| P | tests | 3 passed | 2 | **FAILED** |"
 
 
