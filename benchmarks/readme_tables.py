@@ -19,6 +19,7 @@ from peers.results import EXPORT_FORMAT, RUN_FORMAT, read_peers
 from peers.run_table import run_headings, run_rows
 from peers.tables import markdown_table, notes
 from segbench.accuracy_file import read_accuracy
+from segbench.errors import SegBenchError
 from segbench.export import as_table
 from segbench.results import read_results
 from segbench.table import start_cells
@@ -111,7 +112,10 @@ def with_tables(text: str) -> str:
 def main(check: bool) -> None:
     for path in PAGES:
         text = path.read_text("utf-8")
-        made = with_tables(text)
+        try:
+            made = with_tables(text)
+        except SegBenchError as error:
+            raise SystemExit(f"readme_tables: {error}") from error
         if check and made != text:
             raise SystemExit(
                 f"{path.name}: a table differs from benchmarks/results; run python benchmarks/readme_tables.py"
