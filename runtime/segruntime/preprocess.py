@@ -74,6 +74,7 @@ class Preprocessor:
         self._table = byte_table(spec)
         self._interleaved_table = np.ascontiguousarray(self._table.T[None])
         self._region: Region | None = None
+        self._in_color: Frame | None = None
 
     def __call__(self, frame: Frame) -> npt.NDArray[Any]:
         """`(H, W[, 1|3|4]) uint8, BGR` → the input tensor as the contract says; valid until the next call.
@@ -101,11 +102,10 @@ class Preprocessor:
         target = self._canvas[top : top + h, left : left + w]
         channels = frame.shape[2] if frame.ndim == 3 else 1
         code = (_TO_RGB if spec.color == "rgb" else _TO_BGR).get(channels)
-        if code is None:
-            cv2.resize(frame, (w, h), dst=target, interpolation=INTERPOLATIONS[spec.interpolation])
-        elif channels == 3:
-            cv2.resize(frame, (w, h), dst=target, interpolation=INTERPOLATIONS[spec.interpolation])
+        if channels != 3 and code is not None:
+            # before the resize: on aarch64 OpenCV 5 resizes one, three and four channels differently
+            self._in_color = np.asarray(cv2.cvtColor(frame, code, dst=self._in_color), np.uint8)
+            frame, code = self._in_color, None
+        cv2.resize(frame, (w, h), dst=target, interpolation=INTERPOLATIONS[spec.interpolation])
+        if code is not None:
             cv2.cvtColor(target, code, dst=target)
-        else:
-            small = cv2.resize(frame, (w, h), interpolation=INTERPOLATIONS[spec.interpolation])
-            cv2.cvtColor(small, code, dst=target)
