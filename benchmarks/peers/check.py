@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from peers.child import PeerProcess
 from peers.errors import PeerError
+from peers.found import Found
 from peers.lineup import Peer, baseline_of
 from peers.masks import Masks, check_masks, check_pictures, describe, enlarged
-
-if TYPE_CHECKING:
-    from peers.rounds import Found
 
 PICTURE_TASKS = ("composite", "cutout")
 

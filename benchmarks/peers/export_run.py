@@ -18,9 +18,10 @@ from peers.check import save_pictures
 from peers.environment import FOLDER
 from peers.errors import PeerError, reason
 from peers.export_ways import LITERT_TORCH, Converted, Source, Way, litert_torch, ours, plain_onnx2tf
+from peers.found import Found
 from peers.lineup import Peer
 from peers.results import EXPORT_FORMAT, VERSION
-from peers.rounds import Effort, Found, Setting, measure
+from peers.rounds import Effort, Setting, measure
 from peers.run import now, row_json
 from segbench.frames import drawn_background, drawn_frame
 from segbench.interrupt import Interrupt

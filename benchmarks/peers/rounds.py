@@ -6,23 +6,22 @@ import os
 import sys
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from peers.check import Pictures, check_peers
 from peers.child import PeerProcess
-from peers.errors import PeerError, reason
+from peers.errors import PeerError
+from peers.found import Found, Row
 from peers.lineup import Peer
 from segbench.interrupt import Interrupt
 from segbench.progress import Advance
 
 ADAPTERS = Path(__file__).resolve().parent / "adapters"
 UNMEASURED = 2
-Row = tuple[str, str]  # the names of a peer and a task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +48,6 @@ class Setting:
     pythons: Mapping[str, Path]
     threads: int
     pictures: Pictures
-
-
-@dataclass(slots=True, kw_only=True)
-class Found:
-    """By peer: what it said of itself, how its masks agree, why it failed. By row: the values of each process, in ms."""
-
-    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    masks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-    values_ms: dict[Row, list[list[float]]] = field(default_factory=dict)
-
-    def fail(self, error: PeerError, name: str) -> None:
-        """The first reason counts."""
-        self.failures.setdefault(name, reason(str(error).removeprefix(f"{name}: ")))
 
 
 def measure(

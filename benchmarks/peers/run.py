@@ -17,9 +17,10 @@ import segruntime
 from peers.check import save_pictures
 from peers.environment import FOLDER
 from peers.errors import PeerError
+from peers.found import Found
 from peers.lineup import Peer, baseline_of
 from peers.results import RUN_FORMAT, VERSION
-from peers.rounds import Effort, Found, Setting, measure
+from peers.rounds import Effort, Setting, measure
 from segbench.bootstrap import median_ratio
 from segbench.clip import Clip
 from segbench.frames import drawn_background

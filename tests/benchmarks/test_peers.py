@@ -14,8 +14,9 @@ import pytest
 from peers.check import Pictures, save_pictures
 from peers.environment import Environment
 from peers.errors import PeerError, reason
+from peers.found import Found
 from peers.lineup import PEERS, Peer, baseline_of, choose
-from peers.rounds import Effort, Found, Setting, measure
+from peers.rounds import Effort, Setting, measure
 from peers.run import peer_json, run_peers
 from peers.serve import _block
 from segbench.errors import OptionError
