@@ -247,7 +247,9 @@ def test_noise_is_told_as_no_known_mistake() -> None:
 
 def test_the_documented_table_can_be_made_again() -> None:
     script = Path(__file__).with_name("port_mistakes.py")
-    done = subprocess.run([sys.executable, str(script), str(BUNDLED["tflite"])], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, str(script), str(BUNDLED["tflite"])], capture_output=True, text=True, check=True
+    )
     lines = [line.split(" | ") for line in done.stdout.splitlines()[2:]]
     spec = segruntime.load(BUNDLED["tflite"]).contract.input
     assert [line[0].strip("| ") for line in lines[: len(mistakes_for(spec))]] == list(mistakes_for(spec))
@@ -260,8 +262,7 @@ def test_swapped_colours_fail_the_check_and_are_named(made: Path, segexport: Com
 
     ran = segexport("check-port", made, write_port(made, tmp_path / "port", swap))
     assert ran.code == 1
-    assert "it looks like this: red
-    assert blue are swapped" in ran.refusal
+    assert "it looks like this: red and blue are swapped" in ran.refusal
 
 
 @pytest.mark.parametrize(
