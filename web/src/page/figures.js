@@ -17,12 +17,13 @@ export function showFacts(engine, drawing) {
   write("runtime", facts ? `${facts.runtime} · ${facts.backend}` : "–");
   write("used", facts ? `${facts.threads}${facts.isolated ? "" : " (not isolated)"}` : "–");
   write("precision", facts?.contract?.conversion?.precision ?? facts?.contract?.input?.dtype ?? "–");
-  place("draw").title = drawing;
+  write("drawing", drawing);
 }
 
-/** @param {{width: number, height: number}} frame */
-export function showSize({ width, height }) {
+/** @param {{width: number, height: number, maskWidth: number, maskHeight: number}} frame */
+export function showSize({ width, height, maskWidth, maskHeight }) {
   write("size", `${width}×${height}`);
+  write("mask", `${maskWidth}×${maskHeight}`);
 }
 
 function write(id, text) {

@@ -48,6 +48,7 @@ export class Input {
     place("camera").textContent = this.camera ? "Stop camera" : "Start camera";
     place("transport").hidden = source?.kind !== "video";
     place("camera-options").hidden = !this.camera;
+    place("still-options").hidden = Boolean(source?.live);
     if (!this.camera) return;
     const { id } = this.camera;
     const cameras = await listCameras();

@@ -35,7 +35,7 @@ export class View {
   draw() {
     this.compositor.draw(this.background, this.look);
     place("empty").hidden = true;
-    place("divider").hidden = false;
+    place("stage").classList.add("showing");
     place("split").disabled = false;
     const { width, height } = this.canvas;
     place("stage").style.setProperty("--ratio", String(width / height));
@@ -98,6 +98,7 @@ export class View {
       slider.value = percent;
       slider.setAttribute("aria-valuetext", `${Math.round(percent)} % as it was`);
       place("stage").style.setProperty("--split", String(percent / 100));
+      place("divider").hidden = Number(percent) === 0;
       this.change(this.look, "split", percent / 100);
     };
     set(slider.value);

@@ -9,7 +9,7 @@ export class FlatCompositor {
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
-    this.kind = "canvas";
+    this.kind = "2D canvas";
     this.lost = false;
     this.largest = 4096;
     this.frame = this.person = this.waiting = null;

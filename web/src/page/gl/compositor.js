@@ -24,7 +24,7 @@ export class GlCompositor {
     const context = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false });
     if (!context) throw new Error("this browser gives no WebGL 2");
     this.context = context;
-    this.kind = "webgl2";
+    this.kind = "WebGL 2";
     this.begin();
     canvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault();

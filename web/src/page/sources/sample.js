@@ -10,6 +10,7 @@ export function drawSample() {
   shoulders(pen);
   head(pen);
   face(pen);
+  grain(pen);
   return canvas;
 }
 
@@ -59,7 +60,7 @@ function head(pen) {
   pen.fillStyle = "#3a271d";
   pen.beginPath();
   pen.moveTo(368, 330);
-  pen.bezierCurveTo(370, 190, 590, 190, 592, 330);
+  pen.bezierCurveTo(370, 120, 590, 120, 592, 330);
   pen.bezierCurveTo(560, 240, 450, 250, 368, 330);
   pen.fill();
 }
@@ -79,6 +80,15 @@ function face(pen) {
   pen.strokeStyle = "#a54f4a";
   pen.lineWidth = 8;
   curve(pen, [440, 424], [480, 452], [520, 424]);
+}
+
+// Networks learn from photographs: without the grain of a camera they take flat areas for background.
+function grain(pen) {
+  const pixels = pen.getImageData(0, 0, WIDTH, HEIGHT);
+  let seed = 1;
+  const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+  for (let k = 0; k < pixels.data.length; k++) if (k % 4 < 3) pixels.data[k] += 24 * (random() + random() + random() - 1.5);
+  pen.putImageData(pixels, 0, 0);
 }
 
 function curve(pen, [x, y], bend, end) {
