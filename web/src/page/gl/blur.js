@@ -18,6 +18,8 @@ export class BlurBehind {
   /** @param {import("./context.js").Gl} gl */
   constructor(gl) {
     this.gl = gl;
+    /** @type {Record<string, any>} */
+    this.planes = {};
     this.weighted = [];
     this.filled = [];
   }
@@ -44,9 +46,9 @@ export class BlurBehind {
 
   reduced(name, frame, alpha, factor) {
     const [width, height] = [Math.ceil(frame.width / factor), Math.ceil(frame.height / factor)];
-    this[name] = this.gl.plane(this[name], width, height, "rgba8");
-    this.gl.run("REDUCE", this[name], { frame, alpha, factor });
-    return this[name];
+    this.planes[name] = this.gl.plane(this.planes[name], width, height, "rgba8");
+    this.gl.run("REDUCE", this.planes[name], { frame, alpha, factor });
+    return this.planes[name];
   }
 
   withoutPerson(small) {
@@ -70,12 +72,13 @@ export class BlurBehind {
     const { gl } = this;
     // the reduction and the upsampling blur as well, together about a quarter of a pixel's square
     const left = Math.sqrt(Math.max(sigma * sigma - 0.25, 0.01));
+    const { planes } = this;
     const between = `${name}Between`;
-    this[between] = gl.plane(this[between], plane.width, plane.height, "rgba8");
-    this[name] = gl.plane(this[name], plane.width, plane.height, "rgba8", true);
-    gl.run("GAUSS", this[between], { plane, direction: { ints: [1, 0] }, sigma: left });
-    gl.run("GAUSS", this[name], { plane: this[between], direction: { ints: [0, 1] }, sigma: left });
-    return this[name];
+    planes[between] = gl.plane(planes[between], plane.width, plane.height, "rgba8");
+    planes[name] = gl.plane(planes[name], plane.width, plane.height, "rgba8", true);
+    gl.run("GAUSS", planes[between], { plane, direction: { ints: [1, 0] }, sigma: left });
+    gl.run("GAUSS", planes[name], { plane: planes[between], direction: { ints: [0, 1] }, sigma: left });
+    return planes[name];
   }
 }
 

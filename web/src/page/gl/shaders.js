@@ -80,15 +80,15 @@ void main() {
   result = vec4(here.rgb * share, share);
 }`;
 
-/** Half the size; a pixel of the half is complete as soon as one of its four is. */
+/** Half the size; a pixel of the half is complete as soon as one of its four is, and the last one whatever it has. */
 export const PULL = `${HEAD}
 uniform sampler2D fine;
 out vec4 result;
+${AREA}
 void main() {
-  ivec2 at = ivec2(gl_FragCoord.xy) * 2, last = textureSize(fine, 0) - 1;
-  vec4 mean = 0.25 * (texelFetch(fine, min(at, last), 0) + texelFetch(fine, min(at + ivec2(1, 0), last), 0)
-    + texelFetch(fine, min(at + ivec2(0, 1), last), 0) + texelFetch(fine, min(at + 1, last), 0));
-  result = mean / max(mean.a, last == ivec2(1, 1) || last == ivec2(1, 0) || last == ivec2(0, 1) ? 1e-30 : 0.25);
+  ivec2 size = (textureSize(fine, 0) + 1) / 2;
+  vec4 mean = area(fine, ivec2(gl_FragCoord.xy), size);
+  result = mean / max(mean.a, size == ivec2(1) ? 1e-30 : 0.25);
 }`;
 
 /** What a pixel lacks comes from the coarser picture. */

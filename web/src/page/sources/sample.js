@@ -50,8 +50,6 @@ function shoulders(pen) {
 function head(pen) {
   pen.fillStyle = shade(pen, 350, 150, 620, 400, "#4a3226", "#2b1c15");
   blob(pen, 480, 300, 142, 172);
-  pen.fillRect(345, 300, 60, 150);
-  pen.fillRect(555, 300, 60, 150);
   const skin = pen.createRadialGradient(450, 310, 30, 480, 330, 190);
   skin.addColorStop(0, "#f0c6a5");
   skin.addColorStop(1, "#c98f6c");
