@@ -92,9 +92,9 @@ def _export() -> dict[str, Any]:
 TABLES: dict[str, Callable[[], str]] = {
     "models": models_table,
     "peers": peers_table,
-    "peers_all": lambda: markdown_table(_peers()).rstrip("\n"),
+    "peers_all": lambda: markdown_table(_peers()),
     "peers_notes": peers_notes,
-    "peers_export": lambda: markdown_table(_export()).rstrip("\n"),
+    "peers_export": lambda: markdown_table(_export()),
 }
 
 

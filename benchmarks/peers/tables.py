@@ -8,6 +8,7 @@ from typing import Any
 from peers.export_table import export_headings, export_notes, export_rows
 from peers.results import EXPORT_FORMAT, RUN_FORMAT
 from peers.run_table import run_headings, run_notes, run_rows
+from segbench.export import as_table
 
 Row = Sequence[str]
 _TABLES: dict[str, tuple[Callable[[], Row], Callable[[dict[str, Any]], list[Row]], Callable[..., list[str]]]] = {
@@ -17,15 +18,14 @@ _TABLES: dict[str, tuple[Callable[[], Row], Callable[[dict[str, Any]], list[Row]
 
 
 def markdown_table(result: dict[str, Any]) -> str:
-    """The table of a result of either command, as `read_peers` gives it; without its notes, ends with a line break.
+    """The table of a result of either command, as `read_peers` gives it, without its notes and a newline at its end.
 
     Text columns on the left, numbers on the right.
     """
     headings, rows, _ = _TABLES[result["format"]]
     found = rows(result)
-    marks = ["---:" if _is_numeric([row[k] for row in found]) else "---" for k in range(len(headings()))]
-    lines = [headings(), marks, *found]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    numeric = [k for k in range(len(headings())) if _is_numeric([row[k] for row in found])]
+    return as_table(headings(), [[cell.replace("|", "\\|") for cell in row] for row in found], numeric)
 
 
 def notes(result: dict[str, Any]) -> list[str]:

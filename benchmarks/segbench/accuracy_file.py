@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from segbench.errors import ResultsError
-from segbench.result_file import read_result_file
+from segbench.described import MACHINE, MODEL_FIELDS
+from segbench.result_file import read_shaped
 from segbench.shape import Shape, a_list, fields, maybe, share, text, whole
 
 FORMAT = "segedge.segbench.accuracy"
@@ -17,21 +17,11 @@ VERSION = 1
 MEASURES = ("iou", "boundary_f", "mean_absolute_error")
 
 _SPREAD = ("mean", "std", "min", "p10", "p50", "p90", "max")
-_MODEL = fields(
-    path=text,
-    name=text,
-    size_bytes=whole,
-    sha256=text,
-    precision=text,
-    architecture=maybe(text),
-    backend=text,
-    library=text,
-    library_version=text,
-)
+_MODEL = fields(**MODEL_FIELDS, backend=text, library=text, library_version=text)
 FIELDS: Shape = fields(
     measured_at=text,
     segbench_version=text,
-    machine=fields(cpu=text, cores=whole, logical_cores=whole, memory_bytes=whole, architecture=text, system=text),
+    machine=MACHINE,
     model=_MODEL,
     preset=maybe(text),
     threads=whole,
@@ -63,8 +53,4 @@ def read_accuracy(path: Path) -> dict[str, Any]:
     Raises:
         ResultsError: missing, empty, not JSON, not ours, of another version, edited, or a field is missing or wrong.
     """
-    result = read_result_file(path, FORMAT, VERSION)
-    problem = FIELDS(result, "")
-    if problem is not None:
-        raise ResultsError(path, problem, "it was not written by segbench; run segbench accuracy again")
-    return result
+    return read_shaped(path, FORMAT, VERSION, FIELDS, command="segbench accuracy")

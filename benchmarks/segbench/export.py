@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from segbench.results import STAGES
@@ -125,9 +125,9 @@ def _stage_cells(one: Configuration, stages: list[str]) -> list[str]:
     return [_text(one["name"]), *medians]
 
 
-def as_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells, which are Markdown already → a table, without a newline at its end."""
-    rule = ["---"] * len(header)
+def as_table(header: Sequence[str], rows: Iterable[Sequence[str]], numeric: Collection[int] = ()) -> str:
+    """Cells, which are Markdown already → a table, without a newline at its end; `numeric` columns stand on the right."""
+    rule = ["---:" if k in numeric else "---" for k in range(len(header))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
 
 

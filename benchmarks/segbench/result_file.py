@@ -9,6 +9,7 @@ from typing import Any
 
 from segbench.errors import ResultsError
 from segbench.output_file import write_whole
+from segbench.shape import Shape
 from segruntime.strict_json import parse_json
 
 _LARGEST_BYTES = 256 * 1024 * 1024
@@ -65,6 +66,19 @@ def format_of(path: Path) -> str | None:
     result = _parse(path, _text(path))
     found = result.get("format") if isinstance(result, dict) else None
     return found if isinstance(found, str) else None
+
+
+def read_shaped(path: Path, form: str, version: int, shape: Shape, *, command: str) -> dict[str, Any]:
+    """What `read_result_file` gives, with the fields that `shape` asks for; `command` is the one that writes such a file.
+
+    Raises:
+        ResultsError: as `read_result_file`, or a field is missing or wrong.
+    """
+    result = read_result_file(path, form, version)
+    problem = shape(result, "")
+    if problem is not None:
+        raise ResultsError(path, problem, f"it was not written by segbench; run {command} again")
+    return result
 
 
 def _check_version(path: Path, found: object, known: int) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from segbench.described import FRAME, MACHINE, MODEL
 from segbench.errors import ResultsError
-from segbench.result_file import read_result_file, with_digest, write_results
+from segbench.result_file import read_shaped, with_digest, write_results
 from segbench.shape import Shape, a_list, a_map, amount, fields, flag, maybe, number, text, whole
 
 __all__ = [
@@ -38,15 +39,14 @@ _PROCESS = fields(
     late_frames=maybe(whole),
     warnings=a_list(text),
 )
-_MODEL = fields(path=text, name=text, size_bytes=whole, sha256=text, precision=text, architecture=maybe(text))
 _CONFIGURATION = fields(
     name=text,
-    model=_MODEL,
+    model=MODEL,
     backend=text,
     library=text,
     library_version=text,
     threads=whole,
-    frame=fields(width=whole, height=whole, source=text),
+    frame=FRAME,
     preset=maybe(text),
     processes=a_list(_PROCESS, least=1),
     golden=maybe(fields()),
@@ -57,7 +57,7 @@ _CONFIGURATION = fields(
 FIELDS: Shape = fields(
     measured_at=text,
     segbench_version=text,
-    machine=fields(cpu=text, cores=whole, logical_cores=whole, memory_bytes=whole, architecture=text, system=text),
+    machine=MACHINE,
     settings=fields(),
     configurations=a_list(_CONFIGURATION, least=1),
     interrupted=flag,
@@ -97,10 +97,8 @@ def read_results(path: Path) -> dict[str, Any]:
     Raises:
         ResultsError: missing, empty, not JSON, not ours, of another version, edited, or a field is missing or wrong.
     """
-    result = read_result_file(path, FORMAT, VERSION)
-    problem = FIELDS(result, "")
-    if problem is None:
-        problem = _stages_differ(result)
+    result = read_shaped(path, FORMAT, VERSION, FIELDS, command="segbench")
+    problem = _stages_differ(result)
     if problem is not None:
         raise ResultsError(path, problem, "it was not written by segbench; run segbench again")
     return result

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from segbench.errors import ResultsError
-from segbench.result_file import read_result_file
+from segbench.described import FRAME, MACHINE, MODEL
+from segbench.result_file import read_shaped
 from segbench.shape import Shape, a_list, amount, fields, flag, maybe, number, text, whole
 
 FORMAT = "segedge.segbench.sustained"
@@ -30,14 +30,14 @@ _MINUTE = fields(
 FIELDS: Shape = fields(
     measured_at=text,
     segbench_version=text,
-    machine=fields(cpu=text, cores=whole, logical_cores=whole, memory_bytes=whole, architecture=text, system=text),
+    machine=MACHINE,
     settings=fields(minutes=amount),
-    model=fields(path=text, name=text, size_bytes=whole, sha256=text, precision=text, architecture=maybe(text)),
+    model=MODEL,
     backend=text,
     library=text,
     library_version=text,
     threads=whole,
-    frame=fields(width=whole, height=whole, source=text),
+    frame=FRAME,
     preset=maybe(text),
     minutes=a_list(_MINUTE, least=1),
     last_to_first=maybe(amount),
@@ -52,8 +52,4 @@ def read_sustained(path: Path) -> dict[str, Any]:
     Raises:
         ResultsError: missing, empty, not JSON, not ours, of another version, edited, or a field is missing or wrong.
     """
-    result = read_result_file(path, FORMAT, VERSION)
-    problem = FIELDS(result, "")
-    if problem is not None:
-        raise ResultsError(path, problem, "it was not written by segbench; run segbench sustained again")
-    return result
+    return read_shaped(path, FORMAT, VERSION, FIELDS, command="segbench sustained")
