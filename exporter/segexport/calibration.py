@@ -15,7 +15,7 @@ from segexport.doctor import Diagnosis, PictureFacts, diagnose, look_like_masks,
 from segexport.errors import CalibrationError
 from segexport.pictures import Picture, PictureFile, draw_pictures, list_pictures, read_picture
 from segruntime.contract import InputSpec
-from segruntime.preprocess import Preprocessor
+from segruntime.preprocess import BYTE_BILINEAR, Preprocessor
 
 MOST = 48  # read at most so many, evenly spread over the folder; half of them calibrate
 DRAWN = 8
@@ -140,7 +140,7 @@ def _examined(path: Path, size: tuple[int, int] | None) -> _Examined | str:
 def _resized(file: PictureFile, size: tuple[int, int] | None) -> PictureFile:
     if size is None:
         return file
-    small = cv2.resize(file.pixels, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    small = cv2.resize(file.pixels, (size[1], size[0]), interpolation=BYTE_BILINEAR)
     return replace(file, pixels=np.asarray(small, np.uint8))
 
 

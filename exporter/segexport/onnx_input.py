@@ -369,7 +369,7 @@ def ask_onnxruntime(
     """
     import cv2
 
-    from segruntime.preprocess import Preprocessor
+    from segruntime.preprocess import BYTE_BILINEAR, Preprocessor
 
     height, width = subject.size
     spec = InputSpec(width=width, height=height, layout="NCHW", dtype="float32", color="rgb", value_range=(0.0, 1.0))
@@ -378,7 +378,7 @@ def ask_onnxruntime(
     frames, masks, largest = [], [], 0.0
     for index, picture in enumerate(pictures):
         say(f"onnxruntime {index + 1}/{len(pictures)}")
-        frame = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+        frame = np.asarray(cv2.resize(picture, (width, height), interpolation=BYTE_BILINEAR), np.uint8)
         mask, *logits = _asked(subject.path, session, preprocess(frame).copy())
         margin = _margin(subject, mask, logits[0] if logits else None)
         if not np.isfinite(mask).all() or not np.isfinite(margin).all():

@@ -15,6 +15,7 @@ from segexport.budget.noise import OperatorNoise, operator_noise
 from segexport.budget.search import MOST_STEPS, Step
 from segexport.compare import Ran, run_file
 from segexport.console import Console
+from segexport.convert.byte_ends import write_byte_ends
 from segexport.convert.float16 import write_float16
 from segexport.convert.quantize import Quantizer
 from segexport.doctor import Stability
@@ -118,6 +119,7 @@ def _write_int8(
     with bench.console.step("signal-to-noise of every operator"):
         snr = bench.quantizer.noise(target, bench.calibration[:NOISE_PICTURES])
     found.noise = operator_noise(operators, snr)
+    write_byte_ends(target, target)  # at last: ai-edge-quantizer compares no uint8 tensors
 
 
 def _search(

@@ -138,7 +138,7 @@ def ask_pytorch(
 
     from segexport.rewrites.threads import UnpoolsInOrder
     from segruntime.contract import InputSpec
-    from segruntime.preprocess import Preprocessor
+    from segruntime.preprocess import BYTE_BILINEAR, Preprocessor
 
     height, width = size
     spec = InputSpec(width=width, height=height, layout="NCHW", dtype="float32", color="rgb", value_range=(0.0, 1.0))
@@ -146,7 +146,7 @@ def ask_pytorch(
     frames, masks, largest = [], [], 0.0
     for index, picture in enumerate(pictures):
         say(f"PyTorch {index + 1}/{len(pictures)}")
-        frame = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+        frame = np.asarray(cv2.resize(picture, (width, height), interpolation=BYTE_BILINEAR), np.uint8)
         with UnpoolsInOrder(), torch.inference_mode():
             logits = graph.logits(torch.from_numpy(preprocess(frame).copy()))
             masks.append(graph.head(logits)[0, 0].numpy().astype(np.float32))

@@ -14,6 +14,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from segexport.convert.float16 import write_float16
 from segexport.convert.quantize import Quantizer
 from segexport.pictures import draw_pictures
+from segexport.stamping import open_new
 from segexport.tflite_graph import read_operators
 from segruntime import load
 
@@ -100,12 +101,16 @@ def test_layers_that_are_named_stay_in_float_and_no_others(
 
 
 def test_noise_is_signal_power_over_the_power_of_the_error(
-    quantizer: Quantizer, exported: Any, pictures: npt.NDArray[np.float32]
+    quantizer: Quantizer, exported: Any, pictures: npt.NDArray[np.float32], tmp_path: Path
 ) -> None:
     """For the output it can be measured by hand."""
-    found = quantizer.noise(exported.path("int8"), pictures[:1])
+    target = tmp_path / "a.tflite"
+    quantizer.write(
+        target, "int8", quantizer.measure(pictures).with_image(read_operators(quantizer.float32)[0].inputs[0])
+    )
+    found = quantizer.noise(target, pictures[:1])
     last = read_operators(quantizer.float32)[-1].name
-    clean, noisy = (load(exported.path(precision)) for precision in ("float32", "int8"))
+    clean, noisy = load(exported.path("float32")), open_new(target)
     frame = np.rint(pictures[0, ..., ::-1] * 255).astype(np.uint8)
     a, b = (s.probability(s.invoke(s.preprocess(frame))).astype(np.float64) for s in (clean, noisy))
     by_hand = (a**2).mean() / ((a - b) ** 2).mean()

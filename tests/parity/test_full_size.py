@@ -160,4 +160,4 @@ def test_a_full_size_module_becomes_float32_and_int8_files_that_load(name: str, 
     assert rows["int8"]["size_bytes"] <= 0.3 * rows["float32"]["size_bytes"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # XNNPACK that fails to prepare would be a warning
-        assert load(output / rows["int8"]["name"]).contract.input.dtype == "int8"
+        assert load(output / rows["int8"]["name"]).contract.input.dtype == "uint8"

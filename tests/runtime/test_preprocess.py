@@ -85,10 +85,27 @@ def test_the_int8_tensor_is_exactly_the_byte_minus_128() -> None:
     np.testing.assert_array_equal(tensor[0], frame.astype(np.int16) - 128)
 
 
-def test_the_uint8_tensor_is_exactly_the_byte() -> None:
-    frame = noise(8, 16, 3)
-    tensor = Preprocessor(spec(dtype="uint8", value_range=(0.0, 1.0), scale=1 / 255, zero_point=0))(frame)
-    np.testing.assert_array_equal(tensor[0], frame)
+@pytest.mark.parametrize("scale", [1 / 255, float(np.float32(1 / 255))])
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("color", ["rgb", "bgr"])
+def test_the_uint8_tensor_is_exactly_the_byte(scale: float, layout: str, color: str) -> None:
+    facts = {"dtype": "uint8", "layout": layout, "color": color, "value_range": (0.0, 1.0), "zero_point": 0}
+    run = Preprocessor(spec(scale=scale, **facts))
+    for seed in range(2):
+        frame = noise(8, 16, 3, seed=seed)
+        tensor = run(frame)
+        image = np.moveaxis(tensor[0], 0, -1) if layout == "NCHW" else tensor[0]
+        np.testing.assert_array_equal(image, frame if color == "bgr" else frame[..., ::-1])
+
+
+@pytest.mark.parametrize("size", [(20, 20), (9, 90), (1, 700), (8, 16)])
+def test_a_letterboxed_uint8_tensor_is_the_int8_tensor_with_its_highest_bit_turned(size: tuple[int, int]) -> None:
+    facts = {"resize": "letterbox", "color": "rgb", "value_range": (0.0, 1.0), "scale": 1 / 255}
+    signed = Preprocessor(spec(dtype="int8", zero_point=-128, **facts))
+    bytes_ = Preprocessor(spec(dtype="uint8", zero_point=0, **facts))
+    for turned in (size, size[::-1], size):  # the pad of the frame before is wiped
+        frame = noise(*turned, 3)
+        np.testing.assert_array_equal(bytes_(frame), signed(frame).view(np.uint8) ^ 0x80)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])

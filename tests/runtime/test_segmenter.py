@@ -79,9 +79,17 @@ def test_each_backend_has_a_bundled_network_with_a_contract(backend: str) -> Non
 
 def test_the_bundled_int8_network_takes_camera_bytes_as_they_are() -> None:
     spec = segruntime.load(backend="tflite").contract.input
-    assert spec.dtype == "int8"
+    assert spec.dtype in ("int8", "uint8")
     assert spec.scale == pytest.approx(1 / 255, rel=1e-6)
-    assert spec.zero_point == -128
+    assert spec.zero_point == np.iinfo(spec.dtype).min
+
+
+def test_a_file_with_int8_at_its_ends_as_segedge_once_wrote_it_still_gives_its_mask() -> None:
+    segmenter = segruntime.load(Path(__file__).parent / "golden" / "int8_ends.tflite")
+    assert (segmenter.contract.input.dtype, segmenter.contract.input.zero_point) == ("int8", -128)
+    assert (segmenter.contract.output.dtype, segmenter.contract.output.zero_point) == ("int8", -128)
+    found = segmenter.self_test()
+    assert found.same, found
 
 
 @pytest.mark.parametrize("threads", [1, 2, 256])

@@ -58,7 +58,10 @@ class Quantizer:
         return tuple(found["forced"])
 
     def noise(self, quantized: Path, pictures: npt.NDArray[np.float32]) -> dict[str, float]:
-        """Signal-to-noise ratio (power, not dB) of each tensor of `quantized`, by name, on `pictures` as in `measure`."""
+        """Signal-to-noise ratio (power, not dB) of each tensor of `quantized`, by name, on `pictures` as in `measure`.
+
+        `quantized`: as `write` left it; ai-edge-quantizer refuses one with bytes at its ends.
+        """
         found = self._run("signal-to-noise", "noise", quantized=str(quantized), pictures=self._stored(pictures))
         return {str(name): float(value) for name, value in found["snr"].items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from segruntime.preprocess import BYTE_BILINEAR
 from segruntime.refine.planes import Plane
 
 _FINEST_PIXELS = 1 << 18
@@ -21,7 +22,7 @@ def shrink(guide: Plane, size: tuple[int, int]) -> Plane:
         guide = _halved(guide)
     if guide.shape == size:
         return guide
-    return np.asarray(cv2.resize(guide, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.resize(guide, (width, height), interpolation=BYTE_BILINEAR), np.uint8)
 
 
 def half_size(frame: tuple[int, int], mask: tuple[int, int]) -> tuple[int, int]:
