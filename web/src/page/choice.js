@@ -12,6 +12,7 @@ export class Choice {
     this.models = [];
     this.engine = null;
     this.present = null;
+    this.refused = null;
     this.turn = 0;
     this.threads();
     for (const id of ["backend", "threads"]) place(id).addEventListener("change", () => this.load(this.present));
@@ -20,7 +21,7 @@ export class Choice {
     onChoice("preset", (preset) => this.preset(preset));
   }
 
-  /** The site's models, the first of them opened. */
+  /** The site's models, the first of them opened that works here; of those before it the page says why not. */
   async start() {
     try {
       this.models = (await listModels()).map((entry) => ({ name: entry.name, read: () => fetchModel(entry) }));
@@ -29,7 +30,11 @@ export class Choice {
     } catch (error) {
       return this.react.fail(error);
     }
-    await this.load(this.models[0]);
+    const turn = this.turn;
+    for (const [k, model] of this.models.entries()) {
+      if (this.turn !== turn + k || (await this.load(model))) break;
+    }
+    if (this.refused && this.engine) this.react.fail(this.refused);
   }
 
   /** A model of the user's joins the list, once it works. @param {File[]} files */
@@ -61,7 +66,7 @@ export class Choice {
       this.react.open(engine);
       return true;
     } catch (error) {
-      if (turn === this.turn) this.react.fail(error);
+      if (turn === this.turn) this.react.fail((this.refused = error));
       return false;
     } finally {
       if (turn === this.turn) this.list();

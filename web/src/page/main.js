@@ -15,14 +15,15 @@ import { followTransport } from "./transport.js";
 import { View } from "./view.js";
 
 const messages = new Messages({ status: place("status"), alert: place("alert"), alertText: place("alert-text"), close: place("alert-close") });
-const fail = (error) => messages.fail(sentence(error));
+const fail = (error, about = "") => messages.fail(sentence(error), about);
 const stats = new Stats();
 
 const view = new View({
   say: (text) => messages.say(text),
-  fail: (error) => (typeof error === "string" ? messages.fail(error) : fail(error)),
+  fail,
+  lost: (text) => messages.fail(text, "screen"),
   restored: () => {
-    messages.clear();
+    messages.clear("screen");
     loop.again();
   },
 });
@@ -31,7 +32,7 @@ const follow = followTransport({ jumped: () => loop.again() });
 const saving = followSaving({ view, source: () => loop.source, say: (text) => messages.say(text), fail });
 const choice = new Choice({
   open: (engine) => {
-    messages.clear();
+    messages.clear("model");
     loop.setEngine(engine);
     showFacts(engine, view.compositor.kind);
     ready();
@@ -39,11 +40,11 @@ const choice = new Choice({
   changed: () => loop.again(),
   busy: (text) => messages.say(text),
   fail: (error) => {
-    fail(error);
+    fail(error, "model");
     ready();
   },
 });
-const input = new Input({ open, close: () => shown(null), fail, model: (files) => choice.own(files), largest: () => view.compositor.largest });
+const input = new Input({ open, close: () => shown(null), fail: (error) => fail(error, "source"), model: (files) => choice.own(files), largest: () => view.compositor.largest });
 let turn = 0;
 
 /** Another source: the one before stays where the new one cannot be opened. */
@@ -53,13 +54,13 @@ async function open(making) {
   try {
     const source = await making();
     if (mine !== turn) return source.close();
-    messages.clear();
+    messages.clear("source");
     shown(source);
     await source.video?.play();
   } catch (error) {
     if (mine !== turn) return;
     // a browser that lets no video with sound start by itself: the button is there
-    if (error?.name !== "NotAllowedError" || !loop.source?.video) fail(error);
+    if (error?.name !== "NotAllowedError" || !loop.source?.video) fail(error, "source");
     ready();
   }
 }
@@ -87,6 +88,7 @@ function ready() {
   if (loop.source?.note) parts.push(loop.source.note);
   if (!engine) parts.push("No model is loaded.");
   else if (!engine.facts.isolated) parts.push("One thread: this page is not cross-origin isolated, so the browser gives it no SharedArrayBuffer.");
+  if (engine?.facts.note) parts.push(engine.facts.note);
   if (view.slow) parts.push(view.slow);
   messages.say(parts.join(" "));
 }

@@ -12,13 +12,20 @@ export class Messages {
     if (this.status.textContent !== text) this.status.textContent = text;
   }
 
-  /** Read out at once; stays until it is closed or something works. @param {string} text */
-  fail(text) {
+  /**
+   * Read out at once; stays until it is closed or what it is about works.
+   * @param {string} text
+   * @param {string} about
+   */
+  fail(text, about = "") {
+    this.about = about;
     this.alertText.textContent = text;
     this.alert.hidden = false;
   }
 
-  clear() {
+  /** @param {string} [about] only what was said about it; all where not given */
+  clear(about) {
+    if (about !== undefined && about !== this.about) return;
     this.alert.hidden = true;
     this.alertText.textContent = "";
   }

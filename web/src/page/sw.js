@@ -31,11 +31,18 @@ async function forget() {
   await Promise.all(old.map((name) => caches.delete(name)));
 }
 
+/** What is too large for the first visit, the interpreter for WebGPU, is kept when it is first used. */
+async function fetched(request, cache) {
+  const found = await fetch(request);
+  if (found.status === 200 && request.url.startsWith(new URL("./engine/", location.href).href)) await cache.put(request, found.clone());
+  return found;
+}
+
 async function answer(request) {
   const cache = await caches.open(CACHE);
   const home = new URL("./", location.href).href;
   const wanted = request.url.split(/[?#]/)[0] === home ? new URL("index.html", home).href : request;
-  const found = (await cache.match(wanted, { ignoreSearch: true })) ?? (await fetch(request));
+  const found = (await cache.match(wanted, { ignoreSearch: true })) ?? (await fetched(request, cache));
   const headers = new Headers(found.headers);
   for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
   const empty = [101, 204, 205, 304].includes(found.status);

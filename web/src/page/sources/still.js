@@ -38,8 +38,7 @@ export async function decoded(blob, name, largest) {
       throw new PageError(`The picture ${name} has ${width}×${height} pixels, more than the ${MOST_TO_DECODE / 1e6} million this page decodes. Scale it down first.`);
     }
     const scale = Math.min(1, largest / Math.max(width, height), Math.sqrt(MOST_PIXELS / (width * height)));
-    const [resizeWidth, resizeHeight] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
-    const bitmap = await createImageBitmap(image, scale < 1 ? { resizeWidth, resizeHeight, resizeQuality: "high" } : {});
+    const bitmap = await flattened(image, ...[width, height].map((side) => Math.max(1, Math.round(side * scale))));
     const note = scale < 1 ? `The picture has ${width}×${height} pixels; it was scaled down to ${bitmap.width}×${bitmap.height}.` : "";
     return { bitmap, note };
   } catch (error) {
@@ -48,4 +47,14 @@ export async function decoded(blob, name, largest) {
   } finally {
     URL.revokeObjectURL(url);
   }
+}
+
+/** On white, where the picture is transparent. */
+function flattened(image, width, height) {
+  const pen = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d", { alpha: false });
+  pen.imageSmoothingQuality = "high";
+  pen.fillStyle = "#fff";
+  pen.fillRect(0, 0, width, height);
+  pen.drawImage(image, 0, 0, width, height);
+  return createImageBitmap(pen.canvas);
 }
