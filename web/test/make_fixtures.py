@@ -33,7 +33,9 @@ def main() -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     pictures = ["--calibration", str(PICTURES)] if PICTURES.is_dir() else []
-    segexport("tflite", "examples/portrait_unet.pth", "--precision", "float32,int8", *pictures, "--output", f"{draft}/export")
+    segexport(
+        "tflite", "examples/portrait_unet.pth", "--precision", "float32,int8", *pictures, "--output", f"{draft}/export"
+    )
     write_letterbox(draft / "export/portrait_unet.onnx", draft / "letterbox.onnx")
     segexport("vectors", f"{draft}/export")
     segexport("vectors", f"{draft}/letterbox.onnx")
