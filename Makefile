@@ -4,18 +4,19 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 LIGHT  := .venv-light
+MEDIAPIPE := .venv-mediapipe
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 DEMO_PICTURES ?= $(wildcard ../shared/data/portraits/calibration/images)
 
 BUILD  := .venv-build
 SUITE  ?= bookworm
 
-.PHONY: demo test lint types tests light bundle wheel test-aarch64 clean
+.PHONY: demo test lint types tests light mediapipe-test bundle wheel test-aarch64 clean
 
 demo: $(VENV)/.export
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
 
-test: lint types tests light
+test: lint types tests light mediapipe-test
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -31,6 +32,10 @@ tests: $(VENV)/.dev
 light: $(LIGHT)/.runtime
 	$(LIGHT)/bin/python -m pytest tests/runtime tests/video/test_live.py tests/video/test_sound.py tests/video/test_times.py tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
 		tests/hostile/test_model_files_hostile.py tests/hostile/test_contract_hostile.py tests/hostile/test_golden_hostile.py
+
+# our files in MediaPipe's ImageSegmenter, in an environment of its own: it brings another OpenCV
+mediapipe-test: $(VENV)/.export $(MEDIAPIPE)/.ready
+	PYTHONPATH=runtime SEGEDGE_EXPORTER=$(BIN)/python $(MEDIAPIPE)/bin/python -m pytest tests/mediapipe
 
 # a pure wheel, by way of the sdist; then: what is in it, and does it work beside numpy, OpenCV and one backend only?
 wheel: $(LIGHT)/.runtime $(BUILD)/.build
@@ -65,10 +70,16 @@ $(LIGHT)/.runtime: pyproject.toml
 	$(LIGHT)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade -e ".[tflite,onnx,video]" "ai-edge-litert>=2.3" pytest
 	@touch $@
 
+$(MEDIAPIPE)/.ready: Makefile
+	$(PYTHON) -m venv $(MEDIAPIPE)
+	$(MEDIAPIPE)/bin/python -m pip --quiet --disable-pip-version-check install \
+		mediapipe==1.2.3 opencv-contrib-python==4.11.0.86 ai-edge-litert==2.1.0 click pytest
+	@touch $@
+
 $(BUILD)/.build:
 	$(PYTHON) -m venv $(BUILD)
 	$(BUILD)/bin/python -m pip --quiet --disable-pip-version-check install build
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(LIGHT) $(BUILD) .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache
