@@ -33,7 +33,7 @@ light: $(LIGHT)/.runtime
 	$(LIGHT)/bin/python -m pytest tests/runtime tests/video/test_live.py tests/video/test_sound.py tests/video/test_times.py tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
 		tests/hostile/test_model_files_hostile.py tests/hostile/test_contract_hostile.py tests/hostile/test_golden_hostile.py
 
-# our files in MediaPipe's ImageSegmenter, in an environment of its own: it brings another OpenCV
+# our files in MediaPipe's ImageSegmenter, Python's and the web's (where npm and Chromium are there), in an environment of its own
 mediapipe-test: $(VENV)/.export $(MEDIAPIPE)/.ready
 	PYTHONPATH=runtime SEGEDGE_EXPORTER=$(BIN)/python $(MEDIAPIPE)/bin/python -m pytest tests/mediapipe
 
@@ -74,6 +74,7 @@ $(MEDIAPIPE)/.ready: Makefile
 	$(PYTHON) -m venv $(MEDIAPIPE)
 	$(MEDIAPIPE)/bin/python -m pip --quiet --disable-pip-version-check install \
 		mediapipe==1.2.3 opencv-contrib-python==4.11.0.86 ai-edge-litert==2.1.0 click pytest
+	! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --no-save --no-package-lock --prefix $(MEDIAPIPE) @mediapipe/tasks-vision@1.1.0
 	@touch $@
 
 $(BUILD)/.build:
