@@ -11,22 +11,14 @@ DEMO_PICTURES ?= $(wildcard ../shared/data/portraits/calibration/images)
 BUILD  := .venv-build
 SUITE  ?= bookworm
 
-<<<<<<< HEAD
-.PHONY: demo test lint types tests light bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
-=======
-.PHONY: demo test lint types tests light mediapipe-test bundle wheel test-aarch64 clean
->>>>>>> mediapipe
+.PHONY: demo test lint types tests light mediapipe-test bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
 
 demo: $(VENV)/.export
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
 
-<<<<<<< HEAD
 # the page is tested in a real browser: `make test` says so where there is none, WEB_TEST=web-test insists
 WEB_TEST ?= web-test-where-possible
-test: lint types tests light $(WEB_TEST)
-=======
-test: lint types tests light mediapipe-test
->>>>>>> mediapipe
+test: lint types tests light mediapipe-test $(WEB_TEST)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -119,8 +111,4 @@ $(BUILD)/.build:
 	@touch $@
 
 clean:
-<<<<<<< HEAD
-	rm -rf $(VENV) $(LIGHT) $(BUILD) .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures
-=======
-	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache
->>>>>>> mediapipe
+	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures
