@@ -14,7 +14,7 @@ export class Engine {
     const engine = new Engine();
     const contract = { conversion: { precision: "int8" } };
     engine.facts = { name: options.name, kind: "tflite", runtime: "stub", backend: "wasm", threads: 1, isolated: self.crossOriginIsolated, contract };
-    engine.runs = 0;
+    engine.runs = engine.resets = 0;
     /** @type {any} */ (globalThis).engine = engine;
     return engine;
   }
@@ -23,7 +23,7 @@ export class Engine {
     const { width, height } = source;
     source.close();
     this.runs++;
-    this.last = options;
+    this.resets += Number(options.reset === true);
     await new Promise((resolve) => setTimeout(resolve, wishes.delay ?? 5));
     if (wishes.broken) throw new EngineError("The engine ran out of memory. Choose a smaller model.");
     return { width, height, maskWidth: WIDTH, maskHeight: HEIGHT, ...ellipse(), bounds: { low: 0.05, high: 0.95 }, times: { read: 1, resize: 1, network: 5, refine: 1 } };

@@ -29,9 +29,14 @@ export class Loop {
     this.again();
   }
 
+  /** The next frame does not follow the one before. */
+  forget() {
+    this.fresh = true;
+  }
+
   /** A jump, other settings, a lost screen: this frame once more, without the memory of the one before. */
   again() {
-    this.fresh = true;
+    this.forget();
     this.offer();
   }
 

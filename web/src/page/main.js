@@ -28,7 +28,7 @@ const view = new View({
   },
 });
 const loop = new Loop({ compositor: view.compositor, stats, show: () => view.draw(), fail, seen });
-const follow = followTransport({ jumped: () => loop.again() });
+const follow = followTransport({ jumping: () => loop.forget(), jumped: () => loop.again() });
 const saving = followSaving({ view, source: () => loop.source, say: (text) => messages.say(text), fail });
 const choice = new Choice({
   open: (engine) => {
