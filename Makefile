@@ -10,12 +10,14 @@ DEMO_PICTURES ?= $(wildcard ../shared/data/portraits/calibration/images)
 BUILD  := .venv-build
 SUITE  ?= bookworm
 
-.PHONY: demo test lint types tests light bundle wheel test-aarch64 clean
+.PHONY: demo test lint types tests light bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
 
 demo: $(VENV)/.export
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
 
-test: lint types tests light
+# the page is tested in a real browser: `make test` says so where there is none, WEB_TEST=web-test insists
+WEB_TEST ?= web-test-where-possible
+test: lint types tests light $(WEB_TEST)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -44,6 +46,32 @@ test-aarch64: $(LIGHT)/.runtime $(BUILD)/.build
 	$(BUILD)/bin/python -m build --outdir dist
 	$(LIGHT)/bin/python tests/aarch64/run.py --wheel $$(ls dist/*.whl) --suite $(SUITE)
 
+# the page that replaces the background in the browser
+web: web-build
+	node web/serve.mjs
+
+web-build: web/node_modules/.installed
+	cd web && node build.mjs
+
+web-test: web-build web/.fixtures/resize.json
+	@node -e 'import("./web/test/harness.mjs").then((h) => h.browserPath() || (console.error("web-test: no browser found; install Debian'\''s package chromium, or name one in CHROMIUM"), process.exit(1)))'
+	cd web && node --test --test-concurrency=1 --test-reporter=spec test/*.test.mjs
+
+web-test-where-possible:
+	@if ! command -v npm >/dev/null; then echo "web-test left out: no npm on the PATH; install Node.js 20 or newer"; \
+	elif ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null && [ -z "$$CHROMIUM" ]; then \
+		echo "web-test left out: no browser on the PATH; install Debian's package chromium, or name one in CHROMIUM"; \
+	else $(MAKE) web-test; fi
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@command -v npm >/dev/null || { echo "segedge: no npm on the PATH; the page needs Node.js 20 or newer"; exit 1; }
+	cd web && npm ci
+	@touch $@
+
+# what segruntime makes of some frames, for holding the page's engine against it
+web/.fixtures/resize.json: $(VENV)/.dev web/test/make_fixtures.py $(shell find exporter/segexport runtime/segruntime -name '*.py') examples/portrait_unet.pth
+	$(BIN)/python web/test/make_fixtures.py
+
 # what the runtime's package carries, made again from the demo checkpoint
 bundle: $(VENV)/.export
 	$(BIN)/python examples/bundle.py --calibration ../shared/data/portraits/training/images
@@ -71,4 +99,4 @@ $(BUILD)/.build:
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(LIGHT) $(BUILD) .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(LIGHT) $(BUILD) .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures

@@ -17,9 +17,9 @@ import click
 from segexport.calibration import MOST, collect_pictures
 from segexport.console import Console, print_diagnosis, print_file_table, print_inspection, print_self_test
 from segexport.errors import CalibrationError, InaccurateError, MissingExtraError, SegExportError
-from segexport.options import Options, choose_precisions, default_output, parse_size, parse_triple
+from segexport.options import Options, choose_precisions, default_output, parse_head, parse_size, parse_triple
 from segexport.precisions import PRECISIONS
-from segexport.presets import COLORS, GOLDEN, HEADS, PREPROCESSING
+from segexport.presets import COLORS, GOLDEN, HEADS, OUTPUTS, PREPROCESSING
 from segexport.report import FileRow
 from segruntime.errors import SegRuntimeError
 
@@ -111,7 +111,12 @@ def _export_options(command: F) -> F:
             ),
             click.option("--person", type=int, metavar="INDEX", help="The person's channel, where there are several."),
             click.option(
-                "--head", type=click.Choice(HEADS), default="auto", help="none: the network ends in a probability."
+                "--head",
+                callback=_checked(parse_head),
+                default=f"{HEADS[0]},{OUTPUTS[0]}",
+                metavar="LIST",
+                help=f"How the network ends, of {', '.join(HEADS)} (none: in a probability), and what the files give, of "
+                f"{', '.join(OUTPUTS)} (background and person).",
             ),
             click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Default: CKPT_export."),
             click.option("--overwrite", is_flag=True, help="Replace files of the same names."),
@@ -199,6 +204,7 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
     as_json, timeout, output = chosen.pop("as_json"), chosen.pop("timeout"), chosen.pop("output")
     console = Console(quiet=as_json)
     checkpoint = chosen["checkpoint"]
+    chosen["head"], chosen["two_channel"] = chosen["head"]
     options = Options(output=output or default_output(checkpoint), precisions=precisions, timeout_s=timeout, **chosen)
     _require_torch()
     from segexport.pipeline import export

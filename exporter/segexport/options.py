@@ -9,6 +9,7 @@ from pathlib import Path
 from segexport.calibration import MOST
 from segexport.errors import CalibrationError
 from segexport.precisions import PRECISIONS
+from segexport.presets import HEADS, OUTPUTS, TWO_CHANNEL
 
 LARGEST_SIDE = 4096
 
@@ -28,6 +29,7 @@ class Options:
     size: tuple[int, int] | None = None
     person: int | None = None
     head: str = "auto"
+    two_channel: bool = False
     calibration: Path | None = None
     pictures: int = MOST
     masks: Path | None = None
@@ -96,6 +98,22 @@ def check_budget(options: Options) -> None:
             raise ValueError(f"{name} is about the int8 file; add int8 to --precision, and --calibration DIR")
     if options.masks is not None and options.max_iou_drop is None:
         raise ValueError("--masks is what --max-iou-drop measures against; give --max-iou-drop POINTS too")
+
+
+def parse_head(text: str) -> tuple[str, bool]:
+    """`"softmax"`, `"two-channel"` or `"softmax,two-channel"` → (how the network ends, whether the file gives two channels).
+
+    Raises:
+        ValueError: an unknown word, or two that say the same thing.
+    """
+    words = [word.strip() for word in text.split(",")]
+    ends, outputs = [w for w in words if w in HEADS], [w for w in words if w in OUTPUTS]
+    if len(ends) > 1 or len(outputs) > 1 or len(ends) + len(outputs) != len(words):
+        raise ValueError(
+            f"got {text!r}, expected one of {', '.join(HEADS)} for the network's end, one of {', '.join(OUTPUTS)} "
+            "for the file's output, or both separated by a comma"
+        )
+    return (ends or HEADS[:1])[0], outputs == [TWO_CHANNEL]
 
 
 def parse_triple(text: str) -> tuple[float, ...]:

@@ -16,6 +16,7 @@ from segexport.compare import Ran, run_file
 from segexport.console import Console
 from segexport.convert.quantize import Quantizer
 from segexport.convert.tflite_export import Float32Converter
+from segexport.convert.two_channel import write_two_channels
 from segexport.golden import GoldenChoice, choose_golden
 from segexport.memory import release_memory
 from segexport.options import Options, check_budget
@@ -89,6 +90,7 @@ def _make(work: Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
         with console.step("float32 TFLite on the pictures"):
             float32 = run_file(open_new(_float32(work)), reference.frames, console.say, limit_s=SLOW_S)
     quantized = _quantize(work, reference, float32, truth)
+    _add_background(work)
     golden = _golden(work, reference)
     with console.step(f"comparison with {reference.who}"):
         seen, order = run_all(work, reference, golden)
@@ -140,6 +142,14 @@ def _made(folder: Path) -> Path:
 def _truth(work: Work) -> list[Any] | None:
     folder = work.options.masks
     return None if folder is None else read_masks(folder, work.pictures.measure_names, work.subject.size)
+
+
+def _add_background(work: Work) -> None:
+    """At last: converters, quantizer and budget know one channel, so the person's is the same with either head."""
+    if work.options.two_channel:
+        with work.console.step("background's channel"):
+            for path in work.paths.values():
+                write_two_channels(path)
 
 
 def _float32(work: Work) -> Path:

@@ -37,6 +37,9 @@ PREPROCESSING: dict[str, Preprocessing] = {
 }
 DEFAULT_PREPROCESSING = "imagenet"
 HEADS = ("auto", "sigmoid", "softmax", "none")
+"""How the network ends, in logits or a probability."""
+ONE_CHANNEL, TWO_CHANNEL = OUTPUTS = ("person", "two-channel")
+"""What the file gives: the person alone, or background and person."""
 COLORS = ("rgb", "bgr")
 GOLDEN = ("drawn", "pictures", "none")
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 Image: TypeAlias = npt.NDArray[np.float32]
 """`(1, 3, H, W) float32, RGB, 0–1`."""
 Answer: TypeAlias = tuple[npt.NDArray[np.float32], list[npt.NDArray[np.bool_]]]
-"""Probability `(h, w) float32`, and the output of each GREATER_EQUAL `(N, C, H, W) bool`."""
+"""The person's probability, the last channel, `(h, w) float32`, and the output of each GREATER_EQUAL `(N, C, H, W) bool`."""
 
 
 def open_readable(path: Path) -> Callable[[Image], Answer]:
@@ -33,7 +33,7 @@ def _open_onnx(path: Path) -> Callable[[Image], Answer]:
 
     def run(picture: Image) -> Answer:
         probability, *said = session.run([output, *names], {image: picture})
-        return probability[0, 0], [array for array in said if array.ndim == 4]
+        return probability[0, -1], [array for array in said if array.ndim == 4]
 
     return run
 
@@ -54,7 +54,7 @@ def _open_tflite(path: Path) -> Callable[[Image], Answer]:
         interpreter.invoke()
         said = [interpreter.get_tensor(index) for index in places]
         probability = np.asarray(interpreter.get_tensor(output["index"]), np.float32)
-        return probability[0, :, :, 0], [array.transpose(0, 3, 1, 2) for array in said if array.ndim == 4]
+        return probability[0, :, :, -1], [array.transpose(0, 3, 1, 2) for array in said if array.ndim == 4]
 
     return run
 

@@ -1,4 +1,5 @@
-"""The contract of a new file: its tensors as the interpreter reports them, its source, its conversion, its parity."""
+"""What a new file says of itself: the contract (tensors as the interpreter reports them, source, conversion, parity), and
+for a .tflite TFLite's own metadata beside it."""
 
 from __future__ import annotations
 
@@ -8,12 +9,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from segexport.compare import Comparison
+from segexport.convert.two_channel import LABELS as TWO_CHANNELS
 from segexport.errors import ConversionError
 from segexport.precisions import Bound
 from segexport.recipe import Recipe
+from segexport.tflite_metadata import ENTRY, LABELS_FILE, labels_text, model_metadata
+from segexport.tflite_metadata_place import place_metadata
 from segruntime.backends import BACKENDS, Backend, TensorInfo
 from segruntime.contract import Contract, Conversion, InputSpec, OutputSpec, Parity, Source, stamp
-from segruntime.embedded_text import model_kind
+from segruntime.embedded_text import model_kind, with_attachment
 from segruntime.segmenter import Segmenter, default_threads
 
 TOOLS = (
@@ -27,6 +31,8 @@ TOOLS = (
     "onnxruntime",
 )
 _LAYOUTS = {"onnx": "NCHW", "tflite": "NHWC"}
+_LABELS = {1: ("person",), len(TWO_CHANNELS): TWO_CHANNELS}
+_DIGITS = 12  # of the checkpoint's SHA-256: enough to tell one from another
 
 
 def tool_versions() -> dict[str, str]:
@@ -44,7 +50,7 @@ def open_new(path: Path) -> Segmenter:
     """A file that a converter has just written, ready to run; its contract says what goes in and out, nothing more yet.
 
     Raises:
-        ConversionError: the file has other tensors than one RGB image in and one channel out.
+        ConversionError: the file has other tensors than one RGB image in and one or two channels out.
         SegRuntimeError: the file does not load.
     """
     kind, threads = model_kind(path), default_threads()
@@ -54,10 +60,11 @@ def open_new(path: Path) -> Segmenter:
 
 def _describe(path: Path, backend: Backend, layout: str) -> Contract:
     image, mask = backend.inputs[0], backend.outputs[0]
-    if len(backend.outputs) != 1 or _channels(image, layout) != 3 or _channels(mask, layout) != 1:
+    channels = _channels(mask, layout)
+    if len(backend.outputs) != 1 or _channels(image, layout) != 3 or channels not in _LABELS:
         raise ConversionError(
             f"{path.name}: the converter made {image.shape} in and {[t.shape for t in backend.outputs]} out, "
-            f"expected one {layout} image and one channel; report this network"
+            f"expected one {layout} image and one or two channels; report this network"
         )
     (height, width), (out_height, out_width) = _size(image, layout), _size(mask, layout)
     return Contract(
@@ -77,9 +84,9 @@ def _describe(path: Path, backend: Backend, layout: str) -> Contract:
             layout=layout,
             dtype=mask.dtype,
             meaning="probability",
-            channels=1,
-            person_channel=0,
-            labels=("person",),
+            channels=channels,
+            person_channel=channels - 1,
+            labels=_LABELS[channels],
             scale=mask.scale,
             zero_point=mask.zero_point,
         ),
@@ -100,7 +107,7 @@ def stamp_file(
     bound: Bound,
     within_bound: bool,
 ) -> None:
-    """Write the whole contract into the file."""
+    """Write TFLite's metadata and the whole contract into the file."""
     measured = comparison.agreement
     full = replace(
         contract,
@@ -121,7 +128,24 @@ def stamp_file(
             within_bound=within_bound,
         ),
     )
-    path.write_bytes(stamp(path.read_bytes(), full))
+    model = path.read_bytes()
+    if model_kind(path) == "tflite":  # before all that rests on the model's digest
+        model = with_metadata(model, path.stem, full)
+    path.write_bytes(stamp(model, full))
+
+
+def with_metadata(model: bytes, name: str, contract: Contract) -> bytes:
+    """A .tflite as a converter wrote it → with TFLite's metadata inside and `labels.txt` behind.
+
+    Raises:
+        ConversionError: it cannot hold them.
+    """
+    source, conversion = contract.source, contract.conversion
+    described = f"Person segmentation ({source.architecture})" if source else "Person segmentation"
+    made = f", {conversion.precision}, exported by segedge." if conversion else ", exported by segedge."
+    version = source.sha256[:_DIGITS] if source else ""
+    metadata = model_metadata(contract, name, described + made, version)
+    return with_attachment(place_metadata(model, ENTRY, metadata), LABELS_FILE, labels_text(contract.output))
 
 
 def _channels(tensor: TensorInfo, layout: str) -> int:

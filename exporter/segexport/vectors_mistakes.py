@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +17,7 @@ from segruntime.preprocess import Frame, Preprocessor, fit_region
 
 Tensor = npt.NDArray[Any]
 Mistake = Callable[[Frame, InputSpec], Tensor]
+Place = Callable[[Tensor, int, int], Tensor]
 
 _MUCH_NEARER = 0.25
 
@@ -88,6 +88,11 @@ _FLOAT_MISTAKES: dict[str, Mistake] = {
 _BYTE_MISTAKES: dict[str, Mistake] = {"wrong zero point: each byte is 128 off": _other_sign}
 
 
+def sample_bilinear(plane: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """`plane (H, W[, C])` in floating point at columns `x (w,)` and rows `y (h,)`, the border repeated → `(h, w[, C])`."""
+    return np.asarray(_along(_along(plane, y, 0), x, 1))
+
+
 def mistakes_for(spec: InputSpec) -> dict[str, Mistake]:
     """Those that a network with this input can meet, by name."""
     if spec.dtype == "float32":
@@ -111,12 +116,17 @@ def _distance(a: Tensor, b: Tensor) -> float:
     return float(np.abs(a.astype(np.float64) - b.astype(np.float64)).mean())
 
 
-def _sampled(frame: Frame, spec: InputSpec, place: Callable[[npt.NDArray[np.float32], int, int], Any]) -> Tensor:
+def _along(plane: Tensor, position: Tensor, axis: int) -> Tensor:
+    position = np.clip(position, 0, plane.shape[axis] - 1)
+    before = np.floor(position).astype(np.intp)
+    after = np.minimum(before + 1, plane.shape[axis] - 1)
+    weight = (position - before).reshape((-1,) + (1,) * (plane.ndim - 1 - axis))
+    return np.asarray(np.take(plane, before, axis) * (1 - weight) + np.take(plane, after, axis) * weight)
+
+
+def _sampled(frame: Frame, spec: InputSpec, place: Place) -> Tensor:
     """Bilinear with positions in the frame from `place(index, source, target)`; then all else as it should be."""
     height, width = frame.shape[:2]
     _, _, w, h = fit_region(spec, height, width)
-    x = np.asarray(place(np.arange(w, dtype=np.float32), width, w), np.float32)
-    y = np.asarray(place(np.arange(h, dtype=np.float32), height, h), np.float32)
-    columns, rows = np.meshgrid(x, y)
-    real = cv2.remap(frame.astype(np.float32), columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    real = sample_bilinear(frame.astype(np.float64), place(np.arange(w), width, w), place(np.arange(h), height, h))
     return _right(np.asarray(np.rint(real), np.uint8), spec)

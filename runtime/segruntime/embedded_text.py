@@ -95,6 +95,23 @@ def with_text(model: bytes, name: str, text: str) -> bytes:
     return kept + _field(_METADATA_PROPS, entry)
 
 
+def with_attachment(model: bytes, file_name: str, text: str) -> bytes:
+    """The bytes of a TFLite model with a file in the zip behind it, uncompressed, as TFLite's metadata names its files.
+
+    Raises:
+        ModelFileError: no TFLite model, a broken one, or more than 256 KiB.
+    """
+    if model[4:8] != b"TFL3" or len(text.encode()) > MAX_TEXT_BYTES:
+        raise ModelFileError(
+            f"{file_name}: got {len(text.encode())} bytes for a file that starts with {model[:8]!r}, "
+            f"expected at most {MAX_TEXT_BYTES} for a TFLite flatbuffer"
+        )
+    try:
+        return _into_zip(model, file_name, text)
+    except _ZIP_ERRORS as error:
+        raise ModelFileError(f"model: cut off or damaged ({error}); copy or export it again") from error
+
+
 def model_sha256(model: bytes) -> str:
     """SHA-256 of the model alone: of a TFLite file the flatbuffer, of an ONNX file all but its `metadata_props`.
 

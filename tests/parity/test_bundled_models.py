@@ -40,7 +40,7 @@ def test_contract_names_the_committed_checkpoint_and_a_held_bound(backend: str) 
 def test_int8_takes_bytes_as_they_are() -> None:
     contract = segruntime.read_contract(BUNDLED["tflite"])
     assert contract is not None
-    assert contract.input.dtype in ("int8", "uint8")
+    assert contract.input.dtype == "uint8"
     assert contract.input.zero_point == np.iinfo(contract.input.dtype).min
     assert contract.input.scale == pytest.approx(1 / 255, rel=1e-6)
 

@@ -36,6 +36,8 @@ class LitertLoop:
     def _tensor(self, frame: Frame) -> npt.NDArray[Any]:
         _, height, width, _ = self._input["shape"]
         small = cv2.cvtColor(cv2.resize(frame, (int(width), int(height))), cv2.COLOR_BGR2RGB)
+        if self._input["dtype"] == np.uint8:
+            return small[None]
         if self._input["dtype"] == np.int8:
             return np.bitwise_xor(small, 0x80).view(np.int8)[None]  # a byte less 128
         return np.asarray(cv2.multiply(small, np.full(4, 1 / 255), dtype=cv2.CV_32F), np.float32)[None]

@@ -49,17 +49,23 @@ export function bilinearBytes(source, height, width, toHeight, toWidth, channels
   return out;
 }
 
-/** The nearest pixel by its centre, as OpenCV's INTER_NEAREST_EXACT. */
+/** The nearest pixel by its centre in 16 bits of fixed point, as OpenCV's INTER_NEAREST_EXACT. */
 export function nearestBytes(source, height, width, toHeight, toWidth, channels = 1, stride = channels) {
   const out = new Uint8Array(toHeight * toWidth * channels);
+  const [rows, columns] = [nearest(toHeight, height), nearest(toWidth, width)];
   for (let y = 0, at = 0; y < toHeight; y++) {
-    const line = Math.floor(((2 * y + 1) * height) / (2 * toHeight)) * width;
     for (let x = 0; x < toWidth; x++) {
-      const from = (line + Math.floor(((2 * x + 1) * width) / (2 * toWidth))) * stride;
+      const from = (rows[y] * width + columns[x]) * stride;
       for (let c = 0; c < channels; c++) out[at++] = source[from + c];
     }
   }
   return out;
+}
+
+function nearest(count, source) {
+  const step = Math.floor((source * 65536 + (count >> 1)) / count);
+  const start = (step >> 1) - (source % 2);
+  return Int32Array.from({ length: count }, (_, k) => Math.min(source - 1, Math.floor((step * k + start) / 65536)));
 }
 
 /** Bilinear with half-pixel centres; float32 in and out. */

@@ -1,0 +1,50 @@
+// The vectors that segexport wrote, as typed arrays.
+
+import { readFileSync } from "node:fs";
+import path from "node:path";
+
+import { FIXTURES } from "./harness.mjs";
+
+const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int8: Int8Array };
+
+/** Every model of the two folders of vectors: its bytes, frames, stream and tolerances. */
+export function models() {
+  return ["export/vectors", "letterbox_vectors"].flatMap((folder) => {
+    const { models } = JSON.parse(readFileSync(path.join(FIXTURES, folder, "index.json"), "utf8"));
+    return models.map((model) => ({ ...model, vectors: folder, path: path.join(FIXTURES, folder, "..", model.file) }));
+  });
+}
+
+/** One step's array of a frame. */
+export function values(model, frame, step) {
+  const { file, dtype } = frame.arrays[step];
+  const bytes = readFileSync(path.join(FIXTURES, model.vectors, file));
+  return new ARRAYS[dtype](bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+}
+
+/** A frame's pixels as getImageData gives them: RGBA. */
+export function rgba(model, frame) {
+  const rgb = values(model, frame, "frame");
+  const data = new Uint8ClampedArray((rgb.length / 3) * 4).fill(255);
+  for (let k = 0; k < rgb.length / 3; k++) for (let c = 0; c < 3; c++) data[4 * k + c] = rgb[3 * k + c];
+  return { data, width: frame.width, height: frame.height };
+}
+
+/** Largest absolute difference. */
+export function largest(a, b) {
+  if (a.length !== b.length) return Infinity;
+  let most = 0;
+  for (let k = 0; k < a.length; k++) most = Math.max(most, Math.abs(a[k] - b[k]) || 0, Number.isNaN(a[k]) ? Infinity : 0);
+  return most;
+}
+
+/** Intersection over union of two soft masks at a threshold; 1 where both are empty. */
+export function maskIou(a, b, threshold = 0.5) {
+  let [both, either] = [0, 0];
+  for (let k = 0; k < a.length; k++) {
+    const [p, q] = [a[k] >= threshold, b[k] >= threshold];
+    both += Number(p && q);
+    either += Number(p || q);
+  }
+  return either ? both / either : 1;
+}
