@@ -2,30 +2,28 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { chromium } from "playwright-core";
+import { launch as launchPlain } from "./harness.mjs";
 
 const WEB = fileURLToPath(new URL("..", import.meta.url));
 export const FIXTURES = path.join(WEB, ".fixtures", "page");
-const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 
 /** Drawn once: clip.mp4, clip.webm, camera.y4m and the arrays of the compositor's test. */
 export function fixtures() {
-  if (existsSync(path.join(FIXTURES, "camera.y4m"))) return;
+  const [maker, last] = [path.join(WEB, "test/page_fixtures.py"), path.join(FIXTURES, "camera.y4m")];
+  if (existsSync(last) && statSync(last).mtimeMs > statSync(maker).mtimeMs) return;
   const ours = path.join(WEB, "..", ".venv", "bin", "python");
   const env = { ...process.env, PYTHONPATH: path.join(WEB, "..", "runtime") };
-  execFileSync(existsSync(ours) ? ours : "python3", [path.join(WEB, "test/page_fixtures.py"), FIXTURES], { env, stdio: "inherit" });
+  execFileSync(existsSync(ours) ? ours : "python3", [maker, FIXTURES], { env, stdio: "inherit" });
 }
 
-export async function launch(more = []) {
-  const folders = (process.env.PATH ?? "").split(path.delimiter);
-  const executablePath = NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name))).find(existsSync);
-  assert.ok(executablePath, `no browser: none of ${NAMES.join(", ")} is on the PATH; install the distribution's chromium`);
+/** A browser whose camera plays camera.y4m, and that asks nobody. */
+export function launch() {
   const camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", `--use-file-for-fake-video-capture=${path.join(FIXTURES, "camera.y4m")}`];
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", ...camera, ...more] });
+  return launchPlain(["--autoplay-policy=no-user-gesture-required", ...camera]);
 }
 
 /**
