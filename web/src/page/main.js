@@ -37,7 +37,10 @@ const choice = new Choice({
     showFacts(engine, view.compositor.kind);
     ready();
   },
-  changed: () => loop.again(),
+  changed: () => {
+    stats.clear();
+    loop.again();
+  },
   busy: (text) => messages.say(text),
   fail: (error) => {
     fail(error, "model");
