@@ -85,7 +85,7 @@ function grain(pen) {
   const pixels = pen.getImageData(0, 0, WIDTH, HEIGHT);
   let seed = 1;
   const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
-  for (let k = 0; k < pixels.data.length; k++) if (k % 4 < 3) pixels.data[k] += 16 * (random() + random() + random() - 1.5);
+  for (let k = 0; k < pixels.data.length; k++) if (k % 4 < 3) pixels.data[k] += 24 * (random() + random() + random() - 1.5);
   pen.putImageData(pixels, 0, 0);
 }
 
