@@ -28,10 +28,11 @@ async function playing(name, before) {
   return visit;
 }
 
-const hide = (page, hidden) => page.evaluate((hidden) => {
-  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-  document.dispatchEvent(new Event("visibilitychange"));
-}, hidden);
+const hide = (page, hidden) =>
+  page.evaluate((hidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
 const runs = (page) => page.evaluate(() => globalThis.engine.runs);
 
 for (const name of ["clip.mp4", "clip.webm"])
@@ -115,7 +116,10 @@ test("the camera is shown, mirrored or not, and stopped", async () => {
   assert.equal(await page.locator("#cameras option").count(), 1);
   await page.check('input[value="original"]', { force: true });
   // the window is in the left of the picture, so to the right in a mirror
-  const [left, right] = await coloursAt(page, [[0.2, 0.3], [0.8, 0.3]]);
+  const [left, right] = await coloursAt(page, [
+    [0.2, 0.3],
+    [0.8, 0.3],
+  ]);
   assert.ok(right[2] > left[2] + 40, `${left} ${right}`);
   await page.uncheck("#mirror");
   const [plain] = await coloursAt(page, [[0.2, 0.3]]);

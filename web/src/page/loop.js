@@ -75,7 +75,11 @@ export class Loop {
       this.compositor.accept(mask);
       this.show();
       const at = performance.now();
-      this.stats.add({ at, age: at - start, times: { ...mask.times, read: read + (mask.times.read ?? 0), draw: at - drawing } });
+      this.stats.add({
+        at,
+        age: at - start,
+        times: { ...mask.times, read: read + (mask.times.read ?? 0), draw: at - drawing },
+      });
       this.seen(mask);
     } catch (error) {
       if (!this.stale(engine, source)) throw error;
