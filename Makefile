@@ -4,20 +4,21 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 LIGHT  := .venv-light
+MEDIAPIPE := .venv-mediapipe
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 DEMO_PICTURES ?= $(wildcard ../shared/data/portraits/calibration/images)
 
 BUILD  := .venv-build
 SUITE  ?= bookworm
 
-.PHONY: demo test lint types tests light bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
+.PHONY: demo test lint types tests light mediapipe-test bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
 
 demo: $(VENV)/.export
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
 
 # the page is tested in a real browser: `make test` says so where there is none, WEB_TEST=web-test insists
 WEB_TEST ?= web-test-where-possible
-test: lint types tests light $(WEB_TEST)
+test: lint types tests light mediapipe-test $(WEB_TEST)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -33,6 +34,10 @@ tests: $(VENV)/.dev
 light: $(LIGHT)/.runtime
 	$(LIGHT)/bin/python -m pytest tests/runtime tests/video/test_live.py tests/video/test_sound.py tests/video/test_times.py tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
 		tests/hostile/test_model_files_hostile.py tests/hostile/test_contract_hostile.py tests/hostile/test_golden_hostile.py
+
+# our files in MediaPipe's ImageSegmenter, Python's and the web's (where npm and Chromium are there), in an environment of its own
+mediapipe-test: $(VENV)/.export $(MEDIAPIPE)/.ready
+	PYTHONPATH=runtime SEGEDGE_EXPORTER=$(BIN)/python $(MEDIAPIPE)/bin/python -m pytest tests/mediapipe
 
 # a pure wheel, by way of the sdist; then: what is in it, and does it work beside numpy, OpenCV and one backend only?
 wheel: $(LIGHT)/.runtime $(BUILD)/.build
@@ -93,10 +98,17 @@ $(LIGHT)/.runtime: pyproject.toml
 	$(LIGHT)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade -e ".[tflite,onnx,video]" "ai-edge-litert>=2.3" pytest
 	@touch $@
 
+$(MEDIAPIPE)/.ready: Makefile
+	$(PYTHON) -m venv $(MEDIAPIPE)
+	$(MEDIAPIPE)/bin/python -m pip --quiet --disable-pip-version-check install \
+		mediapipe==1.2.3 opencv-contrib-python==4.11.0.86 ai-edge-litert==2.1.0 click pytest
+	! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --no-save --no-package-lock --prefix $(MEDIAPIPE) @mediapipe/tasks-vision@1.1.0
+	@touch $@
+
 $(BUILD)/.build:
 	$(PYTHON) -m venv $(BUILD)
 	$(BUILD)/bin/python -m pip --quiet --disable-pip-version-check install build
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(LIGHT) $(BUILD) .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures
+	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures

@@ -40,6 +40,7 @@ def cli() -> None:
       segexport doctor  pictures/
       segexport verify  ckpt_export
       segexport report  ckpt_export
+      segexport vectors ckpt_export
     """
 
 

@@ -17,7 +17,7 @@ from segexport.tflite_metadata import ENTRY, LABELS_FILE, labels_text, model_met
 from segexport.tflite_metadata_place import place_metadata
 from segruntime.backends import BACKENDS, Backend, TensorInfo
 from segruntime.contract import Contract, Conversion, InputSpec, OutputSpec, Parity, Source, stamp
-from segruntime.embedded_text import model_kind, with_attachment
+from segruntime.embedded_text import model_kind, with_attachment, without_archive
 from segruntime.segmenter import Segmenter, default_threads
 
 TOOLS = (
@@ -135,7 +135,7 @@ def stamp_file(
 
 
 def with_metadata(model: bytes, name: str, contract: Contract) -> bytes:
-    """A .tflite as a converter wrote it → with TFLite's metadata inside and `labels.txt` behind.
+    """A .tflite → with TFLite's metadata inside and `labels.txt` behind, and nothing else there.
 
     Raises:
         ConversionError: it cannot hold them.
@@ -145,7 +145,8 @@ def with_metadata(model: bytes, name: str, contract: Contract) -> bytes:
     made = f", {conversion.precision}, exported by segedge." if conversion else ", exported by segedge."
     version = source.sha256[:_DIGITS] if source else ""
     metadata = model_metadata(contract, name, described + made, version)
-    return with_attachment(place_metadata(model, ENTRY, metadata), LABELS_FILE, labels_text(contract.output))
+    placed = place_metadata(without_archive(model), ENTRY, metadata)
+    return with_attachment(placed, LABELS_FILE, labels_text(contract.output))
 
 
 def _channels(tensor: TensorInfo, layout: str) -> int:

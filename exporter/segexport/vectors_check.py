@@ -56,7 +56,7 @@ def check_port(vectors: Path, port: Path) -> list[StepCheck]:
         raise OutputError(f"{port}: no such folder, expected the .bin files that the port wrote; give that folder")
     try:
         rows = list(_checks(vectors, port, read_index(vectors)))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise OutputError(
             f"{vectors / INDEX}: damaged ({type(error).__name__}: {error}); make the vectors again"
         ) from error

@@ -95,6 +95,18 @@ def with_text(model: bytes, name: str, text: str) -> bytes:
     return kept + _field(_METADATA_PROPS, entry)
 
 
+def without_archive(model: bytes) -> bytes:
+    """The flatbuffer of a TFLite file alone, without the zip behind it: no contract, no golden pictures.
+
+    Raises:
+        ModelFileError: the archive is broken.
+    """
+    try:
+        return model[: _flatbuffer_end(model)]
+    except _ZIP_ERRORS as error:
+        raise ModelFileError(f"model: cut off or damaged ({error}); copy or export it again") from error
+
+
 def with_attachment(model: bytes, file_name: str, text: str) -> bytes:
     """The bytes of a TFLite model with a file in the zip behind it, uncompressed, as TFLite's metadata names its files.
 

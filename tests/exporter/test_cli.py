@@ -16,7 +16,7 @@ import torch
 from segexport.cli import cli
 from segexport.console import Console
 
-COMMANDS = ["doctor", "inspect", "onnx", "report", "tflite", "verify"]
+COMMANDS = ["check-port", "doctor", "inspect", "onnx", "report", "tflite", "vectors", "verify"]
 
 
 def test_commands_are_the_known_ones() -> None:

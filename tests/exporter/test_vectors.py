@@ -421,6 +421,7 @@ def test_pictures_that_cannot_be_read_are_refused_by_name(segexport: Command, tm
         ("shape", [1 << 40, 1 << 40], "shape"),
         ("shape", [60000, 60000, 60000], "expected 216000000000000 bytes"),
         ("shape", "abc", "damaged"),
+        ("shape", [256 * 256 * 3], "damaged"),
     ],
 )
 def test_a_hostile_index_is_refused_before_anything_is_read(

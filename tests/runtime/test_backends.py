@@ -29,7 +29,7 @@ def module_whose(interpreter: Any, name: str = "ai_edge_litert.interpreter") -> 
 def detail(shape: tuple[int, ...]) -> list[dict[str, Any]]:
     scale = 1 / 255 if shape[-1] == 3 else 1 / 256
     return [
-        {"name": "t", "index": 0, "shape_signature": np.array(shape), "dtype": np.int8, "quantization": (scale, -128)}
+        {"name": "t", "index": 0, "shape_signature": np.array(shape), "dtype": np.uint8, "quantization": (scale, 0)}
     ]
 
 
@@ -63,7 +63,7 @@ class FakeInterpreter:
             raise RuntimeError("Node number 3\nfailed to invoke")
 
     def get_tensor(self, index: int) -> Any:
-        return np.full((1, 256, 256, 1), 127, np.int8)
+        return np.full((1, 256, 256, 1), 255, np.uint8)
 
 
 def fake(monkeypatch: pytest.MonkeyPatch, **facts: Any) -> type[FakeInterpreter]:

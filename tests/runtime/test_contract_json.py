@@ -95,7 +95,7 @@ def test_the_values_arrive_in_their_fields() -> None:
     contract = Contract.from_json(documented())
     assert contract.input.shape == (1, 256, 256, 3)
     assert contract.input.value_range == (0.0, 1.0)
-    assert (contract.output.scale, contract.output.zero_point) == (0.00390625, -128)
+    assert (contract.output.scale, contract.output.zero_point) == (0.00390625, 0)
     assert contract.source is not None
     assert contract.source.std == (0.229, 0.224, 0.225)
     assert contract.conversion is not None
@@ -194,8 +194,8 @@ WRONG_VALUES: list[tuple[str, object, str]] = [
     ("input.scale", 1e-300, "a number from"),
     ("input.scale", 10**5000, "a number"),
     ("input.scale", True, "a number"),
-    ("input.zero_point", -129, "a whole number from -128 to 127"),
-    ("input.zero_point", 128, "a whole number from -128 to 127"),
+    ("input.zero_point", -1, "a whole number from 0 to 255"),
+    ("input.zero_point", 256, "a whole number from 0 to 255"),
     ("input.zero_point", 0.0, "a whole number"),
     ("output.dtype", "int32", "one of float32, int8, uint8"),
     ("output.meaning", "alpha", "one of probability, logits, classes"),
