@@ -1,7 +1,7 @@
 """What the page's tests are held against, made by segexport and OpenCV into `web/.fixtures`; takes half a minute.
 
 `export/`: the demo network in three files, and their vectors. `letterbox.onnx`: the same network with a contract that asks for
-a letterbox. `resize.json`: pictures and what OpenCV's resizes make of them.
+a letterbox. `best/`: three sequences that the strongest refinement was run on. `resize.json`: pictures and what OpenCV's resizes make of them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 
 from segruntime.contract import read_contract, stamp
 from segruntime.preprocess import INTERPOLATIONS
+from segruntime.refine import Refiner
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "web/.fixtures"
@@ -40,6 +41,7 @@ def main() -> None:
     segexport("vectors", f"{draft}/export")
     segexport("vectors", f"{draft}/letterbox.onnx")
     (draft / "resize.json").write_text(json.dumps([resize_case(seed) for seed in range(120)]))
+    write_best(draft / "best")
     draft.rename(TARGET)
 
 
@@ -53,6 +55,44 @@ def write_letterbox(model: Path, target: Path) -> None:
         raise SystemExit(f"{model}: holds no contract, expected the one that segexport writes")
     boxed = dataclasses.replace(contract.input, resize="letterbox")
     target.write_bytes(stamp(model.read_bytes(), dataclasses.replace(contract, input=boxed)))
+
+
+def write_best(folder: Path) -> None:
+    """A disc that moves, with a person's soft mask, noise and islands in it; at the mask's size, larger, odd and smaller."""
+    folder.mkdir()
+    index = [[best_case(refiner, *size, step, folder) for step in range(3)] for refiner, size in best_streams()]
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+def best_streams() -> list[tuple[Refiner, tuple[int, int]]]:
+    return [(Refiner("best"), size) for size in ((360, 640), (211, 333), (40, 50))]
+
+
+def best_case(refiner: Refiner, height: int, width: int, step: int, folder: Path) -> dict[str, Any]:
+    drawn = np.random.default_rng(step)
+    shade = np.linspace(40, 190, width, dtype=np.float32)[None, :, None] + np.zeros((height, 1, 3), np.float32)
+    person = disc(height, width, 0.02 * step)[..., None] > 0
+    frame = np.clip(np.where(person, 90 + 0.3 * shade, shade) + drawn.normal(0, 2, shade.shape), 0, 255).astype(np.uint8)
+    coarse = 1 / (1 + np.exp(-(40 * disc(96, 128, 0.02 * step) + drawn.normal(0, 0.3, (96, 128)))))
+    coarse[4 + step : 7 + step, 100:104] = 0.7
+    coarse = coarse.astype(np.float32)
+    best = refiner(coarse, cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY))
+    arrays = {"frame": frame, "coarse": coarse, "best": best}
+    return {"width": width, "height": height} | {
+        name: array_file(folder, f"{width}_{step}_{name}", array) for name, array in arrays.items()
+    }
+
+
+def disc(height: int, width: int, shift: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Above 0 inside a circle around the middle, below it outside; in shares of the height."""
+    y, x = np.mgrid[0:height, 0:width]
+    away = np.hypot((x + 0.5) / width - 0.45 - shift, (y + 0.5) / height - 0.5)
+    return np.asarray(0.28 - away)
+
+
+def array_file(folder: Path, name: str, array: np.ndarray[Any, Any]) -> dict[str, Any]:
+    (folder / f"{name}.bin").write_bytes(array.tobytes())
+    return {"file": f"{name}.bin", "dtype": array.dtype.name, "shape": list(array.shape)}
 
 
 def resize_case(seed: int) -> dict[str, Any]:

@@ -2,30 +2,32 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { chromium } from "playwright-core";
+import { launch as launchPlain } from "./harness.mjs";
 
 const WEB = fileURLToPath(new URL("..", import.meta.url));
 export const FIXTURES = path.join(WEB, ".fixtures", "page");
-const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 
 /** Drawn once: clip.mp4, clip.webm, camera.y4m and the arrays of the compositor's test. */
 export function fixtures() {
-  if (existsSync(path.join(FIXTURES, "camera.y4m"))) return;
+  const [maker, last] = [path.join(WEB, "test/page_fixtures.py"), path.join(FIXTURES, "camera.y4m")];
+  if (existsSync(last) && statSync(last).mtimeMs > statSync(maker).mtimeMs) return;
   const ours = path.join(WEB, "..", ".venv", "bin", "python");
   const env = { ...process.env, PYTHONPATH: path.join(WEB, "..", "runtime") };
-  execFileSync(existsSync(ours) ? ours : "python3", [path.join(WEB, "test/page_fixtures.py"), FIXTURES], { env, stdio: "inherit" });
+  execFileSync(existsSync(ours) ? ours : "python3", [maker, FIXTURES], { env, stdio: "inherit" });
 }
 
-export async function launch(more = []) {
-  const folders = (process.env.PATH ?? "").split(path.delimiter);
-  const executablePath = NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name))).find(existsSync);
-  assert.ok(executablePath, `no browser: none of ${NAMES.join(", ")} is on the PATH; install the distribution's chromium`);
-  const camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", `--use-file-for-fake-video-capture=${path.join(FIXTURES, "camera.y4m")}`];
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", ...camera, ...more] });
+/** A browser whose camera plays camera.y4m, and that asks nobody. */
+export function launch() {
+  const camera = [
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    `--use-file-for-fake-video-capture=${path.join(FIXTURES, "camera.y4m")}`,
+  ];
+  return launchPlain(["--autoplay-policy=no-user-gesture-required", ...camera]);
 }
 
 /**
@@ -34,10 +36,16 @@ export async function launch(more = []) {
  * @param {{context?: any, before?: (page: any) => Promise<void>}} [options]
  */
 export async function opened(browser, url, { context = {}, before } = {}) {
-  const where = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true, serviceWorkers: "block", ...context });
+  const where = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    acceptDownloads: true,
+    serviceWorkers: "block",
+    ...context,
+  });
   const errors = [];
   where.on("request", (request) => {
-    if (!/^(blob|data):/.test(request.url()) && new URL(request.url()).origin !== new URL(url).origin) errors.push(`request to ${request.url()}`);
+    if (!/^(blob|data):/.test(request.url()) && new URL(request.url()).origin !== new URL(url).origin)
+      errors.push(`request to ${request.url()}`);
   });
   where.on("console", (message) => message.type() === "error" && errors.push(`console: ${message.text()}`));
   where.on("weberror", (error) => errors.push(`page: ${error.error().message}`));
@@ -56,7 +64,8 @@ export async function opened(browser, url, { context = {}, before } = {}) {
 }
 
 /** Until the page shows a picture. */
-export const drawn = (page) => page.waitForFunction(() => document.getElementById("stage").classList.contains("showing"));
+export const drawn = (page) =>
+  page.waitForFunction(() => document.getElementById("stage").classList.contains("showing"));
 
 /** Colours of the canvas at these places, each 0 to 1 across and down. */
 export async function coloursAt(page, places) {
@@ -65,12 +74,16 @@ export async function coloursAt(page, places) {
     const repaint = () => new Promise((resolve) => requestAnimationFrame(resolve));
     await repaint();
     await repaint();
-    const frame = await new Promise((resolve) => requestAnimationFrame(() => {
-      document.getElementById("wrap").dispatchEvent(new Event("input")); // draw again, then read in the same frame
-      requestAnimationFrame(() => resolve(createImageBitmap(canvas)));
-    }));
+    const frame = await new Promise((resolve) =>
+      requestAnimationFrame(() => {
+        document.getElementById("wrap").dispatchEvent(new Event("input")); // draw again, then read in the same frame
+        requestAnimationFrame(() => resolve(createImageBitmap(canvas)));
+      }),
+    );
     const copy = new OffscreenCanvas(frame.width, frame.height).getContext("2d");
     copy.drawImage(frame, 0, 0);
-    return places.map(([x, y]) => [...copy.getImageData(Math.floor(x * frame.width), Math.floor(y * frame.height), 1, 1).data.slice(0, 3)]);
+    return places.map(([x, y]) => [
+      ...copy.getImageData(Math.floor(x * frame.width), Math.floor(y * frame.height), 1, 1).data.slice(0, 3),
+    ]);
   }, places);
 }

@@ -18,7 +18,13 @@ before(async () => {
   browser = await launch();
   tab = await browser.newPage();
   const contents = `export {GlCompositor} from "${page("gl/compositor.js")}"; export {FlatCompositor} from "${page("flat/compositor.js")}";`;
-  const bundle = await build({ stdin: { contents, resolveDir: "/" }, bundle: true, write: false, format: "iife", globalName: "parts" });
+  const bundle = await build({
+    stdin: { contents, resolveDir: "/" },
+    bundle: true,
+    write: false,
+    format: "iife",
+    globalName: "parts",
+  });
   await tab.evaluate(`${bundle.outputFiles[0].text}; globalThis.parts = parts;`);
 });
 after(() => browser?.close());
@@ -29,37 +35,41 @@ const bytes = (name) => readFileSync(path.join(FIXTURES, `${name}.bin`));
 async function made(kind, name, background, wrap) {
   const given = { kind, ...index.cases[name], background, wrap, colour: index.colour };
   for (const part of ["frame", "slope", "offset"]) given[part] = bytes(`${name}.${part}`).toString("base64");
-  return Buffer.from(await tab.evaluate(async (given) => {
-    const raw = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const floats = (text) => new Float32Array(raw(text).buffer);
-    const rgb = raw(given.frame);
-    const picture = (flip) => {
-      const image = new ImageData(given.width, given.height);
-      for (let y = 0; y < given.height; y++)
-        for (let x = 0; x < given.width; x++) {
-          const from = 3 * ((flip ? given.height - 1 - y : y) * given.width + x);
-          image.data.set([...rgb.subarray(from, from + 3), 255], 4 * (y * given.width + x));
-        }
-      return createImageBitmap(image);
-    };
-    const compositor = new globalThis.parts[given.kind](document.createElement("canvas"));
-    compositor.upload(await picture(false));
-    compositor.accept({ ...given, slope: floats(given.slope), offset: floats(given.offset) });
-    const background = { kind: given.background, colour: given.colour, picture: await picture(true), blur: 0.5 };
-    const { data } = compositor.read(background, { split: 0.5, mirror: false, wrap: given.wrap });
-    return new Promise((resolve) => {
-      const reader = new FileReader();
-      reader.onload = () => resolve(/** @type {string} */ (reader.result).split(",")[1]);
-      reader.readAsDataURL(new Blob([data]));
-    });
-  }, given), "base64");
+  return Buffer.from(
+    await tab.evaluate(async (given) => {
+      const raw = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+      const floats = (text) => new Float32Array(raw(text).buffer);
+      const rgb = raw(given.frame);
+      const picture = (flip) => {
+        const image = new ImageData(given.width, given.height);
+        for (let y = 0; y < given.height; y++)
+          for (let x = 0; x < given.width; x++) {
+            const from = 3 * ((flip ? given.height - 1 - y : y) * given.width + x);
+            image.data.set([...rgb.subarray(from, from + 3), 255], 4 * (y * given.width + x));
+          }
+        return createImageBitmap(image);
+      };
+      const compositor = new globalThis.parts[given.kind](document.createElement("canvas"));
+      compositor.upload(await picture(false));
+      compositor.accept({ ...given, slope: floats(given.slope), offset: floats(given.offset) });
+      const background = { kind: given.background, colour: given.colour, picture: await picture(true), blur: 0.5 };
+      const { data } = compositor.read(background, { split: 0.5, mirror: false, wrap: given.wrap });
+      return new Promise((resolve) => {
+        const reader = new FileReader();
+        reader.onload = () => resolve(/** @type {string} */ (reader.result).split(",")[1]);
+        reader.readAsDataURL(new Blob([data]));
+      });
+    }, given),
+    "base64",
+  );
 }
 
 function differences(rgba, expected, channels) {
   const all = new Uint32Array(256);
   const count = expected.length / channels;
   for (let k = 0; k < count; k++)
-    for (let c = 0; c < channels; c++) all[Math.abs(rgba[4 * k + (channels === 1 ? 3 : c)] - expected[channels * k + c])]++;
+    for (let c = 0; c < channels; c++)
+      all[Math.abs(rgba[4 * k + (channels === 1 ? 3 : c)] - expected[channels * k + c])]++;
   const most = all.findLastIndex((number) => number > 0);
   const mean = all.reduce((sum, number, size) => sum + number * size, 0) / expected.length;
   return { most, mean, over1: all.slice(2).reduce((a, b) => a + b, 0) / expected.length };

@@ -15,7 +15,8 @@ before(async () => {
 });
 after(() => browser?.close());
 
-const controlled = (page) => page.waitForFunction(() => navigator.serviceWorker.controller && navigator.serviceWorker.ready);
+const controlled = (page) =>
+  page.waitForFunction(() => navigator.serviceWorker.controller && navigator.serviceWorker.ready);
 
 test("after the first visit the page works with the server gone", async () => {
   const site = await serve({ files, isolated: true });
@@ -33,7 +34,9 @@ test("after the first visit the page works with the server gone", async () => {
 test("a host that sends no headers gets isolation from the service worker, with one reload", async () => {
   const site = await serve({ files, isolated: false });
   const { page, close } = await opened(browser, site.url, { context });
-  await page.waitForFunction(() => self.crossOriginIsolated && document.getElementById("status").textContent.startsWith("Open"));
+  await page.waitForFunction(
+    () => self.crossOriginIsolated && document.getElementById("status").textContent.startsWith("Open"),
+  );
   assert.ok(!/One thread/.test(await page.textContent("#status")));
   await close();
   await site.stop();

@@ -31,7 +31,11 @@ async function sample(options) {
 
 const choose = (page, name, value) => page.check(`input[name="${name}"][value="${value}"]`, { force: true });
 const set = (page, id, value) => page.locator(`#${id}`).fill(String(value));
-const near = (got, expected, most) => assert.ok(got.every((byte, k) => Math.abs(byte - expected[k]) <= most), `${got} is not ${expected}`);
+const near = (got, expected, most) =>
+  assert.ok(
+    got.every((byte, k) => Math.abs(byte - expected[k]) <= most),
+    `${got} is not ${expected}`,
+  );
 
 test("the background becomes a colour and the person stays", async () => {
   const visit = await sample();
@@ -53,11 +57,18 @@ test("a picture of the user's covers the background, and transparent shows check
     pen.fillRect(0, 0, 64, 64);
     return [...new Uint8Array(await (await pen.canvas.convertToBlob()).arrayBuffer())];
   });
-  await visit.page.setInputFiles("#backdrop-file", { name: "blue.png", mimeType: "image/png", buffer: Buffer.from(blue) });
+  await visit.page.setInputFiles("#backdrop-file", {
+    name: "blue.png",
+    mimeType: "image/png",
+    buffer: Buffer.from(blue),
+  });
   await visit.page.waitForFunction(() => document.getElementById("backdrop-name").textContent === "blue.png");
   near((await coloursAt(visit.page, [CORNER]))[0], [0, 0, 255], 1);
   await choose(visit.page, "background", "transparent");
-  const row = await coloursAt(visit.page, Array.from({ length: 20 }, (_, k) => [0.005 + k / 40, 0.01]));
+  const row = await coloursAt(
+    visit.page,
+    Array.from({ length: 20 }, (_, k) => [0.005 + k / 40, 0.01]),
+  );
   assert.deepEqual([...new Set(row.map(String))].sort(), ["204,204,204", "255,255,255"]);
   await visit.close();
 });
@@ -73,7 +84,10 @@ test("left of the divider is the picture as it was, set by key or by dragging", 
   for (let k = 0; k < 5; k++) await page.keyboard.press("ArrowRight");
   assert.equal(await page.inputValue("#split"), "5");
   assert.equal(await page.getAttribute("#split", "aria-valuetext"), "5 % as it was");
-  const seen = await coloursAt(page, [[0.02, 0.03], [0.1, 0.03]]);
+  const seen = await coloursAt(page, [
+    [0.02, 0.03],
+    [0.1, 0.03],
+  ]);
   near(seen[0], left, 1);
   near(seen[1], [0, 255, 0], 0);
   const box = await page.locator("#canvas").boundingBox();
@@ -96,7 +110,12 @@ test("the saved picture keeps what is transparent and has the full size", async 
     const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))]));
     const pen = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
     pen.drawImage(bitmap, 0, 0);
-    return [bitmap.width, bitmap.height, pen.getImageData(5, 5, 1, 1).data[3], pen.getImageData(480, 430, 1, 1).data[3]];
+    return [
+      bitmap.width,
+      bitmap.height,
+      pen.getImageData(5, 5, 1, 1).data[3],
+      pen.getImageData(480, 430, 1, 1).data[3],
+    ];
   }, bytes.toString("base64"));
   assert.deepEqual(found, [960, 720, 0, 255]);
   await visit.close();
@@ -110,22 +129,49 @@ test("presets, models and threads reach the engine, and the statistics say what 
   await page.selectOption("#model", { label: "second.onnx" });
   await page.waitForFunction(() => globalThis.engine.facts.name === "second.onnx" && globalThis.engine.runs === 1);
   await page.waitForFunction(() => document.getElementById("network").textContent === "5.0 ms");
-  const texts = Object.fromEntries(await Promise.all(["runtime", "used", "precision", "size", "mask", "drawing"].map(async (id) => [id, await page.textContent(`#${id}`)])));
-  assert.deepEqual(texts, { runtime: "stub · wasm", used: "1", precision: "int8", size: "960×720", mask: "64×64", drawing: "WebGL 2" });
+  const texts = Object.fromEntries(
+    await Promise.all(
+      ["runtime", "used", "precision", "size", "mask", "drawing"].map(async (id) => [
+        id,
+        await page.textContent(`#${id}`),
+      ]),
+    ),
+  );
+  assert.deepEqual(texts, {
+    runtime: "stub · wasm",
+    used: "1",
+    precision: "int8",
+    size: "960×720",
+    mask: "64×64",
+    drawing: "WebGL 2",
+  });
   assert.match(await page.textContent("#age"), /^[\d.]+ ms$/);
   await visit.close();
 });
 
 test("a picture is opened by pasting and by dropping", async () => {
   const visit = await opened(browser, site.url);
-  for (const [event, name] of [["paste", "pasted.png"], ["drop", "dropped.png"]]) {
-    await visit.page.evaluate(async ([event, name]) => {
-      const blob = await new Promise((resolve) => document.createElement("canvas").toBlob(resolve));
-      const data = new DataTransfer();
-      data.items.add(new File([blob], name, { type: "image/png" }));
-      dispatchEvent(event === "paste" ? new ClipboardEvent(event, { clipboardData: data }) : new DragEvent(event, { dataTransfer: data, cancelable: true }));
-    }, [event, name]);
-    await visit.page.waitForFunction((name) => document.getElementById("canvas").getAttribute("aria-label").startsWith(name), name);
+  for (const [event, name] of [
+    ["paste", "pasted.png"],
+    ["drop", "dropped.png"],
+  ]) {
+    await visit.page.evaluate(
+      async ([event, name]) => {
+        const blob = await new Promise((resolve) => document.createElement("canvas").toBlob(resolve));
+        const data = new DataTransfer();
+        data.items.add(new File([blob], name, { type: "image/png" }));
+        dispatchEvent(
+          event === "paste"
+            ? new ClipboardEvent(event, { clipboardData: data })
+            : new DragEvent(event, { dataTransfer: data, cancelable: true }),
+        );
+      },
+      [event, name],
+    );
+    await visit.page.waitForFunction(
+      (name) => document.getElementById("canvas").getAttribute("aria-label").startsWith(name),
+      name,
+    );
   }
   await visit.close();
 });
@@ -150,33 +196,58 @@ test("a lost graphics context comes back with the picture", async () => {
   await visit.close();
 });
 
-for (const [width, height] of [[390, 844], [360, 640], [1280, 800]])
-  for (const colorScheme of ["light", "dark"])
-    test(`axe finds nothing at ${width}x${height}, ${colorScheme}, and nothing is wider than the screen`, async () => {
-      const visit = await opened(browser, site.url, { context: { viewport: { width, height }, colorScheme } });
-      const look = async () => {
-        await visit.page.evaluate(axe);
-        const { violations } = await visit.page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-        assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`), []);
-        assert.ok(await visit.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
-      };
-      await look();
-      await visit.page.click("#sample");
-      await drawn(visit.page);
-      await visit.page.evaluate(() => {
-        document.getElementById("alert-text").textContent = "Something failed.";
-        document.getElementById("alert").hidden = false;
-      });
-      await look();
-      await visit.close();
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+for (const [width, height] of [
+  [390, 844],
+  [1280, 800],
+])
+  test(`axe finds nothing at ${width}x${height}, light and dark, with a picture and an error shown`, async () => {
+    const visit = await sample({ context: { viewport: { width, height } } });
+    const { page } = visit;
+    await page.evaluate(axe);
+    await page.evaluate(() => {
+      document.getElementById("alert-text").textContent = "Something failed.";
+      document.getElementById("alert").hidden = false;
     });
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      const { violations } = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: values }), RULES);
+      assert.deepEqual(
+        violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`),
+        [],
+      );
+    }
+    await visit.close();
+  });
+
+test("before anything is open axe finds nothing either, and nothing is wider than a screen of 360 pixels", async () => {
+  const visit = await opened(browser, site.url, { context: { viewport: { width: 360, height: 640 } } });
+  await visit.page.evaluate(axe);
+  const { violations } = await visit.page.evaluate(
+    (values) => globalThis.axe.run(document, { runOnly: values }),
+    RULES,
+  );
+  assert.deepEqual(
+    violations.map(({ id }) => id),
+    [],
+  );
+  assert.ok(await visit.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  await visit.close();
+});
 
 test("nothing moves while the page loads, opens a picture and changes it", async () => {
-  for (const viewport of [{ width: 390, height: 844 }, { width: 1280, height: 800 }]) {
-    const watch = (page) => page.addInitScript(() => {
-      globalThis.shift = 0;
-      new PerformanceObserver((list) => list.getEntries().forEach((entry) => (globalThis.shift += entry.value))).observe({ type: "layout-shift", buffered: true });
-    });
+  for (const viewport of [
+    { width: 390, height: 844 },
+    { width: 1280, height: 800 },
+  ]) {
+    const watch = (page) =>
+      page.addInitScript(() => {
+        globalThis.shift = 0;
+        new PerformanceObserver((list) =>
+          list.getEntries().forEach((entry) => (globalThis.shift += entry.value)),
+        ).observe({ type: "layout-shift", buffered: true });
+      });
     const visit = await opened(browser, site.url, { context: { viewport }, before: watch });
     await visit.page.click("#sample");
     await drawn(visit.page);
@@ -195,17 +266,36 @@ test("every control is reached by the tab key, in order, with a visible outline"
   const order = [];
   for (let k = 0; k < 14; k++) {
     await page.keyboard.press("Tab");
-    order.push(await page.evaluate(() => {
-      const at = /** @type {any} */ (document.activeElement);
-      const shown = at.type === "radio" ? at.nextElementSibling : at;
-      return [at.id || `${at.name}=${at.value}`, getComputedStyle(shown).outlineStyle];
-    }));
+    order.push(
+      await page.evaluate(() => {
+        const at = /** @type {any} */ (document.activeElement);
+        const shown = at.type === "radio" ? at.nextElementSibling : at;
+        return [at.id || `${at.name}=${at.value}`, getComputedStyle(shown).outlineStyle];
+      }),
+    );
   }
-  const expected = ["open", "camera", "sample", "save", "split", "background=blur", "blur", "wrap", "preset=balanced", "model", "backend", "threads", "own-model"];
+  const expected = [
+    "open",
+    "camera",
+    "sample",
+    "save",
+    "split",
+    "background=blur",
+    "blur",
+    "wrap",
+    "preset=balanced",
+    "model",
+    "backend",
+    "threads",
+    "own-model",
+  ];
   const names = order.map(([name]) => name);
   const start = names.indexOf("open");
   assert.deepEqual([...names.slice(start), ...names.slice(0, start)].slice(0, expected.length), expected);
-  assert.ok(order.every(([name, outline]) => name === "undefined=undefined" || outline === "solid"), JSON.stringify(order));
+  assert.ok(
+    order.every(([name, outline]) => name === "undefined=undefined" || outline === "solid"),
+    JSON.stringify(order),
+  );
   await page.focus('input[value="blur"]');
   await page.keyboard.press("ArrowRight");
   assert.ok(await page.isChecked('input[value="colour"]'));

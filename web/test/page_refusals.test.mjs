@@ -25,9 +25,27 @@ async function refusal(page) {
 }
 
 const PICTURES = [
-  ["a corrupt picture", "broken.png", "image/png", "\x89PNG nothing more", /^The picture broken\.png cannot be decoded: it is damaged/],
-  ["a video that cannot be decoded", "film.mp4", "video/mp4", "no video at all", /^This browser cannot decode the video film\.mp4/],
-  ["a file of another kind", "letter.txt", "text/plain", "hello", /^letter\.txt is neither a picture nor a video nor a model/],
+  [
+    "a corrupt picture",
+    "broken.png",
+    "image/png",
+    "\x89PNG nothing more",
+    /^The picture broken\.png cannot be decoded: it is damaged/,
+  ],
+  [
+    "a video that cannot be decoded",
+    "film.mp4",
+    "video/mp4",
+    "no video at all",
+    /^This browser cannot decode the video film\.mp4/,
+  ],
+  [
+    "a file of another kind",
+    "letter.txt",
+    "text/plain",
+    "hello",
+    /^letter\.txt is neither a picture nor a video nor a model/,
+  ],
 ];
 for (const [what, name, mimeType, text, sentence] of PICTURES)
   test(`${what} is refused with a sentence, and what was open stays`, async () => {
@@ -44,10 +62,14 @@ for (const [what, name, mimeType, text, sentence] of PICTURES)
 
 test("a huge picture is scaled down, and the page says so", async () => {
   const { page, close } = await opened(browser, site.url);
-  const huge = '<svg xmlns="http://www.w3.org/2000/svg" width="9000" height="3000"><rect width="9000" height="3000" fill="#246"/></svg>';
+  const huge =
+    '<svg xmlns="http://www.w3.org/2000/svg" width="9000" height="3000"><rect width="9000" height="3000" fill="#246"/></svg>';
   await page.setInputFiles("#file", { name: "huge.svg", mimeType: "image/svg+xml", buffer: Buffer.from(huge) });
   await drawn(page);
-  assert.match(await page.textContent("#status"), /The picture has 9000×3000 pixels; it was scaled down to 6928×2309\./);
+  assert.match(
+    await page.textContent("#status"),
+    /The picture has 9000×3000 pixels; it was scaled down to 6928×2309\./,
+  );
   await close();
 });
 
@@ -90,18 +112,25 @@ test("a model of the user's joins the list, with its contract", async () => {
 });
 
 test("an engine that fails in the middle has its sentence", async () => {
-  const { page, close } = await opened(browser, site.url, { before: (page) => page.addInitScript(() => (globalThis.stub = { broken: true })) });
+  const { page, close } = await opened(browser, site.url, {
+    before: (page) => page.addInitScript(() => (globalThis.stub = { broken: true })),
+  });
   await page.click("#sample");
   assert.match(await refusal(page), /out of memory/);
   await close();
 });
 
-const CAMERAS = { NotAllowedError: /^The camera was refused/, NotFoundError: /^No camera was found/, NotReadableError: /^The camera is in use by another program/ };
+const CAMERAS = {
+  NotAllowedError: /^The camera was refused/,
+  NotFoundError: /^No camera was found/,
+  NotReadableError: /^The camera is in use by another program/,
+};
 for (const [name, sentence] of Object.entries(CAMERAS))
   test(`the camera's ${name} has a sentence`, async () => {
-    const before = (page) => page.addInitScript((name) => {
-      navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", name));
-    }, name);
+    const before = (page) =>
+      page.addInitScript((name) => {
+        navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", name));
+      }, name);
     const { page, close } = await opened(browser, site.url, { before });
     await page.click("#camera");
     assert.match(await refusal(page), sentence);
@@ -110,10 +139,11 @@ for (const [name, sentence] of Object.entries(CAMERAS))
   });
 
 test("a camera that is unplugged has a sentence", async () => {
-  const before = (page) => page.addInitScript(() => {
-    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-    navigator.mediaDevices.getUserMedia = async (wishes) => (globalThis.stream = await ask(wishes));
-  });
+  const before = (page) =>
+    page.addInitScript(() => {
+      const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wishes) => (globalThis.stream = await ask(wishes));
+    });
   const { page, close } = await opened(browser, site.url, { before });
   await page.click("#camera");
   await drawn(page);
@@ -123,7 +153,8 @@ test("a camera that is unplugged has a sentence", async () => {
 });
 
 test("a page without camera access at all says what is missing", async () => {
-  const before = (page) => page.addInitScript(() => Object.defineProperty(navigator, "mediaDevices", { value: undefined }));
+  const before = (page) =>
+    page.addInitScript(() => Object.defineProperty(navigator, "mediaDevices", { value: undefined }));
   const { page, close } = await opened(browser, site.url, { before });
   await page.click("#camera");
   assert.match(await refusal(page), /over https or from localhost only/);
@@ -132,23 +163,27 @@ test("a page without camera access at all says what is missing", async () => {
 
 test("without SharedArrayBuffer the page says that it has one thread", async () => {
   const { page, close } = await opened(browser, plain.url);
-  await page.waitForFunction(() => /One thread: .*SharedArrayBuffer/.test(document.getElementById("status").textContent));
+  await page.waitForFunction(() =>
+    /One thread: .*SharedArrayBuffer/.test(document.getElementById("status").textContent),
+  );
   assert.deepEqual(await page.locator("#threads option").allTextContents(), ["Automatic", "1"]);
   await close();
 });
 
 test("without WebGL the picture is put together on the processor, with a sentence", async () => {
-  const before = (page) => page.addInitScript(() => {
-    const get = HTMLCanvasElement.prototype.getContext;
-    HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
-      return kind === "webgl2" ? null : get.call(this, kind, ...rest);
-    };
-  });
+  const before = (page) =>
+    page.addInitScript(() => {
+      const get = HTMLCanvasElement.prototype.getContext;
+      HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+        return kind === "webgl2" ? null : get.call(this, kind, ...rest);
+      };
+    });
   const { page, close } = await opened(browser, site.url, { before });
   await page.waitForFunction(() => /No WebGL 2/.test(document.getElementById("status").textContent));
   await page.click("#sample");
   await drawn(page);
-  for (const kind of ["colour", "picture", "transparent", "blur"]) await page.check(`input[value="${kind}"]`, { force: true });
+  for (const kind of ["colour", "picture", "transparent", "blur"])
+    await page.check(`input[value="${kind}"]`, { force: true });
   await page.check('input[value="colour"]', { force: true });
   await page.locator("#colour").fill("#ff0000");
   assert.deepEqual((await coloursAt(page, [[0.98, 0.03]]))[0], [255, 0, 0]);

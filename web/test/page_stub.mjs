@@ -10,11 +10,20 @@ export class EngineError extends Error {
 
 export class Engine {
   static async open(bytes, options) {
-    if (new TextDecoder().decode(bytes.subarray(0, 3)) === "not") throw new EngineError(`${options.name} is not a model.`);
+    if (new TextDecoder().decode(bytes.subarray(0, 3)) === "not")
+      throw new EngineError(`${options.name} is not a model.`);
     const engine = new Engine();
     const contract = { conversion: { precision: "int8" } };
-    engine.facts = { name: options.name, kind: "tflite", runtime: "stub", backend: "wasm", threads: 1, isolated: self.crossOriginIsolated, contract };
-    engine.runs = 0;
+    engine.facts = {
+      name: options.name,
+      kind: "tflite",
+      runtime: "stub",
+      backend: "wasm",
+      threads: 1,
+      isolated: self.crossOriginIsolated,
+      contract,
+    };
+    engine.runs = engine.resets = 0;
     /** @type {any} */ (globalThis).engine = engine;
     return engine;
   }
@@ -23,10 +32,18 @@ export class Engine {
     const { width, height } = source;
     source.close();
     this.runs++;
-    this.last = options;
+    this.resets += Number(options.reset === true);
     await new Promise((resolve) => setTimeout(resolve, wishes.delay ?? 5));
     if (wishes.broken) throw new EngineError("The engine ran out of memory. Choose a smaller model.");
-    return { width, height, maskWidth: WIDTH, maskHeight: HEIGHT, ...ellipse(), bounds: { low: 0.05, high: 0.95 }, times: { read: 1, resize: 1, network: 5, refine: 1 } };
+    return {
+      width,
+      height,
+      maskWidth: WIDTH,
+      maskHeight: HEIGHT,
+      ...ellipse(),
+      bounds: { low: 0.05, high: 0.95 },
+      times: { read: 1, resize: 1, network: 5, refine: 1 },
+    };
   }
 
   async setPreset(name) {

@@ -11,14 +11,21 @@ import { serve } from "../serve.mjs";
 import { FIXTURES, coloursAt, drawn, fixtures, launch, opened } from "./page_browser.mjs";
 
 const WEB = fileURLToPath(new URL("..", import.meta.url));
-const [CORNER, SHELF] = [[0.03, 0.97], [0.9, 0.25]];
-const [FACE, CHEST] = [[0.5, 0.5], [0.5, 0.93]];
+const [CORNER, SHELF] = [
+  [0.03, 0.97],
+  [0.9, 0.25],
+];
+const [FACE, CHEST] = [
+  [0.5, 0.5],
+  [0.5, 0.93],
+];
 const RED = [255, 0, 0];
 let browser, site;
 
 before(async () => {
   fixtures();
-  if (!existsSync(path.join(WEB, "dist", "index.html"))) execFileSync(process.execPath, [path.join(WEB, "build.mjs")], { stdio: "inherit" });
+  if (!existsSync(path.join(WEB, "dist", "index.html")))
+    execFileSync(process.execPath, [path.join(WEB, "build.mjs")], { stdio: "inherit" });
   [browser, site] = await Promise.all([launch(), serve()]);
 });
 after(async () => {
@@ -26,7 +33,8 @@ after(async () => {
   await site?.stop();
 });
 
-const ready = (page) => page.waitForFunction(() => document.getElementById("precision").textContent !== "–", null, { timeout: 40000 });
+const ready = (page) =>
+  page.waitForFunction(() => document.getElementById("precision").textContent !== "–", null, { timeout: 40000 });
 const number = (page, id) => page.textContent(`#${id}`).then(parseFloat);
 
 /** The drawn picture before red: the room is red, the person is not. */
@@ -48,7 +56,9 @@ test("each bundled model cuts the person of the drawn picture out", async () => 
   const seen = new Set();
   for (const name of names) {
     await page.selectOption("#model", { label: name });
-    await page.waitForFunction(() => !document.getElementById("status").textContent.startsWith("Loading"), null, { timeout: 40000 });
+    await page.waitForFunction(() => !document.getElementById("status").textContent.startsWith("Loading"), null, {
+      timeout: 40000,
+    });
     assert.ok(await page.isHidden("#alert"), `${name}: ${await page.textContent("#alert-text")}`);
     await checkSample(page);
     seen.add(await page.textContent("#runtime"));
@@ -87,7 +97,10 @@ test("a file that is no model and a contract of another version have their sente
   const { page, close } = await opened(browser, site.url);
   await ready(page);
   const refusal = async (files) => {
-    await page.setInputFiles("#model-file", files.map(([name, text]) => ({ name, mimeType: "", buffer: Buffer.from(text) })));
+    await page.setInputFiles(
+      "#model-file",
+      files.map(([name, text]) => ({ name, mimeType: "", buffer: Buffer.from(text) })),
+    );
     await page.waitForSelector("#alert:not([hidden])");
     const text = await page.textContent("#alert-text");
     await page.click("#alert-close");
@@ -97,7 +110,10 @@ test("a file that is no model and a contract of another version have their sente
   assert.match(none, /holiday\.tflite|not a|neither/i);
   const model = Buffer.alloc(64);
   model.write("TFL3", 4, "latin1");
-  const later = await refusal([["m.tflite", model], ["m.contract.json", JSON.stringify({ format: "segedge.contract", version: 99 })]]);
+  const later = await refusal([
+    ["m.tflite", model],
+    ["m.contract.json", JSON.stringify({ format: "segedge.contract", version: 99 })],
+  ]);
   assert.match(later, /version/);
   for (const text of [none, later]) assert.doesNotMatch(text, /did not expect/);
   await checkSample(page);

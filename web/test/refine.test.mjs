@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { cropped } from "../src/engine/postprocess.js";
 import { lumaOf } from "../src/refine/luma.js";
 import { Refiner } from "../src/refine/refiner.js";
-import { largest, models, rgba, values } from "./fixtures.mjs";
+import { bestSequence, largest, models, read, rgba, share, values, withAlpha } from "./fixtures.mjs";
 
 for (const model of models()) {
   test(`${model.file}: the luma is segruntime's`, () => {
@@ -12,16 +12,17 @@ for (const model of models()) {
   });
 
   for (const preset of ["fast", "balanced"]) {
-    test(`${model.file}: ${preset} gives segruntime's alpha, frame after frame`, () => {
-      const { largest: most, share = 1 } = model.tolerances[preset];
+    test(`${model.file}: ${preset} gives segruntime's alpha, frame after frame`, (t) => {
+      const { largest: most, share: least = 1 } = model.tolerances[preset];
       const refiner = new Refiner(preset);
       for (const frame of model.stream) {
         const [height, width] = frame.arrays.coarse.shape;
         const pixels = rgba(model, frame);
         const found = Refiner.alpha(refiner.coefficients(values(model, frame, "coarse"), height, width, pixels), pixels);
         const wanted = values(model, frame, preset);
-        const near = found.filter((byte, k) => Math.abs(byte - wanted[k]) <= most).length / wanted.length;
-        assert.ok(near >= share, `${frame.name}: ${(100 * near).toFixed(3)} % within ${most}, largest ${largest(found, wanted)}`);
+        const near = share(found, wanted, most);
+        t.diagnostic(`${frame.name}: ${(100 * share(found, wanted, 0)).toFixed(2)} % equal, largest ${largest(found, wanted)}`);
+        assert.ok(near >= least, `${frame.name}: ${(100 * near).toFixed(3)} % within ${most}, largest ${largest(found, wanted)}`);
       }
     });
   }
@@ -34,6 +35,21 @@ test("memory matters: without it the third frame of the stream is another one", 
   const pixels = rgba(model, frame);
   const found = Refiner.alpha(new Refiner("balanced").coefficients(values(model, frame, "coarse"), height, width, pixels), pixels);
   assert.ok(largest(found, values(model, frame, "balanced")) > model.tolerances.balanced.largest);
+});
+
+test("best gives segruntime's alpha on a large frame, an odd one and one smaller than the mask", (t) => {
+  for (const stream of bestSequence()) {
+    const refiner = new Refiner("best");
+    for (const frame of stream) {
+      const pixels = { data: withAlpha(read("best", frame.frame)), width: frame.width, height: frame.height };
+      const [height, width] = frame.coarse.shape;
+      const found = Refiner.alpha(refiner.coefficients(read("best", frame.coarse), height, width, pixels), pixels);
+      const wanted = read("best", frame.best);
+      const near = share(found, wanted, 2);
+      t.diagnostic(`${frame.width}x${frame.height}: ${(100 * near).toFixed(3)} % within 2, ${(100 * share(found, wanted, 0)).toFixed(2)} % equal, largest ${largest(found, wanted)}`);
+      assert.ok(near >= 0.999, `${frame.width}x${frame.height}: ${(100 * near).toFixed(3)} % within 2 of 255`);
+    }
+  }
 });
 
 test("best takes small islands out and keeps the person", () => {

@@ -91,6 +91,7 @@ function pixels(source) {
   const height = source.displayHeight ?? source.height;
   if (canvas?.width !== width || canvas?.height !== height) canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.globalCompositeOperation = "copy"; // else the frame before shines through a transparent one
   context.drawImage(source, 0, 0);
   source.close();
   return context.getImageData(0, 0, width, height);

@@ -1,7 +1,9 @@
-// The contract of a model file (docs/contract.md): what goes in, what comes out. What only describes the file is kept as it is.
+// The contract of a model file (docs/contract.md): what goes in, what comes out, and what describes the file.
 
 import { EngineError } from "./errors.js";
 import { Fields } from "./fields.js";
+import { readConversion, readParity, readSource } from "./provenance.js";
+import { parseJson } from "./strict_json.js";
 
 export const NAME = "segedge.contract";
 const VERSION = 1;
@@ -31,9 +33,9 @@ export function parseContract(data) {
     input: readInput(f.raw("input")),
     output: readOutput(f.raw("output")),
     threshold: f.number("threshold", 0, 1),
-    source: described(f, "source"),
-    conversion: described(f, "conversion"),
-    parity: described(f, "parity"),
+    source: f.part("source", readSource),
+    conversion: f.part("conversion", readConversion),
+    parity: f.part("parity", readParity),
   };
   f.finish();
   return contract;
@@ -87,16 +89,10 @@ function size(f) {
   return { width: f.integer("width", 1, MOST_SIDE), height: f.integer("height", 1, MOST_SIDE) };
 }
 
-function described(f, key) {
-  const value = f.optional(key);
-  if (value !== undefined && (typeof value !== "object" || Array.isArray(value))) f.fail(key, "an object or nothing");
-  return value;
-}
-
 function parsed(text) {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
-    throw new EngineError(`The model's contract is not JSON: ${error.message}. Export the model again.`, { cause: error });
+    throw new EngineError(`The model's contract is not JSON: ${error.message.split("\n")[0].slice(0, 120)}. Export the model again.`, { cause: error });
   }
 }

@@ -12,7 +12,7 @@ export class Fields {
    * @param {string} where the object's own name, empty for the whole contract
    */
   constructor(data, where) {
-    if (typeof data !== "object" || data === null || Array.isArray(data)) {
+    if (!isObject(data)) {
       throw new EngineError(`The contract's ${where || "whole"} is ${shown(data)}, expected an object.`);
     }
     this.data = /** @type {Record<string, any>} */ (data);
@@ -72,6 +72,38 @@ export class Fields {
     return Array.isArray(value) && value.every((one) => typeof one === "string") ? value : this.fail(key, "a list of texts");
   }
 
+  stringMap(key) {
+    const value = this.raw(key);
+    const fits = isObject(value) && Object.values(value).every((one) => typeof one === "string");
+    return fits ? value : this.fail(key, "an object of texts");
+  }
+
+  boolean(key) {
+    const value = this.raw(key);
+    return typeof value === "boolean" ? value : this.fail(key, "true or false");
+  }
+
+  digest(key) {
+    const value = this.raw(key);
+    return typeof value === "string" && /^[0-9a-f]{64}$/.test(value) ? value : this.fail(key, "64 hexadecimal digits");
+  }
+
+  /** Null, or what `read` makes of it. */
+  nullable(key, read) {
+    return this.raw(key) === null ? null : read();
+  }
+
+  /** An object that only its writer reads. */
+  optionalObject(key) {
+    const value = this.optional(key);
+    return value === undefined || isObject(value) ? value : this.fail(key, "an object or nothing");
+  }
+
+  part(key, read) {
+    const value = this.optional(key);
+    return value === undefined ? undefined : read(value);
+  }
+
   /** `scale` and `zero_point`: required for the integer types, unknown fields for the rest. */
   quantization(dtype) {
     if (!(dtype in ZERO_POINTS)) return {};
@@ -82,6 +114,10 @@ export class Fields {
   fail(key, expected) {
     throw new EngineError(`The contract's ${this.where}${key} is ${shown(this.data[key])}, expected ${expected}.`);
   }
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function shown(value) {

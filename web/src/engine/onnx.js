@@ -4,7 +4,6 @@ import { ARRAYS } from "./preprocess.js";
 import { EngineError } from "./errors.js";
 
 const FOLDER = new URL("./", self.location.href).href;
-const TYPES = { float32: "float32", int8: "int8", uint8: "uint8", int16: "int16" };
 
 /**
  * @param {Uint8Array} bytes
@@ -29,13 +28,14 @@ class OnnxModel {
     Object.assign(this, { ort, session, facts, input: contract.input, output: contract.output });
     const { inputNames, outputNames } = session;
     if (inputNames.length !== 1 || outputNames.length !== 1) throw new EngineError(`This model has ${inputNames.length} inputs and ${outputNames.length} outputs, expected one image in and one mask out.`);
+    const { layout, height, width, dtype } = contract.input;
+    this.shape = layout === "NHWC" ? [1, height, width, 3] : [1, 3, height, width];
+    checkInput(session.inputMetadata[0], this.shape, dtype);
   }
 
   /** @returns {Promise<any>} the output's values, a copy */
   async run(values) {
-    const { layout, height, width, dtype } = this.input;
-    const shape = layout === "NHWC" ? [1, height, width, 3] : [1, 3, height, width];
-    const feeds = { [this.session.inputNames[0]]: new this.ort.Tensor(TYPES[dtype], values, shape) };
+    const feeds = { [this.session.inputNames[0]]: new this.ort.Tensor(this.input.dtype, values, this.shape) };
     const found = (await this.session.run(feeds))[this.session.outputNames[0]];
     const data = await found.getData();
     const { channels, meaning } = this.output;
@@ -49,4 +49,11 @@ class OnnxModel {
   close() {
     this.session.release();
   }
+}
+
+/** A side of the model's that is a name instead of a number takes any size. */
+function checkInput(found, shape, dtype) {
+  const sides = found.isTensor ? found.shape : [];
+  const fits = found.isTensor && found.type === dtype && sides.length === 4 && sides.every((side, k) => typeof side !== "number" || side < 0 || side === shape[k]);
+  if (!fits) throw new EngineError(`The model's input is ${sides.join("x")} ${found.isTensor ? found.type : "no tensor"}, its contract says ${shape.join("x")} ${dtype}. The contract belongs to another model.`);
 }

@@ -31,7 +31,7 @@ export class Preprocessor {
   constructor(spec) {
     this.spec = spec;
     this.tables = byteTables(spec);
-    this.tensor = new ARRAYS[spec.dtype](spec.width * spec.height * 3);
+    this.tensor = null; // made for the first frame: by then the interpreter has said that the model is as large as its contract
   }
 
   /**
@@ -39,7 +39,8 @@ export class Preprocessor {
    * @returns {InstanceType<typeof ARRAYS[keyof typeof ARRAYS]>} valid until the next call
    */
   run(frame) {
-    const { spec, tables, tensor } = this;
+    const { spec, tables } = this;
+    const tensor = (this.tensor ??= new ARRAYS[spec.dtype](spec.width * spec.height * 3));
     const region = fitRegion(spec, frame.height, frame.width);
     const rgb = resized(frame, region, spec.interpolation);
     const plane = spec.width * spec.height;

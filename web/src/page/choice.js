@@ -75,7 +75,11 @@ export class Choice {
 
   wishes() {
     const threads = place("threads").value;
-    return { backend: place("backend").value, threads: threads === "auto" ? "auto" : Number(threads), preset: chosen("preset") };
+    return {
+      backend: place("backend").value,
+      threads: threads === "auto" ? "auto" : Number(threads),
+      preset: chosen("preset"),
+    };
   }
 
   async preset(name) {
@@ -88,8 +92,13 @@ export class Choice {
   }
 
   list() {
-    const shown = Math.max(0, this.models.findIndex((model) => model === this.present));
-    place("model").replaceChildren(...this.models.map((model, k) => new Option(model.name, String(k), false, k === shown)));
+    const shown = Math.max(
+      0,
+      this.models.findIndex((model) => model === this.present),
+    );
+    place("model").replaceChildren(
+      ...this.models.map((model, k) => new Option(model.name, String(k), false, k === shown)),
+    );
   }
 
   threads() {

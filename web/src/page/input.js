@@ -16,7 +16,9 @@ export class Input {
     this.react = react;
     this.camera = null;
     onFiles("open", "file", (files) => this.files(files));
-    place("sample").addEventListener("click", () => react.open(async () => stillSource(await createImageBitmap(drawSample()), "Drawn picture")));
+    place("sample").addEventListener("click", () =>
+      react.open(async () => stillSource(await createImageBitmap(drawSample()), "Drawn picture")),
+    );
     place("camera").addEventListener("click", () => (this.camera ? react.close() : this.startCamera("")));
     place("cameras").addEventListener("change", (event) => this.startCamera(event.target.value));
     addEventListener("paste", (event) => this.files([...(event.clipboardData?.files ?? [])]));
@@ -29,17 +31,22 @@ export class Input {
     if (files.some((file) => /\.(tflite|onnx)$/i.test(file.name))) return this.react.model(files);
     const [file] = files;
     this.react.open(() => {
-      if (file.type.startsWith("video/") || /\.(mp4|webm|mov|m4v|mkv)$/i.test(file.name)) return openFilm(file, file.name);
+      if (file.type.startsWith("video/") || /\.(mp4|webm|mov|m4v|mkv)$/i.test(file.name))
+        return openFilm(file, file.name);
       if (file.type.startsWith("image/")) return openPicture(file, file.name, this.react.largest());
-      throw new PageError(`${file.name} is neither a picture nor a video nor a model. Choose a JPEG, PNG, WebP, MP4, WebM, .tflite or .onnx.`);
+      throw new PageError(
+        `${file.name} is neither a picture nor a video nor a model. Choose a JPEG, PNG, WebP, MP4, WebM, .tflite or .onnx.`,
+      );
     });
   }
 
   startCamera(id) {
-    this.react.open(() => openCamera(id, () => {
-      this.react.close();
-      this.react.fail(new PageError("The camera was unplugged or taken away. Connect it and start it again."));
-    }));
+    this.react.open(() =>
+      openCamera(id, () => {
+        this.react.close();
+        this.react.fail(new PageError("The camera was unplugged or taken away. Connect it and start it again."));
+      }),
+    );
   }
 
   /** Show the controls that belong to this source. */
@@ -52,7 +59,9 @@ export class Input {
     if (!this.camera) return;
     const { id } = this.camera;
     const cameras = await listCameras();
-    place("cameras").replaceChildren(...cameras.map((camera) => new Option(camera.name, camera.id, false, camera.id === id)));
+    place("cameras").replaceChildren(
+      ...cameras.map((camera) => new Option(camera.name, camera.id, false, camera.id === id)),
+    );
   }
 
   followDrop() {

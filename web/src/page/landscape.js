@@ -23,7 +23,8 @@ function hills(pen, level, height, pace, colour) {
   pen.fillStyle = colour;
   pen.beginPath();
   pen.moveTo(0, 720);
-  for (let x = 0; x <= 1280; x += 8) pen.lineTo(x, level + height * (Math.sin(x * pace + level) + 0.4 * Math.sin(2.7 * x * pace)));
+  for (let x = 0; x <= 1280; x += 8)
+    pen.lineTo(x, level + height * (Math.sin(x * pace + level) + 0.4 * Math.sin(2.7 * x * pace)));
   pen.lineTo(1280, 720);
   pen.fill();
 }

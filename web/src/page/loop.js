@@ -29,9 +29,14 @@ export class Loop {
     this.again();
   }
 
+  /** The next frame does not follow the one before. */
+  forget() {
+    this.fresh = true;
+  }
+
   /** A jump, other settings, a lost screen: this frame once more, without the memory of the one before. */
   again() {
-    this.fresh = true;
+    this.forget();
     this.offer();
   }
 
@@ -70,7 +75,11 @@ export class Loop {
       this.compositor.accept(mask);
       this.show();
       const at = performance.now();
-      this.stats.add({ at, age: at - start, times: { ...mask.times, read: read + (mask.times.read ?? 0), draw: at - drawing } });
+      this.stats.add({
+        at,
+        age: at - start,
+        times: { ...mask.times, read: read + (mask.times.read ?? 0), draw: at - drawing },
+      });
       this.seen(mask);
     } catch (error) {
       if (!this.stale(engine, source)) throw error;

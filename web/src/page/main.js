@@ -14,7 +14,12 @@ import { followTab } from "./tab.js";
 import { followTransport } from "./transport.js";
 import { View } from "./view.js";
 
-const messages = new Messages({ status: place("status"), alert: place("alert"), alertText: place("alert-text"), close: place("alert-close") });
+const messages = new Messages({
+  status: place("status"),
+  alert: place("alert"),
+  alertText: place("alert-text"),
+  close: place("alert-close"),
+});
 const fail = (error, about = "") => messages.fail(sentence(error), about);
 const stats = new Stats();
 
@@ -28,7 +33,7 @@ const view = new View({
   },
 });
 const loop = new Loop({ compositor: view.compositor, stats, show: () => view.draw(), fail, seen });
-const follow = followTransport({ jumped: () => loop.again() });
+const follow = followTransport({ jumping: () => loop.forget(), jumped: () => loop.again() });
 const saving = followSaving({ view, source: () => loop.source, say: (text) => messages.say(text), fail });
 const choice = new Choice({
   open: (engine) => {
@@ -37,14 +42,23 @@ const choice = new Choice({
     showFacts(engine, view.compositor.kind);
     ready();
   },
-  changed: () => loop.again(),
+  changed: () => {
+    stats.clear();
+    loop.again();
+  },
   busy: (text) => messages.say(text),
   fail: (error) => {
     fail(error, "model");
     ready();
   },
 });
-const input = new Input({ open, close: () => shown(null), fail: (error) => fail(error, "source"), model: (files) => choice.own(files), largest: () => view.compositor.largest });
+const input = new Input({
+  open,
+  close: () => shown(null),
+  fail: (error) => fail(error, "source"),
+  model: (files) => choice.own(files),
+  largest: () => view.compositor.largest,
+});
 let turn = 0;
 
 /** Another source: the one before stays where the new one cannot be opened. */
@@ -87,7 +101,8 @@ function ready() {
   const parts = [loop.source ? `${loop.source.name}.` : "Open a picture, a video or the camera."];
   if (loop.source?.note) parts.push(loop.source.note);
   if (!engine) parts.push("No model is loaded.");
-  else if (!engine.facts.isolated) parts.push("One thread: this page is not cross-origin isolated, so the browser gives it no SharedArrayBuffer.");
+  else if (!engine.facts.isolated)
+    parts.push("One thread: this page is not cross-origin isolated, so the browser gives it no SharedArrayBuffer.");
   if (engine?.facts.note) parts.push(engine.facts.note);
   if (view.slow) parts.push(view.slow);
   messages.say(parts.join(" "));

@@ -10,7 +10,8 @@ export const chosen = (name) => document.querySelector(`input[name="${name}"]:ch
 
 /** Call with the value whenever another radio button is chosen. */
 export function onChoice(name, react) {
-  for (const input of document.querySelectorAll(`input[name="${name}"]`)) input.addEventListener("change", () => react(input.value));
+  for (const input of document.querySelectorAll(`input[name="${name}"]`))
+    input.addEventListener("change", () => react(input.value));
 }
 
 /** A file chooser behind a button. @param {string} button @param {string} input @param {(files: File[]) => void} react */

@@ -15,7 +15,11 @@ export async function savePicture(pixels, name) {
 
 /** Whether this browser can record at all. */
 export function canRecord() {
-  return "MediaRecorder" in self && "captureStream" in HTMLCanvasElement.prototype && KINDS.some((kind) => MediaRecorder.isTypeSupported(kind));
+  return (
+    "MediaRecorder" in self &&
+    "captureStream" in HTMLCanvasElement.prototype &&
+    KINDS.some((kind) => MediaRecorder.isTypeSupported(kind))
+  );
 }
 
 export class Recording {
@@ -25,10 +29,16 @@ export class Recording {
    */
   constructor(canvas, video) {
     const stream = canvas.captureStream();
-    const sound = video && !video.muted && "captureStream" in video ? /** @type {any} */ (video).captureStream().getAudioTracks() : [];
+    const sound =
+      video && !video.muted && "captureStream" in video
+        ? /** @type {any} */ (video).captureStream().getAudioTracks()
+        : [];
     for (const track of sound) stream.addTrack(track);
     const mimeType = KINDS.find((kind) => MediaRecorder.isTypeSupported(kind));
-    this.recorder = new MediaRecorder(stream, { mimeType: sound.length ? mimeType.split(";")[0] : mimeType, videoBitsPerSecond: 6e6 });
+    this.recorder = new MediaRecorder(stream, {
+      mimeType: sound.length ? mimeType.split(";")[0] : mimeType,
+      videoBitsPerSecond: 6e6,
+    });
     this.parts = [];
     this.recorder.addEventListener("dataavailable", (event) => event.data.size && this.parts.push(event.data));
     this.recorder.start(1000);

@@ -8,12 +8,14 @@ import { canRecord, Recording, savePicture } from "./save.js";
 export function followSaving({ view, source, say, fail }) {
   let recording = null;
   const [save, record] = [place("save"), place("record")];
-  const base = () => `${(source()?.name ?? "picture").replace(/\.[^.]+$/, "").replace(/[^\p{L}\p{N} _-]/gu, "") || "picture"}-${view.background.kind}`;
+  const base = () =>
+    `${(source()?.name ?? "picture").replace(/\.[^.]+$/, "").replace(/[^\p{L}\p{N} _-]/gu, "") || "picture"}-${view.background.kind}`;
 
   save.addEventListener("click", async () => {
     try {
       const pixels = view.pixels();
-      if (!pixels) throw new PageError("There is no picture to save yet. Open one, or wait until the graphics processor is back.");
+      if (!pixels)
+        throw new PageError("There is no picture to save yet. Open one, or wait until the graphics processor is back.");
       await savePicture(pixels, base());
       say(`Saved ${base()}.png, ${pixels.width}×${pixels.height}.`);
     } catch (error) {

@@ -34,7 +34,8 @@ async function forget() {
 /** What is too large for the first visit, the interpreter for WebGPU, is kept when it is first used. */
 async function fetched(request, cache) {
   const found = await fetch(request);
-  if (found.status === 200 && request.url.startsWith(new URL("./engine/", location.href).href)) await cache.put(request, found.clone());
+  if (found.status === 200 && request.url.startsWith(new URL("./engine/", location.href).href))
+    await cache.put(request, found.clone());
   return found;
 }
 

@@ -2,7 +2,7 @@
 
 import { place } from "./place.js";
 
-/** @param {{jumped: () => void}} react */
+/** @param {{jumping: () => void, jumped: () => void}} react a video that starts again at its end has jumped as well */
 export function followTransport(react) {
   let video = null;
   let held = false;
@@ -37,7 +37,8 @@ export function followTransport(react) {
     seek.max = String(Number.isFinite(video.duration) ? video.duration : 0);
     mute.setAttribute("aria-pressed", String(video.muted));
     for (const event of ["play", "pause", "timeupdate", "durationchange"]) video.addEventListener(event, shown);
-    video.addEventListener("seeked", () => video && react.jumped());
+    next.addEventListener("seeking", () => video === next && react.jumping());
+    next.addEventListener("seeked", () => video === next && react.jumped());
     shown();
   };
 }

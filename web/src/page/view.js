@@ -6,14 +6,25 @@ import { drawLandscape } from "./landscape.js";
 import { chosen, onChoice, onFiles, place } from "./place.js";
 import { decoded } from "./sources/still.js";
 
-const NAMES = { blur: "blurred background", colour: "one colour behind", picture: "another picture behind", transparent: "no background", original: "the original" };
+const NAMES = {
+  blur: "blurred background",
+  colour: "one colour behind",
+  picture: "another picture behind",
+  transparent: "no background",
+  original: "the original",
+};
 
 export class View {
   /** @param {{say: (text: string) => void, fail: (error: any) => void, lost: (text: string) => void, restored: () => void}} react */
   constructor(react) {
     this.react = react;
     this.canvas = place("canvas");
-    this.background = { kind: chosen("background"), colour: rgb(place("colour").value), picture: null, blur: place("blur").value / 100 };
+    this.background = {
+      kind: chosen("background"),
+      colour: rgb(place("colour").value),
+      picture: null,
+      blur: place("blur").value / 100,
+    };
     this.look = { split: 0, mirror: false, wrap: place("wrap").value / 100 };
     this.compositor = this.opened();
     this.queued = false;
@@ -23,7 +34,10 @@ export class View {
 
   opened() {
     try {
-      const lost = () => this.react.lost("The graphics processor was taken away from this page. It is drawn again as soon as the system gives it back.");
+      const lost = () =>
+        this.react.lost(
+          "The graphics processor was taken away from this page. It is drawn again as soon as the system gives it back.",
+        );
       return new GlCompositor(this.canvas, lost, () => this.react.restored());
     } catch (error) {
       this.slow = `No WebGL 2 here (${error.message}): the picture is put together on the processor, which is slower.`;

@@ -101,7 +101,12 @@ export class GlCompositor {
     const behind = this.behind(background);
     const rim = view.wrap > 0 ? this.blur.rim(frame, alpha) : nothing;
     return {
-      frame, alpha, behind, rim, kind, upsidedown,
+      frame,
+      alpha,
+      behind,
+      rim,
+      kind,
+      upsidedown,
       ...view,
       colour: { floats: background.colour.map((byte) => byte / 255) },
       cover: { floats: covering(behind, frame) },

@@ -150,7 +150,9 @@ function built(gl, name) {
   gl.linkProgram(program);
   if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
     const logs = gl.getAttachedShaders(program).map((shader) => gl.getShaderInfoLog(shader));
-    throw new Error(`the graphics driver does not take the shader ${name}: ${[...logs, gl.getProgramInfoLog(program)].join(" ").trim()}`);
+    throw new Error(
+      `the graphics driver does not take the shader ${name}: ${[...logs, gl.getProgramInfoLog(program)].join(" ").trim()}`,
+    );
   }
   const uniforms = new Map();
   for (let k = 0; k < gl.getProgramParameter(program, gl.ACTIVE_UNIFORMS); k++) {

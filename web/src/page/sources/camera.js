@@ -4,9 +4,11 @@ import { PageError } from "../errors.js";
 import { firstFrame, grabbed, watch } from "./moving.js";
 
 const REASONS = {
-  NotAllowedError: "The camera was refused. Allow it for this page in the browser's settings, mostly a sign beside the address, and start it again.",
+  NotAllowedError:
+    "The camera was refused. Allow it for this page in the browser's settings, mostly a sign beside the address, and start it again.",
   NotFoundError: "No camera was found. Connect one and start it again, or open a picture or a video.",
-  NotReadableError: "The camera is in use by another program, or the system keeps it. Close that program and start it again.",
+  NotReadableError:
+    "The camera is in use by another program, or the system keeps it. Close that program and start it again.",
   OverconstrainedError: "That camera is no longer there. Choose another one.",
   AbortError: "The camera stopped before it gave a picture. Start it again.",
 };
@@ -19,7 +21,11 @@ export async function openCamera(deviceId, onEnd) {
   if (!navigator.mediaDevices?.getUserMedia) {
     throw new PageError("The browser gives no camera to this page: it does so over https or from localhost only.");
   }
-  const wanted = { width: { ideal: 1280 }, height: { ideal: 720 }, ...(deviceId ? { deviceId: { exact: deviceId } } : {}) };
+  const wanted = {
+    width: { ideal: 1280 },
+    height: { ideal: 720 },
+    ...(deviceId ? { deviceId: { exact: deviceId } } : {}),
+  };
   let stream;
   const video = Object.assign(document.createElement("video"), { playsInline: true, muted: true });
   const close = () => {
@@ -33,13 +39,25 @@ export async function openCamera(deviceId, onEnd) {
     await firstFrame(video);
   } catch (error) {
     close();
-    throw new PageError(REASONS[error?.name] ?? `The camera cannot be used: ${error?.message ?? error}.`, { cause: error });
+    throw new PageError(REASONS[error?.name] ?? `The camera cannot be used: ${error?.message ?? error}.`, {
+      cause: error,
+    });
   }
   const [track] = stream.getVideoTracks();
   track.addEventListener("ended", onEnd);
   const name = track.label || "camera";
   const id = track.getSettings().deviceId ?? "";
-  return { kind: "camera", name, id, note: "", live: true, video, close, grab: () => grabbed(video), watch: (onFrame) => watch(video, onFrame) };
+  return {
+    kind: "camera",
+    name,
+    id,
+    note: "",
+    live: true,
+    video,
+    close,
+    grab: () => grabbed(video),
+    watch: (onFrame) => watch(video, onFrame),
+  };
 }
 
 /** @returns {Promise<{id: string, name: string}[]>} names are empty until a camera was allowed */

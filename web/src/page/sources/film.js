@@ -25,7 +25,19 @@ export async function openFilm(blob, name) {
     if (!video.videoWidth) throw new Error("no picture in it");
   } catch (error) {
     close();
-    throw new PageError(`This browser cannot decode the video ${name}: it is damaged, or its codec is missing here. Try an MP4 with H.264 or a WebM with VP9.`, { cause: error });
+    throw new PageError(
+      `This browser cannot decode the video ${name}: it is damaged, or its codec is missing here. Try an MP4 with H.264 or a WebM with VP9.`,
+      { cause: error },
+    );
   }
-  return { kind: "video", name, note: "", live: true, video, close, grab: () => grabbed(video), watch: (onFrame) => watch(video, onFrame) };
+  return {
+    kind: "video",
+    name,
+    note: "",
+    live: true,
+    video,
+    close,
+    grab: () => grabbed(video),
+    watch: (onFrame) => watch(video, onFrame),
+  };
 }

@@ -20,7 +20,13 @@ function room(pen) {
   pen.fillStyle = "#f1efe6";
   pen.fillRect(70, 70, 230, 300);
   pen.fillStyle = shade(pen, 0, 86, 0, 354, "#9cc9ea", "#e3f1f5");
-  for (const [x, y] of [[84, 84], [192, 84], [84, 228], [192, 228]]) pen.fillRect(x, y, 94, 128);
+  for (const [x, y] of [
+    [84, 84],
+    [192, 84],
+    [84, 228],
+    [192, 228],
+  ])
+    pen.fillRect(x, y, 94, 128);
   pen.fillStyle = "#7d6a55";
   pen.fillRect(640, 210, 270, 16);
   const books = ["#3f6f8f", "#b5643c", "#d8c27a", "#5d7f57", "#8c4a5a", "#44566c", "#c98f5b"];
@@ -85,7 +91,8 @@ function grain(pen) {
   const pixels = pen.getImageData(0, 0, WIDTH, HEIGHT);
   let seed = 1;
   const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
-  for (let k = 0; k < pixels.data.length; k++) if (k % 4 < 3) pixels.data[k] += 24 * (random() + random() + random() - 1.5);
+  for (let k = 0; k < pixels.data.length; k++)
+    if (k % 4 < 3) pixels.data[k] += 24 * (random() + random() + random() - 1.5);
   pen.putImageData(pixels, 0, 0);
 }
 

@@ -20,7 +20,14 @@ export async function openPicture(blob, name, largest) {
 
 /** @param {ImageBitmap} bitmap */
 export function stillSource(bitmap, name, note = "") {
-  return { kind: "picture", name, note, live: false, grab: () => createImageBitmap(bitmap), close: () => bitmap.close() };
+  return {
+    kind: "picture",
+    name,
+    note,
+    live: false,
+    grab: () => createImageBitmap(bitmap),
+    close: () => bitmap.close(),
+  };
 }
 
 /**
@@ -35,15 +42,23 @@ export async function decoded(blob, name, largest) {
     await new Promise((resolve, reject) => Object.assign(image, { onload: resolve, onerror: reject }));
     const [width, height] = [image.naturalWidth, image.naturalHeight];
     if (width * height > MOST_TO_DECODE) {
-      throw new PageError(`The picture ${name} has ${width}×${height} pixels, more than the ${MOST_TO_DECODE / 1e6} million this page decodes. Scale it down first.`);
+      throw new PageError(
+        `The picture ${name} has ${width}×${height} pixels, more than the ${MOST_TO_DECODE / 1e6} million this page decodes. Scale it down first.`,
+      );
     }
     const scale = Math.min(1, largest / Math.max(width, height), Math.sqrt(MOST_PIXELS / (width * height)));
     const bitmap = await flattened(image, ...[width, height].map((side) => Math.max(1, Math.round(side * scale))));
-    const note = scale < 1 ? `The picture has ${width}×${height} pixels; it was scaled down to ${bitmap.width}×${bitmap.height}.` : "";
+    const note =
+      scale < 1
+        ? `The picture has ${width}×${height} pixels; it was scaled down to ${bitmap.width}×${bitmap.height}.`
+        : "";
     return { bitmap, note };
   } catch (error) {
     if (error instanceof PageError) throw error;
-    throw new PageError(`The picture ${name} cannot be decoded: it is damaged, or of a kind this browser does not know. Try a JPEG, PNG or WebP.`, { cause: error });
+    throw new PageError(
+      `The picture ${name} cannot be decoded: it is damaged, or of a kind this browser does not know. Try a JPEG, PNG or WebP.`,
+      { cause: error },
+    );
   } finally {
     URL.revokeObjectURL(url);
   }

@@ -1,0 +1,120 @@
+// Which accelerator runs, and what a person reads when a model does not run. WebGPU is Chromium's software one.
+
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { after, before, test } from "node:test";
+
+import { chooseAccelerator } from "../src/engine/choose.js";
+import { largest, models, values } from "./fixtures.mjs";
+import { WEB, launch } from "./harness.mjs";
+import { openEngineSite, typed } from "./harness_engine.mjs";
+
+const GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+const FOREIGN = path.join(WEB, "../../shared/models/mnv3_uint8.tflite");
+const named = (file) => models().find((one) => one.file === file);
+const bytesOf = (file) => readFileSync(named(file).path);
+const contractOf = (name) => JSON.parse(readFileSync(path.join(WEB, `../examples/contracts/${name}.contract.json`), "utf8"));
+let [plain, withGpu, site] = [null, null, null];
+
+before(async () => {
+  plain = await launch();
+  site = await openEngineSite(plain);
+});
+after(async () => {
+  await site?.close();
+  await plain?.close();
+  await withGpu?.close();
+});
+
+for (const file of ["portrait_unet.onnx", "portrait_unet_float32.tflite"]) {
+  test(`${file}: WebGPU asked for where there is none runs on WebAssembly and says so`, async () => {
+    const facts = await site.open(bytesOf(file), { backend: "webgpu" });
+    assert.equal(facts.backend, "wasm");
+    assert.match(facts.note, /no WebGPU/);
+    assert.deepEqual(site.errors, []);
+  });
+
+  test(`${file}: WebGPU gives the same alpha, and where it is slower, auto takes WebAssembly`, async (t) => {
+    withGpu ??= await launch(GPU);
+    const here = await openEngineSite(withGpu);
+    if (!(await here.page.evaluate(async () => Boolean(await navigator.gpu?.requestAdapter())))) return t.skip("this Chromium has no software WebGPU");
+    const facts = await here.open(bytesOf(file), { backend: "webgpu" });
+    t.diagnostic(`${facts.backend} ${facts.note}`);
+    assert.equal(facts.backend, "webgpu", facts.note);
+    const [model, frame] = [named(file), named(file).frames[0]];
+    const difference = largest(typed(Float32Array, (await here.steps(model, frame)).alpha), values(model, frame, "alpha"));
+    t.diagnostic(`alpha differs by ${difference}`);
+    assert.ok(difference <= 1e-2);
+    const auto = await here.open(bytesOf(file), { backend: "auto" });
+    assert.equal(auto.backend, "wasm", "a software GPU is never faster");
+    assert.deepEqual([here.errors, here.foreign], [[], []]);
+    await here.close();
+  });
+}
+
+const accelerators = (gpu) => async (name) => ({ name, run: name === "webgpu" ? gpu : async () => 0.5, close() {} });
+const chosen = (gpu, wanted = "auto") => chooseAccelerator(accelerators(gpu), wanted, () => 0, (output) => Float32Array.of(output));
+
+test("an accelerator that gives another mask, NaN, or breaks is not taken", async () => {
+  Object.defineProperty(navigator, "gpu", { value: { requestAdapter: async () => ({}) }, configurable: true });
+  for (const [gpu, why] of [
+    [async () => 0.52, /another mask/],
+    [async () => NaN, /another mask/],
+    [async () => Promise.reject(new Error("device lost")), /device lost/],
+  ]) {
+    const { model, note } = await chosen(gpu, "webgpu");
+    assert.equal(model.name, "wasm");
+    assert.match(note, why);
+  }
+  assert.equal((await chosen(async () => 0.505, "webgpu")).model.name, "webgpu");
+  delete navigator.gpu;
+});
+
+test("a run hands over a picture and gives coefficients of the mask's size, also for a frame smaller than the mask", async () => {
+  await site.open(bytesOf("portrait_unet_int8.tflite"), { preset: "fast" });
+  const found = await site.ran(640, 360);
+  assert.deepEqual([found.width, found.height, found.bounds], [640, 360, null]);
+  assert.equal(found.slopes, found.maskWidth * found.maskHeight);
+  assert.ok(Object.values(found.times).every((time) => time >= 0));
+  const small = await site.ran(20, 10);
+  assert.deepEqual([small.maskWidth, small.maskHeight, small.offsets], [20, 10, 200]);
+});
+
+test("a uint8 model of others runs with its contract from examples/", { skip: existsSync(FOREIGN) ? false : "../shared/models is not here" }, async () => {
+  const facts = await site.open(readFileSync(FOREIGN), { contract: contractOf("mnv3_uint8"), backend: "wasm" });
+  assert.equal(facts.runtime, "LiteRT.js");
+  assert.equal((await site.ran(64, 48)).width, 64);
+});
+
+const float = () => bytesOf("portrait_unet_float32.tflite");
+const inputAs = (file, change) => ({ ...named(file).contract, input: { ...named(file).contract.input, ...change } });
+const REFUSALS = {
+  "a text": [() => new TextEncoder().encode("hello, world"), {}, /not a model/],
+  "a model without a contract": [() => float().subarray(0, 3000), { name: "a.tflite" }, /a\.tflite .* holds no contract/],
+  "a model cut off": [() => float().subarray(0, 300_000), { contract: contractOf("mnv3_float") }, /LiteRT\.js cannot run this model|belongs to another model/],
+  "an ONNX file cut off": [() => bytesOf("portrait_unet.onnx").subarray(0, 300_000), { contract: contractOf("mnv3_float") }, /onnxruntime-web cannot run this model/],
+  "an unknown version": [float, { contract: { ...contractOf("mnv3_float"), version: 7 } }, /version 7, this page knows version 1/],
+  "int8 at its ends, as older files have": [float, { contract: inputAs("portrait_unet_float32.tflite", { dtype: "int8", scale: 0.004, zero_point: -128 }) }, /Export it again with a newer segexport/],
+  "a huge TFLite input that the model does not have": [float, { contract: inputAs("portrait_unet_float32.tflite", { width: 8192, height: 8192 }) }, /belongs to another model/],
+  "a huge ONNX input that the model does not have": [() => bytesOf("portrait_unet.onnx"), { contract: inputAs("portrait_unet.onnx", { width: 8192, height: 8192 }) }, /belongs to another model/],
+};
+
+for (const [what, [bytes, options, message]] of Object.entries(REFUSALS)) {
+  test(`${what} is refused with one sentence, and the next model runs`, async () => {
+    await assert.rejects(site.open(bytes(), { backend: "wasm", ...options }), message);
+    assert.deepEqual([site.errors, site.foreign], [[], []]);
+  });
+}
+
+test("a worker that dies, and a model that is closed, end the question that waits with a sentence", async () => {
+  await site.open(float(), { backend: "wasm" });
+  const said = await site.page.evaluate(async () => {
+    const { testEngine: engine } = /** @type {any} */ (window);
+    const asked = engine.run(new ImageData(8, 8)).catch((error) => error.message);
+    engine.worker.dispatchEvent(new ErrorEvent("error", { message: "out of memory", cancelable: true }));
+    return [await asked, await engine.run(new ImageData(8, 8)).catch((error) => error.message)];
+  });
+  assert.match(said[0], /worker stopped \(out of memory\)/);
+  assert.match(said[1], /closed/);
+});
