@@ -1,4 +1,4 @@
-"""TFLite's own metadata in every .tflite: what it says, where it lies, what it leaves alone (tests/mediapipe: MediaPipe reads it)."""
+"""TFLite's own metadata in every .tflite: what it says, where it lies, what it leaves alone; MediaPipe reads it elsewhere."""
 
 from __future__ import annotations
 

@@ -84,8 +84,9 @@ def iou(one: npt.NDArray[Any], two: npt.NDArray[Any]) -> float:
 
 
 def test_each_mask_is_the_runtimes_where_mediapipe_has_nothing_to_resize(both: Both, frames: list[PICTURE]) -> None:
-    for frame in map(both.small, frames):
-        assert iou(both.confidence(frame), both.ours.alpha(frame)) >= LEAST_IOU
+    found = [iou(both.confidence(frame), both.ours.alpha(frame)) for frame in map(both.small, frames)]
+    LOG.info("mean IoU of the model's size %.4f, least %.4f", np.mean(found), min(found))
+    assert min(found) >= LEAST_IOU
 
 
 def test_a_float32_probability_is_the_runtimes_number_for_number(float32: Both, frames: list[PICTURE]) -> None:

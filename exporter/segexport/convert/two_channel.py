@@ -19,7 +19,7 @@ import numpy as np
 
 LABELS = ("background", "person")
 _PERSON = "person"
-_LARGEST = {"UINT8": np.uint8(255), "INT8": np.int8(127), "INT16": np.int16(32767)}
+_DTYPES = {"UINT8": np.uint8, "INT8": np.int8, "INT16": np.int16}
 
 
 def write_two_channels(path: Path) -> None:
@@ -83,12 +83,12 @@ def _one(schema: Any, model: Any, like: Any) -> Any:
     """The number 1 in the type of `like`; quantized so that it is exact."""
     made, buffer = _like(like, b"one", [1, 1, 1, 1]), schema.BufferT()
     kind = _type_name(schema, like)
-    value = np.float32(1) if kind == "FLOAT32" else _LARGEST[kind]
-    if kind != "FLOAT32":
+    largest = int(np.iinfo(_DTYPES[kind]).max) if kind in _DTYPES else 1
+    if kind in _DTYPES:
         made.quantization = schema.QuantizationParametersT()
-        made.quantization.scale = np.array([1 / float(value)], np.float32)
+        made.quantization.scale = np.array([1 / largest], np.float32)
         made.quantization.zeroPoint = np.array([0], np.int64)
-    buffer.data = np.frombuffer(value.tobytes(), np.uint8)
+    buffer.data = np.array([largest], _DTYPES.get(kind, np.float32)).view(np.uint8)
     model.buffers.append(buffer)
     made.buffer = len(model.buffers) - 1
     return made
@@ -109,7 +109,7 @@ def _side_by_side(schema: Any, model: Any, like: Any, inputs: list[int], output:
 
 
 def _type_name(schema: Any, tensor: Any) -> str:
-    return next(name for name, number in vars(schema.TensorType).items() if number == tensor.type)
+    return next(str(name) for name, number in vars(schema.TensorType).items() if number == tensor.type)
 
 
 def _operator(schema: Any, model: Any, kind: str, version: int, options: Any, inputs: list[int], output: int) -> Any:
