@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from segruntime.serve.budget import Budget
 from segruntime.serve.pool import Pool
@@ -15,6 +23,7 @@ class Metrics:
     """One service's numbers; names only what the service has itself, so the number of series does not grow."""
 
     def __init__(self, pool: Pool, budget: Budget) -> None:
+        disable_created_metrics()  # a second series for each, which the text format has no use for
         self._registry = CollectorRegistry()
         self.requests = Counter("segrun_requests", "Requests answered.", ["path", "status"], registry=self._registry)
         self.seconds = Histogram(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +17,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from segruntime.serve.limits import Limits
+
+_NO_LINGERING = struct.pack("ii", 1, 0)
 
 
 class TimedHttp(H11Protocol):
@@ -78,7 +82,7 @@ class TimedHttp(H11Protocol):
 
     def _out_of_time(self) -> None:
         if self.transport.get_write_buffer_size():
-            self.transport.abort()
+            cut_off(self.transport)
         elif self.cycle is None and self.conn.trailing_data[0]:
             self._end(408, f"request: no whole head in {self._limits.header_s:g} s; send it faster")
         else:
@@ -123,12 +127,19 @@ class ReplyClock:
         self._clock: asyncio.TimerHandle | None = None
 
     def start(self, transport: asyncio.Transport) -> None:
-        """`abort`: closing would wait for the client to take the rest."""
+        """More is written than the client has taken."""
         self.stop()
-        self._clock = asyncio.get_running_loop().call_later(self._seconds, transport.abort)
+        self._clock = asyncio.get_running_loop().call_later(self._seconds, cut_off, transport)
 
     def stop(self) -> None:
         """The client has taken it, or is gone."""
         if self._clock is not None:
             self._clock.cancel()
             self._clock = None
+
+
+def cut_off(transport: asyncio.Transport) -> None:
+    """Close, and throw away what the client has not taken: a plain close would wait for it, here or in the kernel."""
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+    transport.abort()
