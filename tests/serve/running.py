@@ -92,7 +92,12 @@ def make_service(workers: list[Worker], backgrounds: dict[str, Pixels] | None = 
     bounds = Limits(**limits)
     pool, budget = Pool(workers, bounds), Budget(bounds.held_bytes)
     return Service(
-        pool=pool, budget=budget, limits=bounds, metrics=Metrics(pool, budget), backgrounds=backgrounds or {}, model="a.tflite"
+        pool=pool,
+        budget=budget,
+        limits=bounds,
+        metrics=Metrics(pool, budget),
+        backgrounds=backgrounds or {},
+        model="a.tflite",
     )
 
 

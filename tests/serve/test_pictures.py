@@ -70,7 +70,12 @@ def test_the_cutout_keeps_the_persons_colours_and_nothing_of_what_was_removed(
 
 @pytest.mark.parametrize(
     ("word", "behind"),
-    [("00b140", (64, 177, 0)), ("%2300b140", (64, 177, 0)), ("white", (255, 255, 255)), ("wall", picture(30, 40, seed=9))],
+    [
+        ("00b140", (64, 177, 0)),
+        ("%2300b140", (64, 177, 0)),
+        ("white", (255, 255, 255)),
+        ("wall", picture(30, 40, seed=9)),
+    ],
 )
 def test_a_composite_has_that_background(
     real: Running, segmenter: segruntime.Segmenter, word: str, behind: tuple[int, int, int] | Pixels

@@ -83,9 +83,7 @@ def test_a_client_that_leaves_gives_its_place_back() -> None:
     body = plain(5)
     with running(make_service([worker], queue=1)) as service:
         with service.connect() as connection:
-            connection.sendall(
-                b"POST /v1/mask HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
-            )
+            connection.sendall(b"POST /v1/mask HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
             until(lambda: service.service.pool.busy == 1)
         worker.let.set()
         until(lambda: service.service.pool.busy == 0 and service.service.budget.held_bytes == 0)

@@ -9,7 +9,7 @@ import pytest
 from tests.serve.running import Held, Running, encoded, make_service, picture, plain, png_of, running
 
 from segruntime.serve.errors import RefusedError
-from segruntime.serve.picture import decode, declared_size
+from segruntime.serve.picture import declared_size, decode
 
 GOOD = encoded(picture())
 
@@ -40,7 +40,9 @@ def test_a_broken_picture_is_one_line(real: Running, body: bytes, status: int, l
 def test_another_kind_of_body_is_415(real: Running, kind: str) -> None:
     answer = real.post("/v1/mask", GOOD, content_type=kind)
     assert answer.status == 415
-    assert answer.error.startswith(f"content-type: got '{kind.split(';')[0]}', expected image/jpeg, image/png, image/webp")
+    assert answer.error.startswith(
+        f"content-type: got '{kind.split(';')[0]}', expected image/jpeg, image/png, image/webp"
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,10 @@ def test_another_kind_of_body_is_415(real: Running, kind: str) -> None:
         ("/v1/cutout?preset=perfect", "preset: got 'perfect', expected one of none, fast, balanced, best"),
         ("/v1/composite?quality=0", "quality: got '0', expected a whole number from 1 to 100"),
         ("/v1/composite?quality=%D9%A3", "quality: got '٣', expected a whole number from 1 to 100"),
-        ("/v1/composite?background=blur:2", "background: got 'blur:2', expected blur:STRENGTH over 0 to 1, like blur:0.7"),
+        (
+            "/v1/composite?background=blur:2",
+            "background: got 'blur:2', expected blur:STRENGTH over 0 to 1, like blur:0.7",
+        ),
         ("/v1/composite?background=blur:nan", "background: got 'blur:nan', expected blur:STRENGTH"),
         ("/v1/composite?background=/etc/passwd", "background: got '/etc/passwd', expected one of blur, blur:STRENGTH"),
     ],
@@ -86,7 +91,10 @@ def test_a_body_of_5_gigabytes_is_refused_by_its_length_alone(real: Running) -> 
 def test_a_body_without_end_is_refused_at_the_limit_and_the_rest_is_cut_off() -> None:
     worker = Held()
     chunk = b"10000\r\n" + bytes(65536) + b"\r\n"
-    with running(make_service([worker], body_bytes=1_000_000, linger_s=0.3)) as service, service.connect() as connection:
+    with (
+        running(make_service([worker], body_bytes=1_000_000, linger_s=0.3)) as service,
+        service.connect() as connection,
+    ):
         connection.sendall(b"POST /v1/mask HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
         begin = time.monotonic()
         with pytest.raises(OSError, match=r"reset|pipe"):
@@ -136,5 +144,7 @@ def test_the_size_of_a_webp_is_read_from_its_header(size: tuple[int, int], optio
 
 
 def test_the_size_of_an_extended_webp_is_its_canvas() -> None:
-    data = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + (9_999).to_bytes(3, "little") + (8_999).to_bytes(3, "little")
+    data = (
+        b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + (9_999).to_bytes(3, "little") + (8_999).to_bytes(3, "little")
+    )
     assert declared_size(data) == (10_000, 9_000)
