@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from tests.serve.running import Running, make_service, picture, running
 
 import segruntime
-from segruntime.serve.worker import Worker
 
 
 @pytest.fixture(scope="session")
@@ -17,8 +16,12 @@ def segmenter() -> segruntime.Segmenter:
 
 
 @pytest.fixture(scope="session")
-def real() -> Iterator[Running]:
+def real() -> Iterator[Any]:
     """Two workers with the bundled network, and a background called wall."""
+    from tests.serve.running import make_service, picture, running
+
+    from segruntime.serve.worker import Worker
+
     workers = [Worker(segruntime.load(threads=1)) for _ in range(2)]
     with running(make_service(workers, {"wall": picture(30, 40, seed=9)}), ("https://friend.example",)) as service:
         yield service

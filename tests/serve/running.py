@@ -1,5 +1,7 @@
 """The service on a port of this machine, on a thread of this process, for as long as a `with` block."""
 
+# ruff: noqa: E402 - without the extra the tests are skipped before its modules are imported
+
 from __future__ import annotations
 
 import http.client

@@ -13,6 +13,11 @@ POST = b"POST /v1/mask HTTP/1.1\r\nhost: x\r\n"
 GET = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
+def drain(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass
+
+
 def ready() -> Held:
     worker = Held()
     worker.let.set()
@@ -114,8 +119,7 @@ def test_a_client_that_does_not_take_its_reply_is_cut_off_and_its_memory_is_free
         until(lambda: service.service.budget.held_bytes == 0)
         assert 0.3 < time.monotonic() - begin < 3
         with pytest.raises(ConnectionResetError):
-            while connection.recv(65536):
-                pass
+            drain(connection)
 
 
 def test_a_connection_too_many_is_told_so_at_once_and_room_comes_back() -> None:

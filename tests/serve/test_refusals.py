@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import numpy as np
@@ -88,6 +89,12 @@ def test_a_body_of_5_gigabytes_is_refused_by_its_length_alone(real: Running) -> 
     assert b"body: got 5000000000 bytes or more, expected at most 16000000; send a smaller picture" in reply
 
 
+def send_on_and_on(connection: socket.socket, chunk: bytes) -> None:
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        connection.sendall(chunk)
+
+
 def test_a_body_without_end_is_refused_at_the_limit_and_the_rest_is_cut_off() -> None:
     worker = Held()
     chunk = b"10000\r\n" + bytes(65536) + b"\r\n"
@@ -98,8 +105,7 @@ def test_a_body_without_end_is_refused_at_the_limit_and_the_rest_is_cut_off() ->
         connection.sendall(b"POST /v1/mask HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
         begin = time.monotonic()
         with pytest.raises(OSError, match=r"reset|pipe"):
-            while time.monotonic() - begin < 10:
-                connection.sendall(chunk)
+            send_on_and_on(connection, chunk)
         assert 0.2 < time.monotonic() - begin < 5
         reply = connection.recv(4096)
         assert reply.startswith(b"HTTP/1.1 413 ")
@@ -125,7 +131,7 @@ def test_a_few_bytes_that_declare_a_hundred_megapixels_are_refused_before_decodi
     assert (answer.status, answer.error) == (413, line)
 
 
-@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp"])
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
 def test_a_hundred_real_megapixels_are_refused_before_decoding(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(np.zeros((10_000, 10_000, 3), np.uint8), ending)
     monkeypatch.setattr("segruntime.serve.picture.decode_picture", lambda _: pytest.fail("was decoded"))

@@ -169,13 +169,17 @@ def test_a_text_message_is_told_what_is_expected(real: Any) -> None:
         assert received(socket)[0][0] == 1
 
 
+def send_and_wait(socket: Any, message: bytes) -> None:
+    socket.send(message)
+    socket.recv(timeout=20)
+
+
 def test_a_message_over_the_limit_closes_the_socket_with_1009() -> None:
     from websockets.exceptions import ConnectionClosed
 
     with running(make_service([Held()], frame_bytes=1000)) as service, service.stream() as socket:
         with pytest.raises(ConnectionClosed):
-            socket.send(bytes(1001))
-            socket.recv(timeout=20)
+            send_and_wait(socket, bytes(1001))
         assert socket.close_code == 1009
 
 
