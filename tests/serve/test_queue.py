@@ -39,6 +39,22 @@ def test_a_full_queue_is_429_with_retry_after_and_those_in_it_are_answered() -> 
         assert post(service).status == 200
 
 
+def test_a_connection_that_was_told_429_lives_on_once_its_body_has_come() -> None:
+    worker = Held()
+    limits = {"queue": 0, "linger_s": 0.2}
+    with running(make_service([worker], **limits)) as service, clients() as threads, service.connect() as connection:
+        first = threads.submit(post, service)
+        until(lambda: service.service.pool.busy == 1)
+        connection.sendall(b"POST /v1/mask HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n12345")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 429 ")
+        connection.sendall(b"67890")
+        time.sleep(0.5)
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        worker.let.set()
+        assert first.result().status == 200
+
+
 def test_without_a_queue_a_second_request_is_429() -> None:
     worker = Held()
     with running(make_service([worker], queue=0)) as service, clients() as threads:

@@ -13,6 +13,7 @@ import struct
 from http import HTTPStatus
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -28,6 +29,7 @@ class TimedHttp(H11Protocol):
         super().__init__(*words, **named)
         self._limits = limits
         self._clock: asyncio.TimerHandle | None = None
+        self._lingers = False
         self._taking = ReplyClock(limits)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -35,7 +37,7 @@ class TimedHttp(H11Protocol):
         if len(self.connections) > self._limits.connections:
             self._end(503, f"server: {self._limits.connections} connections are open, as many as may; try again")
         else:
-            self._within(self._limits.header_s)
+            self._await_head()
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -44,6 +46,8 @@ class TimedHttp(H11Protocol):
         super().data_received(data)
         if self.cycle is not before:
             self._stop_clock()
+        elif self._lingers and self.conn.their_state is h11.IDLE:  # all of the refused body has come
+            self._await_head()
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         self._stop_clock()
@@ -53,7 +57,8 @@ class TimedHttp(H11Protocol):
         before = self.cycle
         super().on_response_complete()
         if self.cycle is before and not self.transport.is_closing():
-            self._within(self._limits.header_s if before.more_body is False else self._limits.linger_s)
+            self._lingers = before.more_body
+            self._within(self._limits.linger_s if self._lingers else self._limits.header_s)
 
     def send_400_response(self, msg: str) -> None:
         self._end(400, f"request: {msg[:200]} Expected HTTP/1.1; head and addresses up to 64 kB")
@@ -70,6 +75,10 @@ class TimedHttp(H11Protocol):
         self._stop_clock()
         self._taking.stop()
         super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._lingers = False
+        self._within(self._limits.header_s)
 
     def _within(self, seconds: float) -> None:
         self._stop_clock()
