@@ -32,7 +32,7 @@ tests: $(VENV)/.dev
 
 # the runtime alone, with the newest interpreters: lightness and new versions are both held
 light: $(LIGHT)/.runtime
-	$(LIGHT)/bin/python -m pytest tests/runtime tests/video/test_live.py tests/video/test_sound.py tests/video/test_times.py tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
+	$(LIGHT)/bin/python -m pytest tests/runtime tests/serve tests/video/test_live.py tests/video/test_sound.py tests/video/test_times.py tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
 		tests/hostile/test_model_files_hostile.py tests/hostile/test_contract_hostile.py tests/hostile/test_golden_hostile.py
 
 # our files in MediaPipe's ImageSegmenter, Python's and the web's (where npm and Chromium are there), in an environment of its own
@@ -90,12 +90,12 @@ $(VENV)/.export: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.export
-	$(PIP) install -c constraints.txt -e ".[export,tflite,onnx,bench,video,dev]"
+	$(PIP) install -c constraints.txt -e ".[export,tflite,onnx,bench,video,serve,dev]"
 	@touch $@
 
 $(LIGHT)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(LIGHT)
-	$(LIGHT)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade -e ".[tflite,onnx,video]" "ai-edge-litert>=2.3" pytest
+	$(LIGHT)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade -e ".[tflite,onnx,video,serve]" "ai-edge-litert>=2.3" pytest
 	@touch $@
 
 $(MEDIAPIPE)/.ready: Makefile

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from segruntime.errors import OptionError, SegRuntimeError
 from segruntime.refine import PRESETS
 from segruntime.run.command import RunOptions, Watch, run
 from segruntime.run.statistics import Statistics
+from segruntime.serve.cli import main as serve
 
 EPILOG = """
 Examples:
@@ -31,11 +32,22 @@ Examples:
   segrun pictures/ -o masks/ --background alpha
   segrun 0 --preview --background blur:0.8
   segrun 0 -o virtual-camera --background office.mp4
+  segrun serve --help                                   # a web service
 """
 _X264_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
 
-@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+class WithServe(click.Command):
+    """`segrun serve …` is the service; a file of that name is `./serve`."""
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, *rest: Any, **named: Any) -> Any:
+        words = sys.argv[1:] if args is None else list(args)
+        if words[:1] == ["serve"]:
+            return serve.main(words[1:], "segrun serve", *rest, **named)
+        return super().main(words, prog_name, *rest, **named)
+
+
+@click.command(cls=WithServe, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("source", metavar="INPUT")
 @click.option(
     "-o",

@@ -1,0 +1,1 @@
+"""`segrun serve`: pictures and streams of frames over HTTP and WebSocket."""

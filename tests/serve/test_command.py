@@ -1,0 +1,145 @@
+"""`segrun serve` as it is typed: where it listens, how it ends, and one line for each reason not to begin."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.serve.running import encoded, picture
+
+from segruntime.run.cli import main
+
+SERVE = [sys.executable, "-c", "from segruntime.run.cli import main; main()", "serve"]
+
+
+def segrun(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], prog_name="segrun")
+
+
+@contextmanager
+def started(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command in a process of its own, and its address."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    process = subprocess.Popen(
+        [*SERVE, "--port", "0", "--workers", "1", *words], stderr=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if found := re.search(r"segrun: serving on (http://\S+), Ctrl-C ends", line):
+                yield process, found[1]
+                return
+        pytest.fail("it did not start")
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+
+
+def get(address: str, body: bytes | None = None) -> bytes:
+    with urllib.request.urlopen(address, body, timeout=20) as reply:  # noqa: S310 - http, our own
+        return bytes(reply.read())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_peace(number: signal.Signals) -> None:
+    with started() as (process, address):
+        assert address.startswith("http://127.0.0.1:")
+        assert get(f"{address}/v1/mask", encoded(picture())).startswith(b"\x89PNG")
+        process.send_signal(number)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert said == "segrun: stopped\n"
+
+
+def test_a_model_and_a_background_of_the_command_line_are_used(tmp_path: Path) -> None:
+    from segruntime.segmenter import BUNDLED
+
+    wall = tmp_path / "wall.png"
+    wall.write_bytes(encoded(picture()))
+    with started("--model", str(BUNDLED["tflite"]), "--background", f"wall={wall}") as (_, address):
+        assert b"portrait_unet_int8.tflite" in get(f"{address}/health")
+        assert get(f"{address}/v1/composite?background=wall", encoded(picture())).startswith(b"\xff\xd8")
+
+
+def test_a_port_in_use_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = segrun("serve", "--port", port)
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"segrun: 127.0.0.1:{port}: cannot listen there (Address already in use); choose another --port or --host\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ["--host", "192.0.2.1"],
+            r".*anybody .*\nsegrun: 192\.0\.2\.1:\d+: cannot listen there \(.*\); choose another .*",
+        ),
+        (["--model", "missing.tflite"], r"segrun: missing\.tflite: .*"),
+        (["--model", __file__], r"segrun: .*test_command\.py: .*"),
+        (["--workers", "0"], r"segrun: workers: got 0, expected 1 to 64"),
+        (["--threads", "0"], r"segrun: threads: got 0, expected a whole number from 1 to 256"),
+        (["--background", "beach.jpg"], r"segrun: background: got 'beach\.jpg', expected NAME=FILE with a name of .*"),
+        (["--background", "blur=a.jpg"], r"segrun: background: got 'blur=a\.jpg', expected NAME=FILE .*"),
+        (["--background", "a=missing.jpg"], r"segrun: missing\.jpg: No such file or directory, expected a picture .*"),
+        (["--allow-origin", "example.org"], r"segrun: allow-origin: got 'example\.org', expected scheme and host, .*"),
+    ],
+)
+def test_what_it_cannot_begin_with_is_one_line(words: list[str], line: str) -> None:
+    done = segrun("serve", "--port", 0, *words)
+    assert done.exit_code == 1
+    assert re.fullmatch(f"{line}\n", done.stderr), done.stderr
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "segruntime.serve.server", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    done = segrun("serve")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        'segrun: segrun serve needs a web server (uvicorn), which is not installed: pip install "segedge[serve]"\n'
+    )
+
+
+def test_neither_segrun_nor_its_help_needs_the_extra() -> None:
+    program = (
+        "import sys\nsys.modules.update(dict.fromkeys(['starlette', 'uvicorn', 'websockets', 'prometheus_client']))\n"
+        "from segruntime.run.cli import main\nmain(['serve', '--help'])"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: segrun serve [OPTIONS]")
+
+
+def test_an_input_called_serve_is_still_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "serve"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(encoded(picture()))
+    done = segrun("./serve", "-o", "masks/", "--background", "alpha")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "masks" / "a.png").is_file()
+
+
+def test_the_help_of_segrun_leads_to_it() -> None:
+    assert "segrun serve --help" in segrun("--help").stdout
+
+
+def test_another_host_than_this_machine_is_said_aloud() -> None:
+    with started("--host", "127.0.0.2") as (_, address):
+        assert address.startswith("http://127.0.0.2:")  # loopback as well: no warning, and it serves there
+        assert b"live" in get(f"{address}/health/live")

@@ -1,0 +1,156 @@
+"""Clients that hold a connection open for nothing are cut off in time, and the others do not notice."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import numpy as np
+import pytest
+from tests.serve.running import TIMEOUT_S, Held, Running, encoded, make_service, plain, read_all, running, until
+
+POST = b"POST /v1/mask HTTP/1.1\r\nhost: x\r\n"
+GET = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+def drain(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass
+
+
+def ready() -> Held:
+    worker = Held()
+    worker.let.set()
+    return worker
+
+
+def dribble(connection: socket.socket, text: bytes, pause_s: float = 0.02) -> tuple[bytes, float]:
+    """Sends the text over and over, a byte at a time, until the service has enough; what it said, and after how long."""
+    begin = time.monotonic()
+    connection.settimeout(pause_s)
+    said, at = b"", 0
+    while time.monotonic() - begin < TIMEOUT_S:
+        try:
+            connection.sendall(text[at % len(text) : at % len(text) + 1])
+            at += 1
+            part = connection.recv(4096)
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+        if not part:
+            break
+        said += part
+    return said, time.monotonic() - begin
+
+
+def test_a_head_that_comes_byte_by_byte_is_cut_off_in_time() -> None:
+    with running(make_service([ready()], header_s=0.4)) as service, service.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        said, seconds = dribble(connection, b"x-slow: loris\r\n")
+        assert said.startswith(b"HTTP/1.1 408 ")
+        assert b'{"error": "request: no whole head in 0.4 s; send it faster"}' in said
+        assert 0.3 < seconds < 3
+
+
+def test_a_second_head_on_a_connection_has_no_more_time_than_the_first() -> None:
+    with running(make_service([ready()], header_s=0.4)) as service, service.connect() as connection:
+        connection.sendall(GET)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        _, seconds = dribble(connection, b"G" * 1000)
+        assert 0.3 < seconds < 3
+
+
+@pytest.mark.parametrize("before", [b"", GET])
+def test_a_silent_connection_is_closed(before: bytes) -> None:
+    with running(make_service([ready()], header_s=0.3)) as service, service.connect() as connection:
+        begin = time.monotonic()
+        connection.sendall(before)
+        read_all(connection)
+        assert 0.2 < time.monotonic() - begin < 3
+
+
+def test_a_body_that_comes_byte_by_byte_is_cut_off_in_time_and_its_memory_is_free_again() -> None:
+    with running(make_service([ready()], body_s=0.4, linger_s=0.2)) as service, service.connect() as connection:
+        connection.sendall(POST + b"content-length: 10000\r\n\r\n")
+        said, seconds = dribble(connection, b"\x89PNG")
+        assert said.startswith(b"HTTP/1.1 408 ")
+        assert b"bytes came in 0.4 s, expected all of it; send it faster, or a smaller one" in said
+        assert 0.3 < seconds < 3
+        assert service.service.budget.held_bytes == 0
+
+
+def test_two_hundred_slow_clients_do_not_keep_the_others_waiting() -> None:
+    with running(make_service([ready()], header_s=5, body_s=5)) as service:
+        slow = [service.connect() for _ in range(200)]
+        try:
+            for count, connection in enumerate(slow):
+                connection.sendall(POST + (b"content-length: 9\r\n\r\nslow" if count % 2 else b""))
+            begin = time.monotonic()
+            assert service.post("/v1/mask", plain(3)).status == 200
+            assert time.monotonic() - begin < 2
+        finally:
+            for connection in slow:
+                connection.close()
+
+
+def test_a_head_without_end_is_refused_by_its_size() -> None:
+    with running(make_service([ready()])) as service, service.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nx: " + b"y" * 200_000)
+        assert read_all(connection)[:13] in (b"HTTP/1.1 400 ", b"")
+
+
+def test_what_is_no_http_is_one_line() -> None:
+    with running(make_service([ready()])) as service, service.connect() as connection:
+        connection.sendall(b"\x16\x03\x01 TLS hello\r\n\r\n")
+        said = read_all(connection)
+        assert said.startswith(b"HTTP/1.1 400 ")
+        assert b'{"error": "request: Invalid HTTP request received.' in said
+
+
+def test_a_client_that_does_not_take_its_reply_is_cut_off_and_its_memory_is_free_again() -> None:
+    with running(make_service([ready()], reply_s=0.4)) as service, service.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        body = encoded(np.zeros((4000, 4000, 3), np.uint8), ".jpg")
+        head = POST.replace(b"mask", b"mask?format=raw")
+        connection.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+        until(lambda: service.service.budget.held_bytes > len(body))
+        begin = time.monotonic()
+        until(lambda: service.service.budget.held_bytes == 0)
+        assert 0.3 < time.monotonic() - begin < 3
+        with pytest.raises(ConnectionResetError):
+            drain(connection)
+
+
+def test_a_connection_too_many_is_told_so_at_once_and_room_comes_back() -> None:
+    with running(make_service([ready()], connections=3)) as service:
+        held = [service.connect() for _ in range(3)]
+        for connection in held:
+            connection.sendall(GET)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        with service.connect() as fourth:
+            said = read_all(fourth)
+        assert said.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1\r\n" in said
+        assert b'{"error": "server: 3 connections are open, as many as may; try again"}' in said
+        held.pop().close()
+        until(lambda: _is_answered(service))
+        for connection in held:
+            connection.close()
+
+
+def _is_answered(service: Running) -> bool:
+    with service.connect() as connection:
+        connection.sendall(GET)
+        return connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+def test_requests_on_one_connection_are_answered_in_turn() -> None:
+    with running(make_service([ready()], header_s=0.5)) as service, service.connect() as connection:
+        for value in range(4):
+            body = plain(value, 1, 1)
+            connection.sendall(
+                b"POST /v1/mask?format=raw HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+            )
+            time.sleep(0.2)  # four of them take longer than one head may
+            assert connection.recv(4096).endswith(b"\r\n\r\n%c" % value)
