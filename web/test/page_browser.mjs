@@ -37,7 +37,7 @@ export function launch() {
  */
 export async function opened(browser, url, { context = {}, before } = {}) {
   const where = await browser.newContext({
-    viewport: { width: 1280, height: 800 },
+    viewport: { width: 960, height: 640 },
     acceptDownloads: true,
     serviceWorkers: "block",
     ...context,
