@@ -10,12 +10,12 @@ DEMO_PICTURES ?= $(wildcard ../shared/data/portraits/calibration/images)
 BUILD  := .venv-build
 SUITE  ?= bookworm
 
-.PHONY: demo test lint types tests light bundle wheel test-aarch64 clean
+.PHONY: demo test lint types tests light bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
 
 demo: $(VENV)/.export
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
 
-test: lint types tests light
+test: lint types tests light web-test-where-possible
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -48,6 +48,30 @@ test-aarch64: $(LIGHT)/.runtime $(BUILD)/.build
 bundle: $(VENV)/.export
 	$(BIN)/python examples/bundle.py --calibration ../shared/data/portraits/training/images
 
+# the page that replaces the background in the browser: builds web/dist and serves it on this machine; PORT=8080 for another port
+PORT ?= 8080
+web: web-build
+	node web/serve.mjs --port $(PORT)
+
+web-build: web/node_modules/.installed
+	node web/build.mjs
+
+# the page and its engine in a real browser, against what the runtime makes of the same frames
+web-test: $(VENV)/.export web-build
+	$(BIN)/python web/test/make_fixtures.py
+	cd web && npm --silent test
+
+web-test-where-possible:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do command -v $$name && found=yes && break; done >/dev/null; \
+	if [ -z "$$found" ] && [ -z "$$CHROMIUM" ]; then echo "segedge: the page was not tested, no browser found; install the package chromium"; \
+	elif ! command -v npm >/dev/null; then echo "segedge: the page was not tested, npm is missing; install the packages nodejs and npm"; \
+	else $(MAKE) web-test; fi
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null || { echo "segedge: the page needs Node.js 20 or newer and npm; install the packages nodejs and npm"; exit 1; }
+	cd web && npm ci --silent
+	@touch $@
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 12) else "segedge: Python %d.%d found, the exporter needs 3.10 to 3.12; try make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV)
@@ -71,4 +95,4 @@ $(BUILD)/.build:
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(LIGHT) $(BUILD) .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(LIGHT) $(BUILD) .aarch64 dist demo out web/node_modules web/dist web/.fixtures .mypy_cache .ruff_cache .pytest_cache
