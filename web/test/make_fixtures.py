@@ -1,7 +1,8 @@
 """What the page's tests are held against, made by segexport and OpenCV into `web/.fixtures`; takes half a minute.
 
 `export/`: the demo network in three files, and their vectors. `letterbox.onnx`: the same network with a contract that asks for
-a letterbox. `best/`: three sequences that the strongest refinement was run on. `resize.json`: pictures and what OpenCV's resizes make of them.
+a letterbox. `best/`: three sequences that the strongest refinement was run on. `resize.json`: pictures and what OpenCV's
+resizes make of them.
 """
 
 from __future__ import annotations
