@@ -51,35 +51,36 @@ test-aarch64: $(LIGHT)/.runtime $(BUILD)/.build
 	$(BUILD)/bin/python -m build --outdir dist
 	$(LIGHT)/bin/python tests/aarch64/run.py --wheel $$(ls dist/*.whl) --suite $(SUITE)
 
-# the page that replaces the background in the browser
+# what the runtime's package carries, made again from the demo checkpoint
+bundle: $(VENV)/.export
+	$(BIN)/python examples/bundle.py --calibration ../shared/data/portraits/training/images
+
+# the page that replaces the background in the browser: builds web/dist and serves it on this machine; PORT=8080 for another port
+PORT ?= 8080
 web: web-build
-	node web/serve.mjs
+	node web/serve.mjs --port $(PORT)
 
 web-build: web/node_modules/.installed
-	cd web && node build.mjs
+	node web/build.mjs
 
+# the page and its engine in a real browser, against what the runtime makes of the same frames
 web-test: web-build web/.fixtures/resize.json
-	@node -e 'import("./web/test/harness.mjs").then((h) => h.browserPath() || (console.error("web-test: no browser found; install Debian'\''s package chromium, or name one in CHROMIUM"), process.exit(1)))'
-	cd web && node --test --test-concurrency=1 --test-reporter=spec test/*.test.mjs
-
-web-test-where-possible:
-	@if ! command -v npm >/dev/null; then echo "web-test left out: no npm on the PATH; install Node.js 20 or newer"; \
-	elif ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null && [ -z "$$CHROMIUM" ]; then \
-		echo "web-test left out: no browser on the PATH; install Debian's package chromium, or name one in CHROMIUM"; \
-	else $(MAKE) web-test; fi
-
-web/node_modules/.installed: web/package.json web/package-lock.json
-	@command -v npm >/dev/null || { echo "segedge: no npm on the PATH; the page needs Node.js 20 or newer"; exit 1; }
-	cd web && npm ci
-	@touch $@
+	cd web && npm --silent test
 
 # what segruntime makes of some frames, for holding the page's engine against it
 web/.fixtures/resize.json: $(VENV)/.dev web/test/make_fixtures.py $(shell find exporter/segexport runtime/segruntime -name '*.py') examples/portrait_unet.pth
 	$(BIN)/python web/test/make_fixtures.py
 
-# what the runtime's package carries, made again from the demo checkpoint
-bundle: $(VENV)/.export
-	$(BIN)/python examples/bundle.py --calibration ../shared/data/portraits/training/images
+web-test-where-possible:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do command -v $$name && found=yes && break; done >/dev/null; \
+	if [ -z "$$found" ] && [ -z "$$CHROMIUM" ]; then echo "segedge: the page was not tested, no browser found; install the package chromium"; \
+	elif ! command -v npm >/dev/null; then echo "segedge: the page was not tested, npm is missing; install the packages nodejs and npm"; \
+	else $(MAKE) web-test; fi
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null || { echo "segedge: the page needs Node.js 20 or newer and npm; install the packages nodejs and npm"; exit 1; }
+	cd web && npm ci --silent
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 12) else "segedge: Python %d.%d found, the exporter needs 3.10 to 3.12; try make PYTHON=python3.12" % v)'

@@ -34,42 +34,56 @@ for (const file of ["portrait_unet.onnx", "portrait_unet_float32.tflite"]) {
     assert.match(facts.note, /no WebGPU/);
     assert.deepEqual(site.errors, []);
   });
-
-  test(`${file}: WebGPU gives the same alpha, and where it is slower, auto takes WebAssembly`, async (t) => {
-    withGpu ??= await launch(GPU);
-    const here = await openEngineSite(withGpu);
-    if (!(await here.page.evaluate(async () => Boolean(await navigator.gpu?.requestAdapter())))) return t.skip("this Chromium has no software WebGPU");
-    const facts = await here.open(bytesOf(file), { backend: "webgpu" });
-    t.diagnostic(`${facts.backend} ${facts.note}`);
-    assert.equal(facts.backend, "webgpu", facts.note);
-    const [model, frame] = [named(file), named(file).frames[0]];
-    const difference = largest(typed(Float32Array, (await here.steps(model, frame)).alpha), values(model, frame, "alpha"));
-    t.diagnostic(`alpha differs by ${difference}`);
-    assert.ok(difference <= 1e-2);
-    const auto = await here.open(bytesOf(file), { backend: "auto" });
-    assert.equal(auto.backend, "wasm", "a software GPU is never faster");
-    assert.deepEqual([here.errors, here.foreign], [[], []]);
-    await here.close();
-  });
 }
 
-const accelerators = (gpu) => async (name) => ({ name, run: name === "webgpu" ? gpu : async () => 0.5, close() {} });
-const chosen = (gpu, wanted = "auto") => chooseAccelerator(accelerators(gpu), wanted, () => 0, (output) => Float32Array.of(output));
+// onnxruntime-web compiles for a minute on a GPU in software, so only LiteRT.js is tried there
+test("portrait_unet_float32.tflite: WebGPU gives the same alpha", async (t) => {
+  withGpu = await launch(GPU);
+  const here = await openEngineSite(withGpu);
+  if (!(await here.page.evaluate(async () => Boolean(await navigator.gpu?.requestAdapter())))) return t.skip("this Chromium has no software WebGPU");
+  const model = named("portrait_unet_float32.tflite");
+  const facts = await here.open(bytesOf(model.file), { backend: "webgpu" });
+  if (/no mask within/.test(facts.note)) return t.skip(`this machine is too slow for WebGPU in software: ${facts.note}`);
+  assert.equal(facts.backend, "webgpu", facts.note);
+  const [frame] = model.frames;
+  const difference = largest(typed(Float32Array, (await here.steps(model, frame)).alpha), values(model, frame, "alpha"));
+  t.diagnostic(`alpha differs by ${difference}`);
+  assert.ok(difference <= 1e-2);
+  assert.deepEqual([here.errors, here.foreign], [[], []]);
+});
 
-test("an accelerator that gives another mask, NaN, or breaks is not taken", async () => {
-  Object.defineProperty(navigator, "gpu", { value: { requestAdapter: async () => ({}) }, configurable: true });
+const accelerators = (gpu) => async (name) => ({ name, run: name === "webgpu" ? gpu : () => later(4, 0.5), close() {} });
+const later = (wait, value) => new Promise((resolve) => setTimeout(resolve, wait, value));
+const chosen = (gpu, wanted = "webgpu") => chooseAccelerator(accelerators(gpu), wanted, () => 0, (output) => Float32Array.of(output), 50);
+
+test("an accelerator that gives another mask, NaN, breaks or never answers is not taken", async (t) => {
+  pretendGpu(t);
   for (const [gpu, why] of [
     [async () => 0.52, /another mask/],
     [async () => NaN, /another mask/],
     [async () => Promise.reject(new Error("device lost")), /device lost/],
+    [() => new Promise(() => {}), /no mask within 0\.05 s/],
   ]) {
-    const { model, note } = await chosen(gpu, "webgpu");
+    const { model, note } = await chosen(gpu);
     assert.equal(model.name, "wasm");
     assert.match(note, why);
   }
-  assert.equal((await chosen(async () => 0.505, "webgpu")).model.name, "webgpu");
-  delete navigator.gpu;
+  assert.equal((await chosen(async () => 0.505)).model.name, "webgpu");
 });
+
+test("auto takes WebGPU only where it is faster", async (t) => {
+  pretendGpu(t);
+  const slow = await chosen(() => later(12, 0.5), "auto");
+  assert.equal(slow.model.name, "wasm");
+  assert.match(slow.note, /WebAssembly is faster/);
+  assert.equal((await chosen(async () => 0.5, "auto")).model.name, "webgpu");
+});
+
+function pretendGpu(t) {
+  const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  Object.defineProperty(globalThis, "navigator", { value: { gpu: { requestAdapter: async () => ({}) } }, configurable: true });
+  t.after(() => (before ? Object.defineProperty(globalThis, "navigator", before) : delete globalThis.navigator));
+}
 
 test("a run hands over a picture and gives coefficients of the mask's size, also for a frame smaller than the mask", async () => {
   await site.open(bytesOf("portrait_unet_int8.tflite"), { preset: "fast" });
@@ -101,7 +115,7 @@ const REFUSALS = {
 };
 
 for (const [what, [bytes, options, message]] of Object.entries(REFUSALS)) {
-  test(`${what} is refused with one sentence, and the next model runs`, async () => {
+  test(`${what} is refused with one sentence`, async () => {
     await assert.rejects(site.open(bytes(), { backend: "wasm", ...options }), message);
     assert.deepEqual([site.errors, site.foreign], [[], []]);
   });

@@ -1,7 +1,8 @@
 """What the page's tests are held against, made by segexport and OpenCV into `web/.fixtures`; takes half a minute.
 
 `export/`: the demo network in three files, and their vectors. `letterbox.onnx`: the same network with a contract that asks for
-a letterbox. `best/`: three sequences that the strongest refinement was run on. `resize.json`: pictures and what OpenCV's resizes make of them.
+a letterbox. `best/`: three sequences that the strongest refinement was run on. `resize.json`: pictures and what OpenCV's
+resizes make of them.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def write_letterbox(model: Path, target: Path) -> None:
 
 
 def write_best(folder: Path) -> None:
-    """A disc that moves, with a person's soft mask, noise and islands in it; at the mask's size, larger, odd and smaller."""
+    """A disc that moves, with a person's soft mask, noise and islands in it: frames larger than the mask, odd and smaller."""
     folder.mkdir()
     index = [[best_case(refiner, *size, step, folder) for step in range(3)] for refiner, size in best_streams()]
     (folder / "index.json").write_text(json.dumps(index))
@@ -72,7 +73,8 @@ def best_case(refiner: Refiner, height: int, width: int, step: int, folder: Path
     drawn = np.random.default_rng(step)
     shade = np.linspace(40, 190, width, dtype=np.float32)[None, :, None] + np.zeros((height, 1, 3), np.float32)
     person = disc(height, width, 0.02 * step)[..., None] > 0
-    frame = np.clip(np.where(person, 90 + 0.3 * shade, shade) + drawn.normal(0, 2, shade.shape), 0, 255).astype(np.uint8)
+    scene = np.where(person, 90 + 0.3 * shade, shade) + drawn.normal(0, 2, shade.shape)
+    frame = np.clip(scene, 0, 255).astype(np.uint8)
     coarse = 1 / (1 + np.exp(-(40 * disc(96, 128, 0.02 * step) + drawn.normal(0, 0.3, (96, 128)))))
     coarse[4 + step : 7 + step, 100:104] = 0.7
     coarse = coarse.astype(np.float32)

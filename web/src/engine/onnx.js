@@ -12,12 +12,12 @@ const FOLDER = new URL("./", self.location.href).href;
  */
 export async function openOnnx(bytes, contract, { accelerator, threads }) {
   const ort = accelerator === "webgpu" ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm");
-  const used = self.crossOriginIsolated ? threads : 1;
+  const used = self.crossOriginIsolated && accelerator === "wasm" ? threads : 1;
   Object.assign(ort.env.wasm, { wasmPaths: FOLDER, numThreads: used });
   ort.env.logLevel = "error";
   try {
     const session = await ort.InferenceSession.create(bytes, { executionProviders: [accelerator], graphOptimizationLevel: "all" });
-    return new OnnxModel(ort, session, contract, { runtime: "onnxruntime-web", backend: accelerator, threads: accelerator === "wasm" ? used : 1 });
+    return new OnnxModel(ort, session, contract, { runtime: "onnxruntime-web", backend: accelerator, threads: used });
   } catch (error) {
     throw error instanceof EngineError ? error : new EngineError(`onnxruntime-web cannot run this model: ${String(error?.message ?? error).split("\n")[0]}. Export it again, or choose another one.`, { cause: error });
   }
