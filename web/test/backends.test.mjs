@@ -40,6 +40,7 @@ for (const file of ["portrait_unet.onnx", "portrait_unet_float32.tflite"]) {
 test("portrait_unet_float32.tflite: WebGPU gives the same alpha", async (t) => {
   withGpu = await launch(GPU);
   const here = await openEngineSite(withGpu);
+  t.after(() => here.close()); // an open server would keep this process alive
   if (!(await here.page.evaluate(async () => Boolean(await navigator.gpu?.requestAdapter())))) return t.skip("this Chromium has no software WebGPU");
   const model = named("portrait_unet_float32.tflite");
   const facts = await here.open(bytesOf(model.file), { backend: "webgpu" });

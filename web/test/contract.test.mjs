@@ -53,6 +53,12 @@ const REFUSED = [
   [changed("output", "meaning", "depth"), /meaning is "depth"/],
   [[SMALL], /expected an object/],
   ["{", /not JSON/],
+  [JSON.stringify(SMALL).replace('"threshold"', '"version":1,"threshold"'), /"version" stands twice/],
+  [JSON.stringify(SMALL).replace('"threshold"', '"vers\\u0069on":1,"threshold"'), /"version" stands twice in one/],
+  [`${"[".repeat(100_000)}${"]".repeat(100_000)}`, /nested deeper than 64/],
+  [{ ...SMALL, source: { checkpoint: "a.pth" } }, /lacks source\.sha256/],
+  [{ ...SMALL, conversion: { precision: "int8", calibration_count: 1, calibration_sha256: "abc", tools: {}, float_layers: [] } }, /calibration_sha256 is "abc"/],
+  [{ ...SMALL, parity: [] }, /parity is \[\], expected an object/],
 ];
 
 for (const [data, message] of REFUSED) {
