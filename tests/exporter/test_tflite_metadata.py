@@ -22,7 +22,8 @@ from segexport.tflite_metadata import ENTRY, image_normalization, labels_text, m
 from segexport.tflite_metadata_place import place_metadata
 from segruntime import load, read_contract
 from segruntime.contract import EXAMPLE, Contract, stamp
-from segruntime.embedded_text import model_sha256, without_archive
+from segruntime.embedded_text import model_sha256, with_attachment, without_archive
+from segruntime.errors import ModelFileError
 from segruntime.golden import read_golden, with_golden
 from segruntime.tflite_check import check_tflite
 
@@ -247,3 +248,9 @@ def test_a_file_that_would_pass_two_gigabytes_is_refused(bare: bytes, monkeypatc
     monkeypatch.setattr("segexport.tflite_metadata_place.LARGEST", len(bare) + 100)
     with pytest.raises(ConversionError, match="use float16 or int8"):
         place_metadata(bare, ENTRY, b"x" * 101)
+
+
+def test_a_file_goes_into_a_tflite_only_and_only_a_small_one(bare: bytes, exported: Any) -> None:
+    for data, text in ((exported.path("onnx").read_bytes(), "person"), (bare, "x" * (256 * 1024 + 1))):
+        with pytest.raises(ModelFileError, match=r"labels\.txt: got \d+ bytes .* expected at most 262144"):
+            with_attachment(data, "labels.txt", text)

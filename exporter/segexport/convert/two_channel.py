@@ -19,7 +19,7 @@ import numpy as np
 
 LABELS = ("background", "person")
 _PERSON = "person"
-_DTYPES = {"UINT8": np.uint8, "INT8": np.int8, "INT16": np.int16}
+_DTYPES: dict[str, type[np.integer[Any]]] = {"UINT8": np.uint8, "INT8": np.int8, "INT16": np.int16}
 
 
 def write_two_channels(path: Path) -> None:
