@@ -63,7 +63,7 @@ class TimedHttp(H11Protocol):
             self._within(self._limits.linger_s if self._lingers else self._limits.header_s)
 
     def send_400_response(self, msg: str) -> None:
-        self._end(400, f"request: {msg[:200]} Expected HTTP/1.1; head and addresses up to 64 kB")
+        self._end(400, f"request: {msg[:200]} Expected HTTP/1.1, with a head of at most 16 kB")
 
     def pause_writing(self) -> None:
         super().pause_writing()
