@@ -1,6 +1,7 @@
 """`segrun serve` over loopback: what a request costs beside the work itself, and what 200 clients at once do to it.
 
-python benchmarks/serve_load.py [--picture FILE] [--requests N] [--clients N] [--sockets N] [--seconds S] [--json]
+python benchmarks/serve_load.py [--picture FILE] [--requests N] [--clients N] [--sockets N] [--seconds S]
+                                [--warm-up S] [--workers N] [--json]
 
 First, a 720p JPEG by POST, and the same bytes decoded, masked and encoded directly by the same functions with as many threads,
 in turn, so that drift of the machine meets both alike; the replies have to be the same to the byte. Then many clients at
@@ -18,6 +19,7 @@ import re
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -40,7 +42,6 @@ from segruntime.serve.pictures import OPERATIONS
 from segruntime.serve.worker import Worker
 
 _SERVING = re.compile(r"segrun: serving on http://127\.0\.0\.1:(\d+)")
-_WARM_UP_S = 5.0
 _SLACK_S = 30.0
 _FLAT = 1.05  # of the medians of the memory, in the last third over the first
 _HEADER = struct.Struct(">IIII")
@@ -56,6 +57,8 @@ def served(workers: int) -> Iterator[tuple[int, psutil.Process]]:
         found = next((match for line in lines if (match := _SERVING.search(line))), None)
         if found is None:
             raise SystemExit("serve_load: segrun serve did not start")
+        # what it complains about is shown, and never fills the pipe
+        threading.Thread(target=lambda: sys.stderr.writelines(lines), daemon=True).start()
         yield int(found[1]), psutil.Process(child.pid)
     finally:
         child.terminate()
@@ -168,17 +171,18 @@ async def watched(process: psutil.Process, end: float) -> list[float]:
 
 
 async def load(
-    port: int, process: psutil.Process, body: bytes, posting: int, sockets: int, seconds: float
+    port: int, process: psutil.Process, body: bytes, clients: tuple[int, int], seconds: float, warm_up_s: float
 ) -> dict[str, Any]:
-    """All clients at once for that long."""
-    tally, end = Tally(), time.monotonic() + _WARM_UP_S + seconds
+    """All clients at once for that long; `clients`: how many post, and how many have a socket."""
+    tally, end = Tally(), time.monotonic() + warm_up_s + seconds
     idle_mb = process.memory_info().rss / 1e6
     paths = list(OPERATIONS)
-    clients = [post_client(port, body, paths[index % len(paths)], end, tally) for index in range(posting)]
-    clients += [stream_client(port, body, end, tally) for _ in range(sockets)]
-    everything = asyncio.gather(watched(process, end), *clients)
-    memory, *_ = await asyncio.wait_for(everything, _WARM_UP_S + seconds + _SLACK_S)
-    return summary(tally, idle_mb, memory[int(2 * _WARM_UP_S) :], seconds)
+    posting, sockets = clients
+    started = [post_client(port, body, paths[index % len(paths)], end, tally) for index in range(posting)]
+    started += [stream_client(port, body, end, tally) for _ in range(sockets)]
+    everything = asyncio.gather(watched(process, end), *started)
+    memory, *_ = await asyncio.wait_for(everything, warm_up_s + seconds + _SLACK_S)
+    return summary(tally, idle_mb, memory[int(2 * warm_up_s) :], seconds)
 
 
 def summary(tally: Tally, idle_mb: float, memory_mb: list[float], seconds: float) -> dict[str, Any]:
@@ -209,12 +213,20 @@ def summary(tally: Tally, idle_mb: float, memory_mb: list[float], seconds: float
 )
 @click.option("--sockets", type=click.IntRange(0, 32), default=20, show_default=True)
 @click.option(
-    "--seconds", type=click.FloatRange(0, 600), default=60.0, show_default=True, help="After a warm-up of 5 s."
+    "--seconds", type=click.FloatRange(0, 600), default=60.0, show_default=True, help="Of load, after the warm-up."
 )
+@click.option("--warm-up", "warm_up_s", type=click.FloatRange(0, 60), default=5.0, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 def main(
-    picture: Path | None, requests: int, clients: int, sockets: int, seconds: float, workers: int, as_json: bool
+    picture: Path | None,
+    requests: int,
+    clients: int,
+    sockets: int,
+    seconds: float,
+    warm_up_s: float,
+    workers: int,
+    as_json: bool,
 ) -> None:
     """What a request costs beside its work, and what many clients do."""
     machine, body, result = describe_machine(), jpeg(picture), dict[str, Any]()
@@ -223,7 +235,7 @@ def main(
             result["cost"] = cost(port, body, requests)
         if clients and seconds:
             posting = clients - min(sockets, clients)
-            result["load"] = asyncio.run(load(port, process, body, posting, clients - posting, seconds))
+            result["load"] = asyncio.run(load(port, process, body, (posting, clients - posting), seconds, warm_up_s))
     if as_json:
         print(json.dumps({"machine": machine, "bytes": len(body), **result}, indent=1))
         return

@@ -26,6 +26,8 @@ import segruntime
 for package in ("starlette", "uvicorn", "websockets", "prometheus_client"):
     pytest.importorskip(package, reason="the service needs the extra `serve`")
 
+import uvicorn
+
 from segruntime.serve.budget import Budget
 from segruntime.serve.limits import Limits
 from segruntime.serve.metrics import Metrics
@@ -63,8 +65,8 @@ class Answer:
 class Running:
     """What a test does to a service."""
 
-    def __init__(self, service: Service, port: int) -> None:
-        self.service, self.port = service, port
+    def __init__(self, service: Service, port: int, server: uvicorn.Server) -> None:
+        self.service, self.port, self.server = service, port, server
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
@@ -112,7 +114,7 @@ def running(service: Service, origins: tuple[str, ...] = ()) -> Iterator[Running
         thread.start()
         try:
             until(lambda: server.started)
-            yield Running(service, port)
+            yield Running(service, port, server)
         finally:
             server.should_exit = True
             thread.join(TIMEOUT_S)

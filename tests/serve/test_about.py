@@ -121,7 +121,7 @@ def test_the_page_names_what_is_there_and_loads_nothing_from_elsewhere(real: Run
     for path in (*OPERATIONS, "/v1/stream", "/openapi.json", "/health", "/metrics", "a.tflite", "wall"):
         assert path in html
     assert "@MODEL@" not in html
-    assert not re.findall(r"(?:src|href)=\"(?!/)|https?://|url\(", html)
+    assert not re.findall(r"(?:src|href)=\"(?!/|data:)|https?://|url\(", html)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 

@@ -8,46 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.serve.child import get, started
 from tests.serve.running import encoded, picture
 
 from segruntime.run.cli import main
 
-SERVE = [sys.executable, "-c", "from segruntime.run.cli import main; main()", "serve"]
-
 
 def segrun(*words: object) -> Result:
     return CliRunner().invoke(main, [str(word) for word in words], prog_name="segrun")
-
-
-@contextmanager
-def started(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command in a process of its own, and its address."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    process = subprocess.Popen(
-        [*SERVE, "--port", "0", "--workers", "1", *words], stderr=subprocess.PIPE, text=True, env=environment
-    )
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if found := re.search(r"segrun: serving on (http://\S+), Ctrl-C ends", line):
-                yield process, found[1]
-                return
-        pytest.fail("it did not start")
-    finally:
-        process.kill()
-        process.communicate(timeout=20)
-
-
-def get(address: str, body: bytes | None = None) -> bytes:
-    with urllib.request.urlopen(address, body, timeout=20) as reply:  # noqa: S310 - http, our own
-        return bytes(reply.read())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,3 +155,14 @@ def test_requests_on_one_connection_are_answered_in_turn() -> None:
             )
             time.sleep(0.2)  # four of them take longer than one head may
             assert connection.recv(4096).endswith(b"\r\n\r\n%c" % value)
+
+
+def test_the_end_of_a_reply_does_not_wait_for_an_acknowledgement() -> None:
+    with running(make_service([ready()])) as service, service.connect() as connection, service.stream():
+        connection.sendall(GET)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        held: list[Any] = list(service.server.server_state.connections)
+        assert len(held) == 2
+        for protocol in held:
+            kernels = protocol.transport.get_extra_info("socket")
+            assert kernels.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -14,7 +14,7 @@ Encoded = memoryview
 MaskFormat = Literal["png", "raw"]
 PictureFormat = Literal["jpeg", "png"]
 MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "raw": "application/octet-stream"}
-# docs/serve.md: a cut-out is made for one client and thrown away, so time counts more than bytes
+# a cut-out is made for one client and thrown away, so time counts more than bytes
 _PNG_OPTIONS = (cv2.IMWRITE_PNG_COMPRESSION, 1)
 
 
