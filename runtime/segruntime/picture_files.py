@@ -49,7 +49,7 @@ def picture_bytes(path: Path) -> bytes | str:
 
 def decode_picture(data: bytes) -> Frame | str:
     """A picture file's bytes → `(H, W, 3) uint8, BGR`, or in a few words why not; nothing large is allocated first."""
-    width, height = _declared_size(data)
+    width, height = declared_size(data)
     if width * height > _MOST_PIXELS:
         return f"declares {width}x{height} pixels, at most {_MOST_PIXELS // 10**6} million are read"
     if data[:3] == _JPEG and not _jpeg_is_whole(data):
@@ -61,15 +61,33 @@ def decode_picture(data: bytes) -> Frame | str:
     return "cannot be decoded" if pixels is None else np.asarray(pixels, np.uint8)
 
 
-def _declared_size(data: bytes) -> tuple[int, int]:
-    """Width and height as the header of a PNG or JPEG says; (0, 0) for other kinds and broken headers."""
+def declared_size(data: bytes) -> tuple[int, int]:
+    """Width and height as the header of a PNG, JPEG or WebP says; (0, 0) for other kinds and broken headers."""
     if data[:8] == _PNG and len(data) >= 24:
         width, height = struct.unpack_from(">II", data, 16)
         return width, height
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _webp_size(data)
     for marker, at, _ in _jpeg_segments(data):
         if marker in _START_OF_FRAME and at + 9 <= len(data):
             height, width = struct.unpack_from(">HH", data, at + 5)
             return width, height
+    return 0, 0
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """The three layouts of RFC 9649: lossy, lossless, extended."""
+    kind, part = data[12:16], data[20:30]
+    if len(part) < 10:
+        return 0, 0
+    if kind == b"VP8 " and part[3:6] == b"\x9d\x01\x2a":
+        width, height = struct.unpack_from("<HH", part, 6)
+        return width & 0x3FFF, height & 0x3FFF
+    if kind == b"VP8L" and part[0] == 0x2F:
+        bits = int.from_bytes(part[1:5], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(part[4:7], "little"), 1 + int.from_bytes(part[7:10], "little")
     return 0, 0
 
 

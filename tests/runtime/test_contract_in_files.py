@@ -283,7 +283,5 @@ def test_a_contract_of_another_dtype_is_refused(kind: str, part: str) -> None:
 def test_a_contract_with_another_scale_or_zero_point_is_refused(part: str, change: dict[str, float]) -> None:
     good = bundled_contract("tflite", 0.5)
     bad = dataclasses.replace(good, **{part: dataclasses.replace(getattr(good, part), **change)})
-    with pytest.raises(
-        ContractError, match=f"its {part} has scale .* and zero point 0, the contract says .*; correct"
-    ):
+    with pytest.raises(ContractError, match=f"its {part} has scale .* and zero point 0, the contract says .*; correct"):
         segruntime.load(BUNDLED["tflite"], contract=bad)
