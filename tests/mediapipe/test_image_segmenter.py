@@ -20,7 +20,7 @@ from mediapipe.tasks.metadata import schema_py_generated as schema  # noqa: E402
 from mediapipe.tasks.python import BaseOptions, vision  # noqa: E402
 
 from segruntime import Segmenter, load  # noqa: E402
-from segruntime.preprocess import BYTE_BILINEAR
+from segruntime.preprocess import BYTE_BILINEAR  # noqa: E402
 
 LOG = logging.getLogger(__name__)
 HEADS = ("person", "two-channel")
