@@ -117,29 +117,31 @@ def main(model: Path | None, runs: int, seconds: float, as_json: bool) -> None:
         raise click.ClickException(str(error)) from error
     watched = WatchedModel(Path(found["model"]["path"]))
     rounds = [watched.operators_ms() for _ in range(WARM_UP + runs)][WARM_UP:]
-    if len(rounds[0]) != len(found["parts"]):
+    parts = [
+        part for part in found["parts"] if part["place"] == "XNNPACK"
+    ]  # LiteRT's own kernels have no such profiler
+    if len(rounds[0]) != len(parts):
         raise click.ClickException(
-            f"XNNPACK ran {len(rounds[0])} operators, segbench timed {len(found['parts'])} parts; "
+            f"XNNPACK ran {len(rounds[0])} operators, segbench timed {len(parts)} parts there; "
             "only a model that XNNPACK runs one to one can be compared"
         )
-    result = _compared(found, rounds)
+    result = _compared(parts, rounds)
     click.echo(json.dumps(result, indent=1) if as_json else _in_words(result))
 
 
-def _compared(found: dict[str, Any], rounds: list[list[tuple[str, float]]]) -> dict[str, Any]:
-    """`apart`: the largest difference of two shares; `variation`: half the sum of all, which is the time that is misplaced."""
+def _compared(parts: list[dict[str, Any]], rounds: list[list[tuple[str, float]]]) -> dict[str, Any]:
+    """Shares of XNNPACK's time: `apart` is the largest difference and `variation` half the sum of all: time that is misplaced."""
     medians = [median(one[k][1] for one in rounds) for k in range(len(rounds[0]))]
     rows = [
         {"xnnpack": name, "operator": part["kind"], "xnnpack_ms": ms, "segbench_ms": part["ms"]}
-        for (name, _), ms, part in zip(rounds[0], medians, found["parts"], strict=True)
+        for (name, _), ms, part in zip(rounds[0], medians, parts, strict=True)
     ]
-    total, differences = sum(medians), []
-    for row, part in zip(rows, found["parts"], strict=True):
-        differences.append(abs(part["share"] - row["xnnpack_ms"] / total))
+    total, timed = sum(medians), sum(part["ms"] for part in parts)
+    differences = [abs(row["segbench_ms"] / timed - row["xnnpack_ms"] / total) for row in rows]
     return {
         "rows": rows,
         "xnnpack_ms": total,
-        "segbench_ms": found["sum_ms"],
+        "segbench_ms": timed,
         "apart": max(differences),
         "variation": sum(differences) / 2,
     }

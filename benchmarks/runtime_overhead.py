@@ -26,6 +26,7 @@ from segbench.goal import RatioGoal, goal_line
 from segbench.machine import describe_machine
 from segbench.mask_check import check_mask
 from segruntime import Segmenter, SegRuntimeError
+from segruntime.preprocess import BYTE_BILINEAR
 from segruntime.refine import Preset, Refiner
 
 BARE, ALPHA, COMPOSITE, NUMPY = "bare invoke", "frame → alpha", "frame → alpha → composite", "numpy loop"
@@ -88,7 +89,7 @@ def measure(model: Path | None, threads: int | None, rounds: int, inner: int, si
 def _calls(segmenter: Segmenter, frame: Frame, background: Frame) -> dict[str, Callable[[], Any]]:
     # the very interpreter that segruntime runs: a second one would have threads and memory of its own
     interpreter = segmenter._backend._interpreter  # type: ignore[attr-defined]
-    loop = NumpyLoop(interpreter)
+    loop = NumpyLoop(interpreter, BYTE_BILINEAR)  # else the network sees other bytes, and the composites differ
     fast, balanced = (Chain(segmenter, preset, (frame.shape[1], frame.shape[0])) for preset in ("fast", "balanced"))
     return {
         BARE: interpreter.invoke,

@@ -13,17 +13,21 @@ Mask = npt.NDArray[np.float32]
 
 
 class NumpyLoop:
-    """Around an interpreter of LiteRT, TFLite or TensorFlow, whose tensors are allocated; quantized ends or float ones."""
+    """Around an interpreter of LiteRT, TFLite or TensorFlow, whose tensors are allocated; quantized ends or float ones.
 
-    def __init__(self, interpreter: Any) -> None:
+    `resize`: OpenCV's interpolation; another one than people take is for those who compare the composites value by value.
+    """
+
+    def __init__(self, interpreter: Any, resize: int = cv2.INTER_LINEAR) -> None:
         self._interpreter = interpreter
+        self._resize = resize
         self._input = interpreter.get_input_details()[0]
         self._output = interpreter.get_output_details()[0]
 
     def mask(self, frame: Frame) -> Mask:
         """`(H, W, 3) uint8, BGR` → `(H, W) float32, 0–1`."""
         _, height, width, _ = self._input["shape"]
-        small = cv2.resize(frame[..., ::-1], (int(width), int(height)))
+        small = cv2.resize(frame[..., ::-1], (int(width), int(height)), interpolation=self._resize)
         self._interpreter.set_tensor(self._input["index"], self._quantize(small.astype(np.float32) / 255)[None])
         self._interpreter.invoke()
         mask = self._dequantize(self._interpreter.get_tensor(self._output["index"])[0, ..., 0])

@@ -154,7 +154,11 @@ def test_the_bundled_model_in_pieces_computes_what_it_does_as_a_whole() -> None:
     path = BUNDLED["tflite"]
     source, litert = read_graph(path), LiteRt(path, 1)
     on_xnnpack = delegated(litert.whole)
-    assert on_xnnpack == {one.index for one in source.operators}
+    first, *between, last = (one.index for one in source.operators)
+    assert on_xnnpack == set(between), (
+        first,
+        last,
+    )  # its ends turn bytes into int8 and back, which XNNPACK has no operator for
     pieces = open_pieces(litert, source, on_xnnpack)
     assert [len(one.operators) for one in pieces] == [1] * len(source.operators)
     tensor = some_input(litert)
