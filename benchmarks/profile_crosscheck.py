@@ -130,7 +130,7 @@ def main(model: Path | None, runs: int, seconds: float, as_json: bool) -> None:
 
 
 def _compared(parts: list[dict[str, Any]], rounds: list[list[tuple[str, float]]]) -> dict[str, Any]:
-    """Shares of XNNPACK's time. `apart`: the largest difference; `variation`: half the sum of all, the time that is misplaced."""
+    """Shares of XNNPACK's time. `apart`: the largest difference; `variation`: half of all, time that is misplaced."""
     medians = [median(one[k][1] for one in rounds) for k in range(len(rounds[0]))]
     rows = [
         {"xnnpack": name, "operator": part["kind"], "xnnpack_ms": ms, "segbench_ms": part["ms"]}
