@@ -27,7 +27,9 @@ const DIST = fileURLToPath(new URL("dist/", import.meta.url));
  */
 export async function serve({ root = DIST, port = 0, isolated = true } = {}) {
   const server = http.createServer((request, answer) => send(path.resolve(root), isolated, request, answer));
-  await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", () => resolve(undefined)));
+  await new Promise((resolve, reject) =>
+    server.once("error", reject).listen(port, "127.0.0.1", () => resolve(undefined)),
+  );
   const address = /** @type {import("node:net").AddressInfo} */ (server.address());
   const stop = () => new Promise((resolve) => (server.close(resolve), server.closeAllConnections()));
   return { url: `http://127.0.0.1:${address.port}/`, stop };
@@ -37,10 +39,17 @@ async function send(root, isolated, request, answer) {
   const headers = { "Cache-Control": "no-cache", ...(isolated ? ISOLATION : {}) };
   const file = fileOf(root, request.url);
   const found = file && (await stat(file).catch(() => null));
-  if (!found?.isFile() || !["GET", "HEAD"].includes(request.method)) return answer.writeHead(404, headers).end("not here\n");
-  answer.writeHead(200, { ...headers, "Content-Type": TYPES[path.extname(file)] ?? "application/octet-stream", "Content-Length": found.size });
+  if (!found?.isFile() || !["GET", "HEAD"].includes(request.method))
+    return answer.writeHead(404, headers).end("not here\n");
+  answer.writeHead(200, {
+    ...headers,
+    "Content-Type": TYPES[path.extname(file)] ?? "application/octet-stream",
+    "Content-Length": found.size,
+  });
   if (request.method === "HEAD") return answer.end();
-  return createReadStream(file).on("error", () => answer.destroy()).pipe(answer);
+  return createReadStream(file)
+    .on("error", () => answer.destroy())
+    .pipe(answer);
 }
 
 /** The file that a URL means, or null where it lies outside the folder. */

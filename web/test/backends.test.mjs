@@ -14,7 +14,8 @@ const GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 const FOREIGN = path.join(WEB, "../../shared/models/mnv3_uint8.tflite");
 const named = (file) => models().find((one) => one.file === file);
 const bytesOf = (file) => readFileSync(named(file).path);
-const contractOf = (name) => JSON.parse(readFileSync(path.join(WEB, `../examples/contracts/${name}.contract.json`), "utf8"));
+const contractOf = (name) =>
+  JSON.parse(readFileSync(path.join(WEB, `../examples/contracts/${name}.contract.json`), "utf8"));
 let [plain, withGpu, site] = [null, null, null];
 
 before(async () => {
@@ -41,21 +42,37 @@ test("portrait_unet_float32.tflite: WebGPU gives the same alpha", async (t) => {
   withGpu = await launch(GPU);
   const here = await openEngineSite(withGpu);
   t.after(() => here.close()); // an open server would keep this process alive
-  if (!(await here.page.evaluate(async () => Boolean(await navigator.gpu?.requestAdapter())))) return t.skip("this Chromium has no software WebGPU");
+  if (!(await here.page.evaluate(async () => Boolean(await navigator.gpu?.requestAdapter()))))
+    return t.skip("this Chromium has no software WebGPU");
   const model = named("portrait_unet_float32.tflite");
   const facts = await here.open(bytesOf(model.file), { backend: "webgpu" });
-  if (/no mask within/.test(facts.note)) return t.skip(`this machine is too slow for WebGPU in software: ${facts.note}`);
+  if (/no mask within/.test(facts.note))
+    return t.skip(`this machine is too slow for WebGPU in software: ${facts.note}`);
   assert.equal(facts.backend, "webgpu", facts.note);
   const [frame] = model.frames;
-  const difference = largest(typed(Float32Array, (await here.steps(model, frame)).alpha), values(model, frame, "alpha"));
+  const difference = largest(
+    typed(Float32Array, (await here.steps(model, frame)).alpha),
+    values(model, frame, "alpha"),
+  );
   t.diagnostic(`alpha differs by ${difference}`);
   assert.ok(difference <= 1e-2);
   assert.deepEqual([here.errors, here.foreign], [[], []]);
 });
 
-const accelerators = (gpu) => async (name) => ({ name, run: name === "webgpu" ? gpu : () => later(4, 0.5), close() {} });
+const accelerators = (gpu) => async (name) => ({
+  name,
+  run: name === "webgpu" ? gpu : () => later(4, 0.5),
+  close() {},
+});
 const later = (wait, value) => new Promise((resolve) => setTimeout(resolve, wait, value));
-const chosen = (gpu, wanted = "webgpu") => chooseAccelerator(accelerators(gpu), wanted, () => 0, (output) => Float32Array.of(output), 50);
+const chosen = (gpu, wanted = "webgpu") =>
+  chooseAccelerator(
+    accelerators(gpu),
+    wanted,
+    () => 0,
+    (output) => Float32Array.of(output),
+    50,
+  );
 
 test("an accelerator that gives another mask, NaN, breaks or never answers is not taken", async (t) => {
   pretendGpu(t);
@@ -82,7 +99,10 @@ test("auto takes WebGPU only where it is faster", async (t) => {
 
 function pretendGpu(t) {
   const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
-  Object.defineProperty(globalThis, "navigator", { value: { gpu: { requestAdapter: async () => ({}) } }, configurable: true });
+  Object.defineProperty(globalThis, "navigator", {
+    value: { gpu: { requestAdapter: async () => ({}) } },
+    configurable: true,
+  });
   t.after(() => (before ? Object.defineProperty(globalThis, "navigator", before) : delete globalThis.navigator));
 }
 
@@ -96,23 +116,55 @@ test("a run hands over a picture and gives coefficients of the mask's size, also
   assert.deepEqual([small.maskWidth, small.maskHeight, small.offsets], [20, 10, 200]);
 });
 
-test("a uint8 model of others runs with its contract from examples/", { skip: existsSync(FOREIGN) ? false : "../shared/models is not here" }, async () => {
-  const facts = await site.open(readFileSync(FOREIGN), { contract: contractOf("mnv3_uint8"), backend: "wasm" });
-  assert.equal(facts.runtime, "LiteRT.js");
-  assert.equal((await site.ran(64, 48)).width, 64);
-});
+test(
+  "a uint8 model of others runs with its contract from examples/",
+  { skip: existsSync(FOREIGN) ? false : "../shared/models is not here" },
+  async () => {
+    const facts = await site.open(readFileSync(FOREIGN), { contract: contractOf("mnv3_uint8"), backend: "wasm" });
+    assert.equal(facts.runtime, "LiteRT.js");
+    assert.equal((await site.ran(64, 48)).width, 64);
+  },
+);
 
 const float = () => bytesOf("portrait_unet_float32.tflite");
 const inputAs = (file, change) => ({ ...named(file).contract, input: { ...named(file).contract.input, ...change } });
 const REFUSALS = {
   "a text": [() => new TextEncoder().encode("hello, world"), {}, /not a model/],
-  "a model without a contract": [() => float().subarray(0, 3000), { name: "a.tflite" }, /a\.tflite .* holds no contract/],
-  "a model cut off": [() => float().subarray(0, 300_000), { contract: contractOf("mnv3_float") }, /LiteRT\.js cannot run this model|belongs to another model/],
-  "an ONNX file cut off": [() => bytesOf("portrait_unet.onnx").subarray(0, 300_000), { contract: contractOf("mnv3_float") }, /onnxruntime-web cannot run this model/],
-  "an unknown version": [float, { contract: { ...contractOf("mnv3_float"), version: 7 } }, /version 7, this page knows version 1/],
-  "int8 at its ends, as older files have": [float, { contract: inputAs("portrait_unet_float32.tflite", { dtype: "int8", scale: 0.004, zero_point: -128 }) }, /Export it again with a newer segexport/],
-  "a huge TFLite input that the model does not have": [float, { contract: inputAs("portrait_unet_float32.tflite", { width: 8192, height: 8192 }) }, /belongs to another model/],
-  "a huge ONNX input that the model does not have": [() => bytesOf("portrait_unet.onnx"), { contract: inputAs("portrait_unet.onnx", { width: 8192, height: 8192 }) }, /belongs to another model/],
+  "a model without a contract": [
+    () => float().subarray(0, 3000),
+    { name: "a.tflite" },
+    /a\.tflite .* holds no contract/,
+  ],
+  "a model cut off": [
+    () => float().subarray(0, 300_000),
+    { contract: contractOf("mnv3_float") },
+    /LiteRT\.js cannot run this model|belongs to another model/,
+  ],
+  "an ONNX file cut off": [
+    () => bytesOf("portrait_unet.onnx").subarray(0, 300_000),
+    { contract: contractOf("mnv3_float") },
+    /onnxruntime-web cannot run this model/,
+  ],
+  "an unknown version": [
+    float,
+    { contract: { ...contractOf("mnv3_float"), version: 7 } },
+    /version 7, this page knows version 1/,
+  ],
+  "int8 at its ends, as older files have": [
+    float,
+    { contract: inputAs("portrait_unet_float32.tflite", { dtype: "int8", scale: 0.004, zero_point: -128 }) },
+    /Export it again with a newer segexport/,
+  ],
+  "a huge TFLite input that the model does not have": [
+    float,
+    { contract: inputAs("portrait_unet_float32.tflite", { width: 8192, height: 8192 }) },
+    /belongs to another model/,
+  ],
+  "a huge ONNX input that the model does not have": [
+    () => bytesOf("portrait_unet.onnx"),
+    { contract: inputAs("portrait_unet.onnx", { width: 8192, height: 8192 }) },
+    /belongs to another model/,
+  ],
 };
 
 for (const [what, [bytes, options, message]] of Object.entries(REFUSALS)) {

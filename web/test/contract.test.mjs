@@ -12,8 +12,26 @@ import { models } from "./fixtures.mjs";
 const SMALL = {
   format: NAME,
   version: 1,
-  input: { width: 8, height: 4, layout: "NHWC", dtype: "float32", color: "rgb", value_range: [0, 1], resize: "stretch", interpolation: "bilinear" },
-  output: { width: 8, height: 4, layout: "NHWC", dtype: "float32", meaning: "probability", channels: 1, person_channel: 0, labels: ["person"] },
+  input: {
+    width: 8,
+    height: 4,
+    layout: "NHWC",
+    dtype: "float32",
+    color: "rgb",
+    value_range: [0, 1],
+    resize: "stretch",
+    interpolation: "bilinear",
+  },
+  output: {
+    width: 8,
+    height: 4,
+    layout: "NHWC",
+    dtype: "float32",
+    meaning: "probability",
+    channels: 1,
+    person_channel: 0,
+    labels: ["person"],
+  },
   threshold: 0.5,
 };
 const changed = (part, field, value) => ({ ...SMALL, [part]: { ...SMALL[part], [field]: value } });
@@ -57,13 +75,22 @@ const REFUSED = [
   [JSON.stringify(SMALL).replace('"threshold"', '"vers\\u0069on":1,"threshold"'), /"version" stands twice in one/],
   [`${"[".repeat(100_000)}${"]".repeat(100_000)}`, /nested deeper than 64/],
   [{ ...SMALL, source: { checkpoint: "a.pth" } }, /lacks source\.sha256/],
-  [{ ...SMALL, conversion: { precision: "int8", calibration_count: 1, calibration_sha256: "abc", tools: {}, float_layers: [] } }, /calibration_sha256 is "abc"/],
+  [
+    {
+      ...SMALL,
+      conversion: { precision: "int8", calibration_count: 1, calibration_sha256: "abc", tools: {}, float_layers: [] },
+    },
+    /calibration_sha256 is "abc"/,
+  ],
   [{ ...SMALL, parity: [] }, /parity is \[\], expected an object/],
 ];
 
 for (const [data, message] of REFUSED) {
   test(`a contract is refused: ${message.source}`, () => {
-    assert.throws(() => parseContract(data), (error) => error.name === "EngineError" && message.test(error.message));
+    assert.throws(
+      () => parseContract(data),
+      (error) => error.name === "EngineError" && message.test(error.message),
+    );
   });
 }
 
@@ -78,7 +105,11 @@ test("a model cut off anywhere is refused with a sentence or holds no contract, 
 });
 
 test("what is no model is refused by its content", () => {
-  for (const bytes of [new Uint8Array(), new TextEncoder().encode("hello, world"), new Uint8Array([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10])]) {
+  for (const bytes of [
+    new Uint8Array(),
+    new TextEncoder().encode("hello, world"),
+    new Uint8Array([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10]),
+  ]) {
     assert.throws(() => modelKind(bytes), /not a model/);
   }
 });
@@ -92,7 +123,11 @@ test("a deflated contract is read, one that would unpack to more than 256 KiB is
 
 /** A stand-in for a model with one deflated file behind it; `claimed` is the size that the archive tells. */
 function zipped(name, data, claimed = data.length) {
-  const [packed, title, head] = [deflateRawSync(data), Buffer.from(name), Buffer.from("\0\0\0\0TFL3\0\0\0\0", "latin1")];
+  const [packed, title, head] = [
+    deflateRawSync(data),
+    Buffer.from(name),
+    Buffer.from("\0\0\0\0TFL3\0\0\0\0", "latin1"),
+  ];
   const local = Buffer.alloc(30);
   local.writeUInt32LE(0x04034b50, 0);
   local.writeUInt16LE(8, 8);

@@ -46,7 +46,8 @@ export function withAlpha(rgb) {
 export function largest(a, b) {
   if (a.length !== b.length) return Infinity;
   let most = 0;
-  for (let k = 0; k < a.length; k++) most = Math.max(most, Math.abs(a[k] - b[k]) || 0, Number.isNaN(a[k]) ? Infinity : 0);
+  for (let k = 0; k < a.length; k++)
+    most = Math.max(most, Math.abs(a[k] - b[k]) || 0, Number.isNaN(a[k]) ? Infinity : 0);
   return most;
 }
 

@@ -15,14 +15,19 @@ const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-s
 /** The system's Chromium, or null. */
 export function browserPath() {
   const folders = (process.env.PATH ?? "").split(path.delimiter);
-  const found = NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name))).find((file) => existsSync(file));
+  const found = NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name))).find((file) =>
+    existsSync(file),
+  );
   return process.env.CHROMIUM ?? found ?? null;
 }
 
 /** @param {string[]} args more of Chromium's own */
 export async function launch(args = []) {
   const executablePath = browserPath();
-  if (!executablePath) throw new Error(`no browser found: none of ${NAMES.join(", ")} is on the PATH; install Debian's package chromium, or name one in CHROMIUM`);
+  if (!executablePath)
+    throw new Error(
+      `no browser found: none of ${NAMES.join(", ")} is on the PATH; install Debian's package chromium, or name one in CHROMIUM`,
+    );
   return chromium.launch({ executablePath, args: ["--no-sandbox", ...args] });
 }
 

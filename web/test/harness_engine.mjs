@@ -10,7 +10,8 @@ import { rgba } from "./fixtures.mjs";
 export async function openEngineSite(browser, options = {}) {
   const site = await openSite(browser, options);
   await site.page.evaluate(prepare);
-  const call = (name, ...parts) => site.page.evaluate(([ask, given]) => /** @type {any} */ (window)[ask](...given), [name, parts]);
+  const call = (name, ...parts) =>
+    site.page.evaluate(([ask, given]) => /** @type {any} */ (window)[ask](...given), [name, parts]);
   return {
     ...site,
     /** @returns {Promise<any>} the engine's facts; an error that the page throws is thrown here */

@@ -8,7 +8,8 @@ import { bestSequence, largest, models, read, rgba, share, values, withAlpha } f
 
 for (const model of models()) {
   test(`${model.file}: the luma is segruntime's`, () => {
-    for (const frame of model.stream) assert.ok(largest(lumaOf(rgba(model, frame)), values(model, frame, "luma")) <= model.tolerances.luma.largest);
+    for (const frame of model.stream)
+      assert.ok(largest(lumaOf(rgba(model, frame)), values(model, frame, "luma")) <= model.tolerances.luma.largest);
   });
 
   for (const preset of ["fast", "balanced"]) {
@@ -18,11 +19,19 @@ for (const model of models()) {
       for (const frame of model.stream) {
         const [height, width] = frame.arrays.coarse.shape;
         const pixels = rgba(model, frame);
-        const found = Refiner.alpha(refiner.coefficients(values(model, frame, "coarse"), height, width, pixels), pixels);
+        const found = Refiner.alpha(
+          refiner.coefficients(values(model, frame, "coarse"), height, width, pixels),
+          pixels,
+        );
         const wanted = values(model, frame, preset);
         const near = share(found, wanted, most);
-        t.diagnostic(`${frame.name}: ${(100 * share(found, wanted, 0)).toFixed(2)} % equal, largest ${largest(found, wanted)}`);
-        assert.ok(near >= least, `${frame.name}: ${(100 * near).toFixed(3)} % within ${most}, largest ${largest(found, wanted)}`);
+        t.diagnostic(
+          `${frame.name}: ${(100 * share(found, wanted, 0)).toFixed(2)} % equal, largest ${largest(found, wanted)}`,
+        );
+        assert.ok(
+          near >= least,
+          `${frame.name}: ${(100 * near).toFixed(3)} % within ${most}, largest ${largest(found, wanted)}`,
+        );
       }
     });
   }
@@ -33,7 +42,10 @@ test("memory matters: without it the third frame of the stream is another one", 
   const frame = model.stream[2];
   const [height, width] = frame.arrays.coarse.shape;
   const pixels = rgba(model, frame);
-  const found = Refiner.alpha(new Refiner("balanced").coefficients(values(model, frame, "coarse"), height, width, pixels), pixels);
+  const found = Refiner.alpha(
+    new Refiner("balanced").coefficients(values(model, frame, "coarse"), height, width, pixels),
+    pixels,
+  );
   assert.ok(largest(found, values(model, frame, "balanced")) > model.tolerances.balanced.largest);
 });
 
@@ -46,7 +58,9 @@ test("best gives segruntime's alpha on a large frame, an odd one and one smaller
       const found = Refiner.alpha(refiner.coefficients(read("best", frame.coarse), height, width, pixels), pixels);
       const wanted = read("best", frame.best);
       const near = share(found, wanted, 2);
-      t.diagnostic(`${frame.width}x${frame.height}: ${(100 * near).toFixed(3)} % within 2, ${(100 * share(found, wanted, 0)).toFixed(2)} % equal, largest ${largest(found, wanted)}`);
+      t.diagnostic(
+        `${frame.width}x${frame.height}: ${(100 * near).toFixed(3)} % within 2, ${(100 * share(found, wanted, 0)).toFixed(2)} % equal, largest ${largest(found, wanted)}`,
+      );
       assert.ok(near >= 0.999, `${frame.width}x${frame.height}: ${(100 * near).toFixed(3)} % within 2 of 255`);
     }
   }

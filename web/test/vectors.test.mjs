@@ -43,13 +43,20 @@ function compared(model, frame, found) {
   for (const step of STEPS) {
     const wanted = values(model, frame, step);
     const got = typed(ARRAYS[frame.arrays[step].dtype], found[step]);
-    const measured = { largest: largest(got, wanted), mean: mean(got, wanted), mask_iou: step === "alpha" ? maskIou(got, wanted) : 1 };
+    const measured = {
+      largest: largest(got, wanted),
+      mean: mean(got, wanted),
+      mask_iou: step === "alpha" ? maskIou(got, wanted) : 1,
+    };
     const bounds = { ...model.tolerances[step], ...(step === "input" ? { largest: 0 } : {}) };
     for (const [name, bound] of Object.entries(bounds)) {
       const fits = name === "mask_iou" ? measured[name] >= (step === "alpha" ? bound : 0) : measured[name] <= bound;
       assert.ok(fits, `${frame.name}: ${step} ${name} is ${measured[name]}, bound ${bound}`);
     }
-    line.push(`${step} ${measured.largest.toExponential(1)}`, ...(step === "alpha" ? [`IoU ${measured.mask_iou.toFixed(4)}`] : []));
+    line.push(
+      `${step} ${measured.largest.toExponential(1)}`,
+      ...(step === "alpha" ? [`IoU ${measured.mask_iou.toFixed(4)}`] : []),
+    );
   }
   return line.join(", ");
 }

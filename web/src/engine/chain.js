@@ -16,7 +16,12 @@ export class Chain {
     const [pre, post] = [new Preprocessor(contract.input), new Postprocessor(contract.output)];
     const sample = () => pre.run(ramp(contract.input)).slice();
     const probability = (output) => post.probability(output);
-    const { model, note } = await chooseAccelerator((accelerator) => open(bytes, contract, { accelerator, threads }), backend, sample, probability);
+    const { model, note } = await chooseAccelerator(
+      (accelerator) => open(bytes, contract, { accelerator, threads }),
+      backend,
+      sample,
+      probability,
+    );
     await model.run(sample()); // the first run compiles
     return new Chain({ contract, pre, post, model, facts: { ...model.facts, note }, refiner: new Refiner(preset) });
   }
@@ -45,7 +50,16 @@ export class Chain {
     const found = this.refiner.coefficients(...this.coarse(this.post.probability(output), frame), frame);
     const { slope, offset, height, width } = fitting(found, frame);
     const times = { read, resize, network, refine: clock() };
-    return { width: frame.width, height: frame.height, maskWidth: width, maskHeight: height, slope, offset, bounds: found.bounds, times };
+    return {
+      width: frame.width,
+      height: frame.height,
+      maskWidth: width,
+      maskHeight: height,
+      slope,
+      offset,
+      bounds: found.bounds,
+      times,
+    };
   }
 
   /** Every step of one frame, without memory: for holding a port against segruntime's vectors. */
@@ -99,7 +113,11 @@ function pixels(source) {
 
 /** A picture that no person is in, for the first runs. */
 function ramp({ width, height }) {
-  return { width, height, data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, k) => (k % 4 === 3 ? 255 : (k >> 2) % 256)) };
+  return {
+    width,
+    height,
+    data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, k) => (k % 4 === 3 ? 255 : (k >> 2) % 256)),
+  };
 }
 
 function stopwatch() {

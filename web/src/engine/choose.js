@@ -17,13 +17,22 @@ export async function chooseAccelerator(open, wanted, sample, probability, wait 
   const model = await open("wasm");
   if (wanted === "wasm") return { model, note: "" };
   const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-  if (!adapter) return { model, note: wanted === "webgpu" ? "This browser gives no WebGPU here, so the network runs on WebAssembly." : "" };
+  if (!adapter)
+    return {
+      model,
+      note: wanted === "webgpu" ? "This browser gives no WebGPU here, so the network runs on WebAssembly." : "",
+    };
   const emulated = adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter; // by the processor, for those who ask for it
   if (emulated && wanted === "auto") return { model, note: "" };
   try {
-    return await within(wait, started(open, sample), ([gpu, first]) => faster(model, gpu, first, wanted, sample, probability));
+    return await within(wait, started(open, sample), ([gpu, first]) =>
+      faster(model, gpu, first, wanted, sample, probability),
+    );
   } catch (error) {
-    return { model, note: `WebGPU did not work (${String(error?.message ?? error).split("\n")[0]}), so the network runs on WebAssembly.` };
+    return {
+      model,
+      note: `WebGPU did not work (${String(error?.message ?? error).split("\n")[0]}), so the network runs on WebAssembly.`,
+    };
   }
 }
 
@@ -37,7 +46,10 @@ async function within(wait, promise, then) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => {
-      promise.then(([gpu]) => gpu.close(), () => {});
+      promise.then(
+        ([gpu]) => gpu.close(),
+        () => {},
+      );
       reject(new Error(`no mask within ${wait / 1000} s`));
     }, wait);
   });
@@ -54,7 +66,12 @@ async function faster(wasm, gpu, first, wanted, sample, probability) {
     return { model: gpu, note: "" };
   }
   gpu.close();
-  return { model: wasm, note: differs ? "WebGPU gave another mask here, so the network runs on WebAssembly." : "WebAssembly is faster than WebGPU here." };
+  return {
+    model: wasm,
+    note: differs
+      ? "WebGPU gave another mask here, so the network runs on WebAssembly."
+      : "WebAssembly is faster than WebGPU here.",
+  };
 }
 
 async function isSlower(gpu, wasm, sample) {

@@ -26,9 +26,15 @@ const CLASS_DTYPES = ["int8", "uint8", "int32", "int64"];
  */
 export function parseContract(data) {
   const f = new Fields(typeof data === "string" ? parsed(data) : data, "");
-  if (f.raw("format") !== NAME) throw new EngineError(`The contract's format is ${JSON.stringify(f.raw("format")).slice(0, 60)}, expected "${NAME}".`);
+  if (f.raw("format") !== NAME)
+    throw new EngineError(
+      `The contract's format is ${JSON.stringify(f.raw("format")).slice(0, 60)}, expected "${NAME}".`,
+    );
   const version = f.raw("version");
-  if (version !== VERSION) throw new EngineError(`The contract has version ${JSON.stringify(version).slice(0, 20)}, this page knows version ${VERSION}. Update the page, or export the model again.`);
+  if (version !== VERSION)
+    throw new EngineError(
+      `The contract has version ${JSON.stringify(version).slice(0, 20)}, this page knows version ${VERSION}. Update the page, or export the model again.`,
+    );
   const contract = {
     input: readInput(f.raw("input")),
     output: readOutput(f.raw("output")),
@@ -47,7 +53,8 @@ function readInput(data) {
   const range = f.numbers("value_range", 2);
   const [mean, std] = [f.optionalNumbers("mean", 3), f.optionalNumbers("std", 3)];
   if (!(range[0] < range[1])) f.fail("value_range", "low < high");
-  if ((mean === undefined) !== (std === undefined) || std?.some((one) => one < 1e-9)) f.fail("std", "both mean and std or none, std at least 1e-9");
+  if ((mean === undefined) !== (std === undefined) || std?.some((one) => one < 1e-9))
+    f.fail("std", "both mean and std or none, std at least 1e-9");
   const spec = {
     ...size(f),
     layout: f.choice("layout", LAYOUTS),
@@ -93,6 +100,9 @@ function parsed(text) {
   try {
     return parseJson(text);
   } catch (error) {
-    throw new EngineError(`The model's contract is not JSON: ${error.message.split("\n")[0].slice(0, 120)}. Export the model again.`, { cause: error });
+    throw new EngineError(
+      `The model's contract is not JSON: ${error.message.split("\n")[0].slice(0, 120)}. Export the model again.`,
+      { cause: error },
+    );
   }
 }

@@ -21,14 +21,27 @@ export class Engine {
    * @returns {Promise<Engine>}
    * @throws {EngineError} a sentence: not a model, no contract or another one, a model that the interpreter does not run
    */
-  static async open(bytes, { name = "model", backend = "auto", threads = "auto", preset = "balanced", contract, base = import.meta.url } = {}) {
-    if (bytes.length > MOST_BYTES) throw new EngineError(`${name} has ${Math.round(bytes.length / 1e6)} MB, this page opens at most ${MOST_BYTES / 1e6} MB.`);
+  static async open(
+    bytes,
+    { name = "model", backend = "auto", threads = "auto", preset = "balanced", contract, base = import.meta.url } = {},
+  ) {
+    if (bytes.length > MOST_BYTES)
+      throw new EngineError(
+        `${name} has ${Math.round(bytes.length / 1e6)} MB, this page opens at most ${MOST_BYTES / 1e6} MB.`,
+      );
     const kind = modelKind(bytes);
     const known = parseContract(contract ?? (await contractOf(bytes, name)));
     const worker = await started(kind, base);
     const engine = new Engine(worker);
     try {
-      const facts = await engine.ask({ ask: "open", bytes, contract: known, backend, threads: threadsFor(threads), preset });
+      const facts = await engine.ask({
+        ask: "open",
+        bytes,
+        contract: known,
+        backend,
+        threads: threadsFor(threads),
+        preset,
+      });
       engine.facts = { name, kind, isolated: self.crossOriginIsolated, contract: known, ...facts };
       return engine;
     } catch (error) {
@@ -47,7 +60,9 @@ export class Engine {
     worker.onmessage = ({ data }) => this.answered(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.stop(`The network's worker stopped (${event.message ?? "no reason given"}). Choose a smaller model, or reload the page.`);
+      this.stop(
+        `The network's worker stopped (${event.message ?? "no reason given"}). Choose a smaller model, or reload the page.`,
+      );
     };
   }
 
@@ -112,18 +127,24 @@ export class Engine {
 async function contractOf(bytes, name) {
   const text = await readText(bytes, NAME);
   if (text !== null) return text;
-  throw new EngineError(`${name} says nothing about its colours, range or output: it holds no contract. Export it with segexport, or choose its .contract.json together with it.`);
+  throw new EngineError(
+    `${name} says nothing about its colours, range or output: it holds no contract. Export it with segexport, or choose its .contract.json together with it.`,
+  );
 }
 
 async function started(kind, base) {
   try {
     return WORKERS[kind](base);
   } catch (error) {
-    throw new EngineError(`This browser cannot start the network's worker: ${error.message}. Use a newer browser.`, { cause: error });
+    throw new EngineError(`This browser cannot start the network's worker: ${error.message}. Use a newer browser.`, {
+      cause: error,
+    });
   }
 }
 
 function threadsFor(wanted) {
   const most = Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1);
-  return self.crossOriginIsolated ? Math.max(1, wanted === "auto" ? most : Math.min(wanted, navigator.hardwareConcurrency || 1)) : 1;
+  return self.crossOriginIsolated
+    ? Math.max(1, wanted === "auto" ? most : Math.min(wanted, navigator.hardwareConcurrency || 1))
+    : 1;
 }

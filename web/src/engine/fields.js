@@ -22,7 +22,8 @@ export class Fields {
 
   raw(key) {
     this.seen.add(key);
-    if (!Object.hasOwn(this.data, key)) throw new EngineError(`The contract lacks ${this.where}${key}. Export the model again, or correct its contract.`);
+    if (!Object.hasOwn(this.data, key))
+      throw new EngineError(`The contract lacks ${this.where}${key}. Export the model again, or correct its contract.`);
     return this.data[key];
   }
 
@@ -34,7 +35,10 @@ export class Fields {
 
   finish() {
     const unknown = Object.keys(this.data).filter((key) => !this.seen.has(key));
-    if (unknown.length) throw new EngineError(`The contract has a field that this page does not know: ${this.where}${unknown[0].slice(0, 80)}.`);
+    if (unknown.length)
+      throw new EngineError(
+        `The contract has a field that this page does not know: ${this.where}${unknown[0].slice(0, 80)}.`,
+      );
   }
 
   choice(key, known) {
@@ -44,17 +48,24 @@ export class Fields {
 
   integer(key, low, high) {
     const value = this.raw(key);
-    return Number.isInteger(value) && value >= low && value <= high ? value : this.fail(key, `a whole number from ${low} to ${high}`);
+    return Number.isInteger(value) && value >= low && value <= high
+      ? value
+      : this.fail(key, `a whole number from ${low} to ${high}`);
   }
 
   number(key, low, high) {
     const value = this.raw(key);
-    return typeof value === "number" && value >= low && value <= high ? value : this.fail(key, `a number from ${low} to ${high}`);
+    return typeof value === "number" && value >= low && value <= high
+      ? value
+      : this.fail(key, `a number from ${low} to ${high}`);
   }
 
   numbers(key, count) {
     const value = this.raw(key);
-    const fits = Array.isArray(value) && value.length === count && value.every((one) => typeof one === "number" && Math.abs(one) <= MOST);
+    const fits =
+      Array.isArray(value) &&
+      value.length === count &&
+      value.every((one) => typeof one === "number" && Math.abs(one) <= MOST);
     return fits ? value : this.fail(key, `${count} numbers`);
   }
 
@@ -64,12 +75,16 @@ export class Fields {
 
   string(key) {
     const value = this.raw(key);
-    return typeof value === "string" && value.length <= MOST_CHARACTERS ? value : this.fail(key, `text of at most ${MOST_CHARACTERS} characters`);
+    return typeof value === "string" && value.length <= MOST_CHARACTERS
+      ? value
+      : this.fail(key, `text of at most ${MOST_CHARACTERS} characters`);
   }
 
   strings(key) {
     const value = this.raw(key);
-    return Array.isArray(value) && value.every((one) => typeof one === "string") ? value : this.fail(key, "a list of texts");
+    return Array.isArray(value) && value.every((one) => typeof one === "string")
+      ? value
+      : this.fail(key, "a list of texts");
   }
 
   stringMap(key) {

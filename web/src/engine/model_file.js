@@ -17,7 +17,8 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export function modelKind(bytes) {
   if (bytes.length >= 8 && String.fromCharCode(...bytes.subarray(4, 8)) === "TFL3") return "tflite";
   const field = bytes[2] >> 3;
-  if (bytes.length > 2 && bytes[0] === 0x08 && bytes[1] > 0 && bytes[1] < 64 && field >= 1 && field <= 26) return "onnx";
+  if (bytes.length > 2 && bytes[0] === 0x08 && bytes[1] > 0 && bytes[1] < 64 && field >= 1 && field <= 26)
+    return "onnx";
   throw new EngineError("This file is not a model: neither TFLite nor ONNX. Choose a .tflite or .onnx file.");
 }
 
@@ -77,7 +78,7 @@ async function entry(bytes, view, at, shift) {
 async function inflated(data) {
   const reader = new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
   const parts = [];
-  for (let size = 0; ; ) {
+  for (let size = 0; ;) {
     const { done, value } = await reader.read();
     if (done) return new Uint8Array(await new Blob(parts).arrayBuffer());
     size += value.length;

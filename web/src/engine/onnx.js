@@ -16,10 +16,18 @@ export async function openOnnx(bytes, contract, { accelerator, threads }) {
   Object.assign(ort.env.wasm, { wasmPaths: FOLDER, numThreads: used });
   ort.env.logLevel = "error";
   try {
-    const session = await ort.InferenceSession.create(bytes, { executionProviders: [accelerator], graphOptimizationLevel: "all" });
+    const session = await ort.InferenceSession.create(bytes, {
+      executionProviders: [accelerator],
+      graphOptimizationLevel: "all",
+    });
     return new OnnxModel(ort, session, contract, { runtime: "onnxruntime-web", backend: accelerator, threads: used });
   } catch (error) {
-    throw error instanceof EngineError ? error : new EngineError(`onnxruntime-web cannot run this model: ${String(error?.message ?? error).split("\n")[0]}. Export it again, or choose another one.`, { cause: error });
+    throw error instanceof EngineError
+      ? error
+      : new EngineError(
+          `onnxruntime-web cannot run this model: ${String(error?.message ?? error).split("\n")[0]}. Export it again, or choose another one.`,
+          { cause: error },
+        );
   }
 }
 
@@ -27,7 +35,10 @@ class OnnxModel {
   constructor(ort, session, contract, facts) {
     Object.assign(this, { ort, session, facts, input: contract.input, output: contract.output });
     const { inputNames, outputNames } = session;
-    if (inputNames.length !== 1 || outputNames.length !== 1) throw new EngineError(`This model has ${inputNames.length} inputs and ${outputNames.length} outputs, expected one image in and one mask out.`);
+    if (inputNames.length !== 1 || outputNames.length !== 1)
+      throw new EngineError(
+        `This model has ${inputNames.length} inputs and ${outputNames.length} outputs, expected one image in and one mask out.`,
+      );
     const { layout, height, width, dtype } = contract.input;
     this.shape = layout === "NHWC" ? [1, height, width, 3] : [1, 3, height, width];
     checkInput(session.inputMetadata[0], this.shape, dtype);
@@ -41,7 +52,9 @@ class OnnxModel {
     const { channels, meaning } = this.output;
     const expected = this.output.width * this.output.height * (meaning === "classes" ? 1 : channels);
     if (data.length !== expected || !(data instanceof ARRAYS[this.output.dtype])) {
-      throw new EngineError(`The model gave ${found.dims.join("x")} ${found.type}, its contract says ${this.output.height}x${this.output.width}, ${channels} channels, ${this.output.dtype}. The contract belongs to another model.`);
+      throw new EngineError(
+        `The model gave ${found.dims.join("x")} ${found.type}, its contract says ${this.output.height}x${this.output.width}, ${channels} channels, ${this.output.dtype}. The contract belongs to another model.`,
+      );
     }
     return data.slice();
   }
@@ -54,6 +67,13 @@ class OnnxModel {
 /** A side of the model's that is a name instead of a number takes any size. */
 function checkInput(found, shape, dtype) {
   const sides = found.isTensor ? found.shape : [];
-  const fits = found.isTensor && found.type === dtype && sides.length === 4 && sides.every((side, k) => typeof side !== "number" || side < 0 || side === shape[k]);
-  if (!fits) throw new EngineError(`The model's input is ${sides.join("x")} ${found.isTensor ? found.type : "no tensor"}, its contract says ${shape.join("x")} ${dtype}. The contract belongs to another model.`);
+  const fits =
+    found.isTensor &&
+    found.type === dtype &&
+    sides.length === 4 &&
+    sides.every((side, k) => typeof side !== "number" || side < 0 || side === shape[k]);
+  if (!fits)
+    throw new EngineError(
+      `The model's input is ${sides.join("x")} ${found.isTensor ? found.type : "no tensor"}, its contract says ${shape.join("x")} ${dtype}. The contract belongs to another model.`,
+    );
 }

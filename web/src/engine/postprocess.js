@@ -13,8 +13,15 @@ export class Postprocessor {
   probability(output) {
     const { meaning, channels, personChannel } = this.spec;
     if (meaning === "classes") return this.map((pixel) => Number(Number(output[pixel]) === personChannel));
-    if (meaning === "logits" && channels > 1) return this.map((pixel) => softmax(Array.from({ length: channels }, (_, c) => this.real(output, pixel, c)), personChannel));
-    if (meaning === "logits") return this.map((pixel) => 0.5 * (1 + Math.tanh(0.5 * this.real(output, pixel, personChannel))));
+    if (meaning === "logits" && channels > 1)
+      return this.map((pixel) =>
+        softmax(
+          Array.from({ length: channels }, (_, c) => this.real(output, pixel, c)),
+          personChannel,
+        ),
+      );
+    if (meaning === "logits")
+      return this.map((pixel) => 0.5 * (1 + Math.tanh(0.5 * this.real(output, pixel, personChannel))));
     return this.map((pixel) => this.real(output, pixel, personChannel));
   }
 

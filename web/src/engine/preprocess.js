@@ -4,7 +4,14 @@ import { EngineError } from "./errors.js";
 import { fitRegion, roundEven } from "./fit.js";
 import { areaBytes, bilinearBytes, nearestBytes } from "./resize.js";
 
-export const ARRAYS = { float32: Float32Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array, int32: Int32Array, int64: BigInt64Array };
+export const ARRAYS = {
+  float32: Float32Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+};
 const LIMITS = { int8: [-128, 127], uint8: [0, 255], int16: [-32768, 32767] };
 
 /**
@@ -69,5 +76,7 @@ function resized(frame, region, interpolation) {
   if (interpolation === "bilinear") return bilinearBytes(frame.data, ...sizes);
   if (interpolation === "nearest") return nearestBytes(frame.data, ...sizes);
   if (region.height <= frame.height && region.width <= frame.width) return areaBytes(frame.data, ...sizes);
-  throw new EngineError(`This model asks for an area average, which only makes pictures smaller, and the frame has ${frame.width}x${frame.height}. Choose a larger picture.`);
+  throw new EngineError(
+    `This model asks for an area average, which only makes pictures smaller, and the frame has ${frame.width}x${frame.height}. Choose a larger picture.`,
+  );
 }

@@ -126,7 +126,8 @@ function covers(count, source) {
   return Array.from({ length: count }, (_, k) => {
     const [from, to] = [k * scale, Math.min((k + 1) * scale, source)];
     const shares = [];
-    for (let at = Math.floor(from); at < to - 1e-9; at++) shares.push([at, (Math.min(at + 1, to) - Math.max(at, from)) / (to - from)]);
+    for (let at = Math.floor(from); at < to - 1e-9; at++)
+      shares.push([at, (Math.min(at + 1, to) - Math.max(at, from)) / (to - from)]);
     return shares;
   });
 }

@@ -25,7 +25,10 @@ export function serveRequests(open) {
       const value = await asks[ask](rest);
       self.postMessage({ id, value }, /** @type {any} */ (transfers(value)));
     } catch (error) {
-      const text = error instanceof EngineError ? error.message : `The network stopped: ${String(error?.message ?? error).split("\n")[0]}. Choose a smaller model, or reload the page.`;
+      const text =
+        error instanceof EngineError
+          ? error.message
+          : `The network stopped: ${String(error?.message ?? error).split("\n")[0]}. Choose a smaller model, or reload the page.`;
       self.postMessage({ id, error: text });
     }
   };

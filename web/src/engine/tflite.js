@@ -19,9 +19,18 @@ export async function openTflite(bytes, contract, { accelerator, threads }) {
   try {
     const model = await loadAndCompile(bytes, { accelerator, ...(many ? { cpuOptions: { numThreads: used } } : {}) });
     if (accelerator === "webgpu" && !model.isFullyAccelerated) throw new Error("not every operator runs on WebGPU");
-    return new TfliteModel(model, contract, { runtime: "LiteRT.js", backend: accelerator, threads: accelerator === "wasm" ? used : 1 });
+    return new TfliteModel(model, contract, {
+      runtime: "LiteRT.js",
+      backend: accelerator,
+      threads: accelerator === "wasm" ? used : 1,
+    });
   } catch (error) {
-    throw error instanceof EngineError ? error : new EngineError(`LiteRT.js cannot run this model: ${lastWords(error)}. Export it again, or choose another one.`, { cause: error });
+    throw error instanceof EngineError
+      ? error
+      : new EngineError(
+          `LiteRT.js cannot run this model: ${lastWords(error)}. Export it again, or choose another one.`,
+          { cause: error },
+        );
   }
 }
 
@@ -29,7 +38,10 @@ class TfliteModel {
   constructor(model, contract, facts) {
     [this.model, this.facts] = [model, facts];
     const [inputs, outputs] = [model.getInputDetails(), model.getOutputDetails()];
-    if (inputs.length !== 1 || outputs.length !== 1) throw new EngineError(`This model has ${inputs.length} inputs and ${outputs.length} outputs, expected one image in and one mask out.`);
+    if (inputs.length !== 1 || outputs.length !== 1)
+      throw new EngineError(
+        `This model has ${inputs.length} inputs and ${outputs.length} outputs, expected one image in and one mask out.`,
+      );
     this.shape = [...inputs[0].shape];
     check("input", inputs[0], contract.input, 3);
     check("output", outputs[0], contract.output, contract.output.meaning === "classes" ? 1 : contract.output.channels);
@@ -88,14 +100,24 @@ function lastWords(error) {
 }
 
 function refuseUnknownTensors({ input, output }) {
-  for (const [which, { dtype }] of /** @type {const} */ ([["input", input], ["output", output]])) {
+  for (const [which, { dtype }] of /** @type {const} */ ([
+    ["input", input],
+    ["output", output],
+  ])) {
     if (["float32", "uint8", "int32"].includes(dtype)) continue;
-    throw new EngineError(`This model's ${which} is ${dtype}, and LiteRT.js takes float32 and uint8 only. Export it again with a newer segexport, whose int8 files have uint8 at both ends, or choose the float32 file.`);
+    throw new EngineError(
+      `This model's ${which} is ${dtype}, and LiteRT.js takes float32 and uint8 only. Export it again with a newer segexport, whose int8 files have uint8 at both ends, or choose the float32 file.`,
+    );
   }
 }
 
 function check(which, details, spec, channels) {
-  const shape = spec.layout === "NHWC" ? [1, spec.height, spec.width, channels] : [1, channels, spec.height, spec.width];
-  const fits = details.dtype === spec.dtype && details.shape.length === 4 && shape.every((side, k) => side === details.shape[k]);
-  if (!fits) throw new EngineError(`The model's ${which} is ${[...details.shape].join("x")} ${details.dtype}, its contract says ${shape.join("x")} ${spec.dtype}. The contract belongs to another model.`);
+  const shape =
+    spec.layout === "NHWC" ? [1, spec.height, spec.width, channels] : [1, channels, spec.height, spec.width];
+  const fits =
+    details.dtype === spec.dtype && details.shape.length === 4 && shape.every((side, k) => side === details.shape[k]);
+  if (!fits)
+    throw new EngineError(
+      `The model's ${which} is ${[...details.shape].join("x")} ${details.dtype}, its contract says ${shape.join("x")} ${spec.dtype}. The contract belongs to another model.`,
+    );
 }

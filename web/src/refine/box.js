@@ -15,7 +15,8 @@ export function boxMean(plane, height, width, radius, border) {
     let sum = 0;
     for (let k = 0; k <= 2 * radius; k++) sum += plane[line + columns[k]];
     across[line] = sum;
-    for (let x = 1; x < width; x++) across[line + x] = sum += plane[line + columns[x + 2 * radius]] - plane[line + columns[x - 1]];
+    for (let x = 1; x < width; x++)
+      across[line + x] = sum += plane[line + columns[x + 2 * radius]] - plane[line + columns[x - 1]];
   }
   return downwards(across, height, width, radius, rows);
 }

@@ -25,7 +25,7 @@ function components(mask, height, width, level) {
     if (labels[start] || !(mask[start] > level)) continue;
     const label = areas.push(0) - 1;
     labels[start] = label;
-    for (stack.push(start); stack.length; ) {
+    for (stack.push(start); stack.length;) {
       const at = stack.pop();
       areas[label]++;
       const [x, y] = [at % width, Math.floor(at / width)];
@@ -50,7 +50,8 @@ function grown(plane, height, width) {
   });
   return across.map((_, k) => {
     const y = Math.floor(k / width);
-    for (let v = Math.max(0, y - SKIRT); v <= Math.min(height - 1, y + SKIRT); v++) if (across[v * width + (k % width)]) return 1;
+    for (let v = Math.max(0, y - SKIRT); v <= Math.min(height - 1, y + SKIRT); v++)
+      if (across[v * width + (k % width)]) return 1;
     return 0;
   });
 }

@@ -7,7 +7,8 @@ const FINEST = 1 << 18;
 /** RGBA → luma of BT.601 in the fixed point of OpenCV's COLOR_BGR2GRAY. */
 export function lumaOf({ data, width, height }) {
   const out = new Uint8Array(width * height);
-  for (let k = 0, at = 0; k < out.length; k++, at += 4) out[k] = (9798 * data[at] + 19235 * data[at + 1] + 3735 * data[at + 2] + 16384) >> 15;
+  for (let k = 0, at = 0; k < out.length; k++, at += 4)
+    out[k] = (9798 * data[at] + 19235 * data[at + 1] + 3735 * data[at + 2] + 16384) >> 15;
   return out;
 }
 
@@ -32,7 +33,8 @@ function halved(luma, height, width) {
   const [h, w] = [height >> 1, width >> 1];
   const out = new Uint8Array(h * w);
   for (let y = 0, to = 0; y < h; y++) {
-    for (let x = 0, at = 2 * y * width; x < w; x++, at += 2) out[to++] = (luma[at] + luma[at + 1] + luma[at + width] + luma[at + width + 1] + 2) >> 2;
+    for (let x = 0, at = 2 * y * width; x < w; x++, at += 2)
+      out[to++] = (luma[at] + luma[at + 1] + luma[at + width] + luma[at + width + 1] + 2) >> 2;
   }
   return out;
 }

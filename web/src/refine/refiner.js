@@ -33,16 +33,32 @@ export class Refiner {
     let mask = coarse.map((p) => Math.min(1, (p > 0 ? p : 0) * BYTE_STEPS));
     const size = guided?.scale === "half" ? halfSize([frame.height, frame.width], [height, width]) : [height, width];
     const small = guided || this.memory ? shrink(lumaOf(frame), frame.height, frame.width, size[0], size[1]) : null;
-    if (this.memory) mask = this.memory.blend(mask, shrink(small, size[0], size[1], height, width), height, width, `${frame.width}x${frame.height}`);
+    if (this.memory)
+      mask = this.memory.blend(
+        mask,
+        shrink(small, size[0], size[1], height, width),
+        height,
+        width,
+        `${frame.width}x${frame.height}`,
+      );
     if (islands) mask = withoutIslands(mask, height, width, islands);
-    if (!guided) return { slope: new Float32Array(mask.length), offset: mask.map((p) => roundEven(Math.fround(p * 255))), height, width, bounds };
+    if (!guided)
+      return {
+        slope: new Float32Array(mask.length),
+        offset: mask.map((p) => roundEven(Math.fround(p * 255))),
+        height,
+        width,
+        bounds,
+      };
     const scaled = bilinearFloats(mask, height, width, size[0], size[1]);
     return { ...guidedCoefficients(scaled, small, size[0], size[1], guided), height: size[0], width: size[1], bounds };
   }
 
   /** What the GPU does with `coefficients`, here on the CPU: alpha at the frame's size, bytes. */
   static alpha({ slope, offset, height, width, bounds }, frame) {
-    const alpha = slope.some((value) => value !== 0) ? edges(slope, offset, height, width, frame) : plain(offset, height, width, frame);
+    const alpha = slope.some((value) => value !== 0)
+      ? edges(slope, offset, height, width, frame)
+      : plain(offset, height, width, frame);
     if (!bounds) return alpha;
     const table = boundsTable(bounds);
     return alpha.map((byte) => table[byte]);
@@ -56,7 +72,8 @@ function edges(slope, offset, height, width, frame) {
 }
 
 function plain(offset, height, width, frame) {
-  if (frame.height < height && frame.width < width) return Uint8Array.from(scaledTo(offset, height, width, frame), clamped);
+  if (frame.height < height && frame.width < width)
+    return Uint8Array.from(scaledTo(offset, height, width, frame), clamped);
   return bilinearBytes(offset, height, width, frame.height, frame.width);
 }
 
