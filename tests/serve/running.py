@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import struct
 import threading
@@ -177,3 +178,22 @@ def read_all(connection: socket.socket) -> bytes:
     except ConnectionResetError:
         pass
     return b"".join(parts)
+
+
+def read_reply(connection: socket.socket) -> bytes:
+    """One whole reply, head and body, of a connection that lives on; head and body may come apart."""
+    reply = b""
+    while b"\r\n\r\n" not in reply:
+        reply += received_part(connection)
+    head, _, body = reply.partition(b"\r\n\r\n")
+    found = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    while found and len(body) < int(found[1]):
+        part = received_part(connection)
+        reply, body = reply + part, body + part
+    return reply
+
+
+def received_part(connection: socket.socket) -> bytes:
+    part = connection.recv(65536)
+    assert part, "the connection was closed within a reply"
+    return part

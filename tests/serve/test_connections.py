@@ -8,7 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.serve.running import TIMEOUT_S, Held, Running, encoded, make_service, plain, read_all, running, until
+from tests.serve.running import (
+    TIMEOUT_S,
+    Held,
+    Running,
+    encoded,
+    make_service,
+    plain,
+    read_all,
+    read_reply,
+    running,
+    until,
+)
 
 POST = b"POST /v1/mask HTTP/1.1\r\nhost: x\r\n"
 GET = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -57,7 +68,7 @@ def test_a_head_that_comes_byte_by_byte_is_cut_off_in_time() -> None:
 def test_a_second_head_on_a_connection_has_no_more_time_than_the_first() -> None:
     with running(make_service([ready()], header_s=0.4)) as service, service.connect() as connection:
         connection.sendall(GET)
-        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        assert read_reply(connection).startswith(b"HTTP/1.1 200 ")
         _, seconds = dribble(connection, b"G" * 1000)
         assert 0.3 < seconds < 3
 
@@ -128,7 +139,7 @@ def test_a_connection_too_many_is_told_so_at_once_and_room_comes_back() -> None:
         held = [service.connect() for _ in range(3)]
         for connection in held:
             connection.sendall(GET)
-            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+            assert read_reply(connection).startswith(b"HTTP/1.1 200 ")
         with service.connect() as fourth:
             said = read_all(fourth)
         assert said.startswith(b"HTTP/1.1 503 ")
@@ -143,7 +154,7 @@ def test_a_connection_too_many_is_told_so_at_once_and_room_comes_back() -> None:
 def _is_answered(service: Running) -> bool:
     with service.connect() as connection:
         connection.sendall(GET)
-        return connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        return read_reply(connection).startswith(b"HTTP/1.1 200 ")
 
 
 def test_requests_on_one_connection_are_answered_in_turn() -> None:
@@ -154,13 +165,13 @@ def test_requests_on_one_connection_are_answered_in_turn() -> None:
                 b"POST /v1/mask?format=raw HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
             )
             time.sleep(0.2)  # four of them take longer than one head may
-            assert connection.recv(4096).endswith(b"\r\n\r\n%c" % value)
+            assert read_reply(connection).endswith(b"\r\n\r\n%c" % value)
 
 
 def test_the_end_of_a_reply_does_not_wait_for_an_acknowledgement() -> None:
     with running(make_service([ready()])) as service, service.connect() as connection, service.stream():
         connection.sendall(GET)
-        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        assert read_reply(connection).startswith(b"HTTP/1.1 200 ")
         held: list[Any] = list(service.server.server_state.connections)
         assert len(held) == 2
         for protocol in held:

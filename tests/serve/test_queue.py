@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from tests.serve.running import Answer, Held, Running, make_service, plain, running, until
+from tests.serve.running import Answer, Held, Running, make_service, plain, read_reply, running, until
 
 
 @contextmanager
@@ -46,11 +46,11 @@ def test_a_connection_that_was_told_429_lives_on_once_its_body_has_come() -> Non
         first = threads.submit(post, service)
         until(lambda: service.service.pool.busy == 1)
         connection.sendall(b"POST /v1/mask HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n12345")
-        assert connection.recv(4096).startswith(b"HTTP/1.1 429 ")
+        assert read_reply(connection).startswith(b"HTTP/1.1 429 ")
         connection.sendall(b"67890")
         time.sleep(0.5)
         connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
-        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        assert read_reply(connection).startswith(b"HTTP/1.1 200 ")
         worker.let.set()
         assert first.result().status == 200
 
