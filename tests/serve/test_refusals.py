@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from tests.serve.running import Held, Running, encoded, make_service, picture, plain, png_of, running
+from tests.serve.running import Held, Running, encoded, make_service, picture, plain, png_of, read_reply, running
 
 from segruntime.serve.errors import RefusedError
 from segruntime.serve.picture import declared_size, decode
