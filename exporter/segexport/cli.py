@@ -393,8 +393,8 @@ def check_port(vectors: Path, port: Path, as_json: bool) -> None:
     \b
     Example:  segexport check-port ckpt_export/vectors my_port_output
     """
-    from segexport.vectors_check import check_port as check
-    from segexport.vectors_verdict import print_port, require_near
+    from segexport.vectors import check_port as check
+    from segexport.vectors.verdict import print_port, require_near
 
     rows = check(vectors, port)
     if as_json:

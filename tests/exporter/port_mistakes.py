@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segexport.vectors_frames import drawn_frames, picture_frames
-from segexport.vectors_mistakes import mistakes_for, sample_bilinear
+from segexport.vectors.frames import drawn_frames, picture_frames
+from segexport.vectors.mistakes import mistakes_for, sample_bilinear
 from segruntime import Segmenter, load
 from segruntime.agreement import mask_iou
 

@@ -18,10 +18,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-import segexport.vectors as module
+import segexport.vectors.write as module
 import segruntime
-from segexport.vectors_frames import drawn_frames
-from segexport.vectors_mistakes import mistakes_for, name_mistake
+from segexport.vectors.frames import drawn_frames
+from segexport.vectors.mistakes import mistakes_for, name_mistake
 from segruntime import Contract
 from segruntime.contract import EXAMPLE
 from segruntime.segmenter import BUNDLED

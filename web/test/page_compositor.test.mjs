@@ -17,7 +17,7 @@ before(async () => {
   index = JSON.parse(readFileSync(path.join(FIXTURES, "index.json"), "utf8"));
   browser = await launch();
   tab = await browser.newPage();
-  const contents = `export {GlCompositor} from "${page("gl/compositor.js")}"; export {FlatCompositor} from "${page("flat/compositor.js")}";`;
+  const contents = `export {GlCompositor} from "${page("gl/compositor.js")}"; export {FlatCompositor} from "${page("flat_compositor.js")}";`;
   const bundle = await build({
     stdin: { contents, resolveDir: "/" },
     bundle: true,

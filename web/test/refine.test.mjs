@@ -20,8 +20,8 @@ for (const model of models()) {
         const [height, width] = frame.arrays.coarse.shape;
         const pixels = rgba(model, frame);
         const found = Refiner.alpha(
-          refiner.coefficients(values(model, frame, "coarse"), height, width, pixels),
           pixels,
+          refiner.coefficients(values(model, frame, "coarse"), height, width, pixels),
         );
         const wanted = values(model, frame, preset);
         const near = share(found, wanted, most);
@@ -43,8 +43,8 @@ test("memory matters: without it the third frame of the stream is another one", 
   const [height, width] = frame.arrays.coarse.shape;
   const pixels = rgba(model, frame);
   const found = Refiner.alpha(
-    new Refiner("balanced").coefficients(values(model, frame, "coarse"), height, width, pixels),
     pixels,
+    new Refiner("balanced").coefficients(values(model, frame, "coarse"), height, width, pixels),
   );
   assert.ok(largest(found, values(model, frame, "balanced")) > model.tolerances.balanced.largest);
 });
@@ -55,7 +55,7 @@ test("best gives segruntime's alpha on a large frame, an odd one and one smaller
     for (const frame of stream) {
       const pixels = { data: withAlpha(read("best", frame.frame)), width: frame.width, height: frame.height };
       const [height, width] = frame.coarse.shape;
-      const found = Refiner.alpha(refiner.coefficients(read("best", frame.coarse), height, width, pixels), pixels);
+      const found = Refiner.alpha(pixels, refiner.coefficients(read("best", frame.coarse), height, width, pixels));
       const wanted = read("best", frame.best);
       const near = share(found, wanted, 2);
       t.diagnostic(
@@ -72,7 +72,7 @@ test("best takes small islands out and keeps the person", () => {
   for (let y = 20; y < 60; y++) mask.fill(0.9, y * width + 20, y * width + 45);
   mask[5 * width + 5] = 0.8;
   const frame = { data: new Uint8ClampedArray(4 * 128 * 128).fill(120), width: 128, height: 128 };
-  const alpha = Refiner.alpha(new Refiner("best").coefficients(mask, height, width, frame), frame);
+  const alpha = Refiner.alpha(frame, new Refiner("best").coefficients(mask, height, width, frame));
   assert.equal(alpha[11 * 128 + 11], 0);
   assert.ok(alpha[80 * 128 + 64] > 200);
 });

@@ -48,18 +48,9 @@ export class Chain {
     const output = await this.model.run(tensor);
     const network = clock();
     const found = this.refiner.coefficients(...this.coarse(this.post.probability(output), frame), frame);
-    const { slope, offset, height, width } = fitting(found, frame);
+    const mask = fitting(found, frame);
     const times = { read, resize, network, refine: clock() };
-    return {
-      width: frame.width,
-      height: frame.height,
-      maskWidth: width,
-      maskHeight: height,
-      slope,
-      offset,
-      bounds: found.bounds,
-      times,
-    };
+    return { width: frame.width, height: frame.height, ...mask, times };
   }
 
   /** Every step of one frame, without memory: for holding a port against segruntime's vectors. */
@@ -74,7 +65,7 @@ export class Chain {
   /** The chain on one frame of a sequence, and its alpha as bytes, computed on the CPU. */
   async refined(frame) {
     const probability = this.post.probability(await this.model.run(this.pre.run(frame)));
-    return Refiner.alpha(this.refiner.coefficients(...this.coarse(probability, frame), frame), frame);
+    return Refiner.alpha(frame, this.refiner.coefficients(...this.coarse(probability, frame), frame));
   }
 
   /** @returns {[Float32Array, number, number]} the mask without a letterbox's border, its height and width */
@@ -90,10 +81,10 @@ export class Chain {
 
 /** Where the frame is smaller than the mask the average is taken here: the GPU interpolates only. */
 function fitting(found, frame) {
-  const { slope, offset, height, width } = found;
-  if (frame.height >= height || frame.width >= width) return found;
-  const [a, b] = [slope, offset].map((plane) => scaledTo(plane, height, width, frame));
-  return { slope: a, offset: b, height: frame.height, width: frame.width };
+  const { slope, offset, maskHeight, maskWidth } = found;
+  if (frame.height >= maskHeight || frame.width >= maskWidth) return found;
+  const [a, b] = [slope, offset].map((plane) => scaledTo(plane, maskHeight, maskWidth, frame));
+  return { ...found, slope: a, offset: b, maskHeight: frame.height, maskWidth: frame.width };
 }
 
 let canvas = null;

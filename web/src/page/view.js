@@ -1,6 +1,6 @@
 // What is shown and how: the choices of background, divider and mirror, and the canvas they go to.
 
-import { FlatCompositor } from "./flat/compositor.js";
+import { FlatCompositor } from "./flat_compositor.js";
 import { GlCompositor } from "./gl/compositor.js";
 import { drawLandscape } from "./landscape.js";
 import { chosen, onChoice, onFiles, place } from "./place.js";

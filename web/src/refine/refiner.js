@@ -26,7 +26,7 @@ export class Refiner {
    * `alpha = slope · luma + offset`, 0–255, before `bounds`; slope and offset are scaled up bilinearly to the frame.
    * @param {Float32Array} coarse (height, width), 0–1, without a letterbox's border
    * @param {{data: Uint8ClampedArray, width: number, height: number}} frame RGBA
-   * @returns {{slope: Float32Array, offset: Float32Array, height: number, width: number, bounds: {low: number, high: number} | null}}
+   * @returns {{slope: Float32Array, offset: Float32Array, maskHeight: number, maskWidth: number, bounds: {low: number, high: number} | null}}
    */
   coefficients(coarse, height, width, frame) {
     const { islands, guided, bounds } = this.preset;
@@ -46,16 +46,26 @@ export class Refiner {
       return {
         slope: new Float32Array(mask.length),
         offset: mask.map((p) => roundEven(Math.fround(p * 255))),
-        height,
-        width,
+        maskHeight: height,
+        maskWidth: width,
         bounds,
       };
     const scaled = bilinearFloats(mask, height, width, size[0], size[1]);
-    return { ...guidedCoefficients(scaled, small, size[0], size[1], guided), height: size[0], width: size[1], bounds };
+    return {
+      ...guidedCoefficients(scaled, small, size[0], size[1], guided),
+      maskHeight: size[0],
+      maskWidth: size[1],
+      bounds,
+    };
   }
 
-  /** What the GPU does with `coefficients`, here on the CPU: alpha at the frame's size, bytes. */
-  static alpha({ slope, offset, height, width, bounds }, frame) {
+  /**
+   * What the GPU does with the engine's answer, here on the CPU: alpha at the frame's size.
+   * @param {{data: Uint8ClampedArray, width: number, height: number}} frame RGBA
+   * @param {{slope: Float32Array, offset: Float32Array, maskHeight: number, maskWidth: number, bounds: {low: number, high: number} | null}} mask
+   * @returns {Uint8Array} width · height bytes
+   */
+  static alpha(frame, { slope, offset, maskHeight: height, maskWidth: width, bounds }) {
     const alpha = slope.some((value) => value !== 0)
       ? edges(slope, offset, height, width, frame)
       : plain(offset, height, width, frame);

@@ -1,9 +1,10 @@
 // Puts the person before the background, on the graphics processor.
 
-import { boundsTable } from "../bounds.js";
+import { boundsTable } from "../../refine/bounds.js";
 import { BlurBehind } from "./blur.js";
 import { Gl } from "./context.js";
 
+const UNBOUNDED = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 const KINDS = { original: 0, colour: 1, picture: 2, transparent: 3, straight: 4, blur: 5 };
 
 /**
@@ -69,7 +70,7 @@ export class GlCompositor {
     this.alpha = gl.plane(this.alpha, width, height, "r8");
     gl.fill(this.slope, mask.slope);
     gl.fill(this.offset, mask.offset);
-    gl.fill(this.table, boundsTable(mask.bounds));
+    gl.fill(this.table, mask.bounds ? boundsTable(mask.bounds) : UNBOUNDED);
     const { shown: frame, slope, offset, table } = this;
     gl.run("ALPHA", this.alpha, { frame, slope, offset, table, size: { ints: [width, height] } });
   }

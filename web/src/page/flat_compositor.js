@@ -1,7 +1,7 @@
 // The compositor for browsers without WebGL 2: a 2D canvas, slower, without the light of the background.
 
-import { covering } from "../gl/compositor.js";
-import { alphaOf } from "./alpha.js";
+import { Refiner } from "../refine/refiner.js";
+import { covering } from "./gl/compositor.js";
 
 const SMALL = 160; // pixels of the blurred background's longer side
 
@@ -27,7 +27,7 @@ export class FlatCompositor {
     [this.frame, this.waiting] = [this.waiting, null];
     const { width, height } = this.frame.canvas;
     const cut = this.frame.getImageData(0, 0, width, height);
-    const alpha = alphaOf(cut, mask);
+    const alpha = Refiner.alpha(cut, mask);
     for (let k = 0; k < alpha.length; k++) cut.data[4 * k + 3] = alpha[k];
     this.person = sheet(width, height);
     this.person.putImageData(cut, 0, 0);

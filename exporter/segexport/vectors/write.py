@@ -19,8 +19,8 @@ from segexport.errors import OutputError
 from segexport.output import Staging
 from segexport.report import FILE_NAME as REPORT
 from segexport.report import read_report
-from segexport.vectors_frames import drawn_frames, moving_frames, picture_frames
-from segexport.vectors_steps import tolerances, write_frame, write_stream
+from segexport.vectors.frames import drawn_frames, moving_frames, picture_frames
+from segexport.vectors.steps import tolerances, write_frame, write_stream
 from segruntime import Segmenter, load
 from segruntime.embedded_text import model_sha256
 from segruntime.errors import MissingExtraError

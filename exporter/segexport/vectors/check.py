@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segexport.errors import OutputError
-from segexport.vectors import INDEX, read_index
-from segexport.vectors_mistakes import name_mistake
-from segexport.vectors_steps import ABOUT
+from segexport.vectors.mistakes import name_mistake
+from segexport.vectors.steps import ABOUT
+from segexport.vectors.write import INDEX, read_index
 from segruntime import Contract
 from segruntime.agreement import mask_iou
 from segruntime.self_test import ALMOST_NONE

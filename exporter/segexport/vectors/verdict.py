@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from segexport.console import print_table
 from segexport.errors import InaccurateError
-from segexport.vectors_check import StepCheck
+from segexport.vectors.check import StepCheck
 
 _HEADER = ("model", "step", "arrays", "largest", "mean", "IoU", " ")
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segexport.errors import InaccurateError
-from segexport.vectors_frames import VectorFrame
+from segexport.vectors.frames import VectorFrame
 from segruntime import Contract, Refiner, Segmenter
 from segruntime.png import encode_png
 from segruntime.preprocess import fit_region
