@@ -36,7 +36,8 @@ def main() -> None:
     draft.mkdir(parents=True)
     pictures = ["--calibration", str(PICTURES)] if PICTURES.is_dir() else []
     segexport(
-        "tflite", "examples/portrait_unet.pth", "--precision", "float32,int8", *pictures, "--output", f"{draft}/export"
+        *("tflite", "examples/portrait_unet.pth", "--preprocess", "imagenet", "--precision", "float32,int8"),
+        *(*pictures, "--output", f"{draft}/export"),
     )
     write_letterbox(draft / "export/portrait_unet.onnx", draft / "letterbox.onnx")
     segexport("vectors", f"{draft}/export")
