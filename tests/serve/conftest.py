@@ -10,12 +10,12 @@ import pytest
 import segruntime
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def segmenter() -> segruntime.Segmenter:
     return segruntime.load(threads=1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def real() -> Iterator[Any]:
     """Two workers with the bundled network, and a background called wall."""
     from tests.serve.running import make_service, picture, running
