@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from segexport.convert.operators import operator_code, plain_operator
+
 SUFFIX = b"_uint8"  # of the new tensors' names
 
 
@@ -32,9 +34,9 @@ def write_byte_ends(int8: Path, target: Path) -> None:
     if not images and not masks:
         target.write_bytes(int8.read_bytes())
         return
-    code = _quantize_code(schema, model)
-    before = [_quantize(schema, code, byte, image) for image, byte in images.items()]
-    behind = [_quantize(schema, code, mask, byte) for mask, byte in masks.items()]
+    code = operator_code(schema, model, "QUANTIZE", 1)
+    before = [plain_operator(schema, code, byte, image) for image, byte in images.items()]
+    behind = [plain_operator(schema, code, mask, byte) for mask, byte in masks.items()]
     graph.operators = [*before, *graph.operators, *behind]
     graph.inputs = np.array([images.get(int(k), int(k)) for k in graph.inputs], np.int32)
     graph.outputs = np.array([masks.get(int(k), int(k)) for k in graph.outputs], np.int32)
@@ -59,25 +61,6 @@ def _byte_tensor(schema: Any, tensor: Any) -> Any:
     byte.quantization = copy(tensor.quantization)
     byte.quantization.zeroPoint = np.asarray(tensor.quantization.zeroPoint, np.int64) + 128
     return byte
-
-
-def _quantize(schema: Any, code: int, source: int, target: int) -> Any:
-    operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = code, [source], [target]
-    return operator
-
-
-def _quantize_code(schema: Any, model: Any) -> int:
-    """The index of QUANTIZE among the model's operator codes; added where it is not there."""
-    number = schema.BuiltinOperator.QUANTIZE
-    for index, code in enumerate(model.operatorCodes):
-        if code.builtinCode == number:
-            return index
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = number
-    code.version = 1
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
 
 
 def _point_signatures_at(model: Any, images: dict[int, int], masks: dict[int, int]) -> None:

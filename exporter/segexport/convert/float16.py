@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from segexport.convert.operators import operator_code, plain_operator
+
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -23,7 +25,7 @@ def write_float16(float32: Path, target: Path) -> None:
 
     model = flatbuffer_utils.read_model(str(float32))
     graph = model.subgraphs[0]
-    code = _dequantize_code(schema, model)
+    code = operator_code(schema, model, "DEQUANTIZE", 3)  # the version that takes float16
     widened: dict[int, int] = {}
     operators = []
     for operator in graph.operators:
@@ -34,7 +36,7 @@ def write_float16(float32: Path, target: Path) -> None:
                 if index < 0 or not _is_float_constant(schema, model, graph.tensors[index]):
                     continue
                 widened[index] = _halve(schema, model, graph, index)
-                operators.append(_dequantize(schema, code, index, widened[index]))
+                operators.append(plain_operator(schema, code, index, widened[index]))
             operator.inputs[place] = widened[index]
     graph.operators = [*operators, *graph.operators]
     flatbuffer_utils.write_model(model, str(target))
@@ -65,22 +67,3 @@ def _halve(schema: Any, model: Any, graph: Any, index: int) -> int:
     tensor.type, tensor.buffer = schema.TensorType.FLOAT16, len(model.buffers) - 1
     graph.tensors.append(wide)
     return len(graph.tensors) - 1
-
-
-def _dequantize(schema: Any, code: int, source: int, target: int) -> Any:
-    operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = code, [source], [target]
-    return operator
-
-
-def _dequantize_code(schema: Any, model: Any) -> int:
-    """The index of DEQUANTIZE among the model's operator codes; added where it is not there."""
-    number = schema.BuiltinOperator.DEQUANTIZE
-    for index, code in enumerate(model.operatorCodes):
-        if code.builtinCode == number:
-            return index
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = number
-    code.version = 3  # the one that takes float16
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1

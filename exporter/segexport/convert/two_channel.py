@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from segexport.convert.operators import operator_code
+
 LABELS = ("background", "person")
 _PERSON = "person"
 _DTYPES: dict[str, type[np.integer[Any]]] = {"UINT8": np.uint8, "INT8": np.int8, "INT16": np.int16}
@@ -114,20 +116,8 @@ def _type_name(schema: Any, tensor: Any) -> str:
 
 def _operator(schema: Any, model: Any, kind: str, version: int, options: Any, inputs: list[int], output: int) -> Any:
     operator = schema.OperatorT()
-    operator.opcodeIndex = _code(schema, model, getattr(schema.BuiltinOperator, kind), version)
+    operator.opcodeIndex = operator_code(schema, model, kind, version)
     operator.inputs, operator.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
     operator.builtinOptions = options
     operator.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
     return operator
-
-
-def _code(schema: Any, model: Any, number: int, version: int) -> int:
-    """The index of an operator code of this version or a newer one; added where there is none."""
-    for index, code in enumerate(model.operatorCodes):
-        if code.builtinCode == number and code.version >= version:
-            return index
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = number
-    code.version = version
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1

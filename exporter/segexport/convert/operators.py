@@ -1,0 +1,25 @@
+"""Operators that are put into a finished .tflite, in the object form of its schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def operator_code(schema: Any, model: Any, kind: str, version: int) -> int:
+    """The index of an operator code of this version or a newer one; added to `model` where there is none."""
+    number = getattr(schema.BuiltinOperator, kind)
+    for index, code in enumerate(model.operatorCodes):
+        if code.builtinCode == number and code.version >= version:
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = number
+    code.version = version
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def plain_operator(schema: Any, code: int, source: int, target: int) -> Any:
+    """One tensor in, one out, no options: QUANTIZE, DEQUANTIZE."""
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = code, [source], [target]
+    return operator
