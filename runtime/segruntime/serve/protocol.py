@@ -22,7 +22,45 @@ from segruntime.serve.limits import Limits
 _NO_LINGERING = struct.pack("ii", 1, 0)
 
 
-class TimedHttp(H11Protocol):
+class ReplyClock:
+    """Cuts a connection off whose client does not take what is written."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._seconds = limits.reply_s
+        self._clock: asyncio.TimerHandle | None = None
+
+    def start(self, transport: asyncio.Transport) -> None:
+        """More is written than the client has taken."""
+        self.stop()
+        self._clock = asyncio.get_running_loop().call_later(self._seconds, cut_off, transport)
+
+    def stop(self) -> None:
+        """The client has taken it, or is gone."""
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+
+class RepliesTaken(asyncio.Protocol):
+    """For one of uvicorn's protocols: its replies have to be taken in time."""
+
+    transport: asyncio.Transport
+    _taking: ReplyClock
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taking.start(self.transport)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taking.stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._taking.stop()
+        super().connection_lost(exc)
+
+
+class TimedHttp(RepliesTaken, H11Protocol):
     """One HTTP connection."""
 
     def __init__(self, *words: Any, limits: Limits, **named: Any) -> None:
@@ -65,17 +103,8 @@ class TimedHttp(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         self._end(400, f"request: {msg[:200]} Expected HTTP/1.1, with a head of at most 16 kB")
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._taking.start(self.transport)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._taking.stop()
-
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
-        self._taking.stop()
         super().connection_lost(exc)
 
     def _await_head(self) -> None:
@@ -110,43 +139,12 @@ class TimedHttp(H11Protocol):
         self.transport.close()
 
 
-class TimedSocket(WebSocketsSansIOProtocol):
+class TimedSocket(RepliesTaken, WebSocketsSansIOProtocol):
     """One WebSocket; the time between its frames is watched by the application."""
 
     def __init__(self, *words: Any, limits: Limits, **named: Any) -> None:
         super().__init__(*words, **named)
         self._taking = ReplyClock(limits)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._taking.start(self.transport)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._taking.stop()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._taking.stop()
-        super().connection_lost(exc)
-
-
-class ReplyClock:
-    """Cuts a connection off whose client does not take what is written."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._seconds = limits.reply_s
-        self._clock: asyncio.TimerHandle | None = None
-
-    def start(self, transport: asyncio.Transport) -> None:
-        """More is written than the client has taken."""
-        self.stop()
-        self._clock = asyncio.get_running_loop().call_later(self._seconds, cut_off, transport)
-
-    def stop(self) -> None:
-        """The client has taken it, or is gone."""
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
 
 
 def cut_off(transport: asyncio.Transport) -> None:
