@@ -1,7 +1,7 @@
 // The webcam: asking for it, its list, and a sentence for each way in which it is not given.
 
 import { PageError } from "../errors.js";
-import { firstFrame, grabbed, watch } from "./moving.js";
+import { firstFrame, moving } from "./moving.js";
 
 const REASONS = {
   NotAllowedError:
@@ -47,17 +47,7 @@ export async function openCamera(deviceId, onEnd) {
   track.addEventListener("ended", onEnd);
   const name = track.label || "camera";
   const id = track.getSettings().deviceId ?? "";
-  return {
-    kind: "camera",
-    name,
-    id,
-    note: "",
-    live: true,
-    video,
-    close,
-    grab: () => grabbed(video),
-    watch: (onFrame) => watch(video, onFrame),
-  };
+  return moving(video, { kind: "camera", name, id, close });
 }
 
 /** @returns {Promise<{id: string, name: string}[]>} names are empty until a camera was allowed */

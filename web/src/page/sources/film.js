@@ -1,7 +1,7 @@
 // A video file: plays with its sound, in a loop.
 
 import { PageError } from "../errors.js";
-import { firstFrame, grabbed, watch } from "./moving.js";
+import { firstFrame, moving } from "./moving.js";
 
 const PATIENCE_MS = 15000;
 
@@ -30,14 +30,5 @@ export async function openFilm(blob, name) {
       { cause: error },
     );
   }
-  return {
-    kind: "video",
-    name,
-    note: "",
-    live: true,
-    video,
-    close,
-    grab: () => grabbed(video),
-    watch: (onFrame) => watch(video, onFrame),
-  };
+  return moving(video, { kind: "video", name, close });
 }

@@ -6,7 +6,7 @@ const LONGEST_SIDE = 1920;
  * The present frame, at most 1920 pixels on its longer side.
  * @param {HTMLVideoElement} video
  */
-export function grabbed(video) {
+function grabbed(video) {
   const [width, height] = [video.videoWidth, video.videoHeight];
   const scale = Math.min(1, LONGEST_SIDE / Math.max(width, height));
   if (scale === 1) return createImageBitmap(video);
@@ -14,11 +14,27 @@ export function grabbed(video) {
 }
 
 /**
+ * A source, as the loop takes it, of what the element plays.
+ * @param {HTMLVideoElement} video
+ * @param {{kind: "camera" | "video", name: string, close: () => void, id?: string}} about
+ */
+export function moving(video, about) {
+  return {
+    note: "",
+    live: true,
+    video,
+    ...about,
+    grab: () => grabbed(video),
+    watch: (onFrame) => watch(video, onFrame),
+  };
+}
+
+/**
  * Call for each new frame until the returned function is called.
  * @param {HTMLVideoElement} video
  * @param {() => void} onFrame
  */
-export function watch(video, onFrame) {
+function watch(video, onFrame) {
   let stopped = false;
   let time = -1;
   const framed = "requestVideoFrameCallback" in video;
