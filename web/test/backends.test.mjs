@@ -7,10 +7,9 @@ import { after, before, test } from "node:test";
 
 import { chooseAccelerator } from "../src/engine/choose.js";
 import { largest, models, values } from "./fixtures.mjs";
-import { WEB, launch } from "./harness.mjs";
+import { EMULATED_GPU, WEB, launch } from "./harness.mjs";
 import { openEngineSite, typed } from "./harness_engine.mjs";
 
-const GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 const FOREIGN = path.join(WEB, "../../shared/models/mnv3_uint8.tflite");
 const named = (file) => models().find((one) => one.file === file);
 const bytesOf = (file) => readFileSync(named(file).path);
@@ -39,7 +38,7 @@ for (const file of ["portrait_unet.onnx", "portrait_unet_float32.tflite"]) {
 
 // onnxruntime-web compiles for a minute on a GPU in software, so only LiteRT.js is tried there
 test("portrait_unet_float32.tflite: WebGPU gives the same alpha", async (t) => {
-  withGpu = await launch(GPU);
+  withGpu = await launch(EMULATED_GPU);
   const here = await openEngineSite(withGpu);
   t.after(() => here.close()); // an open server would keep this process alive
   if (!(await here.page.evaluate(async () => Boolean(await navigator.gpu?.requestAdapter()))))

@@ -10,6 +10,8 @@ import { serve } from "../serve.mjs";
 
 export const WEB = fileURLToPath(new URL("..", import.meta.url));
 export const FIXTURES = path.join(WEB, ".fixtures");
+/** WebGPU, computed by the processor. */
+export const EMULATED_GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /** The system's Chromium, or null. */

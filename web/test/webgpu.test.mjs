@@ -5,33 +5,22 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
-import { FIXTURES, launch, openSite } from "./harness.mjs";
+import { EMULATED_GPU, FIXTURES, launch } from "./harness.mjs";
+import { openEngineSite } from "./harness_engine.mjs";
 
 let browser;
 let site;
 
 before(async () => {
-  browser = await launch(["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
-  site = await openSite(browser);
+  browser = await launch(EMULATED_GPU);
+  site = await openEngineSite(browser);
 });
 after(async () => {
   await site?.close();
   await browser?.close();
 });
 
-/** Opens a model in the page: its facts, or the error's text. */
-function open(name, options) {
-  const text = readFileSync(path.join(FIXTURES, "export", name)).toString("base64");
-  return site.page.evaluate(async ([text, options]) => {
-    const { Engine } = await import(new URL("engine.js", document.baseURI).href);
-    const engine = await Engine.open(
-      Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)),
-      options,
-    );
-    engine.close();
-    return engine.facts;
-  }, /** @type {const} */ ([text, options]));
-}
+const open = (name, options) => site.open(readFileSync(path.join(FIXTURES, "export", name)), options);
 
 test("an emulated GPU is not chosen by itself", async (t) => {
   if (!(await site.page.evaluate(async () => !!(await navigator.gpu?.requestAdapter()))))
