@@ -11,7 +11,7 @@ DEMO_PICTURES ?= $(wildcard ../shared/data/portraits/calibration/images)
 BUILD  := .venv-build
 SUITE  ?= bookworm
 
-.PHONY: demo test lint types tests light mediapipe-test bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
+.PHONY: demo test test-full lint types tests light mediapipe-test bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
 
 demo: $(VENV)/.export
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
@@ -27,8 +27,15 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# as many test files at once as there are cores; JOBS=0 for one after the other in one process
+JOBS ?= 2
+PYTEST := -m pytest --numprocesses $(JOBS) --dist loadfile
 tests: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST)
+
+# what takes too long for every day: the networks at full size, and the runtime's tests in the constrained environment too
+test-full: $(VENV)/.dev
+	$(BIN)/python $(PYTEST) -m "full or not full"
 
 # the runtime alone, with the newest interpreters: lightness and new versions are both held
 light: $(LIGHT)/.runtime
@@ -96,7 +103,7 @@ $(VENV)/.dev: $(VENV)/.export
 
 $(LIGHT)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(LIGHT)
-	$(LIGHT)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade -e ".[tflite,onnx,video,serve]" "ai-edge-litert>=2.3" pytest
+	$(LIGHT)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade -e ".[tflite,onnx,video,serve]" "ai-edge-litert>=2.3" pytest pytest-xdist
 	@touch $@
 
 $(MEDIAPIPE)/.ready: Makefile
