@@ -11,7 +11,8 @@ from typing import Any
 
 from segbench.errors import MissingExtraError
 from segbench.processor import describe_processor
-from segbench.sensors import ROOT, read_sensors, read_text
+from segbench.sensors import read_sensors
+from segruntime.processor import ROOT, cpu_name, read_text
 
 _PACKAGES = (
     "segedge",
@@ -44,7 +45,7 @@ def describe_machine(sys_root: Path = ROOT) -> dict[str, Any]:
     except ImportError as error:
         raise MissingExtraError("describing the machine", "psutil") from error
     return {
-        "cpu": cpu_name(sys_root / "proc/cpuinfo", sys_root / "proc/device-tree/model"),
+        "cpu": cpu_name(sys_root),
         "cores": psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
         "logical_cores": psutil.cpu_count() or 1,
         "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count() or 1,
@@ -63,14 +64,6 @@ def describe_machine(sys_root: Path = ROOT) -> dict[str, Any]:
 def with_sensors_after(machine: dict[str, Any], sys_root: Path = ROOT) -> dict[str, Any]:
     """A copy of `machine`, from `describe_machine`, with what its sensors say now as `sensors.after`."""
     return {**machine, "sensors": {**machine["sensors"], "after": read_sensors(sys_root).to_json()}}
-
-
-def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo"), board: Path = Path("/proc/device-tree/model")) -> str:
-    """The processor's name; on a board whose processor has none (Raspberry Pi), the board's."""
-    for line in (read_text(cpuinfo) or "").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return read_text(board) or platform.processor() or platform.machine()
 
 
 def peak_memory_bytes() -> int:

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from segbench.sensors import ROOT, read_text
+from segruntime.processor import ROOT, read_text
 
 _BUSY = (0, 1, 2, 5, 6, 7)  # user, nice, system, irq, softirq, steal; 3 and 4 are idle and waiting for a disk
 

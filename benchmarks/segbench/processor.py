@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from segbench.sensors import ROOT, read_text
+from segruntime.processor import ROOT, processor_flags, read_text
 
 # dot products and wide integer multiplications; XNNPACK and onnxruntime choose their int8 kernels by them
 INT8_FLAGS = (
@@ -34,13 +34,9 @@ def describe_processor(sys_root: Path = ROOT) -> dict[str, Any]:
 
 
 def int8_flags(sys_root: Path = ROOT) -> list[str] | None:
-    """From the first line of flags (x86) or features (Arm) of `/proc/cpuinfo`."""
-    for line in (read_text(sys_root / "proc/cpuinfo") or "").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            found = set(value.split())
-            return [flag for flag in INT8_FLAGS if flag in found]
-    return None
+    """Those of `INT8_FLAGS` that it has, in this order."""
+    found = processor_flags(sys_root)
+    return None if found is None else [flag for flag in INT8_FLAGS if flag in found]
 
 
 def governor(sys_root: Path = ROOT) -> str | None:

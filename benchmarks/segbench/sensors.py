@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path("/")
+from segruntime.processor import ROOT, read_text
+
 _CPU_ZONES = ("cpu", "pkg", "soc", "package")
 _CPU_CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
 _CPU_COOLERS = ("cpufreq", "thermal-cpufreq", "processor")
@@ -21,7 +22,6 @@ _PI_BITS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft 
 _HAS_OCCURRED = 16
 _PI_FIRMWARE = "soc*/soc*:firmware/get_throttled"  # its folder has the chip's address in its name on some boards
 _VCGENCMD_LIMIT_S = 2.0
-_LONGEST = 1 << 22  # cpuinfo of hundreds of cores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +64,6 @@ def pi_flags(bits: int) -> tuple[str, ...]:
     now = [word for bit, word in _PI_BITS.items() if bits >> bit & 1]
     past = [f"{word} has occurred" for bit, word in _PI_BITS.items() if bits >> (bit + _HAS_OCCURRED) & 1]
     return (*now, *past)
-
-
-def read_text(path: Path) -> str | None:
-    """A small file of the kernel's without the ends' blanks, None where it is missing, closed, or vanishes."""
-    try:
-        return path.read_bytes()[:_LONGEST].decode("utf-8", "replace").strip("\0 \n\t")
-    except OSError:
-        return None
 
 
 def _temperature_c(sys_root: Path) -> float | None:

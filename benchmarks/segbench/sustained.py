@@ -16,9 +16,10 @@ from segbench.machine import describe_machine, with_sensors_after
 from segbench.minutes import Minute, measure_minutes
 from segbench.others import others_seconds
 from segbench.result_file import with_digest
-from segbench.sensors import ROOT, read_sensors
+from segbench.sensors import read_sensors
 from segbench.sustained_file import FORMAT, VERSION
 from segbench.sustained_subject import Subject, load_subject
+from segruntime.processor import ROOT
 
 MOST_MINUTES = 120.0
 _LEAST_SECONDS = 30.0  # a shorter rest of a minute is not compared with the first one

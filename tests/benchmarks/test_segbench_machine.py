@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,14 +144,14 @@ def test_sensor_that_is_a_folder_or_leads_nowhere_is_none(tmp_path: Path) -> Non
 
 
 def test_sensor_that_vanishes_between_listing_and_reading_is_none(pi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = Path.read_bytes
+    open_file = Path.open
 
-    def gone(path: Path) -> bytes:
+    def gone(path: Path, *how: Any) -> Any:
         if path.name in ("temp", "scaling_cur_freq", "cur_state", "get_throttled"):
             raise OSError(19, "No such device")
-        return read(path)
+        return open_file(path, *how)
 
-    monkeypatch.setattr(Path, "read_bytes", gone)
+    monkeypatch.setattr(Path, "open", gone)
     monkeypatch.setenv("PATH", str(pi))
     assert read_sensors(pi) == NOTHING
 

@@ -21,7 +21,7 @@ import segruntime.self_test
 from segbench.child import run_worker
 from segbench.errors import UnprovenError, WorkerError, WrongMaskError
 from segbench.job import Job
-from segbench.machine import cpu_name, describe_machine, peak_memory_bytes
+from segbench.machine import describe_machine, peak_memory_bytes
 from segbench.mask_check import check, check_accuracy, check_mask
 from segbench.results import STAGES
 from segbench.stopwatch import measure
@@ -180,16 +180,6 @@ def test_machine_is_described_in_json() -> None:
     assert machine["cpu"]
     assert 1 <= machine["usable_cores"] <= machine["logical_cores"]
     assert "numpy" in machine["packages"]
-
-
-def test_processor_without_a_name_is_called_by_its_board(tmp_path: Path) -> None:
-    cpuinfo, board = tmp_path / "cpuinfo", tmp_path / "model"
-    cpuinfo.write_text("processor\t: 0\nBogoMIPS\t: 108.00\n")
-    board.write_text("Raspberry Pi 4 Model B Rev 1.4\0")
-    assert cpu_name(cpuinfo, board) == "Raspberry Pi 4 Model B Rev 1.4"
-    cpuinfo.write_text("processor\t: 0\nmodel name\t: Fast One\n")
-    assert cpu_name(cpuinfo, board) == "Fast One"
-    assert cpu_name(tmp_path / "none", tmp_path / "none")
 
 
 def test_peak_memory_is_that_of_this_program() -> None:
