@@ -12,7 +12,8 @@ from typing import Any
 class Interrupt:
     """While it is entered, Ctrl-C sets `asked` and is passed on to `child`; a second one ends the child at once.
 
-    Outside of the main thread Python takes no signals, and nothing changes.
+    Outside of the main thread Python takes no signals, and nothing changes; nor where a shell had Ctrl-C ignored, as it does
+    for a job in the background.
     """
 
     def __init__(self) -> None:
@@ -21,7 +22,8 @@ class Interrupt:
         self._before: Any = None
 
     def __enter__(self) -> Interrupt:
-        if threading.current_thread() is threading.main_thread():
+        is_heard = signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+        if is_heard and threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._handle)
         return self
 

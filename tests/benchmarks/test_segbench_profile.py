@@ -376,7 +376,6 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_behind(backend: str, 
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(folder)},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     _wait_for_rounds(command)
     command.send_signal(signal.SIGINT)

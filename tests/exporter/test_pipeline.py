@@ -146,8 +146,9 @@ def test_the_folder_keeps_the_pictures_on_which_int8_came_off_worst_the_worst_fi
     row = exported.row("int8")
     assert ious == sorted(ious)
     assert (names[0], row["worst_iou"]) == (row["worst_picture"], pytest.approx(ious[0], abs=1e-9))
-    # of 20 pictures 8 are not kept, and none of them is worse than any that is
-    assert np.mean(ious) <= row["mask_iou"] <= (sum(ious) + 8) / 20
+    # of 20 pictures 8 are not kept, and none of them is worse than any that is; sums in another order round differently
+    others = (20 * row["mask_iou"] - sum(ious)) / 8
+    assert ious[-1] - 1e-12 <= others <= 1 + 1e-12
     assert 0.95 <= row["mask_iou"] < 1
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+TIMEOUT_S = 120
 SERVE = [sys.executable, "-c", "from segruntime.run.cli import main; main()", "serve"]
 
 
@@ -31,9 +32,9 @@ def started(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         pytest.fail("it did not start")
     finally:
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=TIMEOUT_S)
 
 
 def get(address: str, body: bytes | None = None) -> bytes:
-    with urllib.request.urlopen(address, body, timeout=20) as reply:  # noqa: S310 - http, our own
+    with urllib.request.urlopen(address, body, timeout=TIMEOUT_S) as reply:  # noqa: S310 - http, our own
         return bytes(reply.read())

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.serve.child import get, started
-from tests.serve.running import encoded, picture
+from tests.serve.child import TIMEOUT_S, get, started
+from tests.serve.running import Held, encoded, make_service, picture
 
 from segruntime.run.cli import main
+from segruntime.serve.server import make_server
 
 
 def segrun(*words: object) -> Result:
@@ -28,9 +29,19 @@ def test_a_signal_ends_it_in_peace(number: signal.Signals) -> None:
         assert address.startswith("http://127.0.0.1:")
         assert get(f"{address}/v1/mask", encoded(picture())).startswith(b"\x89PNG")
         process.send_signal(number)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=TIMEOUT_S)
         assert process.returncode == 0
         assert said == "segrun: stopped\n"
+
+
+def test_a_ctrl_c_that_a_shell_has_ignored_in_the_background_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server = make_server(make_service([Held()]))
+    signal.signal(signal.SIGINT, before)
+    server.handle_exit(signal.SIGINT, None)
+    assert not server.should_exit
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.should_exit
 
 
 def test_a_model_and_a_background_of_the_command_line_are_used(tmp_path: Path) -> None:
@@ -92,7 +103,9 @@ def test_neither_segrun_nor_its_help_needs_the_extra() -> None:
         "from segruntime.run.cli import main\nmain(['serve', '--help'])"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=TIMEOUT_S, env=environment
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Usage: segrun serve [OPTIONS]")
 

@@ -29,8 +29,6 @@ import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 """
 
-# a test run in the background ignores SIGINT, and so would all that it starts
-BEGIN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 MAIN = "\nfrom segruntime.run.cli import main\nmain(prog_name='segrun')\n"
 
 
@@ -38,7 +36,7 @@ def start(words: list[str | Path], before: str = "") -> subprocess.Popen[str]:
     """`segrun` with `words`, after the program `before`."""
     path = [str(_ROOT / "runtime"), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
-        [sys.executable, "-c", BEGIN + before + MAIN, *map(str, words)],
+        [sys.executable, "-c", before + MAIN, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

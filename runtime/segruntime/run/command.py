@@ -192,7 +192,10 @@ class Tally:
 
 @contextmanager
 def stopped_by_signals(overlap: Overlap) -> Iterator[threading.Event]:
-    """Ctrl-C ends the input and lets the rest finish; a second one ends everything. Off the main thread: no effect."""
+    """Ctrl-C ends the input and lets the rest finish; a second one ends everything.
+
+    Off the main thread: no effect. A signal that a shell had ignored for a job in the background stays ignored.
+    """
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stopped
@@ -204,7 +207,8 @@ def stopped_by_signals(overlap: Overlap) -> Iterator[threading.Event]:
         stopped.set()
         overlap.stop()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, on_signal) for number in heard}
     try:
         yield stopped
     finally:

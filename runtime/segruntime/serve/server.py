@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -86,6 +88,18 @@ def listen(host: str, port: int) -> socket.socket:
         raise OptionError(f"{host}:{port}: cannot listen there ({reason}); choose another --port or --host") from error
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's; a Ctrl-C that a shell had ignored for a job in the background stays ignored."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._hears_ctrl_c = signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._hears_ctrl_c or sig != signal.SIGINT:
+            super().handle_exit(sig, frame)
+
+
 def make_server(service: Service, origins: tuple[str, ...] = ()) -> uvicorn.Server:
     """uvicorn around the service; it logs faults and no requests."""
     http: Any = partial(TimedHttp, limits=service.limits)
@@ -107,7 +121,7 @@ def make_server(service: Service, origins: tuple[str, ...] = ()) -> uvicorn.Serv
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 def serve(options: ServeOptions, started: Callable[[str], object]) -> None:

@@ -1,0 +1,38 @@
+"""The suite may be started in the background: its tests find signals as in the foreground all the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("signals are POSIX", allow_module_level=True)
+
+NAMES = "SIGINT", "SIGTERM", "SIGHUP"
+# as `nohup make test &` begins it, and with a signal blocked besides
+IN_THE_BACKGROUND = f"""
+import signal, sys, pytest
+for name in {NAMES}:
+    signal.signal(getattr(signal, name), signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-k", "foreground", {__file__!r}]))
+"""
+TELL = f"""
+import signal
+blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+print(*[signal.getsignal(getattr(signal, name)) is signal.SIG_IGN or getattr(signal, name) in blocked for name in {NAMES}])
+print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+
+
+def test_a_child_has_the_signals_of_the_foreground() -> None:
+    done = subprocess.run([sys.executable, "-c", TELL], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False False\nTrue\n"
+
+
+def test_so_it_is_where_the_suite_was_started_in_the_background() -> None:
+    done = subprocess.run([sys.executable, "-c", IN_THE_BACKGROUND], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
