@@ -22,6 +22,7 @@ from segexport.precisions import PRECISIONS
 from segexport.presets import COLORS, GOLDEN, HEADS, OUTPUTS, PREPROCESSING
 from segexport.report import FileRow
 from segruntime.errors import SegRuntimeError
+from segruntime.processor import find_processor, in_words
 
 _INTERRUPTED = "interrupted; nothing unfinished was left behind"
 _stopped_by: list[int] = []  # signals; no Event, whose lock a second signal would find taken
@@ -305,15 +306,21 @@ def _verify_file(path: Path, as_json: bool) -> None:
 
 
 def _verify_folder(folder: Path, as_json: bool) -> None:
-    from segexport.verify import require_all_within
+    from segexport.verify import int8_speed_here, require_all_within
     from segexport.verify import verify as again
 
     console = Console(quiet=as_json)
     with console.step("comparison with the stored masks"):
         rows, skipped = again(folder, console.say)
+        speed = int8_speed_here(folder, rows)
     for sentence in skipped:
         console.warn(f"left out: {sentence}")
-    body = {"files": [_as_dict(row) for row in rows], "skipped": skipped}
+    body = {
+        "files": [_as_dict(row) for row in rows],
+        "skipped": skipped,
+        "processor": find_processor().to_json(),
+        "int8_speed": None if speed is None else speed.to_json(),
+    }
     _show(rows, body, as_json, f"{folder} against PyTorch's stored masks")
     require_all_within(rows)
 
@@ -413,8 +420,10 @@ def _as_dict(row: FileRow) -> dict[str, Any]:
 def _show(rows: list[FileRow], body: dict[str, Any], as_json: bool, title: str) -> None:
     if as_json:
         click.echo(json.dumps(body, indent=1))
-    else:
-        print_file_table(rows, title=title)
+        return
+    print_file_table(rows, title=f"{title}; times: {in_words(**body['processor'])}")
+    if body["int8_speed"] is not None:
+        click.echo(body["int8_speed"]["text"])
 
 
 if __name__ == "__main__":

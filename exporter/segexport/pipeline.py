@@ -18,6 +18,7 @@ from segexport.convert.quantize import Quantizer
 from segexport.convert.tflite_export import Float32Converter
 from segexport.convert.two_channel import write_two_channels
 from segexport.golden import GoldenChoice, choose_golden
+from segexport.int8_speed import Int8Speed, measure_int8_speed
 from segexport.memory import release_memory
 from segexport.options import Options, check_budget
 from segexport.output import Staging
@@ -36,6 +37,7 @@ from segexport.report import FileRow, write_report
 from segexport.stamping import open_new, tool_versions
 from segexport.subject import Written, prepare
 from segexport.work import Work
+from segruntime.processor import find_processor
 
 
 def export(options: Options, console: Console) -> tuple[dict[str, Any], list[FileRow]]:
@@ -96,6 +98,8 @@ def _make(work: Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
         seen, order = run_all(work, reference, golden)
         rows = [prove(work, kind, seen[kind], written, reference, quantized) for kind in work.paths]
     body = _body(work, reference, rows, quantized, written)
+    speed = _int8_speed(work, reference)
+    body |= {"processor": find_processor().to_json(), "int8_speed": None if speed is None else speed.to_json()}
     body["elapsed_s"] = round(time.monotonic() - started, 2)
     _report(work, body, rows, seen, reference.in_order(order).kept(), order)
     return body, rows
@@ -191,6 +195,15 @@ def _quantize(work: Work, reference: Reference, float32: Ran | None, truth: list
         console=work.console,
     )
     return write_quantized(bench, files, max_iou_drop=work.options.max_iou_drop, recipe=work.recipe)
+
+
+def _int8_speed(work: Work, reference: Reference) -> Int8Speed | None:
+    """On one thread: the threads of two interpreters would wait for each other's cores."""
+    if "int8" not in work.paths:
+        return None
+    with work.console.step("int8 against float32 on this processor"):
+        float32, int8 = open_new(_float32(work), threads=1), open_new(work.paths["int8"], threads=1)
+        return measure_int8_speed(float32, int8, reference.frames[0])
 
 
 def _body(

@@ -46,16 +46,18 @@ def tool_versions() -> dict[str, str]:
     return found
 
 
-def open_new(path: Path) -> Segmenter:
+def open_new(path: Path, threads: int | None = None) -> Segmenter:
     """A file that a converter has just written, ready to run; its contract says what goes in and out, nothing more yet.
+
+    `threads`: default as for `segruntime.load`.
 
     Raises:
         ConversionError: the file has other tensors than one RGB image in and one or two channels out.
         SegRuntimeError: the file does not load.
     """
-    kind, threads = model_kind(path), default_threads()
-    backend = BACKENDS[kind](path, threads)
-    return Segmenter(backend, _describe(path, backend, _LAYOUTS[kind]), path, threads)
+    kind, count = model_kind(path), default_threads() if threads is None else threads
+    backend = BACKENDS[kind](path, count)
+    return Segmenter(backend, _describe(path, backend, _LAYOUTS[kind]), path, count)
 
 
 def _describe(path: Path, backend: Backend, layout: str) -> Contract:

@@ -9,6 +9,7 @@ from pathlib import Path
 from segexport.compare import compare, run_file
 from segexport.digest import file_sha256
 from segexport.errors import InaccurateError, OutputError
+from segexport.int8_speed import Int8Speed, measure_int8_speed
 from segexport.precisions import LEAST_IOU_WHEN_RELATIVE, SLOW_S, Bound
 from segexport.reference import FILE_NAME as REFERENCE
 from segexport.reference import load_reference
@@ -47,6 +48,15 @@ def verify(folder: Path, say: Callable[[str], None]) -> tuple[list[FileRow], lis
     if not measured:
         raise OutputError(f"{folder}: no file could be compared: {'; '.join(skipped) or 'the report lists none'}")
     return measured, skipped
+
+
+def int8_speed_here(folder: Path, rows: list[FileRow]) -> Int8Speed | None:
+    """Whether int8 pays on this machine, where both files of `rows`, from `verify`, ran."""
+    paths = {row.precision: folder / Path(row.name).name for row in rows}
+    if not {"float32", "int8"} <= set(paths):
+        return None
+    float32, int8 = load(paths["float32"], threads=1), load(paths["int8"], threads=1)
+    return measure_int8_speed(float32, int8, load_reference(folder / REFERENCE).frames[0])
 
 
 def _holds_again(row: FileRow, measured: Agreement) -> bool:

@@ -45,13 +45,18 @@ class Processor:
         return asdict(self)
 
     def __str__(self) -> str:
-        has = {"neither": "neither VNNI nor dot product", "unknown": "VNNI and dot product unknown"}
-        return f"{self.name} ({has.get(self.int8, self.int8)})"
+        return in_words(self.name, self.int8)
 
 
 def find_processor(root: Path = ROOT) -> Processor:
     """The processor of the machine whose `proc` lies below `root`."""
     return Processor(name=cpu_name(root), int8=_int8(processor_flags(root)))
+
+
+def in_words(name: str, int8: str) -> str:
+    """Fast One (VNNI); Slow One (neither VNNI nor dot product)."""
+    has = {"neither": "neither VNNI nor dot product", "unknown": "VNNI and dot product unknown"}
+    return f"{name} ({has.get(int8, int8)})"
 
 
 def cpu_name(root: Path = ROOT) -> str:

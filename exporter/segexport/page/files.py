@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from segexport.page.figures import NONE, difference, fixed, megabytes, percent, whole
-from segexport.page.loose import brief, words
-from segexport.page.markup import tag
+from segexport.page.loose import brief, mapping, words
+from segexport.page.markup import NOTHING, Html, joined, tag
 from segexport.page.section import Section
 from segexport.page.tables import Column, layers, table
 from segexport.page.verdicts import passed, short_verdict
 from segexport.report import FileRow
+from segruntime.processor import in_words
 
 _COLUMNS = (
     Column("File", words=True),
@@ -29,16 +31,31 @@ _COLUMNS = (
 )
 _LEAD = (
     "Each file against PyTorch's masks. Differences are of the person's probability, 0 to 1; IoU, boundary F and changed "
-    "pixels compare the masks at a threshold of 0.5, as means over the pictures. Times are of the machine that exported."
+    "pixels compare the masks at a threshold of 0.5, as means over the pictures. Times are of the machine that exported"
 )
+_SENTENCE = 500
 
 
-def files_section(rows: Sequence[FileRow]) -> Section:
+def files_section(rows: Sequence[FileRow], body: Mapping[str, Any]) -> Section:
     ordered = sorted(rows, key=passed)
     over = [index for index, row in enumerate(ordered) if not passed(row)]
     base = _float32_size(rows)
-    content = table("All files", _COLUMNS, [_cells(row, base) for row in ordered], marked=over)
-    return Section(key="files", title="Files", lead=_LEAD, content=content)
+    listed = table("All files", _COLUMNS, [_cells(row, base) for row in ordered], marked=over)
+    where = processor_in_words(body)
+    lead = f"{_LEAD}{f', {where}' if where else ''}."
+    return Section(key="files", title="Files", lead=lead, content=joined((listed, _int8_speed(body))))
+
+
+def processor_in_words(body: Mapping[str, Any]) -> str:
+    """The processor that the times are of; "" where the report does not say."""
+    processor = mapping(body.get("processor"))
+    name, int8 = brief(processor.get("name")), brief(processor.get("int8"))
+    return in_words(name, int8) if name and int8 else name
+
+
+def _int8_speed(body: Mapping[str, Any]) -> Html:
+    text = brief(mapping(body.get("int8_speed")).get("text"), _SENTENCE)
+    return tag("p", text, class_="lead") if text else NOTHING
 
 
 def _cells(row: FileRow, base: float | None) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segexport.page.figures import counted, fixed, megabytes, size_in_words, whole
+from segexport.page.files import processor_in_words
 from segexport.page.loose import brief, entries, mapping, number
 from segexport.page.markup import Html, joined, tag
 from segexport.page.tables import facts
@@ -64,6 +65,7 @@ def _facts(body: Mapping[str, Any], source: Mapping[str, Any], rows: Sequence[Fi
         ("Parameters", "" if parameters is None else whole(parameters)),
         ("Input", size_in_words(body.get("size"))),
         ("Compared on", _pictures(body)),
+        ("Timed on", processor_in_words(body)),
         ("Smallest within its bound", "" if smallest is None else _in_short(smallest)),
     ]
 

@@ -54,7 +54,7 @@ def _sections(
     body: Mapping[str, Any], rows: Sequence[FileRow], views: Sequence[PictureView], evidence: Evidence
 ) -> list[Section]:
     sections = (
-        files_section(rows),
+        files_section(rows, body),
         pictures_section(rows, views, evidence),
         histogram_section(rows, evidence),
         noise_section(body),
