@@ -5,61 +5,66 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LIGHT  := .venv-light
 MEDIAPIPE := .venv-mediapipe
-PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 DEMO_PICTURES ?= $(wildcard ../shared/data/portraits/calibration/images)
 
 BUILD  := .venv-build
+PYTHONS := .venv-pythons
 SUITE  ?= bookworm
 
-.PHONY: demo test test-full lint types tests light mediapipe-test bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
+# an environment holds what environments/NAME.lock says; INSTALL=--newest for what pyproject.toml allows (make newest)
+INSTALL ?=
+install = environments/install.py $(INSTALL)
 
-demo: $(VENV)/.export
+.PHONY: demo test test-full lint types tests light mediapipe-test newest test-pythons locks bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
+
+demo: $(VENV)/.ready
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
 
 # the page is tested in a real browser: `make test` says so where there is none, WEB_TEST=web-test insists
 WEB_TEST ?= web-test-where-possible
 test: lint types tests light mediapipe-test $(WEB_TEST)
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.dev
+types: $(VENV)/.ready
 	$(BIN)/mypy
 
 # as many test files at once as there are cores; JOBS=0 for one after the other in one process
 JOBS ?= 2
 PYTEST := -m pytest --numprocesses $(JOBS) --dist loadfile
-tests: $(VENV)/.dev
+tests: $(VENV)/.ready
 	$(BIN)/python $(PYTEST)
 
 # what takes too long for every day: the networks at full size, and the runtime's tests in the constrained environment too
-test-full: $(VENV)/.dev
+test-full: $(VENV)/.ready
 	$(BIN)/python $(PYTEST) -m "full or not full"
 
 # the runtime alone, with the newest interpreters: lightness and new versions are both held
-light: $(LIGHT)/.runtime
-	$(LIGHT)/bin/python -m pytest tests/runtime tests/serve tests/video/test_live.py tests/video/test_sound.py tests/video/test_times.py tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
-		tests/hostile/test_model_files_hostile.py tests/hostile/test_contract_hostile.py tests/hostile/test_golden_hostile.py
+LIGHT_TESTS := tests/runtime tests/serve tests/video/test_live.py tests/video/test_sound.py tests/video/test_times.py tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
+	tests/hostile/test_model_files_hostile.py tests/hostile/test_contract_hostile.py tests/hostile/test_golden_hostile.py
+light: $(LIGHT)/.ready
+	$(LIGHT)/bin/python -m pytest $(LIGHT_TESTS)
 
 # our files in MediaPipe's ImageSegmenter, Python's and the web's (where npm and Chromium are there), in an environment of its own
-mediapipe-test: $(VENV)/.export $(MEDIAPIPE)/.ready
+mediapipe-test: $(VENV)/.ready $(MEDIAPIPE)/.ready
 	PYTHONPATH=runtime SEGEDGE_EXPORTER=$(BIN)/python $(MEDIAPIPE)/bin/python -m pytest tests/mediapipe
 
 # a pure wheel, by way of the sdist; then: what is in it, and does it work beside numpy, OpenCV and one backend only?
-wheel: $(LIGHT)/.runtime $(BUILD)/.build
+wheel: $(LIGHT)/.ready $(BUILD)/.ready
 	rm -rf dist
-	$(BUILD)/bin/python -m build --outdir dist
+	$(BUILD)/bin/python -m build --no-isolation --outdir dist
 	SEGEDGE_WHEEL=$$(ls dist/*.whl) $(LIGHT)/bin/python -m pytest tests/packaging
 
 # the runtime in a Debian for the Raspberry Pi, on emulated processors; SUITE=trixie for Python 3.13
-test-aarch64: $(LIGHT)/.runtime $(BUILD)/.build
+test-aarch64: $(LIGHT)/.ready $(BUILD)/.ready
 	rm -rf dist
-	$(BUILD)/bin/python -m build --outdir dist
+	$(BUILD)/bin/python -m build --no-isolation --outdir dist
 	$(LIGHT)/bin/python tests/aarch64/run.py --wheel $$(ls dist/*.whl) --suite $(SUITE)
 
 # what the runtime's package carries, made again from the demo checkpoint
-bundle: $(VENV)/.export
+bundle: $(VENV)/.ready
 	$(BIN)/python examples/bundle.py --calibration ../shared/data/portraits/training/images
 
 # the page that replaces the background in the browser: builds web/dist and serves it on this machine; PORT=8080 for another port
@@ -75,7 +80,7 @@ web-test: web-build web/.fixtures/resize.json
 	cd web && npm --silent test
 
 # what segruntime makes of some frames, for holding the page's engine against it
-web/.fixtures/resize.json: $(VENV)/.dev web/test/make_fixtures.py $(shell find exporter/segexport runtime/segruntime -name '*.py') examples/portrait_unet.pth
+web/.fixtures/resize.json: $(VENV)/.ready web/test/make_fixtures.py $(shell find exporter/segexport runtime/segruntime -name '*.py') examples/portrait_unet.pth
 	$(BIN)/python web/test/make_fixtures.py
 
 web-test-where-possible:
@@ -93,30 +98,41 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 12) else "segedge: Python %d.%d found, the exporter needs 3.10 to 3.12; try make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.export: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e ".[export,tflite,onnx,bench]" "scikit-image>=0.22"
+$(VENV)/.ready: $(BIN)/python environments/main.lock pyproject.toml constraints.txt
+	$(BIN)/python $(install) main $(VENV)
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.export
-	$(PIP) install -c constraints.txt -e ".[export,tflite,onnx,bench,video,serve,dev]"
+$(LIGHT)/.ready: environments/light.lock pyproject.toml
+	$(PYTHON) $(install) light $(LIGHT)
 	@touch $@
 
-$(LIGHT)/.runtime: pyproject.toml
-	$(PYTHON) -m venv $(LIGHT)
-	$(LIGHT)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade -e ".[tflite,onnx,video,serve]" "ai-edge-litert>=2.3" pytest pytest-xdist
+# MediaPipe's page library beside it, where npm is there
+$(MEDIAPIPE)/.ready: environments/mediapipe.lock $(wildcard environments/mediapipe/*)
+	$(PYTHON) $(install) mediapipe $(MEDIAPIPE)
+	cp environments/mediapipe/package*.json environments/mediapipe/.npmrc $(MEDIAPIPE)
+	! command -v npm >/dev/null || npm ci --silent --prefix $(MEDIAPIPE)
 	@touch $@
 
-$(MEDIAPIPE)/.ready: Makefile
-	$(PYTHON) -m venv $(MEDIAPIPE)
-	$(MEDIAPIPE)/bin/python -m pip --quiet --disable-pip-version-check install \
-		mediapipe==1.2.3 opencv-contrib-python==4.11.0.86 ai-edge-litert==2.1.0 click pytest
-	! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --no-save --no-package-lock --prefix $(MEDIAPIPE) @mediapipe/tasks-vision@1.1.0
+$(BUILD)/.ready: environments/build.lock
+	$(PYTHON) environments/install.py build $(BUILD)
 	@touch $@
 
-$(BUILD)/.build:
-	$(PYTHON) -m venv $(BUILD)
-	$(BUILD)/bin/python -m pip --quiet --disable-pip-version-check install build
-	@touch $@
+# the locks made again, keeping what still fits; UPGRADE=--upgrade for the newest of everything
+locks: $(BUILD)/.ready
+	$(BUILD)/bin/python environments/lock.py $(UPGRADE)
+	! command -v npm >/dev/null || npm install --silent --package-lock-only --prefix environments/mediapipe
+
+# the same tests with the newest of everything that pyproject.toml allows, in environments of their own; then: what differs from the locks
+newest:
+	rm -rf .venv-newest .venv-newest-light
+	$(MAKE) INSTALL=--newest VENV=.venv-newest LIGHT=.venv-newest-light .venv-newest/.ready .venv-newest-light/.ready
+	.venv-newest/bin/python environments/differences.py main
+	.venv-newest-light/bin/python environments/differences.py light
+	$(MAKE) INSTALL=--newest VENV=.venv-newest LIGHT=.venv-newest-light light tests
+
+# the runtime's tests on every CPython 3.10 to 3.14 of this machine, the exporter's demo on those that it supports
+test-pythons:
+	$(PYTHON) environments/pythons.py $(PYTHONS) $(PYTEST) $(LIGHT_TESTS)
 
 clean:
-	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures
+	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(PYTHONS) .venv-newest .venv-newest-light .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures

@@ -1,0 +1,78 @@
+"""The runtime's tests on every CPython 3.10 to 3.14 that is found, the exporter's demo on those that it supports.
+
+python environments/pythons.py .venv-pythons -m pytest tests/runtime …
+
+Each interpreter gets environments of its own in the folder; what its tests and demo print lies there too. Ends with 1 where
+one is red, or none was found.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from environment import ROOT
+from interpreters import MINORS, find_interpreters
+
+EXPORTER = range(10, 13)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One interpreter: `passed`, `FAILED`, or why a step was not tried."""
+
+    python: str
+    tests: str
+    demo: str
+    seconds: float
+
+
+def main(folder: Path, test_words: list[str]) -> int:
+    """Try them all, print the table; → the exit code."""
+    found = find_interpreters(os.environ)
+    rows = [check(minor, found[minor], folder, test_words) for minor in found]
+    print("\n" + table(rows))
+    missing = [f"3.{minor}" for minor in MINORS if minor not in found]
+    print(f"\nnot found on PATH, in pyenv's or uv's folder: {', '.join(missing) or 'none is missing'}")
+    return int(not rows or any("FAILED" in (row.tests, row.demo) for row in rows))
+
+
+def check(minor: int, python: Path, folder: Path, test_words: list[str]) -> Row:
+    """One interpreter's tests and demo."""
+    print(f"Python 3.{minor}: {python}", flush=True)
+    started = time.monotonic()
+    place = folder / f"3.{minor}"
+    tests = attempt(python, "light", place, test_words)
+    exporter = place.with_name(f"{place.name}-exporter")
+    demo_words = ["examples/demo.py", "--output", str(exporter / "demo")]
+    demo = attempt(python, "main", exporter, demo_words) if minor in EXPORTER else "not supported"
+    return Row(python=f"3.{minor}", tests=tests, demo=demo, seconds=time.monotonic() - started)
+
+
+def attempt(python: Path, name: str, place: Path, words: list[str]) -> str:
+    """Install the environment and run it with `words`; `passed` or `FAILED`, with the log's place printed."""
+    place.mkdir(parents=True, exist_ok=True)
+    log = place.with_suffix(f"{place.suffix}.log")
+    installing = [str(python), str(ROOT / "environments" / "install.py"), name, str(place)]
+    outcome = "passed"
+    with log.open("wb") as file:
+        for command in (installing, [str(place / "bin" / "python"), *words]):
+            if subprocess.run(command, cwd=ROOT, check=False, stdout=file, stderr=subprocess.STDOUT).returncode:
+                outcome = "FAILED"
+                break
+    print(f"  {name}: {outcome}, {log}", flush=True)
+    return outcome
+
+
+def table(rows: list[Row]) -> str:
+    """Python × runtime's tests × exporter's demo × seconds."""
+    head = f"{'Python':<8} {'runtime tests':<15} {'exporter demo':<15} seconds, installation included"
+    return "\n".join([head, *(f"{row.python:<8} {row.tests:<15} {row.demo:<15} {row.seconds:.0f}" for row in rows)])
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).absolute(), sys.argv[2:]))

@@ -1,0 +1,139 @@
+"""A lock that cannot be installed is one line: which distribution, and what to do. No request leaves the machine."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "environments"))
+
+import environment
+from environment import ENVIRONMENTS, Environment
+from install import InstallError, install, main, pip_install
+from pip_says import reason
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new virtual environment."""
+    folder = tmp_path_factory.mktemp("environment") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    return folder
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of wheels, the only place where pip looks."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def make_wheel(folder: Path, name: str, version: str) -> str:
+    """An empty distribution; → its SHA-256."""
+    own = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.py": b"",
+        f"{own}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{own}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    digests = {
+        path: base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=") for path, data in files.items()
+    }
+    record = "".join(f"{path},sha256={digests[path].decode()},{len(files[path])}\n" for path in files)
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for one, data in {**files, f"{own}/RECORD": f"{record}{own}/RECORD,,\n".encode()}.items():
+            archive.writestr(one, data)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: str) -> Environment:
+    """An environment of that lock and nothing else."""
+    monkeypatch.setattr(environment, "FOLDER", tmp_path)
+    (tmp_path / "made.lock").write_text(lock)
+    return Environment(name="made")
+
+
+def test_what_the_lock_holds_is_installed(
+    place: Path, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = make_wheel(index, "kept", "1.0")
+    make_wheel(index, "kept", "2.0")
+    install(locked(tmp_path, monkeypatch, f"kept==1.0 \\\n    --hash=sha256:{digest}\n"), place)
+    shown = subprocess.run(
+        [place / "bin" / "python", "-m", "pip", "show", "kept"], capture_output=True, text=True, check=True
+    )
+    assert "Version: 1.0\n" in shown.stdout
+
+
+def test_a_locked_version_that_is_gone_is_one_line_with_its_name_and_the_way_out(
+    place: Path, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = make_wheel(index, "gone", "2.0")
+    lock = f"gone==1.2.3 ; python_version >= '3.10' \\\n    --hash=sha256:{digest}\n"
+    with pytest.raises(InstallError) as raised:
+        install(locked(tmp_path, monkeypatch, lock), place)
+    message = str(raised.value)
+    assert message.startswith("the locked gone==1.2.3 is not on the index any more for Python 3.")
+    assert message.endswith("; make newest takes the newest of everything")
+    assert "\n" not in message
+
+
+def test_another_file_than_the_one_that_was_locked_is_one_line(
+    place: Path, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(index, "changed", "1.0")
+    with pytest.raises(InstallError) as raised:
+        install(locked(tmp_path, monkeypatch, f"changed==1.0 \\\n    --hash=sha256:{'0' * 64}\n"), place)
+    assert str(raised.value).startswith("changed==1.0 is another file than the one that was locked, its hash differs;")
+    assert "\n" not in str(raised.value)
+
+
+def test_the_newest_is_taken_without_the_lock(
+    place: Path, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("1.0", "2.0"):
+        make_wheel(index, "renewed", version)
+    made = locked(tmp_path, monkeypatch, "renewed==1.0\n")
+    made.asked.write_text("renewed>=1\n")
+    install(made, place, newest=True)
+    shown = subprocess.run(
+        [place / "bin" / "python", "-m", "pip", "show", "renewed"], capture_output=True, text=True, check=True
+    )
+    assert "Version: 2.0\n" in shown.stdout
+
+
+def test_an_index_that_does_not_answer_is_not_taken_for_a_version_that_is_gone(
+    place: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    words = ["--no-deps", "--retries", "1", "--index-url", "http://127.0.0.1:9/simple", "anything==1.0"]
+    with pytest.raises(InstallError, match=r"anything==1\.0 was not found, for pip's index does not answer"):
+        pip_install(place, words)
+
+
+def test_another_failure_is_pip_s_own_last_error() -> None:
+    said = "WARNING: one\nERROR: first\nERROR: the disk is full\n"
+    assert reason(said) == "pip failed: the disk is full"
+    assert reason("") == "pip failed: it says nothing"
+
+
+def test_a_failure_ends_the_command_with_its_line(
+    place: Path, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = locked(tmp_path, monkeypatch, f"gone==1.0 \\\n    --hash=sha256:{'0' * 64}\n")
+    monkeypatch.setitem(ENVIRONMENTS, "build", replace(made))
+    with pytest.raises(SystemExit) as raised:
+        main(["build", str(place)])
+    assert str(raised.value).startswith("segedge: the locked gone==1.0 ")

@@ -1,0 +1,82 @@
+"""The locks hold what pyproject.toml asks for, on every interpreter, and nothing that only this machine could give."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "environments"))
+
+from environment import CONSTRAINTS, ENVIRONMENTS, Environment, read_lock
+
+EXPORTER = ("3.10", "3.11", "3.12")
+SUPPORTED = {"main": EXPORTER, "light": (*EXPORTER, "3.13", "3.14"), "mediapipe": EXPORTER, "build": EXPORTER}
+CASES = [
+    (name, python, machine) for name in SUPPORTED for python in SUPPORTED[name] for machine in ("x86_64", "aarch64")
+]
+
+
+def held(environment: Environment, python: str, machine: str) -> list[tuple[str, str]]:
+    """(name, version) of each line of the lock that holds for that interpreter and processor."""
+    where = {"python_version": python, "python_full_version": f"{python}.13", "platform_machine": machine}
+    lock = read_lock(environment.lock.read_text())
+    return [(name, version) for name, version, marker in lock if not marker or Marker(marker).evaluate(where)]
+
+
+def asked(environment: Environment, python: str) -> list[Requirement]:
+    """What pyproject.toml and NAME.in ask for."""
+    lines = environment.asked.read_text().splitlines()
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    if environment.extras:
+        requirements += [Requirement(line) for line in distribution("segedge").requires or []]
+    where = [{"python_version": python, "extra": extra} for extra in environment.extras or ("",)]
+    return [one for one in requirements if not one.marker or any(map(one.marker.evaluate, where))]
+
+
+@pytest.mark.parametrize(("name", "python", "machine"), CASES)
+def test_a_lock_holds_one_version_of_each_distribution(name: str, python: str, machine: str) -> None:
+    names = [one for one, _ in held(ENVIRONMENTS[name], python, machine)]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize(("name", "python", "machine"), CASES)
+def test_a_lock_holds_what_is_asked_for_in_a_version_that_is_allowed(name: str, python: str, machine: str) -> None:
+    environment = ENVIRONMENTS[name]
+    locked = dict(held(environment, python, machine))
+    wrong = [
+        str(one)
+        for one in asked(environment, python)
+        if one.name != environment.apart and not one.specifier.contains(locked.get(re.sub("[._]", "-", one.name), "0"))
+    ]
+    assert wrong == [], "make locks"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda one: one.name)
+def test_every_line_of_a_lock_has_a_hash_and_no_host(environment: Environment) -> None:
+    text = environment.lock.read_text()
+    entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert len(entries) == len(read_lock(text)) > 0
+    assert [one.splitlines()[0] for one in entries if "--hash=sha256:" not in one] == []
+    assert "://" not in text
+
+
+def test_torch_and_cuda_are_in_no_lock() -> None:
+    names = {name for one in ENVIRONMENTS.values() for name, _, _ in read_lock(one.lock.read_text())}
+    assert [name for name in names if re.match(r"torch$|nvidia|cuda|triton", name)] == []
+
+
+def test_what_stands_apart_has_its_one_version_in_the_constraints() -> None:
+    assert re.fullmatch(r"torch==\d+\.\d+\.\d+", ENVIRONMENTS["main"].pinned_apart or "")
+
+
+def test_the_constraints_and_the_lock_name_the_same_versions() -> None:
+    locked = dict(held(ENVIRONMENTS["main"], "3.11", "x86_64"))
+    lines = [line for line in CONSTRAINTS.read_text().splitlines() if line and not line.startswith(("#", "torch=="))]
+    pins = [Requirement(line) for line in lines]
+    assert [str(one) for one in pins if not one.specifier.contains(locked[one.name])] == []
