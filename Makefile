@@ -130,9 +130,11 @@ newest:
 	.venv-newest-light/bin/python environments/differences.py light
 	$(MAKE) INSTALL=--newest VENV=.venv-newest LIGHT=.venv-newest-light light tests
 
-# the runtime's tests on every CPython 3.10 to 3.14 of this machine, the exporter's demo on those that it supports
+# the runtime's tests on every CPython 3.10 to 3.14 of this machine, the exporter's demo on those that it supports;
+# the demo takes 3.5 GB each, and more where pip has torch with CUDA only: EXPORTERS=3.11 for fewer, EXPORTERS= for none
+EXPORTERS ?= 3.10 3.11 3.12
 test-pythons:
-	$(PYTHON) environments/pythons.py $(PYTHONS) $(PYTEST) $(LIGHT_TESTS)
+	$(PYTHON) environments/pythons.py $(PYTHONS) "$(EXPORTERS)" $(PYTEST) $(LIGHT_TESTS)
 
 clean:
 	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(PYTHONS) .venv-newest .venv-newest-light .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures

@@ -1,9 +1,9 @@
 """The runtime's tests on every CPython 3.10 to 3.14 that is found, the exporter's demo on those that it supports.
 
-python environments/pythons.py .venv-pythons -m pytest tests/runtime …
+python environments/pythons.py .venv-pythons "3.10 3.11 3.12" -m pytest tests/runtime …
 
-Each interpreter gets environments of its own in the folder; what its tests and demo print lies there too. Ends with 1 where
-one is red, or none was found.
+The second word says on which the demo is tried. Each interpreter gets environments of its own in the folder; what its tests
+and demo print lies there too. Ends with 1 where one is red, or none was found.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from pathlib import Path
 from environment import ROOT
 from interpreters import MINORS, find_interpreters
 
-EXPORTER = range(10, 13)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One interpreter: `passed`, `FAILED`, or why a step was not tried."""
+    """One interpreter: `passed`, `FAILED` or `not tried`."""
 
     python: str
     tests: str
@@ -31,26 +29,25 @@ class Row:
     seconds: float
 
 
-def main(folder: Path, test_words: list[str]) -> int:
+def main(folder: Path, exporters: list[str], test_words: list[str]) -> int:
     """Try them all, print the table; → the exit code."""
     found = find_interpreters(os.environ)
-    rows = [check(minor, found[minor], folder, test_words) for minor in found]
+    rows = [check(f"3.{minor}", python, folder, exporters, test_words) for minor, python in found.items()]
     print("\n" + table(rows))
     missing = [f"3.{minor}" for minor in MINORS if minor not in found]
     print(f"\nnot found on PATH, in pyenv's or uv's folder: {', '.join(missing) or 'none is missing'}")
     return int(not rows or any("FAILED" in (row.tests, row.demo) for row in rows))
 
 
-def check(minor: int, python: Path, folder: Path, test_words: list[str]) -> Row:
-    """One interpreter's tests and demo."""
-    print(f"Python 3.{minor}: {python}", flush=True)
+def check(version: str, python: Path, folder: Path, exporters: list[str], test_words: list[str]) -> Row:
+    """One interpreter's tests, and its demo where `exporters` names it."""
+    print(f"Python {version}: {python}", flush=True)
     started = time.monotonic()
-    place = folder / f"3.{minor}"
-    tests = attempt(python, "light", place, test_words)
-    exporter = place.with_name(f"{place.name}-exporter")
+    tests = attempt(python, "light", folder / version, test_words)
+    exporter = folder / f"{version}-exporter"
     demo_words = ["examples/demo.py", "--output", str(exporter / "demo")]
-    demo = attempt(python, "main", exporter, demo_words) if minor in EXPORTER else "not supported"
-    return Row(python=f"3.{minor}", tests=tests, demo=demo, seconds=time.monotonic() - started)
+    demo = attempt(python, "main", exporter, demo_words) if version in exporters else "not tried"
+    return Row(python=version, tests=tests, demo=demo, seconds=time.monotonic() - started)
 
 
 def attempt(python: Path, name: str, place: Path, words: list[str]) -> str:
@@ -75,4 +72,4 @@ def table(rows: list[Row]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).absolute(), sys.argv[2:]))
+    sys.exit(main(Path(sys.argv[1]).absolute(), sys.argv[2].split(), sys.argv[3:]))
