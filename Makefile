@@ -95,7 +95,7 @@ web/node_modules/.installed: web/package.json web/package-lock.json
 	@touch $@
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 12) else "segedge: Python %d.%d found, the exporter needs 3.10 to 3.12; try make PYTHON=python3.12" % v)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(0 if (3, 10, 12) <= v < (3, 13) else "segedge: Python %d.%d.%d found, the exporter needs 3.10.12 to 3.12; try make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.ready: $(BIN)/python environments/main.lock pyproject.toml constraints.txt
