@@ -20,8 +20,8 @@ import numpy as np
 
 import segruntime
 from segruntime import Segmenter, SegRuntimeError, SelfTest
+from segruntime.arrays import Alpha
 from segruntime.backends import tflite
-from segruntime.postprocess import Alpha
 from segruntime.preprocess import Frame
 from segruntime.self_test import run_self_test
 

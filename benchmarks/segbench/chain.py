@@ -11,7 +11,7 @@ import numpy.typing as npt
 import segruntime
 from segbench.masking import luma
 from segruntime import Segmenter
-from segruntime.postprocess import Alpha
+from segruntime.arrays import Alpha
 from segruntime.preprocess import Frame
 from segruntime.refine import Refiner
 
@@ -59,6 +59,4 @@ class Chain:
 
     def _coarse(self, output: npt.NDArray[Any], frame: Frame) -> Alpha:
         """Output tensor → what `Segmenter.coarse` gives."""
-        if self.segmenter.contract.input.resize == "stretch":
-            return self.segmenter.probability(output)
-        return self.segmenter.postprocess(output, self.segmenter.coarse_size(*frame.shape[:2]))
+        return self.segmenter.without_border(self.segmenter.probability(output), frame.shape[:2])

@@ -28,7 +28,7 @@ def check(job: Job) -> dict[str, Any]:
     if job.least_mask_iou is not None:
         check_accuracy(segmenter, job.least_mask_iou)
     golden = golden_test(segmenter)
-    check_mask(segmenter.alpha(feed.first), segmenter.path, feed.source)
+    check_mask(segmenter.network_mask(feed.first), segmenter.path, feed.source)
     return {
         "model": describe_file(segmenter),
         **describe_library(segmenter),

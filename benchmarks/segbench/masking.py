@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from segbench.errors import WrongMaskError
 from segruntime import Segmenter
-from segruntime.postprocess import Alpha
+from segruntime.arrays import Alpha
 from segruntime.preprocess import Frame
 from segruntime.refine import Refiner
 
@@ -49,7 +49,7 @@ def coarse_mask(segmenter: Segmenter, frame: Frame, what: str) -> Alpha:
     Raises:
         WrongMaskError: there are some.
     """
-    coarse = segmenter.coarse(frame)
-    if not np.isfinite(coarse).all():
+    mask = segmenter.network_mask(frame)
+    if not np.isfinite(mask).all():
         raise WrongMaskError(f"{segmenter.path}: its mask of {what} has values that are no numbers; export it again")
-    return coarse
+    return segmenter.without_border(mask, frame.shape[:2])

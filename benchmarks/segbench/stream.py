@@ -8,8 +8,8 @@ from segbench.masking import Masker
 from segbench.model_facts import describe_model
 from segbench.temporal import TemporalAgreement
 from segruntime import Segmenter
+from segruntime.arrays import Alpha
 from segruntime.flicker import FlickerMeter, Gray
-from segruntime.postprocess import Alpha
 
 _WORST_PAIRS = 5
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from segruntime.agreement import mask_iou
-from segruntime.postprocess import Alpha
+from segruntime.arrays import Alpha
 
 
 class TemporalAgreement:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segruntime.arrays import check_same_size
 from segruntime.errors import FrameError
 
 Mask = npt.NDArray[np.bool_]
@@ -38,10 +39,11 @@ def agreement(
     Raises:
         FrameError: the shapes differ.
     """
-    if reference.shape != other.shape or reference.ndim != 2:
-        raise FrameError(f"masks: got {reference.shape} and {other.shape}, expected two masks (H, W) of one size")
-    # what is no number differs as much as two masks can
-    difference = np.nan_to_num(np.abs(reference.astype(np.float64) - other), nan=1.0, posinf=1.0)
+    check_same_size("masks", reference, other, "masks (H, W)")
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        difference = np.abs(reference.astype(np.float64) - other)
+    # what is no number differs as much as two masks can, from another one too
+    difference = np.nan_to_num(difference, nan=1.0, posinf=1.0)
     a, b = reference > threshold, other > threshold
     return Agreement(
         max_difference=float(difference.max()),

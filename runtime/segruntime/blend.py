@@ -7,17 +7,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from segruntime.errors import FrameError
+from segruntime.arrays import Bytes, check_bytes, check_colour, check_out, packed
 from segruntime.share import take_share
-
-Bytes = npt.NDArray[np.uint8]
 
 _STRIP_PIXELS = 192 * 1024  # fewer pixels a strip: more calls than they save; more: buffers that leave the cache
 
 
-def blend(over: Bytes, weight: Bytes, under: Bytes | int | Sequence[int], out: Bytes) -> Bytes:
+def blend(over: Bytes, weight: Bytes, under: Bytes | int | Sequence[int], out: Bytes | None = None) -> Bytes:
     """`out = under + (over - under) * weight / 255`, rounded to the nearest byte.
 
     Where the weight is 255 `out` is `over`, where it is 0 it is `under`.
@@ -27,6 +24,7 @@ def blend(over: Bytes, weight: Bytes, under: Bytes | int | Sequence[int], out: B
         weight: `(H, W) uint8`, 0–255.
         under: as `over`, or a constant: a whole number of 0–255 for a plane, three of them for a picture.
         out: as `over`, with packed pixels, to write to. It may be `over` or `under` itself, not another part of their memory.
+            A new array where not given.
 
     Returns:
         `out`.
@@ -34,16 +32,14 @@ def blend(over: Bytes, weight: Bytes, under: Bytes | int | Sequence[int], out: B
     Raises:
         FrameError: another type, dtype or shape.
     """
-    over = _packed(checked_bytes("over", over))
-    weight = _packed(checked_bytes("weight", weight, over.shape[:2]))
-    check_out(out, over.shape)
+    over = packed(check_bytes("over", over))
+    weight = packed(check_bytes("weight", weight, over.shape[:2]))
+    out = check_out(out, over.shape)
     height, width = over.shape[:2]
     rows = max(1, min(height, _STRIP_PIXELS // width))
     constant = not (isinstance(under, np.ndarray) and under.ndim == over.ndim)
     below = (
-        _constant_strip(under, (rows, *over.shape[1:]))
-        if constant
-        else _packed(checked_bytes("under", under, over.shape))
+        _constant_strip(under, (rows, *over.shape[1:])) if constant else packed(check_bytes("under", under, over.shape))
     )
     for top in range(0, height, rows):
         strip = slice(top, min(height, top + rows))
@@ -67,51 +63,8 @@ def _blend_strip(over: Bytes, weight: Bytes, under: Bytes, out: Bytes) -> None:
 
 
 def _constant_strip(value: Any, shape: tuple[int, ...]) -> Bytes:
-    constant = np.asarray(value)
-    if constant.shape != shape[2:] or constant.dtype.kind not in "iu" or constant.min() < 0 or constant.max() > 255:
-        expected = (
-            "a picture (H, W, 3) uint8 or three numbers" if len(shape) == 3 else "a plane (H, W) uint8 or a number"
-        )
-        raise FrameError(f"under: got {value!r:.80}, expected {expected} of 0–255")
+    expected = "a picture (H, W, 3) uint8 or three numbers" if len(shape) == 3 else "a plane (H, W) uint8 or a number"
     strip = np.empty(shape, np.uint8)
-    strip[0] = constant
+    strip[0] = check_colour("under", value, shape[2:], expected)
     strip[1:] = strip[0]  # whole rows: numpy is slow at three bytes at a time
     return strip
-
-
-def checked_bytes(name: str, image: object, shape: tuple[int, ...] | None = None) -> Bytes:
-    """`image`, if it is uint8 and of this shape; a plane `(H, W)` or a picture `(H, W, 3)` where no shape is given.
-
-    Raises:
-        FrameError: it is something else, or empty.
-    """
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size:
-        if image.shape == shape:
-            return image
-        if shape is None and (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-            return image
-    got = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
-    raise FrameError(f"{name}: got {got}, expected {shape or '(H, W) or (H, W, 3)'} uint8, 0–255")
-
-
-def check_out(out: object, shape: tuple[int, ...]) -> None:
-    """That `out` is `shape` uint8 and can be written to in place.
-
-    Raises:
-        FrameError: it is not.
-    """
-    if not isinstance(out, np.ndarray):
-        raise FrameError(f"out: got {type(out).__name__}, expected a numpy array {shape} uint8")
-    if out.shape != shape or out.dtype != np.uint8:
-        raise FrameError(f"out: got {out.shape} {out.dtype}, expected {shape} uint8")
-    if not rows_are_packed(out) or not out.flags.writeable:
-        raise FrameError("out: is read-only, flipped or skips pixels, expected packed rows that can be written to")
-
-
-def rows_are_packed(image: Bytes) -> bool:
-    """Each row without gaps and in order, the rows one below the other: what OpenCV takes without a copy."""
-    return bool(image[0].flags.c_contiguous and image.strides[0] > 0)
-
-
-def _packed(image: Bytes) -> Bytes:
-    return image if rows_are_packed(image) else np.ascontiguousarray(image)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segruntime.blend import Bytes, check_out, checked_bytes
+from segruntime.arrays import Bytes, check_bytes, check_out
 from segruntime.errors import OptionError
 
 _FULL_STRENGTH = 0.05  # sigma as a share of the height, at strength 1
@@ -57,11 +57,9 @@ class BlurBehind:
         Raises:
             FrameError: another type, dtype or shape.
         """
-        picture = checked_bytes("picture", picture)
-        weight = checked_bytes("weight", weight, picture.shape[:2])
-        if out is None:
-            out = np.empty(picture.shape, np.uint8)
-        check_out(out, picture.shape)
+        picture = check_bytes("picture", picture)
+        weight = check_bytes("weight", weight, picture.shape[:2])
+        out = check_out(out, picture.shape)
         sigma = _FULL_STRENGTH * self.strength * len(picture)
         factor = _reduction(sigma, len(picture))
         small = _without_person(_reduced(picture, factor), _background_share(_reduced(weight, factor)))

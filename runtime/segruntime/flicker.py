@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segruntime.errors import FrameError
+from segruntime.arrays import check_same_size, checked, within_unit
 
 Gray = npt.NDArray[np.uint8]
 Field = npt.NDArray[np.float32]
@@ -115,8 +115,7 @@ def pair_flicker(gray_before: Gray, alpha_before: npt.NDArray[Any], gray: Gray, 
     Raises:
         FrameError: another type, dtype or shape, or frames whose shapes differ.
     """
-    if gray_before.shape != gray.shape:
-        raise FrameError(f"gray: got {gray_before.shape} and {gray.shape}, expected two frames of one size")
+    check_same_size("gray", gray_before, gray, "frames")
     return _pair(*reduced(gray_before, alpha_before), *reduced(gray, alpha))
 
 
@@ -125,12 +124,13 @@ def reduced(gray: Gray, alpha: npt.NDArray[Any]) -> tuple[Gray, Field]:
 
     An alpha outside 0–1 is taken as the nearer end, NaN as 0.
     """
-    _check("gray", gray, (np.uint8,))
-    _check("alpha", alpha, (np.uint8, np.float32))
+    gray = checked("gray", gray, "(H, W) uint8")
+    alpha = checked("alpha", alpha, "(H, W) uint8 or float32", dtypes=(np.uint8, np.float32))
     scale = min(1.0, LONGEST_SIDE / max(gray.shape))
     height, width = (max(1, round(side * scale)) for side in gray.shape)
-    small = _resized(alpha, height, width)
-    soft = small.astype(np.float32) / 255 if alpha.dtype == np.uint8 else np.nan_to_num(small, nan=0.0).clip(0, 1)
+    # before the resize, which would spread a NaN
+    small = _resized(alpha if alpha.dtype == np.uint8 else within_unit(alpha), height, width)
+    soft = small.astype(np.float32) / 255 if alpha.dtype == np.uint8 else small
     return np.asarray(_resized(gray, height, width), np.uint8), np.asarray(soft, np.float32)
 
 
@@ -197,9 +197,3 @@ def _grid(height: int, width: int) -> Field:
 def _resized(image: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:
     shrinks = image.shape[0] * image.shape[1] > height * width
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-
-
-def _check(name: str, image: object, dtypes: tuple[type, ...]) -> None:
-    if not isinstance(image, np.ndarray) or image.dtype not in dtypes or image.ndim != 2 or not image.size:
-        got = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise FrameError(f"{name}: got {got}, expected (H, W) {' or '.join(np.dtype(one).name for one in dtypes)}")

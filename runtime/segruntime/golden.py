@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segruntime.arrays import PICTURE, Alpha, check_same_size, checked
 from segruntime.checked_fields import shown
 from segruntime.embedded_text import model_sha256, read_text, with_text
 from segruntime.errors import FrameError, GoldenError, ModelFileError
 from segruntime.png import decode_png, encode_png
-from segruntime.postprocess import Alpha
 from segruntime.preprocess import Frame
 from segruntime.strict_json import parse_json
 
@@ -177,13 +177,12 @@ def _packed(pixels: npt.NDArray[np.uint8]) -> str:
 
 
 def _packed_masks(one: GoldenPicture) -> dict[str, str]:
-    for key, mask in (("reference", one.reference), ("made", one.made)):
-        if mask.ndim != 2 or mask.shape != one.made.shape or mask.size == 0 or not np.isfinite(mask).all():
-            raise FrameError(
-                f"golden picture {one.name!r}: {key} is {mask.shape} {mask.dtype}, the other {one.made.shape}, "
-                "expected two masks (h, w) of numbers, of one size"
-            )
     masks = {"reference": one.reference, "made": one.made}
+    for key, mask in masks.items():
+        checked(f"golden picture {one.name!r}: {key}", mask, "(h, w) float32", dtypes=(np.float32,))
+        if not np.isfinite(mask).all():
+            raise FrameError(f"golden picture {one.name!r}: {key} holds NaN or infinity, expected a mask of numbers")
+    check_same_size(f"golden picture {one.name!r}", one.reference, one.made, "masks (h, w)")
     return {key: _packed(np.asarray(np.rint(as_stored(mask) * 255), np.uint8)) for key, mask in masks.items()}
 
 
@@ -196,16 +195,9 @@ def _checked_name(name: str) -> str:
 
 
 def _checked_frame(one: GoldenPicture) -> Frame:
-    frame = one.frame
-    if (
-        frame.dtype != np.uint8
-        or frame.ndim != 3
-        or frame.shape[2] != 3
-        or frame.size == 0
-        or max(frame.shape) > MOST_FRAME_SIDE
-    ):
+    frame = checked(f"golden picture {one.name!r}: frame", one.frame, "(h, w, 3) uint8, BGR", (PICTURE,))
+    if max(frame.shape) > MOST_FRAME_SIDE:
         raise FrameError(
-            f"golden picture {one.name!r}: the frame is {frame.shape} {frame.dtype}, "
-            f"expected (h, w, 3) uint8, BGR, at most {MOST_FRAME_SIDE} on a side"
+            f"golden picture {one.name!r}: frame: got {frame.shape}, expected at most {MOST_FRAME_SIDE} on a side"
         )
     return frame

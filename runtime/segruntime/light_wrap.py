@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from segruntime.blend import Bytes, blend, checked_bytes
+from segruntime.arrays import Bytes, check_bytes
+from segruntime.blend import blend
 from segruntime.blur import soft_focus
 from segruntime.errors import OptionError
 
@@ -42,8 +43,8 @@ def light_wrap(
     """
     if type(strength) not in (int, float) or not 0 <= strength <= 1:
         raise OptionError(f"light wrap: got {strength!r}, expected a number from 0 to 1")
-    over = checked_bytes("over", over)
-    weight = checked_bytes("weight", weight, over.shape[:2])
+    over = check_bytes("over", over)
+    weight = check_bytes("weight", weight, over.shape[:2])
     # all in one plane: 255 - strength * weight * (255 - blurred weight)
     kept = soft_focus(weight, _RIM_SIGMA * len(over))
     cv2.bitwise_not(kept, dst=kept)
@@ -51,5 +52,5 @@ def light_wrap(
     cv2.bitwise_not(kept, dst=kept)
     light = under
     if isinstance(under, np.ndarray) and under.ndim == over.ndim:
-        light = soft_focus(checked_bytes("under", under, over.shape), _LIGHT_SIGMA * len(over))
-    return blend(over, kept, light, np.empty(over.shape, np.uint8) if out is None else out)
+        light = soft_focus(check_bytes("under", under, over.shape), _LIGHT_SIGMA * len(over))
+    return blend(over, kept, light, out)

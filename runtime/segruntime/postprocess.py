@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segruntime.arrays import Alpha, check_out, within_unit
 from segruntime.contract import OutputSpec
-from segruntime.errors import FrameError
 from segruntime.preprocess import Region
 
-Alpha = npt.NDArray[np.float32]
+_LARGEST = np.float32(1e38)  # of a logit: the difference of two is still a float32
 
 
 class Postprocessor:
@@ -23,7 +23,10 @@ class Postprocessor:
         self._table = _dequantization_table(spec)
 
     def probability(self, output: npt.NDArray[Any]) -> Alpha:
-        """The output tensor → person probability at the network's own size, `(h, w) float32, 0–1`."""
+        """The output tensor → person probability at the network's own size, `(h, w) float32, 0–1`.
+
+        What is no number in the output stays none, for those who compare files; in `__call__` it is background.
+        """
         spec = self.spec
         planes = output[0] if spec.layout == "NCHW" else np.moveaxis(output[0], -1, 0)
         if spec.meaning == "classes":
@@ -33,12 +36,12 @@ class Postprocessor:
         real = self._real(planes[spec.person_channel])
         if spec.meaning == "logits":
             real = _sigmoid(real)
-        return np.clip(real, 0, 1)
+        return _held(real, np.float32(0), np.float32(1))
 
     def __call__(
         self, output: npt.NDArray[Any], region: Region, size: tuple[int, int], out: Alpha | None = None
     ) -> Alpha:
-        """The output tensor → alpha `(H, W) float32, 0–1` for `size = (H, W)`.
+        """The output tensor → alpha `(H, W) float32, 0–1` for `size = (H, W)`; what is no number is background.
 
         `region`: where the frame lies in the output tensor (left, top, width, height in its pixels). `out` is written to
         and returned where given.
@@ -46,12 +49,10 @@ class Postprocessor:
         Raises:
             FrameError: `out` has another shape or dtype.
         """
-        height, width = size
-        if out is not None:
-            _check_out(out, size)
-        left, top, w, h = region
-        map_ = np.ascontiguousarray(self.probability(output)[top : top + h, left : left + w])
-        return np.asarray(cv2.resize(map_, (width, height), dst=out, interpolation=cv2.INTER_LINEAR), np.float32)
+        out = check_out(out, size, np.float32)
+        # before the resize, which would spread a NaN
+        map_ = on_region(self.probability(output), region)
+        return np.asarray(cv2.resize(map_, size[::-1], dst=out, interpolation=cv2.INTER_LINEAR), np.float32)
 
     def _real(self, plane: npt.NDArray[Any]) -> Alpha:
         if self.spec.dtype == "int16":
@@ -62,11 +63,10 @@ class Postprocessor:
         return np.asarray(cv2.LUT(bytes_, self._table), dtype=np.float32)
 
 
-def _check_out(out: object, size: tuple[int, int]) -> None:
-    if not isinstance(out, np.ndarray):
-        raise FrameError(f"out: got {type(out).__name__}, expected a numpy array {size} float32")
-    if out.shape != size or out.dtype != np.float32 or not out.flags.c_contiguous or not out.flags.writeable:
-        raise FrameError(f"out: got {out.shape} {out.dtype}, expected {size} float32, C-contiguous and writable")
+def on_region(probability: Alpha, region: Region) -> Alpha:
+    """What lies in the region, `(h, w) float32, 0–1`, a new array; what is no number is background."""
+    left, top, w, h = region
+    return within_unit(probability[top : top + h, left : left + w])
 
 
 def _dequantization_table(spec: OutputSpec) -> npt.NDArray[np.float32] | None:
@@ -88,5 +88,12 @@ def _sigmoid(x: Alpha) -> Alpha:
 
 
 def _softmax_channel(logits: Alpha, channel: int) -> Alpha:
-    shifted = np.exp(logits - logits.max(axis=0))
+    finite = _held(logits, -_LARGEST, _LARGEST)  # infinity less infinity would be no number
+    shifted = np.exp(finite - finite.max(axis=0))
     return np.asarray(shifted[channel] / shifted.sum(axis=0), np.float32)
+
+
+def _held(values: Alpha, low: np.float32, high: np.float32) -> Alpha:
+    """`values` within `low` and `high`; `np.minimum` and `np.maximum` give NaN where one is, on every processor."""
+    with np.errstate(invalid="ignore"):
+        return np.minimum(np.maximum(values, low), high)

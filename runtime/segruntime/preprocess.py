@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segruntime.arrays import Bytes, check_frame
 from segruntime.contract import InputSpec
-from segruntime.errors import FrameError
 
 # of bytes, here, in refine/ and in the exporter: INTER_LINEAR gives up to 3 of 255 more or less with OpenCV 5 on aarch64;
 # the exact one is the fixed-point arithmetic that docs/contract.md writes down, the same everywhere, 0.2 ms slower to 256x256
@@ -18,26 +18,8 @@ INTERPOLATIONS = {"bilinear": BYTE_BILINEAR, "area": cv2.INTER_AREA, "nearest": 
 _TO_RGB = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
 _TO_BGR = {1: cv2.COLOR_GRAY2BGR, 4: cv2.COLOR_BGRA2BGR}
 
-Frame = npt.NDArray[np.uint8]
+Frame = Bytes
 Region = tuple[int, int, int, int]
-
-
-def check_frame(frame: object) -> Frame:
-    """The frame as OpenCV can read it: `(H, W) | (H, W, 1) | (H, W, 3) | (H, W, 4) uint8`, BGR; copied only if it must be.
-
-    Raises:
-        FrameError: no array, another dtype, another number of channels, or no pixels.
-    """
-    if not isinstance(frame, np.ndarray):
-        raise FrameError(f"frame: got {type(frame).__name__}, expected a numpy array (H, W, 3) uint8, BGR")
-    if frame.dtype != np.uint8:
-        hint = "multiply by 255 and convert first" if frame.dtype.kind == "f" else "convert it first"
-        raise FrameError(f"frame: got dtype {frame.dtype}, expected uint8 with values 0–255; {hint}")
-    channels = frame.shape[2] if frame.ndim == 3 else 1
-    if frame.ndim not in (2, 3) or channels not in _TO_RGB or frame.size == 0:
-        raise FrameError(f"frame: got shape {frame.shape}, expected (H, W, 3) BGR, (H, W) gray or (H, W, 4) BGRA")
-    rows_are_packed = frame.strides[-1] == 1 and frame.strides[1] == channels and frame.strides[0] > 0
-    return frame if rows_are_packed else np.ascontiguousarray(frame)
 
 
 def fit_region(spec: InputSpec, height: int, width: int) -> Region:
@@ -89,7 +71,7 @@ class Preprocessor:
         """`(H, W[, 1|3|4]) uint8, BGR` → the input tensor as the contract says; valid until the next call.
 
         Raises:
-            FrameError: see `check_frame`.
+            FrameError: see `arrays.check_frame`.
         """
         frame = check_frame(frame)
         self._fill_canvas(frame)

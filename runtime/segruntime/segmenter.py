@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from segruntime.arrays import Alpha
 from segruntime.backends import BACKENDS, Backend, TensorInfo
 from segruntime.contract import Contract, InputSpec, OutputSpec, require_contract
 from segruntime.embedded_text import model_kind
 from segruntime.errors import ContractError, OptionError
-from segruntime.postprocess import Alpha, Postprocessor
+from segruntime.postprocess import Postprocessor, on_region
 from segruntime.preprocess import Frame, Preprocessor, Region, fit_region
 from segruntime.self_test import SelfTest, run_self_test
 
@@ -51,7 +51,7 @@ class Segmenter:
             out: `(H, W) float32` to write to; a new array where not given.
 
         Returns:
-            `(H, W) float32`, 0 (background) to 1 (person). Nothing is thresholded.
+            `(H, W) float32`, 0 (background) to 1 (person). Nothing is thresholded. Where the network gives NaN: 0.
 
         Raises:
             FrameError: another type, dtype or shape.
@@ -70,15 +70,17 @@ class Segmenter:
     def postprocess(self, output: npt.NDArray[Any], size: tuple[int, ...], out: Alpha | None = None) -> Alpha:
         """Output tensor → alpha for a frame of `size = (H, W)`. A stage of `alpha`, for measuring."""
         height, width = size
-        region = _on_output(fit_region(self.contract.input, height, width), self.contract)
-        return self._postprocess(output, region, (height, width), out)
+        return self._postprocess(output, self._region(size), (height, width), out)
 
     def probability(self, output: npt.NDArray[Any]) -> Alpha:
-        """Output tensor → person probability at the network's own size, `(h, w) float32, 0–1`."""
+        """Output tensor → person probability at the network's own size, `(h, w) float32, 0–1`; NaN where it gives NaN."""
         return self._postprocess.probability(output)
 
     def network_mask(self, frame: Frame) -> Alpha:
-        """Frame as for `alpha` → person probability at the network's own size, `(h, w) float32, 0–1`."""
+        """Frame as for `alpha` → person probability at the network's own size, `(h, w) float32, 0–1`, for comparisons.
+
+        Where the network gives NaN, so does this: a file that does is not the same as one that gives 0.
+        """
         with self._lock:
             return self.probability(self.invoke(self.preprocess(frame)))
 
@@ -91,10 +93,17 @@ class Segmenter:
         """Frame as for `alpha` → the same mask before it is scaled up: `(h, w) float32, 0–1`, without a letterbox's border.
 
         A frame of `coarse_size` is not scaled, so whoever has the small picture already need not make the large one.
+        Where the network gives NaN: 0.
         """
-        mask = self.network_mask(frame)
-        left, top, w, h = _on_output(fit_region(self.contract.input, *frame.shape[:2]), self.contract)
-        return np.ascontiguousarray(mask[top : top + h, left : left + w])
+        return self.without_border(self.network_mask(frame), frame.shape[:2])
+
+    def without_border(self, mask: Alpha, size: tuple[int, ...]) -> Alpha:
+        """`network_mask` of a frame of `size = (H, W)` → its `coarse`. A stage of `coarse`, for measuring."""
+        return on_region(mask, self._region(size))
+
+    def _region(self, size: tuple[int, ...]) -> Region:
+        height, width = size
+        return _on_output(fit_region(self.contract.input, height, width), self.contract)
 
     def self_test(self) -> SelfTest:
         """Does this file give the same mask here as where it was made? Runs the golden pictures that it carries.

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from segruntime.agreement import agreement
+from segruntime.arrays import Alpha
 from segruntime.contract import Contract
 from segruntime.embedded_text import model_sha256
 from segruntime.errors import GoldenError, ModelFileError
 from segruntime.golden import GoldenPicture, as_stored, read_golden
-from segruntime.postprocess import Alpha
 from segruntime.preprocess import Frame
 
 ALMOST_NONE = 0.001  # of the pixels: where so few changed side, a low IoU says only that the person is small

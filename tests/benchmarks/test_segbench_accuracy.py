@@ -190,7 +190,7 @@ def test_a_picture_or_mask_that_is_cut_off(folders: tuple[Path, Path], which: in
 
 def test_a_model_that_gives_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     segmenter = segruntime.load()
-    monkeypatch.setattr(segmenter, "coarse", lambda _frame: np.full((4, 4), np.nan, np.float32))
+    monkeypatch.setattr(segmenter, "network_mask", lambda _frame: np.full((4, 4), np.nan, np.float32))
     with pytest.raises(WrongMaskError, match="its mask of me has values that are no numbers"):
         coarse_mask(segmenter, drawn_frame(32, 32), "me")
 

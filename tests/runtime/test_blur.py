@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from segruntime.blend import blend
 from segruntime.blur import BlurBehind
-from segruntime.composite import blend
 from segruntime.errors import FrameError, OptionError
 
 Bytes = npt.NDArray[np.uint8]

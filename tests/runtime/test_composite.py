@@ -150,7 +150,7 @@ ALPHA = soft(4, 6)
 @pytest.mark.parametrize(
     ("frame", "alpha", "behind", "says"),
     [
-        (None, ALPHA, GOOD, "frame: got NoneType, expected (H, W, 3) uint8, BGR"),
+        (None, ALPHA, GOOD, "frame: got NoneType, expected a numpy array (H, W, 3) uint8, BGR"),
         (GOOD[..., 0], ALPHA, GOOD, "frame: got (4, 6) uint8"),
         (GOOD.astype(np.float32), ALPHA, GOOD, "frame: got (4, 6, 3) float32"),
         (np.zeros((4, 6, 4), np.uint8), ALPHA, GOOD, "frame: got (4, 6, 4) uint8"),

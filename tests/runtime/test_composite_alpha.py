@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from segruntime import composite
-from segruntime.composite import alpha_bytes
+from segruntime.arrays import alpha_bytes
 
 SIZES = [(1, 1), (37, 53), (240, 321), (3, 70_000)]
 

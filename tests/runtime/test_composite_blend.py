@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from segruntime.composite import blend
+from segruntime.blend import blend
 from segruntime.errors import FrameError
 
 Bytes = npt.NDArray[np.uint8]
@@ -113,7 +113,7 @@ PLANE, PICTURE, WEIGHT = noise(4, 6), noise(4, 6, 3), noise(4, 6)
 @pytest.mark.parametrize(
     ("over", "weight", "under", "out", "says"),
     [
-        (None, WEIGHT, PLANE, PLANE, "over: got NoneType, expected (H, W) or (H, W, 3) uint8"),
+        (None, WEIGHT, PLANE, PLANE, "over: got NoneType, expected a numpy array (H, W) or (H, W, 3) uint8"),
         (noise(4, 6, 4), WEIGHT, PLANE, PLANE, "over: got (4, 6, 4) uint8"),
         (noise(0, 6), WEIGHT, PLANE, PLANE, "over: got (0, 6) uint8"),
         (PLANE, WEIGHT.T, PLANE, PLANE, "weight: got (6, 4) uint8, expected (4, 6) uint8, 0–255"),

@@ -195,13 +195,16 @@ def test_none_and_more_than_four_are_refused(count: int) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"frame": np.zeros((4, 4), np.uint8)}, r"the frame is \(4, 4\) uint8"),
-        ({"frame": np.zeros((4, 4, 3), np.float32)}, r"the frame is \(4, 4, 3\) float32"),
-        ({"frame": np.zeros((0, 4, 3), np.uint8)}, r"the frame is \(0, 4, 3\)"),
+        ({"frame": np.zeros((4, 4), np.uint8)}, r"frame: got \(4, 4\) uint8"),
+        ({"frame": np.zeros((4, 4, 3), np.float32)}, r"frame: got \(4, 4, 3\) float32"),
+        ({"frame": np.zeros((0, 4, 3), np.uint8)}, r"frame: got \(0, 4, 3\)"),
         ({"frame": np.zeros((4, 513, 3), np.uint8)}, "at most 512 on a side"),
         ({"made": np.zeros((6, 9), np.float32)}, "of one size"),
-        ({"made": np.full((6, 8), np.nan, np.float32)}, "masks .* of numbers"),
-        ({"reference": np.zeros((6, 8, 1), np.float32)}, "expected two masks"),
+        ({"made": np.full((6, 8), np.nan, np.float32)}, "made holds NaN or infinity, expected a mask of numbers"),
+        (
+            {"reference": np.zeros((6, 8, 1), np.float32)},
+            r"reference: got \(6, 8, 1\) float32, expected \(h, w\) float32",
+        ),
         ({"name": "a\x1b[31m"}, "printable text"),
         ({"name": "a" * 101}, "at most 100 characters"),
     ],

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from segruntime.arrays import check_frame
 from segruntime.contract import InputSpec
 from segruntime.errors import FrameError
-from segruntime.preprocess import Preprocessor, check_frame, fit_region
+from segruntime.preprocess import Preprocessor, fit_region
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -293,16 +294,19 @@ def test_a_frame_as_cameras_give_it_is_not_copied() -> None:
         (np.zeros((4, 4, 3), np.int64), "got dtype int64, expected uint8 with values 0–255; convert it first"),
         (np.zeros((4, 4, 3), np.int8), "got dtype int8"),
         (np.zeros((4, 4, 3), bool), "got dtype bool"),
-        (np.zeros((4, 4, 5), np.uint8), "got shape (4, 4, 5), expected (H, W, 3) BGR, (H, W) gray or (H, W, 4) BGRA"),
-        (np.zeros((4, 4, 2), np.uint8), "got shape (4, 4, 2)"),
-        (np.zeros((1, 4, 4, 3), np.uint8), "got shape (1, 4, 4, 3)"),
-        (np.zeros(12, np.uint8), "got shape (12,)"),
+        (
+            np.zeros((4, 4, 5), np.uint8),
+            "got (4, 4, 5) uint8, expected (H, W, 3) uint8, BGR, (H, W) gray or (H, W, 4) BGRA",
+        ),
+        (np.zeros((4, 4, 2), np.uint8), "got (4, 4, 2)"),
+        (np.zeros((1, 4, 4, 3), np.uint8), "got (1, 4, 4, 3)"),
+        (np.zeros(12, np.uint8), "got (12,)"),
         (np.uint8(3), "got uint8"),
-        (np.array(3, np.uint8), "got shape ()"),
-        (np.zeros((0, 4, 3), np.uint8), "got shape (0, 4, 3)"),
-        (np.zeros((4, 0, 3), np.uint8), "got shape (4, 0, 3)"),
-        (np.zeros((4, 4, 0), np.uint8), "got shape (4, 4, 0)"),
-        (np.zeros((0, 0), np.uint8), "got shape (0, 0)"),
+        (np.array(3, np.uint8), "got ()"),
+        (np.zeros((0, 4, 3), np.uint8), "got (0, 4, 3)"),
+        (np.zeros((4, 0, 3), np.uint8), "got (4, 0, 3)"),
+        (np.zeros((4, 4, 0), np.uint8), "got (4, 4, 0)"),
+        (np.zeros((0, 0), np.uint8), "got (0, 0)"),
     ],
 )
 def test_a_frame_that_cannot_be_used_is_refused_with_what_to_do(frame: Any, says: str) -> None:

@@ -233,7 +233,12 @@ MASK, GUIDE = disc(16, 16), texture(9, 7)
 @pytest.mark.parametrize(
     ("coarse", "guide", "out", "says"),
     [
-        (None, GUIDE, None, "coarse: got NoneType, expected (h, w) float32, 0–1, as Segmenter.coarse gives it"),
+        (
+            None,
+            GUIDE,
+            None,
+            "coarse: got NoneType, expected a numpy array (h, w) float32, 0–1, as Segmenter.coarse gives it",
+        ),
         (MASK.astype(np.float64), GUIDE, None, "coarse: got (16, 16) float64"),
         (MASK[None], GUIDE, None, "coarse: got (1, 16, 16) float32"),
         (MASK[:0], GUIDE, None, "coarse: got (0, 16) float32"),
@@ -241,12 +246,12 @@ MASK, GUIDE = disc(16, 16), texture(9, 7)
             MASK,
             None,
             None,
-            "guide: got NoneType, expected (H, W) uint8: the Y plane of the frame, or the frame in gray",
+            "guide: got NoneType, expected a numpy array (H, W) uint8: the Y plane of the frame, or the frame in gray",
         ),
         (MASK, GUIDE.astype(np.float32), None, "guide: got (9, 7) float32"),
         (MASK, np.zeros((9, 7, 3), np.uint8), None, "guide: got (9, 7, 3) uint8"),
         (MASK, GUIDE[:, :0], None, "guide: got (9, 0) uint8"),
-        (MASK, GUIDE, GUIDE.T.copy(), "out: got (7, 9) uint8, expected (9, 7) uint8, the size of the guide"),
+        (MASK, GUIDE, GUIDE.T.copy(), "out: got (7, 9) uint8, expected (9, 7) uint8"),
         (MASK, GUIDE, np.zeros((9, 7), np.float32), "out: got (9, 7) float32"),
         (MASK, GUIDE, [], "out: got list"),
         (MASK, GUIDE, read_only(), "out: is read-only"),

@@ -12,7 +12,7 @@ from tests.serve.running import Pixels, Running, encoded, picture
 
 import segruntime
 from segruntime.agreement import mask_iou
-from segruntime.composite import alpha_bytes
+from segruntime.arrays import alpha_bytes
 from segruntime.picture_files import decode_picture
 
 PORTRAITS = Path(__file__).parents[3] / "shared" / "data" / "portraits" / "calibration"

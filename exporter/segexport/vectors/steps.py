@@ -65,8 +65,9 @@ def write_stream(segmenter: Segmenter, frames: Sequence[VectorFrame], folder: Pa
     entries = []
     for frame in frames:
         luma = np.asarray(cv2.cvtColor(frame.pixels, cv2.COLOR_BGR2GRAY), np.uint8)
-        coarse = segmenter.coarse(frame.pixels)
-        _require_finite(segmenter, frame, coarse)
+        mask = segmenter.network_mask(frame.pixels)
+        _require_finite(segmenter, frame, mask)
+        coarse = segmenter.without_border(mask, frame.pixels.shape[:2])
         arrays: dict[str, Array] = {"frame": frame.pixels[:, :, ::-1], "luma": luma, "coarse": coarse}
         arrays |= {name: refine(coarse, luma) for name, refine in refiners.items()}
         entries.append({**_sizes(frame), "arrays": _write_all(arrays, segmenter, frame, folder)})

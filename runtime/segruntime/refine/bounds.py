@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segruntime.arrays import Plane
 from segruntime.errors import OptionError
-from segruntime.refine.planes import Plane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

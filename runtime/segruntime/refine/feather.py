@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from segruntime.refine.planes import Plane
+from segruntime.arrays import Plane
 
 
 def feather(alpha: Plane, pixels: int, out: Plane) -> Plane:

@@ -8,9 +8,8 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
+from segruntime.arrays import Alpha, Plane
 from segruntime.errors import OptionError
-from segruntime.postprocess import Alpha
-from segruntime.refine.planes import Plane
 
 Scale = Literal["mask", "half"]
 _MAX_RADIUS = 64

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segruntime.arrays import Alpha
 from segruntime.errors import OptionError
-from segruntime.postprocess import Alpha
 
 _SKIRT = np.ones((7, 7), np.uint8)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from segruntime.postprocess import Alpha
+from segruntime.arrays import Alpha, Plane, as_probability, check_out, checked, packed
 from segruntime.refine.bounds import apply_bounds, bounds_table
 from segruntime.refine.feather import feather
 from segruntime.refine.guided import Guided, GuidedFilter
 from segruntime.refine.islands import without_islands
-from segruntime.refine.planes import Plane, as_guide, as_out, as_probability
 from segruntime.refine.presets import Preset, preset_of
 from segruntime.refine.shrink import half_size, shrink
 from segruntime.refine.temporal import Temporal, blended, memory_table, motion, stillness_table
@@ -45,8 +44,9 @@ class Refiner:
         Raises:
             FrameError: another type, dtype or shape.
         """
-        mask, guide = as_probability(coarse), as_guide(guide)
-        alpha = as_out(out, guide.shape)
+        mask = as_probability(coarse)
+        guide = packed(checked("guide", guide, "(H, W) uint8: the Y plane of the frame, or the frame in gray"))
+        alpha = check_out(out, guide.shape)
         guided = self.preset.guided
         small = shrink(guide, _working_size(guided, guide, mask)) if guided or self._memory else guide
         if self._memory:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from segruntime.arrays import Plane
 from segruntime.preprocess import BYTE_BILINEAR
-from segruntime.refine.planes import Plane
 
 _FINEST_PIXELS = 1 << 18
 

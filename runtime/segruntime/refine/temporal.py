@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segruntime.arrays import Alpha, Plane
 from segruntime.errors import OptionError
-from segruntime.postprocess import Alpha
 from segruntime.refine.bounds import smoothstep
-from segruntime.refine.planes import Plane
 
 # the squared binary entropy as a polynomial in (p - 0.5)², as MediaPipe's SegmentationSmoothingCalculator has it
 _COEFFICIENTS = (5.68842, -0.748699, -57.8051, 291.309, -624.717)

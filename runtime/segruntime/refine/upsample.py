@@ -5,10 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from segruntime.postprocess import Alpha
+from segruntime.arrays import Alpha, Plane
 from segruntime.preprocess import BYTE_BILINEAR
 from segruntime.refine.guided import Coefficients
-from segruntime.refine.planes import Plane
 
 _STRIP_PIXELS = 48 * 1024  # slope, offset and product of a strip are 600 KB: they stay in a core's cache
 

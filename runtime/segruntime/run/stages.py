@@ -8,7 +8,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from segruntime.composite import blend
+from segruntime.blend import blend
 from segruntime.flicker import FlickerMeter
 from segruntime.light_wrap import light_wrap
 from segruntime.preprocess import INTERPOLATIONS, Frame

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segruntime.postprocess import Alpha
+from segruntime.arrays import Alpha
 from segruntime.run.planes import ColorTags, Plane, Planes
 
 

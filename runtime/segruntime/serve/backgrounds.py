@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from segruntime.blend import Bytes
+from segruntime.arrays import Bytes
 from segruntime.blur import BlurBehind
 from segruntime.errors import OptionError
 from segruntime.picture_files import read_picture

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from segruntime.blend import Bytes
+from segruntime.arrays import Bytes
 from segruntime.preprocess import Frame
 
 Encoded = memoryview

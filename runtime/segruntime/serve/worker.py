@@ -5,9 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from segruntime.blend import Bytes
-from segruntime.composite import alpha_bytes
-from segruntime.postprocess import Alpha
+from segruntime.arrays import Alpha, Bytes, alpha_bytes
 from segruntime.preprocess import Frame
 from segruntime.refine import Refiner
 from segruntime.segmenter import Segmenter
