@@ -154,10 +154,10 @@ def test_files_whose_interpreter_is_missing_are_left_out_and_said(
 
     real = module.load
 
-    def without_onnx(path: Path) -> Any:
+    def without_onnx(path: Path, **options: Any) -> Any:
         if path.suffix == ".onnx":
             raise MissingExtraError("an .onnx file", "onnxruntime", "onnx")
-        return real(path)
+        return real(path, **options)
 
     monkeypatch.setattr(module, "load", without_onnx)
     ran = segexport("verify", folder, "--json")
