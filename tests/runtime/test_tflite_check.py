@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import struct
-import time
 from pathlib import Path
 
 import pytest
+from tests.processor_time import at_most
 
 from segruntime.errors import ModelFileError
 from segruntime.segmenter import BUNDLED
@@ -106,12 +106,10 @@ def written(tmp_path: Path, data: bytes) -> Path:
 
 
 def test_the_bundled_file_is_accepted_within_milliseconds() -> None:
-    times = []
-    for _ in range(7):
-        start = time.perf_counter()
-        check_tflite(BUNDLED["tflite"])
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.05, "50 ms is ten times what it should take, for a busy machine"
+    check_tflite(BUNDLED["tflite"])
+    with at_most(10 * 0.05):  # ten times what it should take, for a slow machine
+        for _ in range(10):
+            check_tflite(BUNDLED["tflite"])
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the models that others made are not beside this checkout")
@@ -202,9 +200,6 @@ def test_a_list_that_claims_billions_of_entries_is_refused_at_once(tmp_path: Pat
     field = model + 4 + 4 * 3  # buffers are the fourth field that was written
     (offset,) = struct.unpack_from("<I", data, field)
     struct.pack_into("<I", data, field + offset, 0xFFFFFFFF)
-    start = time.perf_counter()
-    with pytest.raises(
-        ModelFileError, match=re.escape("cut off or damaged: the list of buffers claims to end at byte")
-    ):
+    says = re.escape("cut off or damaged: the list of buffers claims to end at byte")
+    with at_most(1), pytest.raises(ModelFileError, match=says):
         check_tflite(written(tmp_path, bytes(data)))
-    assert time.perf_counter() - start < 1

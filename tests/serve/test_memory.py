@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import socket
 import sys
@@ -22,6 +23,12 @@ def peak_mb(pid: int) -> float:
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found
     return int(found[1]) / 1000
+
+
+def work_s(pid: int) -> float:
+    """Processor time of all its threads: what else the machine does is left out."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def status_of(port: int, body: bytes) -> int:
@@ -54,13 +61,13 @@ def test_bombs_floods_and_broken_pictures_take_no_memory_and_little_time() -> No
     with started() as (process, address):
         port = int(address.rpartition(":")[2])
         get(f"{address}/v1/cutout", encoded(picture(1080, 1920)))
-        before, begin = peak_mb(process.pid), time.monotonic()
+        before, begin = peak_mb(process.pid), work_s(process.pid)
         assert [status_of(port, bomb) for bomb in bombs * 5] == [413] * 15
         assert {status_of(port, encoded(picture(), ".jpg")[:cut]) for cut in range(3, 600, 60)} == {400}
         for head, part in ((b"content-length: 5000000000", bytes(megabyte)), (b"transfer-encoding: chunked", chunk)):
             reply, sent = flood(port, head, part)
             assert reply.startswith(b"HTTP/1.1 413 ")
             assert sent < 20_000 * megabyte
-        assert time.monotonic() - begin < 15
+        assert work_s(process.pid) - begin < 15
         assert peak_mb(process.pid) - before < MORE_MB
         assert get(f"{address}/v1/mask", encoded(picture())).startswith(b"\x89PNG")

@@ -1,27 +1,39 @@
-"""`segrun` in a process of its own, so that it can be interrupted, or run out of disk."""
+"""`segrun` in a process of its own, so that it can be interrupted, or run out of disk; and what a test waits for."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 
-# each frame is said and takes its time, so that a signal comes while others are under way; from frame 10 on, more of it
-SLOW = """
-import sys, time
+# each frame is said, and the network holds the one at which a signal is sent until the signal has done its work:
+# the first one stops the input, a second one closes the channels
+HELD = """
+import os, threading
 from segruntime.run import stages
-network = stages.Network.__call__
-count = 0
-def slow(self, frame):
+from segruntime.run.overlap import Channel, Overlap
+network, stop, close, free, count = stages.Network.__call__, Overlap.stop, Channel.close, threading.Event(), 0
+def held(self, frame):
     global count
     count += 1
-    print("frame", count, file=sys.stderr, flush=True)
-    time.sleep({early} if count < 10 else {late})
+    os.write(2, f"frame {{count}}\\n".encode())
+    if count == {frame}:
+        free.wait({limit_s})
     return network(self, frame)
-stages.Network.__call__ = slow
+def stopped(self):
+    stop(self)
+    if {signals} == 1:
+        free.set()
+    os.write(2, b"frame stopped\\n")
+def closed(self):
+    close(self)
+    free.set()
+stages.Network.__call__, Overlap.stop, Channel.close = held, stopped, closed
 """
 
 SMALL_DISK = """
@@ -30,6 +42,14 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 """
 
 MAIN = "\nfrom segruntime.run.cli import main\nmain(prog_name='segrun')\n"
+
+
+LIMIT_S = 120  # of a child on a machine that has much else to do
+
+
+def held(frame: int, signals: int = 1) -> str:
+    """The program that holds this frame until so many signals have been heard."""
+    return HELD.format(frame=frame, signals=signals, limit_s=LIMIT_S)
 
 
 def start(words: list[str | Path], before: str = "") -> subprocess.Popen[str]:
@@ -46,7 +66,7 @@ def start(words: list[str | Path], before: str = "") -> subprocess.Popen[str]:
 
 def finish(child: subprocess.Popen[str]) -> tuple[int, str, list[str]]:
     """Exit code, standard output, and the lines of standard error that `segrun` said."""
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate(timeout=LIMIT_S)
     return child.returncode, out, [line for line in err.splitlines() if not line.startswith(("frame ", "INFO:"))]
 
 
@@ -57,3 +77,11 @@ def wait_for(child: subprocess.Popen[str], line: str) -> None:
         if found.strip() == line:
             return
     raise AssertionError(f"it ended before {line!r}")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Looks again and again, for as long as a busy machine may need."""
+    end = time.monotonic() + LIMIT_S
+    while not holds():
+        assert time.monotonic() < end, "it did not come to that in time"
+        time.sleep(0.002)

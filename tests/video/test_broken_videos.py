@@ -212,7 +212,7 @@ def test_ffmpeg_agrees_that_the_fixture_is_rotated(tmp_path: Path) -> None:
     rotate_tag(clip, 90)
     try:
         words = ["ffprobe", "-v", "error", "-show_entries", "stream_side_data=rotation", "-of", "csv=p=0", str(clip)]
-        found = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30)
+        found = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120)
     except FileNotFoundError:
         pytest.skip("ffprobe is not installed")
     assert found.stdout.strip() == "-90"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,21 +13,41 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests.video.child import until
 from tests.video.clips import Frame, frames, make, person, planes, times
 
 from segruntime.errors import MissingExtraError, OptionError, OutputError, VideoError
-from segruntime.run import camera_source
+from segruntime.run import camera_source, live_sinks
 from segruntime.run.cli import main
+from segruntime.run.live_sinks import Pace
 from segruntime.run.statistics import Statistics
 
 Run = Callable[..., Statistics]
 
 
-class Camera:
-    """`cv2.VideoCapture` of a camera that gives `pictures`, one every `pause_s`, and is then unplugged."""
+class Clock:
+    """In the place of the module `time`: goes on where somebody sleeps, and else stands still."""
 
-    def __init__(self, pictures: list[Frame], pause_s: float = 0.03, rate: float = 30.0) -> None:
-        self.pictures, self.pause_s, self.rate = list(pictures), pause_s, rate
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.now += seconds
+
+
+class Camera:
+    """`cv2.VideoCapture` of a camera that gives `pictures`, one every 1/8 s of its `clock`, and is then unplugged.
+
+    `taken` is called before each, with the count of those that were given.
+    """
+
+    def __init__(self, pictures: list[Frame], taken: Callable[[int], None] = lambda _: None) -> None:
+        self.pictures, self.taken, self.rate = list(pictures), taken, 30.0
+        self.clock, self.given = Clock(), 0
         self.asked: dict[int, float] = {}
         self.released = False
 
@@ -42,7 +62,9 @@ class Camera:
         return self.rate if what == cv2.CAP_PROP_FPS else 0.0
 
     def read(self) -> tuple[bool, Frame | None]:
-        time.sleep(self.pause_s)
+        self.taken(self.given)
+        self.given += 1
+        self.clock.sleep(1 / 8)
         return (True, self.pictures.pop(0)) if self.pictures else (False, None)
 
     def release(self) -> None:
@@ -53,6 +75,7 @@ class Camera:
 def plug(monkeypatch: pytest.MonkeyPatch) -> Callable[[Camera], Camera]:
     def plug_in(camera: Camera) -> Camera:
         monkeypatch.setattr(camera_source.cv2, "VideoCapture", lambda *_: camera)
+        monkeypatch.setattr(camera_source, "time", camera.clock)
         return camera
 
     return plug_in
@@ -76,6 +99,7 @@ class VirtualCamera:
     PixelFormat = SimpleNamespace(I420="I420")
 
     def __init__(self, refuse: bool = False) -> None:
+        self.clock = Clock()
         self.sent: list[Frame] = []
         self.words: dict[str, Any] = {}
         self.at_s: list[float] = []
@@ -93,7 +117,7 @@ class VirtualCamera:
         assert buffer.flags.c_contiguous
         assert buffer.size == self.words["width"] * self.words["height"] * 3 // 2
         self.sent.append(buffer.copy())
-        self.at_s.append(time.perf_counter())
+        self.at_s.append(self.clock.now)
 
     def close(self) -> None:
         self.closed += 1
@@ -103,6 +127,7 @@ class VirtualCamera:
 def virtual(monkeypatch: pytest.MonkeyPatch) -> VirtualCamera:
     camera = VirtualCamera()
     monkeypatch.setitem(sys.modules, "pyvirtualcam", camera)
+    monkeypatch.setattr(live_sinks, "time", camera.clock)
     return camera
 
 
@@ -113,23 +138,20 @@ def pictures(n: int, width: int = 160, height: int = 120) -> list[Frame]:
 # ── camera ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.usefixtures("everywhere")
 def test_a_camera_that_is_unplugged_leaves_a_file_that_plays(
-    plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run
+    everywhere: Any, plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run
 ) -> None:
-    camera = plug(Camera(pictures(12)))
+    """It gives each picture when the network has had the one before, so none is left out."""
+    camera = plug(Camera(pictures(12), lambda given: until(lambda: everywhere.calls >= given)))
     statistics = segrun("0", tmp_path / "out.mp4", camera_size=(160, 120))
     assert camera.asked == {cv2.CAP_PROP_FRAME_WIDTH: 160, cv2.CAP_PROP_FRAME_HEIGHT: 120}
     assert camera.released
     assert statistics.unplugged
-    assert statistics.frames + statistics.dropped == 12
+    assert (statistics.frames, statistics.dropped) == (12, 0)
     assert statistics.notes == [
-        f"the input ends early (camera 0 gives no more pictures; was it unplugged?); {statistics.frames} frames were done"
+        "the input ends early (camera 0 gives no more pictures; was it unplugged?); 12 frames were done"
     ]
-    out = frames(tmp_path / "out.mp4")
-    assert len(out) == statistics.frames
-    gaps = np.diff([float(moment) for moment in times(tmp_path / "out.mp4")])
-    assert 0.02 < np.median(gaps) < 0.2  # they came every 30 ms
+    assert times(tmp_path / "out.mp4") == [Fraction(i, 8) for i in range(12)]  # as they came
 
 
 @pytest.mark.usefixtures("everywhere")
@@ -152,17 +174,19 @@ def test_a_camera_of_odd_size(plug: Callable[[Camera], Camera], tmp_path: Path, 
 def test_of_a_fast_camera_the_newest_frame_wins(
     everywhere: Any, plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The network is at the first picture until the last one was given."""
+    camera = plug(Camera(pictures(40)))
     mask = everywhere.mask
 
     def slow(*_: Any) -> Any:
-        time.sleep(0.05)
+        until(lambda: not camera.pictures)
         return mask.copy()
 
     monkeypatch.setattr(type(everywhere), "coarse", slow)
-    plug(Camera(pictures(40), pause_s=0.005))
     statistics = segrun("0", tmp_path / "out.mp4")
-    assert statistics.dropped > 10
+    assert statistics.dropped >= 37
     assert statistics.frames + statistics.dropped == 40
+    assert times(tmp_path / "out.mp4")[-1] == Fraction(39, 8)
 
 
 def test_the_exit_code_of_an_unplugged_camera_is_one(plug: Callable[[Camera], Camera], tmp_path: Path) -> None:
@@ -212,10 +236,22 @@ def test_a_video_goes_to_a_virtual_camera_in_its_own_time(virtual: VirtualCamera
     clip = make(tmp_path / "in.mp4", frames=4)
     segrun(clip, "virtual-camera")
     assert (len(virtual.sent), virtual.closed) == (4, 1)
-    assert virtual.at_s[-1] - virtual.at_s[0] >= 3 / 25 - 0.001  # in the video's own time
+    assert np.diff(virtual.at_s) == pytest.approx([1 / 25] * 3)  # in the video's own time
     assert virtual.words["device"] is None
     for buffer, frame in zip(virtual.sent, frames(clip), strict=True):
         assert (buffer.reshape(-1) == np.concatenate([plane.reshape(-1) for plane in planes(frame)])).all()
+
+
+def test_a_frame_that_comes_late_is_shown_at_once_and_the_next_one_in_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(live_sinks, "time", clock)
+    pace = Pace(SimpleNamespace(is_live=False, time_base=Fraction(1, 8)))  # type: ignore[arg-type]
+    shown = []
+    for pts, work_s in ((50, 0.0), (51, 0.25), (52, 0.0), (53, 0.0)):
+        clock.now += work_s
+        pace.wait(pts)
+        shown.append(clock.now - 100)
+    assert shown == [0.0, 0.25, 0.25, 0.375]
 
 
 @pytest.mark.usefixtures("everywhere")

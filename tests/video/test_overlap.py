@@ -5,17 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import segruntime.run.overlap as overlap_module
 from segruntime.run.overlap import DEPTH, Channel, Overlap
+
+LIMIT_S = 60  # of what comes at once, on a machine that has much else to do
+
+
+def living() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("segrun-")]
 
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     yield
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("segrun-")] == []
+    assert living() == []
 
 
 class OddError(Exception):
@@ -68,7 +76,7 @@ def test_stages_run_at_the_same_time() -> None:
     barrier = threading.Barrier(2)
 
     def meet(item: int) -> int:
-        barrier.wait(timeout=5)
+        barrier.wait(timeout=LIMIT_S)
         return item
 
     assert list(Overlap(range(2), [lambda i: meet(i) if i == 1 else i, lambda i: meet(i) if i == 0 else i])) == [0, 1]
@@ -97,29 +105,24 @@ def test_an_error_in_the_source_comes_out_unchanged() -> None:
 
 
 def test_an_error_where_the_results_are_taken_ends_the_threads() -> None:
-    taken: list[int] = []
     error = OddError("odd")
 
     def consume() -> None:
-        for result in Overlap(counted(10**9, taken), [lambda item: item]):
+        for result in Overlap(range(10**9), [lambda item: item]):
             fails_at(3, error)(result)
 
     with pytest.raises(OddError) as caught:
         consume()
     assert caught.value is error
-    count = len(taken)
-    time.sleep(0.02)
-    assert len(taken) == count
+    assert living() == []
 
 
 def test_leaving_the_loop_ends_the_threads() -> None:
-    taken: list[int] = []
-    for result in Overlap(counted(10**9, taken), [lambda item: item]):
+    for result in Overlap(range(10**9), [lambda item: item]):
         if result == 3:
+            assert living() != []
             break
-    count = len(taken)
-    time.sleep(0.02)
-    assert len(taken) == count
+    assert living() == []
 
 
 def test_stop_lets_out_what_is_under_way() -> None:
@@ -152,7 +155,7 @@ def test_of_a_live_source_the_newest_wins_and_what_it_replaces_is_joined_and_cou
         all_taken.set()
 
     def slow(item: list[int]) -> list[int]:
-        assert all_taken.wait(timeout=5)
+        assert all_taken.wait(timeout=LIMIT_S)
         return item
 
     overlap = Overlap(source(), [slow], newest_wins=lambda older, newer: older + newer)
@@ -163,26 +166,39 @@ def test_of_a_live_source_the_newest_wins_and_what_it_replaces_is_joined_and_cou
 
 
 def test_a_live_source_that_is_slow_loses_nothing() -> None:
+    """It gives the next one only when the one before has been taken out of the queue."""
+    free = threading.Semaphore()
+
     def source() -> Iterator[int]:
         for i in range(5):
-            time.sleep(0.01)
+            assert free.acquire(timeout=LIMIT_S)
             yield i
 
-    overlap = Overlap(source(), [lambda item: item], newest_wins=lambda _, newer: newer)
+    overlap = Overlap(source(), [lambda item: (free.release(), item)[1]], newest_wins=lambda _, newer: newer)
     assert list(overlap) == [0, 1, 2, 3, 4]
     assert overlap.dropped == 0
 
 
-def test_the_working_time_of_each_stage_leaves_waiting_out() -> None:
+def test_the_working_time_of_a_stage_leaves_waiting_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that the work alone moves: while the source works two seconds, the stage waits, and then works three."""
+    free, clock = threading.Semaphore(), SimpleNamespace(now=0.0)
+    monkeypatch.setattr(overlap_module, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+
     def source() -> Iterator[int]:
         for i in range(5):
-            time.sleep(0.02)
+            assert free.acquire(timeout=LIMIT_S)  # until the one before is all done
+            clock.now += 2
             yield i
 
-    overlap = Overlap(source(), [lambda item: item])
-    list(overlap)
-    assert overlap.busy_s[0] >= 0.1
-    assert overlap.busy_s[1] < 0.05
+    def stage(item: int) -> int:
+        clock.now += 3
+        return item
+
+    overlap = Overlap(source(), [stage])
+    for _ in overlap:
+        free.release()
+    assert overlap.busy_s[1] == 5 * 3
+    assert overlap.busy_s[0] >= 5 * 2
 
 
 def test_a_closed_channel_frees_both_sides() -> None:
@@ -199,6 +215,6 @@ def test_a_closed_channel_frees_both_sides() -> None:
     thread = threading.Thread(target=sender)
     thread.start()
     channel.close()
-    thread.join(timeout=5)
+    thread.join(timeout=LIMIT_S)
     assert ended == ["_ClosedError"]
     assert list(channel) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests.processor_time import at_most
 from tests.video.clips import SHARED, Frame, person
 
 from segruntime.errors import OptionError, OutputError, PictureError
@@ -154,9 +154,8 @@ def test_tiny_and_thin_pictures(
 def test_a_picture_of_48_million_pixels(background: str, tmp_path: Path, segrun: Run) -> None:
     save(tmp_path / "in.jpg", cv2.resize(person(800, 600), (8000, 6000)))
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    segrun(tmp_path / "in.jpg", tmp_path / ("out.jpg" if background == "blur" else "out.png"), background)
-    assert time.perf_counter() - start < 30
+    with at_most(60):
+        segrun(tmp_path / "in.jpg", tmp_path / ("out.jpg" if background == "blur" else "out.png"), background)
     grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib) / 1024
     assert grown_mib < 48e6 * 3 * 8 / 2**20  # eight pictures of 137 MiB; a float copy of one alone would be four
 

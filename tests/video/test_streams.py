@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.video.child import LIMIT_S, until
 from tests.video.clips import frames, make, packets, times
 
+from segruntime.run import command
 from segruntime.run.stations import Decoded
 from segruntime.run.statistics import Statistics
 from segruntime.run.video_source import join_sound
@@ -21,21 +22,16 @@ Run = Callable[..., Statistics]
 
 
 @contextmanager
-def served(path: Path, seconds: float) -> Iterator[str]:
-    """The address at which a file is sent once, spread over `seconds`."""
+def served(path: Path) -> Iterator[str]:
+    """The address at which a file is sent once."""
     server = socket.create_server(("127.0.0.1", 0))
     data = path.read_bytes()
 
     def send() -> None:
         connection, _ = server.accept()
-        pieces = [data[at : at + 188 * 7] for at in range(0, len(data), 188 * 7)]
-        with connection:
-            try:
-                for piece in pieces:
-                    connection.sendall(piece)
-                    time.sleep(seconds / len(pieces))
-            except OSError:
-                pass  # nobody listens any more
+        with connection, suppress(OSError):  # nobody listens any more
+            for at in range(0, len(data), 188 * 7):
+                connection.sendall(data[at : at + 188 * 7])
 
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
@@ -43,12 +39,14 @@ def served(path: Path, seconds: float) -> Iterator[str]:
         yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
     finally:
         server.close()
-        thread.join(timeout=10)
+        thread.join(timeout=LIMIT_S)
 
 
-def test_a_live_stream_that_is_kept_up_with_loses_nothing(everywhere: object, tmp_path: Path, segrun: Run) -> None:
+def test_every_frame_of_a_live_stream_is_done_or_counted_as_dropped(
+    everywhere: object, tmp_path: Path, segrun: Run
+) -> None:
     clip = make(tmp_path / "in.ts", frames=50, sound=["aac"], options={"crf": "10", "g": "5", "bf": "0"})
-    with served(clip, 1.0) as address:
+    with served(clip) as address:
         statistics = segrun(address, tmp_path / "out.mkv")
     assert statistics.frames + statistics.dropped == 50
     assert len(frames(tmp_path / "out.mkv")) == statistics.frames
@@ -58,17 +56,23 @@ def test_a_live_stream_that_is_kept_up_with_loses_nothing(everywhere: object, tm
 def test_a_live_stream_that_is_too_fast_drops_frames_and_keeps_all_sound(
     everywhere: Any, tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mask = everywhere.mask
+    """The network is at one frame until ten that came meanwhile have given way."""
+    mask, joined = everywhere.mask, []
 
     def slow(*_: Any) -> Any:
-        time.sleep(0.06)
+        until(lambda: len(joined) >= 10)
         return mask.copy()
 
+    def counted(older: Decoded, newer: Decoded) -> Decoded:
+        joined.append(newer)
+        return join_sound(older, newer)
+
     monkeypatch.setattr(type(everywhere), "coarse", slow)
+    monkeypatch.setattr(command, "join_sound", counted)
     clip = make(tmp_path / "in.ts", frames=50, sound=["aac"], options={"crf": "10", "g": "5", "bf": "0"})
-    with served(clip, 0.8) as address:
+    with served(clip) as address:
         statistics = segrun(address, tmp_path / "out.mkv")
-    assert statistics.dropped >= 10
+    assert statistics.dropped == len(joined)
     assert statistics.frames + statistics.dropped == 50
     shown = times(tmp_path / "out.mkv")
     assert shown == sorted(shown)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -42,7 +41,7 @@ class Pool:
     @property
     def stuck(self) -> int:
         """How many of the jobs take longer than any may."""
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         return sum(now - begun > self._limits.work_s for begun in self._begun.values())
 
     def check_room(self) -> None:
@@ -67,7 +66,7 @@ class Pool:
         except BaseException:
             self._gate.release()
             raise
-        self._begun[future] = time.monotonic()
+        self._begun[future] = asyncio.get_running_loop().time()
         future.add_done_callback(self._done)
         try:
             with anyio.fail_after(self._limits.work_s):

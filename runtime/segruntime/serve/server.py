@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -120,6 +121,7 @@ def make_server(service: Service, origins: tuple[str, ...] = ()) -> uvicorn.Serv
         ws_max_size=service.limits.frame_bytes,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=math.ceil(service.limits.header_s),  # its own would close a silent connection after 5 s
     )
     return _Server(config)
 
