@@ -1,5 +1,11 @@
 """`python -m segexport`."""
 
+import os
+import sys
+
+if sys.path and sys.path[0] in ("", os.getcwd()):
+    del sys.path[0]  # the folder one works in holds checkpoints from anywhere, perhaps a numpy.py beside them
+
 from segexport.cli import main
 
 main()

@@ -182,19 +182,20 @@ def _quantize(work: Work, reference: Reference, float32: Ran | None, truth: list
     files = {kind: path for kind, path in work.paths.items() if work.kinds[kind].from_float32}
     if not files:
         return Quantized()
-    quantizer = Quantizer(
-        float32=_float32(work), folder=work.playground, limit_s=work.options.timeout_s, progress=work.console.say
-    )
-    bench = Bench(
-        quantizer=quantizer,
-        calibration=calibration_tensor(work.pictures.calibrate, *work.subject.size),
-        frames=list(reference.frames),
-        reference=reference.masks,
-        float32=float32,
-        truth=truth,
-        console=work.console,
-    )
-    return write_quantized(bench, files, max_iou_drop=work.options.max_iou_drop, recipe=work.recipe)
+    options, console = work.options, work.console
+    with Quantizer(
+        float32=_float32(work), folder=work.playground, limit_s=options.timeout_s, progress=console.say
+    ) as quantizer:
+        bench = Bench(
+            quantizer=quantizer,
+            calibration=calibration_tensor(work.pictures.calibrate, *work.subject.size),
+            frames=list(reference.frames),
+            reference=reference.masks,
+            float32=float32,
+            truth=truth,
+            console=console,
+        )
+        return write_quantized(bench, files, max_iou_drop=options.max_iou_drop, recipe=work.recipe)
 
 
 def _int8_speed(work: Work, reference: Reference) -> Int8Speed | None:

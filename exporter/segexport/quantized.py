@@ -18,6 +18,7 @@ from segexport.console import Console
 from segexport.convert.byte_ends import write_byte_ends
 from segexport.convert.float16 import write_float16
 from segexport.convert.quantize import Quantizer
+from segexport.convert.structure import check_structure
 from segexport.doctor import Stability
 from segexport.ranges import LOGIT_LIMIT, Ranges, halves
 from segexport.recipe import Recipe, check_layers
@@ -74,6 +75,7 @@ def write_quantized(
     if "float16" in files:
         with bench.console.step("TFLite float16"):
             write_float16(bench.quantizer.float32, files["float16"])
+            check_structure(files["float16"], "float16")
     if "dynamic" in files:
         with bench.console.step("TFLite dynamic"):
             found.float_layers["dynamic"] = bench.quantizer.write(files["dynamic"], "dynamic")

@@ -46,20 +46,28 @@ def read_operators(path: Path) -> tuple[Operator, ...]:
     data = path.read_bytes()
     model = schema.Model.GetRootAs(data, 0)
     graph = model.Subgraphs(0)
-    kinds = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+    kinds = operator_kinds(model)
     return tuple(_operator(model, graph, index, kinds) for index in range(graph.OperatorsLength()))
 
 
-def _operator(model: Any, graph: Any, index: int, kinds: dict[int, str]) -> Operator:
+def operator_kinds(model: Any) -> tuple[str, ...]:
+    """The name of each operator code of `model`, as the schema reads it: `CONV_2D`."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+    codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
+    return tuple(names.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "CUSTOM") for code in codes)
+
+
+def _operator(model: Any, graph: Any, index: int, kinds: Sequence[str]) -> Operator:
     operator = graph.Operators(index)
-    code = model.OperatorCodes(operator.OpcodeIndex())
     inputs = [graph.Tensors(operator.Inputs(k)) for k in range(operator.InputsLength()) if operator.Inputs(k) >= 0]
     outputs = [graph.Tensors(operator.Outputs(k)) for k in range(operator.OutputsLength())]
     stored = [model.Buffers(tensor.Buffer()).DataLength() for tensor in inputs]
     names = tuple(tensor.Name().decode() for tensor in outputs)
     return Operator(
         index=index,
-        kind=kinds.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "CUSTOM"),
+        kind=kinds[operator.OpcodeIndex()],
         name=names[0],
         inputs=tuple(tensor.Name().decode() for tensor, size in zip(inputs, stored, strict=True) if not size),
         outputs=names,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,10 @@ Bytes = npt.NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
-def quantizer(exported: Any, tmp_path_factory: pytest.TempPathFactory) -> Quantizer:
+def quantizer(exported: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quantizer]:
     folder = tmp_path_factory.mktemp("quantizer")
-    return Quantizer(float32=exported.path("float32"), folder=folder, limit_s=120, progress=lambda _: None)
+    with Quantizer(float32=exported.path("float32"), folder=folder, limit_s=120, progress=lambda _: None) as made:
+        yield made
 
 
 def quantized(quantizer: Quantizer, name: str, float_layers: list[str] | None = None) -> Path:

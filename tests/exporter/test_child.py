@@ -1,20 +1,25 @@
-"""A converter in a child process: what it says, how it fails, and that nobody is left behind."""
+"""A converter in a child process: what it says, how it fails, what reaches it, and that nobody is left behind."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
-from segexport.convert.child import run_child
+from segexport.convert import child as child_module
+from segexport.convert import quantize_worker, tflite_worker
+from segexport.convert.child import Child
+from segexport.convert.environment import made_environment
 from segexport.errors import ConversionError
 
 SLEEPER = (
@@ -29,8 +34,15 @@ serve(work)
 
 
 def child(folder: Path, source: str, *, limit_s: float = 120, say: Callable[[str], None] = print) -> dict[str, Any]:
-    (folder / "fake_worker.py").write_text(source)
-    return run_child("fake_worker", {"step": "TFLite", "value": 20}, folder, limit_s=limit_s, progress=say)
+    with Child(written(folder, source), folder, limit_s=limit_s) as started:
+        started.begin({"step": "TFLite", "value": 20})
+        return started.result(say)
+
+
+def written(folder: Path, source: str) -> Path:
+    worker = folder / "fake_worker.py"
+    worker.write_text(source)
+    return worker
 
 
 def served(body: str) -> str:
@@ -115,14 +127,14 @@ def test_an_interrupt_ends_the_converter_too(tmp_path: Path) -> None:
 
 
 def test_a_converter_dies_with_its_killed_parent(tmp_path: Path) -> None:
-    (tmp_path / "fake_worker.py").write_text(SLEEPER)
+    written(tmp_path, SLEEPER)
+    program = (
+        "from pathlib import Path\nfrom segexport.convert.child import Child\n"
+        "child = Child(Path.cwd() / 'fake_worker.py', Path.cwd(), limit_s=90)\n"
+        "child.begin({})\nchild.result(lambda text: print(text, flush=True))"
+    )
     parent = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "from pathlib import Path\nfrom segexport.convert.child import run_child\n"
-            "run_child('fake_worker', {}, Path.cwd(), limit_s=90, progress=lambda text: print(text, flush=True))",
-        ],
+        [sys.executable, "-c", program],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         text=True,
@@ -136,23 +148,108 @@ def test_a_converter_dies_with_its_killed_parent(tmp_path: Path) -> None:
     wait_until(lambda: not converter.is_running() or converter.status() == psutil.STATUS_ZOMBIE)
 
 
-@pytest.mark.parametrize("module", ["tflite_worker", "quantize_worker"])
-def test_a_full_disk_in_the_converter_is_one_line(exported: Any, tmp_path: Path, module: str) -> None:
-    # /dev/full is a file on a disk without any space
-    job = {
-        "tflite_worker": {"onnx": str(exported.path("onnx")), "target": "/dev/full"},
-        "quantize_worker": {
-            "do": "quantize",
-            "precision": "dynamic",
-            "float32": str(exported.path("float32")),
-            "target": "/dev/full",
-            "float_layers": [],
-        },
-    }[module]
+def test_one_child_does_several_jobs_and_what_it_dropped_is_gone_before_the_next(tmp_path: Path) -> None:
+    body = """
+import gc, os, weakref
+gc.disable()
+class Dropped: pass
+global dropped
+if job["first"]:
+    it = Dropped()
+    it.myself = it
+    dropped = weakref.ref(it)
+return {"process": os.getpid(), "alive": dropped() is not None}"""
+    with Child(written(tmp_path, served(body)), tmp_path, limit_s=120) as started:
+        answers = []
+        for first in (True, False):
+            started.begin({"first": first})
+            answers.append(started.result(print))
+    assert [answer["alive"] for answer in answers] == [True, False]
+    assert answers[0]["process"] == answers[1]["process"]
+
+
+def test_each_job_has_the_whole_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(child_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    with Child(written(tmp_path, served("return {}")), tmp_path, limit_s=120) as started:
+        for _ in range(3):
+            clock.now += 100
+            started.begin({})
+            assert started.result(print) == {}
+        clock.now += 121
+        with pytest.raises(ConversionError, match="no end after 120 s"):
+            started.result(print)
+
+
+SEEN = """
+import os, shutil, sys
+umask = os.umask(0)
+return {
+    "environment": dict(os.environ), "here": os.listdir(), "home": os.path.expanduser("~"), "umask": umask,
+    "programs": [shutil.which(name) for name in ("onnxsim", "flatc", "sh", "python")], "path": sys.path,
+    "modules": [name for name in ("numpy", "torch", "segruntime") if name in sys.modules], "argv": sys.argv}"""
+
+
+def test_a_child_sees_what_is_made_for_it_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    playground = tmp_path / "Ordner mit Leerzeichen, ığüşöç 影"
+    programs = tmp_path / "programs"
+    for folder in (playground, programs):
+        folder.mkdir()
+    for name in ("onnxsim", "flatc"):
+        (programs / name).write_text("#!/bin/sh")
+        (programs / name).chmod(0o755)
+    for name in os.environ:
+        monkeypatch.delenv(name)
+    for name in ("TF_XLA_FLAGS", "PYTHONPATH", "PYTHONSTARTUP", "ONNX_ML", "LC_ALL", "OMP_NUM_THREADS", "NO_PROXY"):
+        monkeypatch.setenv(name, str(programs))
+    monkeypatch.setenv("PATH", str(programs))
+    worker = written(tmp_path, served(SEEN))
+    with Child(worker, playground, limit_s=120) as started:
+        room = started.folder.parent
+        started.begin({})
+        seen = started.result(print)
+    (tmp_path / "again").mkdir()
+    again = {
+        name: value.replace(str(tmp_path / "again"), str(room))
+        for name, value in made_environment(tmp_path / "again").items()
+    }
+    assert seen["environment"] == again
+    assert str(programs) not in again.values()
+    assert seen["home"] == str(room / "home")
+    assert (seen["here"], seen["programs"], seen["umask"]) == ([], [None] * 4, 0o077)
+    assert not {str(started.folder), str(tmp_path), str(Path(child_module.__file__).parent), ""} & set(seen["path"])
+    assert (seen["modules"], seen["argv"]) == ([], [str(worker)])
+    assert list(playground.iterdir()) == []
+
+
+def test_only_what_a_python_needs_to_start_passes(tmp_path: Path) -> None:
+    outside = {"OPENBLAS_CORETYPE": "Haswell", "LD_LIBRARY_PATH": "/opt/python/lib", "LD_PRELOAD": "x", "HOME": "/root"}
+    made = made_environment(tmp_path, outside)
+    assert {name: made.get(name) for name in outside} == {
+        **outside,
+        "LD_PRELOAD": None,
+        "HOME": str(tmp_path / "home"),
+    }
+    assert all(Path(made[name]).is_dir() for name in ("HOME", "TMPDIR", "PATH"))
+
+
+def test_another_interpreter_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConversionError) as caught:
-        run_child(
-            f"segexport.convert.{module}", {"step": "TFLite", **job}, tmp_path, limit_s=120, progress=lambda text: None
-        )
+        Child(written(tmp_path, SLEEPER), tmp_path, limit_s=1, interpreter="/no/such/python")
+    assert str(caught.value) == (
+        "conversion: '/no/such/python' cannot be started (No such file or directory); expected a Python that has the tools"
+    )
+
+
+@pytest.mark.parametrize("worker", [tflite_worker.__file__, quantize_worker.__file__], ids=["tflite", "quantize"])
+def test_a_full_disk_in_the_converter_is_one_line(exported: Any, tmp_path: Path, worker: str) -> None:
+    # /dev/full is a file on a disk without any space
+    copy = shutil.copyfile(exported.path("onnx"), tmp_path / "a.onnx")
+    job = {"onnx": str(copy), "do": "quantize", "precision": "dynamic", "float_layers": []}
+    with Child(Path(worker), tmp_path, limit_s=120) as started:
+        started.begin({"step": "TFLite", "float32": str(exported.path("float32")), "target": "/dev/full", **job})
+        with pytest.raises(ConversionError) as caught:
+            started.result(lambda text: None)
     assert str(caught.value) == "TFLite: OSError: [Errno 28] No space left on device"
 
 

@@ -266,10 +266,10 @@ def test_masks_that_are_all_one_thing_are_doubted(level: float, doubt: str) -> N
 def test_a_missing_converter_is_named_with_the_command_that_installs_it(
     exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, module: str
 ) -> None:
-    from segexport.convert import tflite_export
+    from segexport.convert import child
 
-    real = tflite_export.find_spec
-    monkeypatch.setattr(tflite_export, "find_spec", lambda name: None if name == module else real(name))
+    real = child.find_spec
+    monkeypatch.setattr(child, "find_spec", lambda name: None if name == module else real(name))
     if module == "ai_edge_quantizer":
         request.getfixturevalue("copied_floats")
     with pytest.raises(MissingExtraError, match=rf"{module} is not installed.*pip install \"segedge\[export\]\""):

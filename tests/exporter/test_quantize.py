@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,11 @@ def pictures() -> npt.NDArray[np.float32]:
     return (np.stack(drawn) / 255).astype(np.float32)
 
 
-@pytest.fixture
-def quantizer(exported: Any, tmp_path: Path) -> Quantizer:
-    return Quantizer(float32=exported.path("float32"), folder=tmp_path, limit_s=120, progress=silent)
+@pytest.fixture(scope="module")
+def quantizer(exported: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quantizer]:
+    folder = tmp_path_factory.mktemp("quantizer")
+    with Quantizer(float32=exported.path("float32"), folder=folder, limit_s=120, progress=silent) as made:
+        yield made
 
 
 def test_ranges_are_what_ai_edge_quantizers_calibrator_finds(

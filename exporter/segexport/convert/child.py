@@ -5,49 +5,79 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
-from segexport.errors import ConversionError
+from segexport.convert.environment import UMASK, made_environment
+from segexport.errors import ConversionError, MissingExtraError
 
 Progress = Callable[[str], None]
 _TAIL = 40
+_START = Path(__file__).with_name("start.py")
 
 
 class Child:
-    """`python -m module` at work in `folder`; a context that kills it at the end.
+    """`worker`, a file, at work in a new room of its own in `playground`; a context that kills it and clears the room.
 
-    It loads its libraries at once and waits for its job, one line of JSON on its standard input. It prints one JSON object a
-    line: `{"progress": text}`, and at the end `{"result": …}` or `{"error": text}`. It ends itself when its standard input
-    closes, so that a killed parent leaves nobody behind. Ctrl-C reaches its parent only.
+    It loads its libraries at once and waits for jobs, each one line of JSON on its standard input. It prints one JSON object
+    a line: `{"progress": text}`, and at the end of a job `{"result": …}`, or `{"error": text}` and is gone. It ends itself when
+    its standard input closes, so that a killed parent leaves nobody behind. Ctrl-C reaches its parent only.
+
+    Its environment is made (`environment.py`). It works in `folder`, empty at first: what it is given is copied in, what it
+    makes is copied out. `tools`: where its packages are if not its interpreter's own.
     """
 
-    def __init__(self, module: str, folder: Path, *, limit_s: float) -> None:
+    def __init__(
+        self,
+        worker: Path,
+        playground: Path,
+        *,
+        limit_s: float,
+        tools: Sequence[Path] = (),
+        interpreter: str = sys.executable,
+    ) -> None:
         self._step = "conversion"
         self._limit_s = limit_s
         self._deadline = time.monotonic() + limit_s
-        self._log = folder / f"{module.rsplit('.', 1)[-1]}.log"
+        self._room = Path(tempfile.mkdtemp(prefix=f"{worker.stem}-", dir=playground)).absolute()
+        self.folder = self._room / "work"
+        self.folder.mkdir()
+        self._log = self._room / "log"
         self._lines: queue.Queue[str | None] = queue.Queue()
-        with self._log.open("wb") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", module],
-                cwd=folder,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                encoding="utf-8",
-                start_new_session=True,
-            )
+        self._process = self._start([interpreter, str(_START), str(worker), *map(str, tools)])
         threading.Thread(target=_pump, args=(self._process.stdout, self._lines), daemon=True).start()
 
+    def _start(self, command: list[str]) -> subprocess.Popen[str]:
+        environment = made_environment(self._room)
+        with self._log.open("wb") as errors:
+            try:
+                return subprocess.Popen(
+                    command,
+                    cwd=self.folder,
+                    env=environment,
+                    umask=UMASK,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                    encoding="utf-8",
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise ConversionError(
+                    f"{self._step}: {command[0]!r} cannot be started ({error.strerror}); expected a Python that has the tools"
+                ) from error
+
     def begin(self, job: dict[str, Any]) -> None:
-        """Give it its job; its time runs from now."""
+        """Give it a job; the time for it runs from now."""
         self._step = str(job.get("step", self._step))
         self._deadline = time.monotonic() + self._limit_s
         with contextlib.suppress(BrokenPipeError):  # it ended at once; `result` tells its last words
@@ -61,7 +91,7 @@ class Child:
         return self._process.stdin
 
     def result(self, progress: Progress) -> dict[str, Any]:
-        """Wait for its result.
+        """Wait for the result of its job.
 
         Raises:
             ConversionError: it failed, was killed, or ran longer than its limit.
@@ -98,17 +128,22 @@ class Child:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             _close(stream)
+        shutil.rmtree(self._room, ignore_errors=True)
 
 
-def run_child(module: str, job: dict[str, Any], folder: Path, *, limit_s: float, progress: Progress) -> dict[str, Any]:
-    """Run a `Child` to its end.
+def find_tools(*modules: str) -> tuple[Path, ...]:
+    """The folders in which these modules are found here; `tools` of a `Child`.
 
     Raises:
-        ConversionError: it failed, was killed, or ran longer than `limit_s` seconds.
+        MissingExtraError: one is not installed.
     """
-    with Child(module, folder, limit_s=limit_s) as child:
-        child.begin(job)
-        return child.result(progress)
+    folders = []
+    for module in modules:
+        spec = find_spec(module)
+        if spec is None or not spec.submodule_search_locations:
+            raise MissingExtraError(module, "export")
+        folders.append(Path(next(iter(spec.submodule_search_locations))).parent)
+    return tuple(dict.fromkeys(folders))
 
 
 def _pump(stream: IO[str] | None, lines: queue.Queue[str | None]) -> None:

@@ -7,6 +7,7 @@ import io
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -41,17 +42,17 @@ def write_onnx(graph: nn.Module, height: int, width: int, path: Path) -> Lowered
         with warnings.catch_warnings(), contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
             warnings.simplefilter("ignore")
             lowered = lower(graph, example)
-            torch.onnx.export(
+            program: Any = torch.onnx.export(
                 lowered.module,
                 (example,),
-                str(path),
                 input_names=[INPUT_NAME],
                 output_names=[OUTPUT_NAME],
                 opset_version=OPSET,
                 dynamo=True,
-                external_data=False,
                 verbose=False,
             )
+            _forget_where_it_was_made(program)
+            program.save(str(path), external_data=False)
         return lowered
     except (OSError, ConversionError):
         raise  # the disk's fault, or said already
@@ -64,3 +65,13 @@ def write_onnx(graph: nn.Module, height: int, width: int, path: Path) -> Lowered
         ) from error
     finally:
         logging.disable(level)
+
+
+def _forget_where_it_was_made(program: Any) -> None:
+    """Torch notes the stack of calls behind every operator: folders of this machine, and another file from each checkout."""
+    model = program.model
+    for graph in (model.graph, *model.functions.values()):
+        for node in graph:
+            for noted in (node, *node.outputs):
+                noted.metadata_props.clear()
+        graph.metadata_props.clear()

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from segexport.convert.child import Progress, run_child
-from segexport.convert.tflite_export import require
+from segexport.convert.child import Child, Progress, find_tools
+from segexport.convert.structure import check_ranges, check_structure
 from segexport.ranges import Ranges, load_ranges
 
-_WORKER = "segexport.convert.quantize_worker"
+_WORKER = Path(__file__).with_name("quantize_worker.py")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Quantizer:
-    """Quantizes one float32 file; `folder` is the child processes' playground, `limit_s` the time that each of them has.
+    """Quantizes one float32 file, in one child process that stays for all its jobs; a context that kills it at the end.
+
+    The child starts with the first job, in a room in `folder`, which is also where unfinished files may lie; each job has
+    `limit_s` seconds. After a job that failed the next one gets a new child.
 
     Raises, in every method:
         MissingExtraError: ai-edge-quantizer is not installed.
         ConversionError: it failed or took longer than `limit_s` seconds.
     """
 
-    float32: Path
-    folder: Path
-    limit_s: float
-    progress: Progress
+    def __init__(self, *, float32: Path, folder: Path, limit_s: float, progress: Progress) -> None:
+        self.float32, self.folder = float32, folder
+        self._limit_s, self._progress = limit_s, progress
+        self._child: Child | None = None
 
     def measure(self, pictures: npt.NDArray[np.float32]) -> Ranges:
         """Run `pictures` `(N, H, W, 3) float32, RGB, 0–1` and note what values each tensor takes on each of them."""
-        target = self.folder / "measured.npz"
-        self._run("calibration", "measure", pictures=self._stored(pictures), ranges=str(target))
-        return load_ranges(target)
+        child = self._ready()
+        np.save(child.folder / "pictures.npy", pictures)
+        self._run(child, "calibration", "measure", pictures="pictures.npy", ranges="measured.npz")
+        ranges = load_ranges(child.folder / "measured.npz")
+        check_ranges(ranges, self.float32, "calibration")
+        return ranges
 
     def write(
         self, target: Path, precision: str, ranges: Ranges | None = None, float_layers: Sequence[str] = ()
@@ -44,17 +49,21 @@ class Quantizer:
 
         `ranges`: for int8 and int16x8. `float_layers`: names of operators' outputs in the float32 file.
         """
-        stored = self.folder / "ranges.npz"
+        child = self._ready()
         if ranges is not None:
-            ranges.save(stored)
+            ranges.save(child.folder / "ranges.npz")
+        stored = None if ranges is None else "ranges.npz"
         found = self._run(
+            child,
             precision,
             "quantize",
-            target=str(target),
+            target="quantized.tflite",
             precision=precision,
-            ranges=None if ranges is None else str(stored),
+            ranges=stored,
             float_layers=list(float_layers),
         )
+        shutil.copyfile(child.folder / "quantized.tflite", target)
+        check_structure(target, precision)
         return tuple(found["forced"])
 
     def noise(self, quantized: Path, pictures: npt.NDArray[np.float32]) -> dict[str, float]:
@@ -62,15 +71,36 @@ class Quantizer:
 
         `quantized`: as `write` left it; ai-edge-quantizer refuses one with bytes at its ends.
         """
-        found = self._run("signal-to-noise", "noise", quantized=str(quantized), pictures=self._stored(pictures))
+        child = self._ready()
+        np.save(child.folder / "pictures.npy", pictures)
+        shutil.copyfile(quantized, child.folder / "compared.tflite")
+        found = self._run(child, "signal-to-noise", "noise", quantized="compared.tflite", pictures="pictures.npy")
         return {str(name): float(value) for name, value in found["snr"].items()}
 
-    def _run(self, step: str, do: str, **job: Any) -> dict[str, Any]:
-        require("ai_edge_quantizer")
-        whole = {"step": step, "do": do, "float32": str(self.float32), **job}
-        return run_child(_WORKER, whole, self.folder, limit_s=self.limit_s, progress=self.progress)
+    def _ready(self) -> Child:
+        """The child; started where there is none."""
+        if self._child is None:
+            tools = find_tools("ai_edge_quantizer", "ai_edge_litert")
+            self._child = Child(_WORKER, self.folder, limit_s=self._limit_s, tools=tools)
+            shutil.copyfile(self.float32, self._child.folder / "float32.tflite")
+        return self._child
 
-    def _stored(self, pictures: npt.NDArray[np.float32]) -> str:
-        path = self.folder / "pictures.npy"
-        np.save(path, pictures)
-        return str(path)
+    def _run(self, child: Child, step: str, do: str, **job: Any) -> dict[str, Any]:
+        try:
+            child.begin({"step": step, "do": do, "float32": "float32.tflite", **job})
+            return child.result(self._progress)
+        except BaseException:  # failed, too slow or interrupted: it is not asked again
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the child; the next job starts another."""
+        if self._child is not None:
+            self._child.__exit__()
+            self._child = None
+
+    def __enter__(self) -> Quantizer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

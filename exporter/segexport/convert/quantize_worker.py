@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from segexport.convert.environment import THREADS
 from segexport.convert.worker import Say, serve
 from segexport.tflite_graph import read_operators
 
 _BIAS_FAILURE = re.compile(r"Failed to quantize bias tensor for op ([\w.]+) with op\s+id (\d+)")
 _MOST_FORCED = 64
-_THREADS = 2  # ai-edge-quantizer asks for 16, which is slower than the cores that there are
 
 
 def _work(job: dict[str, Any], say: Say) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _readable_interpreter(path: str) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that this takes memory is known
-        engine = Interpreter(path, num_threads=_THREADS, experimental_preserve_all_tensors=True)
+        engine = Interpreter(path, num_threads=THREADS, experimental_preserve_all_tensors=True)
     engine.allocate_tensors()
     return engine
 
@@ -120,7 +120,7 @@ def _noise(job: dict[str, Any], say: Say) -> dict[str, Any]:
         {signature: [{input_name: pictures[k : k + 1].copy()} for k in range(len(pictures))]},
         "snr",
         _signal_to_noise,
-        num_threads=_THREADS,
+        num_threads=THREADS,  # ai-edge-quantizer asks for 16
     )
     found = {str(name): float(value) for name, value in compared.get_all_tensor_results().items()}
     return {"snr": {name: value for name, value in found.items() if value == value}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,6 @@ def _convert(job: dict[str, Any], say: Say) -> dict[str, Any]:
 
 def _load() -> None:
     """Tensorflow before onnx, which onnx2tf imports."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     import tensorflow  # noqa: F401
 
     _lay_sample()
@@ -49,6 +46,7 @@ def _to_keras(onnx_path: str) -> Any:
         input_onnx_file_path=onnx_path,
         output_folder_path="keras",
         disable_model_save=True,
+        not_use_onnxsim=True,  # it is started where PATH has it, and makes other pools of ours
         non_verbose=True,
         verbosity="error",
     )
