@@ -15,7 +15,7 @@ SUITE  ?= bookworm
 INSTALL ?=
 install = environments/install.py $(INSTALL)
 
-.PHONY: demo test test-full lint types tests light mediapipe-test newest test-pythons locks bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
+.PHONY: demo test test-full lint types tests light mediapipe-test newest differences test-pythons locks bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
 
 demo: $(VENV)/.ready
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
@@ -122,13 +122,16 @@ locks: $(BUILD)/.ready
 	$(BUILD)/bin/python environments/lock.py $(UPGRADE)
 	! command -v npm >/dev/null || npm install --silent --package-lock-only --prefix environments/mediapipe
 
-# the same tests with the newest of everything that pyproject.toml allows, in environments of their own; then: what differs from the locks
+# the same tests with the newest of everything that pyproject.toml allows, in environments of their own; before them: what differs from the locks
+NEWEST := .venv-newest
 newest:
-	rm -rf .venv-newest .venv-newest-light
-	$(MAKE) INSTALL=--newest VENV=.venv-newest LIGHT=.venv-newest-light .venv-newest/.ready .venv-newest-light/.ready
-	.venv-newest/bin/python environments/differences.py main
-	.venv-newest-light/bin/python environments/differences.py light
-	$(MAKE) INSTALL=--newest VENV=.venv-newest LIGHT=.venv-newest-light light tests
+	rm -rf $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe
+	$(MAKE) --keep-going INSTALL=--newest VENV=$(NEWEST) LIGHT=$(NEWEST)-light MEDIAPIPE=$(NEWEST)-mediapipe differences tests light mediapipe-test
+
+differences: $(VENV)/.ready $(LIGHT)/.ready $(MEDIAPIPE)/.ready
+	$(BIN)/python environments/differences.py main
+	$(LIGHT)/bin/python environments/differences.py light
+	$(MEDIAPIPE)/bin/python environments/differences.py mediapipe
 
 # the runtime's tests on every CPython 3.10 to 3.14 of this machine, the exporter's demo on those that it supports;
 # the demo takes 3.5 GB each, and more where pip has torch with CUDA only: EXPORTERS=3.11 for fewer, EXPORTERS= for none
@@ -137,4 +140,4 @@ test-pythons:
 	$(PYTHON) environments/pythons.py $(PYTHONS) "$(EXPORTERS)" $(PYTEST) $(LIGHT_TESTS)
 
 clean:
-	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(PYTHONS) .venv-newest .venv-newest-light .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures
+	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(PYTHONS) $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures
