@@ -1,7 +1,7 @@
 """Every check of an array that comes in, and the one rule for alpha: outside 0–1 is the nearer end, NaN is background.
 
-The rule stands on `np.fmax`, which takes the number where the other is none, on every processor. What `cv2.threshold`,
-`cv2.max` and a cast to uint8 make of NaN depends on the machine: on IPP's path for AVX2 it becomes 255, a person.
+The rule stands on `alpha > 0`, which is false for every NaN on every processor (IEEE 754, section 5.11). What others make of
+NaN depends on the machine: `cv2.threshold` gives a person on IPP's path for AVX2, `np.fmax` keeps a signaling one.
 """
 
 from __future__ import annotations
@@ -119,10 +119,11 @@ def packed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def within_unit(alpha: Alpha, out: Alpha | None = None, highest: np.float32 = _ONE) -> Alpha:
-    """The rule: below 0 and NaN → 0, above `highest` → that; any shape and strides, to `out` or a new array in C order."""
-    with np.errstate(invalid="ignore"):  # some builds of numpy complain of NaN that is compared
-        out = np.fmax(alpha, _ZERO, out=out, order="C")
-        return np.asarray(np.fmin(out, highest, out=out), np.float32)
+    """The rule: what is not above 0 → 0, above `highest` → that; any shape and strides, to `out` or a new array in C order."""
+    out = np.minimum(alpha, highest, out=out, order="C")
+    bits = out.view(np.int32)  # times 0 they are 0, where NaN times 0 were NaN
+    np.multiply(bits, (alpha > _ZERO).view(np.uint8), out=bits)
+    return out
 
 
 def as_probability(coarse: object) -> Alpha:
@@ -135,8 +136,8 @@ def as_probability(coarse: object) -> Alpha:
         FrameError: not `(h, w) float32` with at least one pixel.
     """
     expected = "(h, w) float32, 0–1, as Segmenter.coarse gives it"
-    inside = within_unit(checked("coarse", coarse, expected, dtypes=(np.float32,)), highest=_MOST_CERTAIN)
-    return np.multiply(inside, _BYTE_STEPS, out=inside)
+    mask = within_unit(checked("coarse", coarse, expected, dtypes=(np.float32,)), highest=_MOST_CERTAIN)
+    return np.multiply(mask, _BYTE_STEPS, out=mask)
 
 
 def alpha_bytes(alpha: Alpha | Bytes) -> Bytes:
@@ -153,15 +154,12 @@ def alpha_bytes(alpha: Alpha | Bytes) -> Bytes:
     out, inside = np.empty((height, width), np.uint8), np.empty((rows, width), np.float32)
     for top in range(0, height, rows):
         strip = slice(top, min(height, top + rows))
-        _to_bytes(within_unit(np.asarray(alpha[strip], np.float32), inside[: strip.stop - top]), out[strip])
+        part = within_unit(np.asarray(alpha[strip], np.float32), inside[: strip.stop - top])
+        # of numbers within 0–1 only: what it makes of others depends on the processor
+        cv2.convertScaleAbs(part, dst=out[strip], alpha=255)
+        _, certain = cv2.threshold(out[strip], 253, 255, cv2.THRESH_BINARY)
+        cv2.bitwise_or(out[strip], certain, dst=out[strip])
     return out
-
-
-def _to_bytes(inside: Alpha, out: Bytes) -> None:
-    # of numbers within 0–1 only: what it makes of others depends on the processor
-    cv2.convertScaleAbs(inside, dst=out, alpha=255)
-    _, certain = cv2.threshold(out, 253, 255, cv2.THRESH_BINARY)
-    cv2.bitwise_or(out, certain, dst=out)
 
 
 def _fits(shape: Shape, shapes: Sequence[Shape]) -> bool:
