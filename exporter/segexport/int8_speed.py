@@ -1,4 +1,4 @@
-"""Does int8 pay on this machine? Both files in turn on one picture: a ratio holds where a busy machine bends every time."""
+"""Does int8 pay on this machine? Both files in turn on one picture, by processor time: other programs hardly bend the ratio."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ PAYS_BELOW = 0.9
 SURE_ABOVE = 0.8
 """It surely does not where, reaching beyond `PAYS_BELOW`, the interval stays above this."""
 _CONFIDENCE = 0.95
+_LEAST_S = 1e-9  # a coarse clock may not have moved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Int8Speed:
-    """Medians of the invokes in ms, and int8's time over float32's, median of the turns with its 95 % interval."""
+    """Medians of the invokes in ms of processor time; int8's over float32's, median of the turns with its 95 % interval."""
 
     float32_ms: float
     int8_ms: float
@@ -48,9 +49,7 @@ class Int8Speed:
         if self.pays:
             return f"int8 pays on this processor: {told}"
         if self.pays is None:
-            return (
-                f"int8 against float32: {told}, too unsteady to tell whether it pays here; export on a quieter machine"
-            )
+            return f"int8 against float32: {told}: too unsteady to tell; segexport verify, when it is quieter, may"
         return (
             f"int8 does not pay on this processor: {told}. Take the float32 file on machines like this, or float16, as fast at "
             "half the size; int8 where a file must be small, and for processors on which it pays (docs/precision.md)"
@@ -96,6 +95,6 @@ def _outside(count: int) -> int:
 
 
 def _invoke_ms(segmenter: Segmenter, tensor: npt.NDArray[Any]) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     segmenter.invoke(tensor)
-    return 1000 * (time.perf_counter() - started)
+    return 1000 * max(time.process_time() - started, _LEAST_S)

@@ -91,7 +91,7 @@ PRECISIONS: dict[str, Precision] = {
     "int8": Precision(
         suffix="_int8.tflite",
         bound=Bound(mask_iou=0.95),
-        summary="int8 throughout: smallest and fastest",
+        summary="int8 throughout: smallest, and fastest where the processor has VNNI or is Arm's",
         calibrated=True,
         from_float32=True,
     ),
