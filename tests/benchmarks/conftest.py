@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +13,50 @@ import pytest
 from segbench.spread import spread
 from segbench.stability import stability
 from segbench.summary import summarize
+
+LIMIT_S = 300  # of a command on a machine that has much else to do
+# what Python runs before anything else: of a measuring process, six rounds are told by a file; two of them may be warm-up
+TELL = """
+import os
+import segbench.profile.rounds, segbench.profile.run, segbench.stopwatch
+
+segbench.profile.run._MOST_WARM_UP_SECONDS = 0.0
+rounds = 0
+
+def told(module, name):
+    call = getattr(module, name)
+    def one(*words):
+        global rounds
+        found = call(*words)
+        rounds += 1
+        if rounds == 6:
+            open(os.environ["SEGBENCH_TEST_SIX_ROUNDS"], "w").close()
+        return found
+    setattr(module, name, one)
+
+told(segbench.stopwatch, "_timed_round")
+told(segbench.profile.rounds, "_one_round")
+"""
+
+
+@pytest.fixture
+def six_rounds(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[subprocess.Popen[str]], None]:
+    """Waits until a child of the command has measured for six rounds."""
+    folder = tmp_path_factory.mktemp("told")
+    (folder / "sitecustomize.py").write_text(TELL)
+    monkeypatch.setenv("SEGBENCH_TEST_SIX_ROUNDS", str(folder / "six"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
+
+    def wait(command: subprocess.Popen[str]) -> None:
+        end = time.monotonic() + LIMIT_S
+        while not (folder / "six").exists():
+            assert command.poll() is None, "it ended before"
+            assert time.monotonic() < end, "no process measured anything"
+            time.sleep(0.02)
+
+    return wait
 
 
 def a_process(**values_ms: list[float]) -> dict[str, Any]:

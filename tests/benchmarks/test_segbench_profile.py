@@ -11,11 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from click.testing import CliRunner, Result
 
@@ -367,7 +366,9 @@ def test_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is a signal there")
 @pytest.mark.parametrize("backend", ["tflite", "onnx"])
-def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_behind(backend: str, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_behind(
+    backend: str, tmp_path: Path, six_rounds: Callable[[subprocess.Popen[str]], None]
+) -> None:
     folder, path = tmp_path / "temporary", tmp_path / "profile.json"
     folder.mkdir()
     command = subprocess.Popen(
@@ -377,9 +378,9 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_behind(backend: str, 
         text=True,
         env={**os.environ, "TMPDIR": str(folder)},
     )
-    _wait_for_rounds(command)
+    six_rounds(command)
     command.send_signal(signal.SIGINT)
-    stdout, stderr = command.communicate(timeout=60)
+    stdout, stderr = command.communicate(timeout=300)
     assert command.returncode == 130, stderr
     assert "segbench: interrupted; what follows was measured until then, in 1 process\n" in stderr
     assert "runs on" in stdout
@@ -399,14 +400,3 @@ def test_ctrl_c_before_anything_was_measured_writes_nothing(tmp_path: Path, monk
     assert result.exit_code == 130
     assert result.stderr == "segbench: interrupted; nothing had been measured\n"
     assert (result.stdout, list(tmp_path.iterdir())) == ("", [])
-
-
-def _wait_for_rounds(command: subprocess.Popen[str]) -> None:
-    """Until a child of the command has profiled for a second; the check before it is a child, too."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end and command.poll() is None:
-        children = psutil.Process(command.pid).children()
-        if children and "profile" in children[0].cmdline() and time.time() - children[0].create_time() > 4:
-            return
-        time.sleep(0.1)
-    raise AssertionError("no process profiled anything within a minute")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from itertools import repeat
+from functools import partial
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -44,6 +44,13 @@ class Clock:
 
     def one_pass(self, _: None) -> None:
         self.now += self.pass_seconds(self.now - self.begin)
+
+
+@pytest.fixture(autouse=True)
+def clock_that_each_reading_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of whole measurements: a hundredth of a second each, and three readings a pass."""
+    clock = map(float, count(0, 0.01)).__next__
+    monkeypatch.setattr(segbench.sustained, "measure_minutes", partial(measure_minutes, clock=clock))
 
 
 def sensors(**changes: Any) -> Sensors:
@@ -207,9 +214,8 @@ def test_result_holds_the_raw_values_and_says_what_the_machine_does_not_tell(
     job = SustainedJob(minutes=0.002, backend=backend, size=(64, 48), threads=1, preset=preset)
     found = json.loads(json.dumps(run_sustained(job, sys_root=tmp_path), allow_nan=False))
     (one,) = found["minutes"]
-    assert one["n"] == len(one["values_ms"]) > 0
-    assert one["p50_ms"] == pytest.approx(np.median(one["values_ms"]))
-    assert 0.1 <= one["seconds"] < 5
+    assert one["values_ms"] == pytest.approx([10] * 4)
+    assert (one["n"], one["p50_ms"], one["seconds"]) == (4, pytest.approx(10), pytest.approx(0.12))
     assert found["backend"] == backend
     assert (found["preset"], found["frame"]["width"], found["last_to_first"]) == (preset, 64, None)
     assert found["golden"]["same"] is True
@@ -259,7 +265,7 @@ def test_video_is_measured_frame_after_frame_beyond_its_end(tmp_path: Path) -> N
     writer.release()
     found = run_sustained(SustainedJob(minutes=0.002, input=clip))
     assert found["frame"] == {"width": 96, "height": 64, "source": str(clip)}
-    assert found["minutes"][0]["n"] > 3
+    assert found["minutes"][0]["n"] == 4  # of three frames
 
 
 def test_json_on_standard_output_is_the_file(tmp_path: Path) -> None:

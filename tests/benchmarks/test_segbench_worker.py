@@ -7,7 +7,9 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 
 import segbench.child
+import segbench.pacing
 import segbench.stopwatch
 import segruntime.self_test
 from segbench.child import run_worker
@@ -68,10 +71,17 @@ def test_check_says_what_will_be_measured() -> None:
     assert found["model"]["contract"]["format"]
 
 
-def test_seconds_are_a_minimum() -> None:
-    measured = run_worker("measure", replace(SMALL, runs=1, seconds=0.2, warmup_runs=0))
-    values = measured["values_ms"]
-    assert sum(sum(values[name]) for name in values) > 150
+def every(seconds: float) -> Callable[[], float]:
+    """A clock that goes on by so much each time it is read."""
+    return map(float, count(0, seconds)).__next__
+
+
+def test_seconds_are_a_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is read once before a round and four times within: alpha and the whole, begin and end."""
+    monkeypatch.setattr(segbench.stopwatch, "time", SimpleNamespace(perf_counter=every(0.25)))
+    measured = measure(replace(SMALL, runs=1, seconds=10, warmup_runs=0))
+    assert measured.values_ms["alpha"] == [250.0] * 8
+    assert measured.values_ms["whole"] == [250.0] * 8
 
 
 def test_warm_up_takes_its_time_and_is_in_no_value() -> None:
@@ -93,7 +103,8 @@ def test_rate_spreads_the_frames_and_the_whole_is_one_pass() -> None:
         assert values["whole"][k] == pytest.approx(parts + values["composite"][k], abs=1e-3)
 
 
-def test_frames_that_come_too_fast_are_late() -> None:
+def test_frames_that_come_too_fast_are_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segbench.pacing, "time", SimpleNamespace(perf_counter=every(0.25)))
     assert measure(replace(SMALL, rate=1000.0)).late_frames == 3
 
 
