@@ -118,12 +118,12 @@ def packed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array if rows_are_packed(array) else np.ascontiguousarray(array)
 
 
-def within_unit(alpha: Alpha, out: Alpha | None = None, highest: np.float32 = _ONE) -> Alpha:
-    """The rule: what is not above 0 → 0, above `highest` → that; any shape and strides, to `out` or a new array in C order."""
-    out = np.minimum(alpha, highest, out=out, order="C")
-    bits = out.view(np.int32)  # times 0 they are 0, where NaN times 0 were NaN
+def within_unit(alpha: Alpha, highest: np.float32 = _ONE) -> Alpha:
+    """The rule: what is not above 0 → 0, above `highest` → that; any shape and strides → a new array in C order."""
+    inside = np.minimum(alpha, highest, order="C")
+    bits = inside.view(np.int32)  # times 0 they are 0, where NaN times 0 were NaN
     np.multiply(bits, (alpha > _ZERO).view(np.uint8), out=bits)
-    return out
+    return inside
 
 
 def as_probability(coarse: object) -> Alpha:
@@ -151,15 +151,20 @@ def alpha_bytes(alpha: Alpha | Bytes) -> Bytes:
         return np.asarray(alpha, np.uint8)
     height, width = alpha.shape
     rows = max(1, min(height, _STRIP_PIXELS // width))
-    out, inside = np.empty((height, width), np.uint8), np.empty((rows, width), np.float32)
+    out, below = np.empty((height, width), np.uint8), np.empty((rows, width), np.float32)
     for top in range(0, height, rows):
         strip = slice(top, min(height, top + rows))
-        part = within_unit(np.asarray(alpha[strip], np.float32), inside[: strip.stop - top])
-        # of numbers within 0–1 only: what it makes of others depends on the processor
-        cv2.convertScaleAbs(part, dst=out[strip], alpha=255)
-        _, certain = cv2.threshold(out[strip], 253, 255, cv2.THRESH_BINARY)
-        cv2.bitwise_or(out[strip], certain, dst=out[strip])
+        _strip_bytes(np.asarray(alpha[strip], np.float32), below[: strip.stop - top], out[strip])
     return out
+
+
+def _strip_bytes(alpha: Alpha, below: Alpha, out: Bytes) -> None:
+    cv2.threshold(alpha, 1, 0, cv2.THRESH_TRUNC, dst=below)
+    cv2.convertScaleAbs(below, dst=out, alpha=255)
+    # the rule on bytes, which is half as dear: NaN has become some byte, and what is below 0 its absolute value
+    np.multiply(out, (alpha > _ZERO).view(np.uint8), out=out)
+    _, certain = cv2.threshold(out, 253, 255, cv2.THRESH_BINARY)
+    cv2.bitwise_or(out, certain, dst=out)
 
 
 def _fits(shape: Shape, shapes: Sequence[Shape]) -> bool:
