@@ -15,7 +15,7 @@ SUITE  ?= bookworm
 INSTALL ?=
 install = environments/install.py $(INSTALL)
 
-.PHONY: demo test test-full lint types tests light mediapipe-test newest differences test-pythons locks bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
+.PHONY: demo test test-full lint types tests light mediapipe-test newest differences test-cpus test-pythons locks bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
 
 demo: $(VENV)/.ready
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
@@ -133,6 +133,10 @@ differences: $(VENV)/.ready $(LIGHT)/.ready $(MEDIAPIPE)/.ready
 	$(LIGHT)/bin/python environments/differences.py light
 	$(MEDIAPIPE)/bin/python environments/differences.py mediapipe
 
+# the runtime on processors that are not this one: switches of OpenCV and numpy, qemu's x86-64 models and an aarch64; four versions of OpenCV
+test-cpus: $(LIGHT)/.ready
+	$(LIGHT)/bin/python tests/cpus/run.py
+
 # the runtime's tests on every CPython 3.10 to 3.14 of this machine, the exporter's demo on those that it supports;
 # the demo takes 3.5 GB each, and more where pip has torch with CUDA only: EXPORTERS=3.11 for fewer, EXPORTERS= for none
 EXPORTERS ?= 3.10 3.11 3.12
@@ -140,4 +144,4 @@ test-pythons:
 	$(PYTHON) environments/pythons.py $(PYTHONS) "$(EXPORTERS)" $(PYTEST) $(LIGHT_TESTS)
 
 clean:
-	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(PYTHONS) $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures
+	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(PYTHONS) $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe .venv-cpus .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures
