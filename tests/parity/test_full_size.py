@@ -1,5 +1,7 @@
 """The seed layouts at full size, as whole modules whose class is gone: through the command to float32 and int8 that load.
 
+The environment is activated, as most people's is: what its folder of programs holds must not matter.
+
 Weights are random (He-scaled, lively batch norms), so a mask means nothing and int8 is not held to a mask IoU. float32 is
 held to its bound, or, in networks with unpools, to its bound when PyTorch makes the file's choices (near-ties go either way
 with rounding); int8 to a probability that moves by a few hundredths on average, which noise does not keep.
@@ -8,6 +10,7 @@ with rounding); int8 to a probability that moves by a few hundredths on average,
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import types
@@ -149,7 +152,9 @@ def test_a_full_size_module_becomes_float32_and_int8_files_that_load(name: str, 
         cv2.imwrite(str(pictures / f"{index}.png"), picture)
     words = ["tflite", str(checkpoint), "--calibration", str(pictures), "--output", str(output)]
     words += ["--preprocess", "imagenet", "--precision", "float32,float16,int8", "--allow-inaccurate", "--json"]
-    ran = subprocess.run([sys.executable, "-m", "segexport", *words], capture_output=True, text=True, check=False)
+    activated = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+    command = [sys.executable, "-m", "segexport", *words]
+    ran = subprocess.run(command, env=activated, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     rows = {row["precision"]: row for row in json.loads(ran.stdout)["files"]}
     for kind in ("onnx", "float32", "float16"):  # argmax flips counted apart, which only unpools have

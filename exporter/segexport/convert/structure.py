@@ -17,7 +17,7 @@ from segexport.errors import ConversionError
 from segexport.ranges import Ranges
 from segexport.tflite_graph import operator_kinds, read_operators
 
-LARGEST = 1e30
+LARGEST = float(np.float32(1e30))
 _NUMPY = {"FLOAT16": np.float16, "FLOAT32": np.float32, "FLOAT64": np.float64}
 
 
