@@ -60,10 +60,14 @@ test("portrait_unet_float32.tflite: WebGPU gives the same alpha", async (t) => {
 
 const accelerators = (gpu) => async (name) => ({
   name,
-  run: name === "webgpu" ? gpu : () => later(4, 0.5),
+  run: name === "webgpu" ? gpu : takes(4),
   close() {},
 });
-const later = (wait, value) => new Promise((resolve) => setTimeout(resolve, wait, value));
+let now = 0; // milliseconds of a clock that only the runs move
+const takes = (time) => async () => {
+  now += time;
+  return 0.5;
+};
 const chosen = (gpu, wanted = "webgpu") =>
   chooseAccelerator(
     accelerators(gpu),
@@ -90,10 +94,13 @@ test("an accelerator that gives another mask, NaN, breaks or never answers is no
 
 test("auto takes WebGPU only where it is faster", async (t) => {
   pretendGpu(t);
-  const slow = await chosen(() => later(12, 0.5), "auto");
-  assert.equal(slow.model.name, "wasm");
-  assert.match(slow.note, /WebAssembly is faster/);
-  assert.equal((await chosen(async () => 0.5, "auto")).model.name, "webgpu");
+  t.mock.method(performance, "now", () => now);
+  for (const time of [4, 12, 400]) {
+    const slow = await chosen(takes(time), "auto");
+    assert.equal(slow.model.name, "wasm");
+    assert.match(slow.note, /WebAssembly is faster/);
+  }
+  assert.equal((await chosen(takes(3), "auto")).model.name, "webgpu");
 });
 
 function pretendGpu(t) {

@@ -10,6 +10,8 @@ import { serve } from "../serve.mjs";
 
 export const WEB = fileURLToPath(new URL("..", import.meta.url));
 export const FIXTURES = path.join(WEB, ".fixtures");
+/** What takes longer never comes, on a machine that has much else to do too. */
+export const PATIENCE_MS = 120_000;
 /** WebGPU, computed by the processor. */
 export const EMULATED_GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -30,7 +32,7 @@ export async function launch(args = []) {
     throw new Error(
       `no browser found: none of ${NAMES.join(", ")} is on the PATH; install Debian's package chromium, or name one in CHROMIUM`,
     );
-  return chromium.launch({ executablePath, args: ["--no-sandbox", ...args] });
+  return chromium.launch({ executablePath, args: ["--no-sandbox", ...args], timeout: PATIENCE_MS });
 }
 
 /**
@@ -42,6 +44,7 @@ export async function openSite(browser, { isolated = true, context = {}, path: w
   const site = await serve({ isolated });
   const room = await browser.newContext({ serviceWorkers: "block", ...context });
   const page = await room.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   const watched = watch(room, page, site.url);
   await page.goto(site.url + wanted);
   return { page, room, site, ...watched, close: async () => (await room.close(), await site.stop()) };

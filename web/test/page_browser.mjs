@@ -6,7 +6,7 @@ import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { launch as launchPlain } from "./harness.mjs";
+import { PATIENCE_MS, launch as launchPlain } from "./harness.mjs";
 
 const WEB = fileURLToPath(new URL("..", import.meta.url));
 export const FIXTURES = path.join(WEB, ".fixtures", "page");
@@ -50,7 +50,7 @@ export async function opened(browser, url, { context = {}, before } = {}) {
   where.on("console", (message) => message.type() === "error" && errors.push(`console: ${message.text()}`));
   where.on("weberror", (error) => errors.push(`page: ${error.error().message}`));
   const page = await where.newPage();
-  page.setDefaultTimeout(15000);
+  page.setDefaultTimeout(PATIENCE_MS);
   await before?.(page);
   await page.goto(url);
   return {

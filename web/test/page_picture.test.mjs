@@ -190,8 +190,7 @@ test("a lost graphics context comes back with the picture", async () => {
   assert.match(await page.textContent("#alert-text"), /graphics processor was taken away/);
   await page.evaluate(() => globalThis.loss.restoreContext());
   await page.waitForSelector("#alert", { state: "hidden" });
-  await page.waitForFunction(() => globalThis.engine.runs >= 2);
-  await page.waitForTimeout(100);
+  await page.waitForFunction(() => globalThis.engine.runs >= 2 && !globalThis.engine.underWay);
   near((await coloursAt(page, [CORNER]))[0], [255, 0, 0], 0);
   await visit.close();
 });

@@ -23,7 +23,7 @@ export class Engine {
       isolated: self.crossOriginIsolated,
       contract,
     };
-    engine.runs = engine.resets = 0;
+    engine.runs = engine.resets = engine.underWay = engine.mostUnderWay = 0;
     /** @type {any} */ (globalThis).engine = engine;
     return engine;
   }
@@ -33,7 +33,9 @@ export class Engine {
     source.close();
     this.runs++;
     this.resets += Number(options.reset === true);
+    this.mostUnderWay = Math.max(this.mostUnderWay, ++this.underWay);
     await new Promise((resolve) => setTimeout(resolve, wishes.delay ?? 5));
+    this.underWay--;
     if (wishes.broken) throw new EngineError("The engine ran out of memory. Choose a smaller model.");
     return {
       width,

@@ -33,8 +33,7 @@ after(async () => {
   await site?.stop();
 });
 
-const ready = (page) =>
-  page.waitForFunction(() => document.getElementById("precision").textContent !== "–", null, { timeout: 40000 });
+const ready = (page) => page.waitForFunction(() => document.getElementById("precision").textContent !== "–");
 const number = (page, id) => page.textContent(`#${id}`).then(parseFloat);
 
 /** The drawn picture before red: the room is red, the person is not. */
@@ -56,9 +55,7 @@ test("each bundled model cuts the person of the drawn picture out", async () => 
   const seen = new Set();
   for (const name of names) {
     await page.selectOption("#model", { label: name });
-    await page.waitForFunction(() => !document.getElementById("status").textContent.startsWith("Loading"), null, {
-      timeout: 40000,
-    });
+    await page.waitForFunction(() => !document.getElementById("status").textContent.startsWith("Loading"));
     assert.ok(await page.isHidden("#alert"), `${name}: ${await page.textContent("#alert-text")}`);
     await checkSample(page);
     seen.add(await page.textContent("#runtime"));
@@ -70,7 +67,7 @@ test("each bundled model cuts the person of the drawn picture out", async () => 
 test("offline, after one visit, the networks still run, with threads", async () => {
   const other = await serve();
   const { page, close } = await opened(browser, other.url, { context: { serviceWorkers: "allow" } });
-  await page.waitForFunction(() => navigator.serviceWorker.controller, null, { timeout: 40000 });
+  await page.waitForFunction(() => navigator.serviceWorker.controller);
   await other.stop();
   await page.reload();
   await ready(page);
