@@ -6,6 +6,7 @@ import { fitRegion, regionOnOutput } from "./fit.js";
 import { Postprocessor, cropped } from "./postprocess.js";
 import { Preprocessor } from "./preprocess.js";
 import { bilinearFloats } from "./resize.js";
+import { withinUnit } from "./unit.js";
 
 export class Chain {
   /**
@@ -68,10 +69,11 @@ export class Chain {
     return Refiner.alpha(frame, this.refiner.coefficients(...this.coarse(probability, frame), frame));
   }
 
-  /** @returns {[Float32Array, number, number]} the mask without a letterbox's border, its height and width */
+  /** @returns {[Float32Array, number, number]} the mask without a letterbox's border and with NaN as 0, its height and width */
   coarse(probability, frame) {
     const region = regionOnOutput(fitRegion(this.contract.input, frame.height, frame.width), this.contract);
-    return [cropped(probability, this.contract.output.width, region), region.height, region.width];
+    const map = cropped(probability, this.contract.output.width, region);
+    return [map.map(withinUnit), region.height, region.width];
   }
 
   close() {

@@ -1,5 +1,7 @@
 // Output tensor → person probability at the network's own size, as segruntime.postprocess does it.
 
+const LARGEST = 1e38; // what an infinite logit counts as
+
 export class Postprocessor {
   /** @param {import("./contract.js").OutputSpec} spec */
   constructor(spec) {
@@ -8,7 +10,7 @@ export class Postprocessor {
 
   /**
    * @param {ArrayLike<number | bigint>} output the tensor's values in its own dtype
-   * @returns {Float32Array} (height, width), 0–1
+   * @returns {Float32Array} (height, width), 0–1; what is no number stays none, for those who compare accelerators
    */
   probability(output) {
     const { meaning, channels, personChannel } = this.spec;
@@ -39,8 +41,9 @@ export class Postprocessor {
 }
 
 function softmax(logits, channel) {
-  const most = Math.max(...logits);
-  const powers = logits.map((one) => Math.exp(one - most));
+  const finite = logits.map((one) => Math.min(LARGEST, Math.max(-LARGEST, one))); // infinity less infinity would be no number
+  const most = Math.max(...finite);
+  const powers = finite.map((one) => Math.exp(one - most));
   return powers[channel] / powers.reduce((sum, one) => sum + one, 0);
 }
 

@@ -2,6 +2,7 @@
 
 import { roundEven } from "../engine/fit.js";
 import { areaMeans, bilinearBytes, bilinearFloats } from "../engine/resize.js";
+import { withinUnit } from "../engine/unit.js";
 import { boundsTable } from "./bounds.js";
 import { guidedCoefficients } from "./guided.js";
 import { withoutIslands } from "./islands.js";
@@ -24,13 +25,13 @@ export class Refiner {
 
   /**
    * `alpha = slope · luma + offset`, 0–255, before `bounds`; slope and offset are scaled up bilinearly to the frame.
-   * @param {Float32Array} coarse (height, width), 0–1, without a letterbox's border
+   * @param {Float32Array} coarse (height, width), 0–1, without a letterbox's border; outside counts as the nearer end, NaN as 0
    * @param {{data: Uint8ClampedArray, width: number, height: number}} frame RGBA
    * @returns {{slope: Float32Array, offset: Float32Array, maskHeight: number, maskWidth: number, bounds: {low: number, high: number} | null}}
    */
   coefficients(coarse, height, width, frame) {
     const { islands, guided, bounds } = this.preset;
-    let mask = coarse.map((p) => Math.min(1, (p > 0 ? p : 0) * BYTE_STEPS));
+    let mask = coarse.map((p) => withinUnit(withinUnit(p) * BYTE_STEPS));
     const size = guided?.scale === "half" ? halfSize([frame.height, frame.width], [height, width]) : [height, width];
     const small = guided || this.memory ? shrink(lumaOf(frame), frame.height, frame.width, size[0], size[1]) : null;
     if (this.memory)
