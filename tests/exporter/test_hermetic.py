@@ -155,6 +155,7 @@ def export(network: str, folder: Path, here: Path, around: Surroundings) -> dict
     checkpoint = folder / (f"{network}.pth" if network == "demo" else f"{network}.pt2")
     words = ["tflite", str(checkpoint), "--preprocess", "imagenet", "--calibration", str(folder / "pictures")]
     words += ["--precision", "float32,int8", "--allow-inaccurate", "--output", "out"]
+    words += ["--size", "64"] if network == "demo" else []
     command = [sys.executable, "-m", "segexport"] if around.as_module else [str(BIN / "segexport")]
     ran = subprocess.run(
         [*command, *words], cwd=here, env=variables, umask=around.umask, capture_output=True, check=False
