@@ -55,7 +55,7 @@ def processor_in_words(body: Mapping[str, Any]) -> str:
 
 def _int8_speed(body: Mapping[str, Any]) -> Html:
     text = brief(mapping(body.get("int8_speed")).get("text"), _SENTENCE)
-    return tag("p", text, class_="lead") if text else NOTHING
+    return tag("p", f"{text}.", class_="lead") if text else NOTHING
 
 
 def _cells(row: FileRow, base: float | None) -> list[str]:
