@@ -125,7 +125,7 @@ def test_what_cannot_be_is_one_line(arguments: list[str], message: str, tmp_path
     environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
     done = subprocess.run(
         [sys.executable, str(PROGRAM), *arguments],
-        capture_output=True, text=True, check=False, cwd=tmp_path, env=environment, timeout=60,
+        capture_output=True, text=True, check=False, cwd=tmp_path, env=environment, timeout=300,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.startswith(message)
