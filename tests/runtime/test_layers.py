@@ -29,7 +29,7 @@ HEAVY = [
 def loaded_after(code: str) -> set[str]:
     """The packages in a fresh interpreter after `code`."""
     program = f"{code}\nimport json, sys\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -24,7 +24,7 @@ from segruntime.errors import FrameError
 Frame = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.float32]
 THREADS = 4
-ROUNDS = 8
+ROUNDS = 3  # without the lock each of these cases fails within them, in every one of three trials
 SHAPES = [(48, 64, 3), (90, 51, 3), (33, 70), (64, 64, 4)]
 
 
@@ -55,7 +55,7 @@ def at_once(jobs: list[Callable[[], Any]]) -> list[Any]:
     start = threading.Barrier(len(jobs))
 
     def run(job: Callable[[], Any]) -> Any:
-        start.wait(timeout=30)
+        start.wait(timeout=300)
         return job()
 
     with ThreadPoolExecutor(len(jobs)) as pool:
