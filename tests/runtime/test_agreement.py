@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 from segruntime.agreement import agreement, boundary_f, mask_iou, summed_up
 from segruntime.errors import FrameError
@@ -91,7 +92,7 @@ def test_equal_masks_agree_in_everything() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@each_case("value", [np.nan, np.inf])
 def test_a_nan_is_the_largest_difference_that_there_is(value: float) -> None:
     a = np.zeros((4, 5), np.float32)
     b = a.copy()
@@ -109,7 +110,7 @@ def test_pictures_are_summed_up_by_the_mean_and_the_largest_difference() -> None
     assert found.mask_iou == 1
 
 
-@pytest.mark.parametrize("shapes", [((3, 4), (4, 3)), ((3, 4, 1), (3, 4, 1)), ((12,), (12,))])
+@each_case("shapes", [((3, 4), (4, 3)), ((3, 4, 1), (3, 4, 1)), ((12,), (12,))])
 def test_masks_of_different_shapes_are_refused(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     first, second = (np.zeros(shape, np.float32) for shape in shapes)
     with pytest.raises(FrameError, match=r"masks: got \(.*\) and \(.*\), expected two masks \(H, W\) of one size"):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 import segruntime
 from segruntime import BlurBehind, Refiner, composite
@@ -118,15 +119,16 @@ def test_a_large_alpha_is_the_same_in_every_strip() -> None:
     np.testing.assert_array_equal(alpha_bytes(np.tile(alpha, (rows // 5, 1))), np.tile(expected, (rows // 5, 1)))
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@each_case("preset", PRESETS)
 def test_a_refined_mask_takes_a_strange_value_for_what_it_counts_as(preset: str) -> None:
     guide = texture(30, 40)
-    for width, view, case in widths_and_views():
+    for width in range(1, 71):
         mask, _ = strange(width, 9)
         plain = np.where(mask > 0, np.minimum(mask, 1), 0).astype(np.float32)
         ours, theirs = Refiner(preset), Refiner(preset)
+        name, view = list(VIEWS.items())[width % len(VIEWS)]
         for _ in range(2):
-            np.testing.assert_array_equal(ours(view(mask), guide), theirs(plain, guide), case)
+            np.testing.assert_array_equal(ours(view(mask), guide), theirs(plain, guide), f"{width} wide, {name}")
 
 
 def spec(**changes: Any) -> OutputSpec:
@@ -222,7 +224,7 @@ TAKES_A_FRAME: dict[str, Callable[[View], Array]] = {
 }
 
 
-@pytest.mark.parametrize("takes", TAKES_A_FRAME.values(), ids=TAKES_A_FRAME)
+@each_case("takes", TAKES_A_FRAME)
 def test_a_frame_whose_rows_are_padded_is_the_same_frame(takes: Callable[[View], Array]) -> None:
     expected = takes(np.array)
     for name, view in VIEWS.items():
@@ -237,7 +239,7 @@ REFUSES: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSES)
+@each_case("name", list(REFUSES))
 def test_bytes_in_the_other_order_are_refused_with_what_turns_them(name: str) -> None:
     with pytest.raises(FrameError) as caught:
         REFUSES[name]()

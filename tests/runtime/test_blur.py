@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 from segruntime.blend import blend
 from segruntime.blur import BlurBehind
@@ -20,14 +22,18 @@ STRENGTHS = [0, 0.1, 0.3, 0.5, 1]
 FEATHER = 12
 
 
+@cache
 def distance_from_disc(height: int, width: int) -> npt.NDArray[np.float64]:
     y, x = np.mgrid[0:height, 0:width]
     return np.asarray(np.hypot(x - 0.4 * width, y - 0.6 * height) - min(height, width) / 4)
 
 
+@cache
 def disc(height: int, width: int, feather: float = FEATHER) -> Bytes:
     """A person: 255 inside, falling to 0 over `feather` pixels outside the disc."""
-    return np.clip(255 - 255 * distance_from_disc(height, width) / feather, 0, 255).astype(np.uint8)
+    weight = np.clip(255 - 255 * distance_from_disc(height, width) / feather, 0, 255).astype(np.uint8)
+    weight.flags.writeable = False  # the same one for every test
+    return weight
 
 
 def standing_before(background: Bytes, weight: Bytes, colour: Any) -> Bytes:
@@ -38,9 +44,9 @@ def noise(*shape: int, seed: int = 0) -> Bytes:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-@pytest.mark.parametrize("strength", STRENGTHS)
-@pytest.mark.parametrize("size", [(360, 640), (723, 1281), (640, 360)])
-@pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 255), (255, 0, 255)])
+@each_case("strength", STRENGTHS)
+@each_case("size", [(360, 640), (723, 1281), (640, 360)])
+@each_case("colour", [(255, 255, 255), (0, 0, 255), (255, 0, 255)])
 def test_a_saturated_person_before_black_brightens_nothing_beyond_the_feather(
     strength: float, size: tuple[int, int], colour: tuple[int, int, int]
 ) -> None:
@@ -61,9 +67,9 @@ def test_an_ordinary_blur_would_fail_the_test_above() -> None:
     assert glow[distance_from_disc(360, 640) > FEATHER].max() > 50
 
 
-@pytest.mark.parametrize("strength", STRENGTHS)
-@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 3), (17, 31), (241, 427), (720, 1280)])
-@pytest.mark.parametrize("value", [0, 16, 128, 255])
+@each_case("strength", STRENGTHS)
+@each_case("size", [(1, 1), (1, 9), (9, 1), (2, 3), (17, 31), (241, 427), (720, 1280)])
+@each_case("value", [0, 16, 128, 255])
 def test_a_constant_background_stays_what_it_is_whoever_stands_before_it(
     strength: float, size: tuple[int, int], value: int
 ) -> None:
@@ -75,8 +81,8 @@ def test_a_constant_background_stays_what_it_is_whoever_stands_before_it(
         assert np.abs(behind.astype(int) - value).max() <= 1
 
 
-@pytest.mark.parametrize("size", [(1, 1), (5, 3), (90, 160)])
-@pytest.mark.parametrize("value", [255, 200])
+@each_case("size", [(1, 1), (5, 3), (90, 160)])
+@each_case("value", [255, 200])
 def test_a_person_all_over_the_frame_leaves_a_background_within_the_frames_own_values(
     size: tuple[int, int], value: int
 ) -> None:
@@ -86,7 +92,7 @@ def test_a_person_all_over_the_frame_leaves_a_background_within_the_frames_own_v
     assert frame.min() - 1 <= behind.min() <= behind.max() <= frame.max() + 1
 
 
-@pytest.mark.parametrize("strength", [0.2, 0.5, 1])
+@each_case("strength", [0.2, 0.5, 1])
 def test_with_nobody_there_it_is_a_gaussian_of_the_documented_sigma(strength: float) -> None:
     height, width = 480, 640
     step = np.zeros((height, width), np.uint8)
@@ -151,13 +157,13 @@ def test_rows_may_be_apart_views_flipped_and_out_the_picture_itself() -> None:
     np.testing.assert_array_equal(padded[:, 160:], margin)
 
 
-@pytest.mark.parametrize("strength", [-0.1, 1.1, math.nan, math.inf, "0.5", None, True])
+@each_case("strength", [-0.1, 1.1, math.nan, math.inf, "0.5", None, True])
 def test_another_strength_is_refused(strength: Any) -> None:
     with pytest.raises(OptionError, match=r"blur strength: got .*, expected a number from 0 to 1"):
         BlurBehind(strength)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("picture", "weight", "out", "says"),
     [
         (noise(4, 6).astype(np.float32), noise(4, 6), None, "picture: got (4, 6) float32"),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 from segruntime import composite
 from segruntime.composite import cover
@@ -28,7 +29,7 @@ def blend(frame: Any, alpha: Any, behind: Any) -> npt.NDArray[np.float64]:
     return np.asarray(frame * weight + np.asarray(behind, np.float64) * (1 - weight))
 
 
-@pytest.mark.parametrize("size", SIZES)
+@each_case("size", SIZES)
 def test_a_picture_behind_is_within_what_the_docstring_promises(size: tuple[int, int]) -> None:
     frame, behind, alpha = picture(*size, 0), picture(*size, 1), soft(*size)
     result = composite(frame, alpha, behind)
@@ -36,8 +37,8 @@ def test_a_picture_behind_is_within_what_the_docstring_promises(size: tuple[int,
     assert np.abs(result - blend(frame, alpha, behind)).max() <= 1.5
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), [10, 200, 90], np.array([1, 2, 3])])
+@each_case("size", SIZES)
+@each_case("colour", [(0, 0, 0), (255, 255, 255), [10, 200, 90], np.array([1, 2, 3])])
 def test_a_colour_behind_is_within_what_the_docstring_promises(size: tuple[int, int], colour: Any) -> None:
     frame, alpha = picture(*size, 0), soft(*size)
     assert np.abs(composite(frame, alpha, colour) - blend(frame, alpha, colour)).max() <= 1.5
@@ -52,18 +53,18 @@ def test_every_pair_of_bytes_at_every_alpha_step_is_within_the_promise() -> None
         assert np.abs(composite(frame, alpha, behind) - blend(frame, alpha, behind)).max() <= 1.5
 
 
-@pytest.mark.parametrize("size", [(5, 7), (240, 321)])
+@each_case("size", [(5, 7), (240, 321)])
 def test_alpha_one_is_the_frame_and_alpha_zero_the_background(size: tuple[int, int]) -> None:
     frame, behind = picture(*size, 0), picture(*size, 1)
     np.testing.assert_array_equal(composite(frame, np.ones(size, np.float32), behind), frame)
     np.testing.assert_array_equal(composite(frame, np.zeros(size, np.float32), behind), behind)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("value", "same_as"),
     [(-0.5, 0), (-1e9, 0), (-np.inf, 0), (np.nan, 0), (1.5, 1), (3.0, 1), (1e9, 1), (3e38, 1), (np.inf, 1), (-1e-9, 0)],
 )
-@pytest.mark.parametrize("width", [1, 3, 64])
+@each_case("width", [1, 3, 64])
 def test_an_alpha_outside_0_and_1_does_not_wrap_round(value: float, same_as: float, width: int) -> None:
     frame, behind = picture(4, width, 0), picture(4, width, 1)
     result = composite(frame, np.full((4, width), value, np.float32), behind)
@@ -78,7 +79,7 @@ def test_nothing_that_was_given_is_changed() -> None:
         np.testing.assert_array_equal(given, copy)
 
 
-@pytest.mark.parametrize("size", [(9, 1), (1, 9), (240, 321)])
+@each_case("size", [(9, 1), (1, 9), (240, 321)])
 def test_out_may_be_another_array_the_frame_or_the_background(size: tuple[int, int]) -> None:
     frame, behind, alpha = picture(*size, 0), picture(*size, 1), soft(*size)
     expected = composite(frame, alpha, behind)
@@ -109,7 +110,7 @@ VIEWS = {
 }
 
 
-@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+@each_case("view", VIEWS)
 def test_views_give_the_same_picture_as_their_copy(view: Any) -> None:
     frame, behind, alpha = (view(a) for a in (picture(40, 40, 0), picture(40, 40, 1), soft(40, 40)))
     expected = composite(frame.copy(), alpha.copy(), behind.copy())
@@ -121,7 +122,7 @@ def gradient(height: int, width: int) -> npt.NDArray[np.uint8]:
     return np.stack([255 * x / max(1, width - 1), 255 * y / max(1, height - 1), 0 * x], axis=-1).astype(np.uint8)
 
 
-@pytest.mark.parametrize(("h", "w"), [(90, 160), (20, 160), (90, 20), (400, 300), (33, 57)])
+@each_case(("h", "w"), [(90, 160), (20, 160), (90, 20), (400, 300), (33, 57)])
 def test_a_background_of_another_size_covers_the_frame_from_its_middle(h: int, w: int) -> None:
     scaled = cover(gradient(h, w), 60, 80)
     assert scaled.shape == (60, 80, 3)
@@ -136,7 +137,7 @@ def test_a_background_of_another_size_covers_the_frame_from_its_middle(h: int, w
     np.testing.assert_array_equal(composite(frame, alpha, gradient(h, w)), composite(frame, alpha, scaled))
 
 
-@pytest.mark.parametrize(("h", "w"), [(1, 1), (1, 30_000), (30_000, 1), (2, 5000)])
+@each_case(("h", "w"), [(1, 1), (1, 30_000), (30_000, 1), (2, 5000)])
 def test_a_background_of_an_extreme_shape_takes_no_more_memory_than_the_frame(h: int, w: int) -> None:
     behind = np.full((h, w, 3), 77, np.uint8)
     result = composite(picture(720, 1280, 0), np.zeros((720, 1280), np.float32), behind)
@@ -147,7 +148,7 @@ GOOD = picture(4, 6, 0)
 ALPHA = soft(4, 6)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("frame", "alpha", "behind", "says"),
     [
         (None, ALPHA, GOOD, "frame: got NoneType, expected a numpy array (H, W, 3) uint8, BGR"),
@@ -184,7 +185,7 @@ def read_only() -> npt.NDArray[np.uint8]:
     return array
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("out", "says"),
     [
         (np.zeros((6, 4, 3), np.uint8), "out: got (6, 4, 3) uint8, expected (4, 6, 3) uint8"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pytest
+from tests.each_case import each_case
 
 from segruntime import composite
 from segruntime.arrays import alpha_bytes
@@ -16,7 +16,7 @@ def picture(height: int, width: int, seed: int) -> npt.NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@each_case("size", SIZES)
 def test_alpha_in_bytes_gives_the_nearest_byte(size: tuple[int, int]) -> None:
     frame, behind = picture(*size, 0), picture(*size, 1)
     alpha = picture(*size, 2)[..., 0]
@@ -40,7 +40,7 @@ def test_the_most_certain_step_of_an_8_bit_sigmoid_lets_nothing_through() -> Non
     np.testing.assert_array_equal(composite(frame, certain, behind), frame)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@each_case("size", SIZES)
 def test_floats_become_the_nearest_of_255_steps(size: tuple[int, int]) -> None:
     alpha = np.random.default_rng(3).random(size, dtype=np.float32)
     away = np.abs(alpha_bytes(alpha) - 255 * alpha.astype(float))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 from segruntime.blend import blend
 from segruntime.errors import FrameError
@@ -44,9 +45,9 @@ WEIGHTS = {
 }
 
 
-@pytest.mark.parametrize("kind", WEIGHTS)
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("channels", [(), (3,)], ids=["plane", "picture"])
+@each_case("kind", list(WEIGHTS))
+@each_case("size", SIZES)
+@each_case("channels", {"plane": (), "picture": (3,)})
 def test_every_pixel_is_the_sum_of_the_two_rounded(kind: str, size: tuple[int, int], channels: tuple[int, ...]) -> None:
     over, under, weight = noise(*size, *channels), noise(*size, *channels, seed=1), WEIGHTS[kind](*size)
     expected = rounded(over, weight, under)
@@ -66,7 +67,7 @@ def test_every_pair_of_bytes_at_every_weight_is_the_nearest_byte() -> None:
         np.testing.assert_array_equal(blend(over, weight, under, out), rounded(over, weight, under))
 
 
-@pytest.mark.parametrize("kind", ["blob", "noise"])
+@each_case("kind", ["blob", "noise"])
 def test_a_constant_behind_is_a_plane_of_it(kind: str) -> None:
     weight = WEIGHTS[kind](400, 700)
     plane, picture = noise(400, 700), noise(400, 700, 3)
@@ -79,7 +80,7 @@ def test_a_constant_behind_is_a_plane_of_it(kind: str) -> None:
     )
 
 
-@pytest.mark.parametrize("channels", [(), (3,)], ids=["plane", "picture"])
+@each_case("channels", {"plane": (), "picture": (3,)})
 def test_rows_may_be_apart_as_in_a_decoded_video_frame(channels: tuple[int, ...]) -> None:
     padded = [noise(90, 192, *channels, seed=seed) for seed in range(3)]
     over, under, out = (array[:, :160] for array in padded)
@@ -110,7 +111,7 @@ def test_nothing_that_was_given_is_changed() -> None:
 PLANE, PICTURE, WEIGHT = noise(4, 6), noise(4, 6, 3), noise(4, 6)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("over", "weight", "under", "out", "says"),
     [
         (None, WEIGHT, PLANE, PLANE, "over: got NoneType, expected a numpy array (H, W) or (H, W, 3) uint8"),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 from segruntime.errors import FrameError, OptionError
 from segruntime.light_wrap import light_wrap
@@ -30,8 +31,8 @@ PERSON = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.
 PLACE = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("under", [PLACE, (255, 255, 255)], ids=["picture", "colour"])
-@pytest.mark.parametrize("strength", [0.3, 1])
+@each_case("under", {"picture": PLACE, "colour": (255, 255, 255)})
+@each_case("strength", [0.3, 1])
 def test_the_inside_and_the_outside_do_not_change(under: Any, strength: float) -> None:
     lit = light_wrap(PERSON, WEIGHT, under, strength)
     for far in (inwards() > 6 * SIGMA, WEIGHT == 0):
@@ -79,13 +80,13 @@ def test_planes_give_what_the_picture_gives() -> None:
     np.testing.assert_array_equal(plane, light_wrap(PERSON, WEIGHT, PLACE, 0.6)[..., 1])
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 8), (9, 1), (5, 7)])
+@each_case("size", [(1, 1), (1, 8), (9, 1), (5, 7)])
 def test_tiny_frames(size: tuple[int, int]) -> None:
     person, everywhere = np.full(size, 90, np.uint8), np.full(size, 255, np.uint8)
     np.testing.assert_array_equal(light_wrap(person, everywhere, 255, 1), person)
 
 
-@pytest.mark.parametrize("strength", [-0.1, 1.5, math.nan, "1", None, True])
+@each_case("strength", [-0.1, 1.5, math.nan, "1", None, True])
 def test_another_strength_is_refused(strength: Any) -> None:
     with pytest.raises(OptionError, match=r"light wrap: got .*, expected a number from 0 to 1"):
         light_wrap(PERSON, WEIGHT, PLACE, strength)

@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from tests.each_case import each_case
 
 import segruntime
 from segruntime import Contract, read_contract
@@ -130,7 +131,7 @@ def test_a_contract_too_large_to_be_read_is_not_written(kind: str) -> None:
         stamp(MODELS[kind], large)
 
 
-@pytest.mark.parametrize("model", [b"", b"text", b"\x89PNG\r\n\x1a\n" + bytes(50), bytes(100)])
+@each_case("model", [b"", b"text", b"\x89PNG\r\n\x1a\n" + bytes(50), bytes(100)])
 def test_what_is_no_model_is_not_stamped(model: bytes) -> None:
     with pytest.raises(ModelFileError, match="neither a TFLite flatbuffer"):
         stamp(model, CONTRACT)
@@ -198,7 +199,7 @@ def test_without_any_the_message_shows_one_that_parses(foreign: Path) -> None:
     assert read_contract(foreign) is not None
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("text", "says"),
     [
         ("{", "not JSON"),
@@ -226,7 +227,7 @@ def test_a_contract_file_that_is_passed_in_and_wrong_is_named(foreign: Path) -> 
         segruntime.load(foreign, contract=own)
 
 
-@pytest.mark.parametrize("given", [5, [], [1, 2], b"{}", object()])
+@each_case("given", [5, [], [1, 2], b"{}", object()])
 def test_a_contract_of_another_kind_is_refused(foreign: Path, given: object) -> None:
     with pytest.raises(ContractError, match="expected an object"):
         segruntime.load(foreign, contract=given)  # type: ignore[arg-type]
@@ -244,8 +245,8 @@ def test_a_contract_made_by_hand_is_held_to_the_same_rules(kind: str, foreign: P
 # ── one that contradicts the tensors ──────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("part", ["input", "output"])
-@pytest.mark.parametrize("side", ["width", "height"])
+@each_case("part", ["input", "output"])
+@each_case("side", ["width", "height"])
 def test_an_embedded_contract_of_another_size_is_refused(kind: str, part: str, side: str, tmp_path: Path) -> None:
     good = bundled_contract(kind, 0.5)
     bad = dataclasses.replace(good, **{part: dataclasses.replace(getattr(good, part), **{side: 192})})
@@ -257,7 +258,7 @@ def test_an_embedded_contract_of_another_size_is_refused(kind: str, part: str, s
         segruntime.load(path)
 
 
-@pytest.mark.parametrize("part", ["input", "output"])
+@each_case("part", ["input", "output"])
 def test_an_embedded_contract_of_another_layout_is_refused(kind: str, part: str, tmp_path: Path) -> None:
     good = bundled_contract(kind, 0.5)
     layout = "NCHW" if good.input.layout == "NHWC" else "NHWC"
@@ -268,7 +269,7 @@ def test_an_embedded_contract_of_another_layout_is_refused(kind: str, part: str,
         segruntime.load(path)
 
 
-@pytest.mark.parametrize("part", ["input", "output"])
+@each_case("part", ["input", "output"])
 def test_a_contract_of_another_dtype_is_refused(kind: str, part: str) -> None:
     good = bundled_contract(kind, 0.5)
     other = dataclasses.replace(getattr(good, part), dtype="int8", scale=1 / 255, zero_point=-128)
@@ -278,8 +279,8 @@ def test_a_contract_of_another_dtype_is_refused(kind: str, part: str) -> None:
         segruntime.load(BUNDLED[kind], contract=dataclasses.replace(good, **{part: other}))
 
 
-@pytest.mark.parametrize("part", ["input", "output"])
-@pytest.mark.parametrize("change", [{"scale": 0.004}, {"zero_point": 1}])
+@each_case("part", ["input", "output"])
+@each_case("change", [{"scale": 0.004}, {"zero_point": 1}])
 def test_a_contract_with_another_scale_or_zero_point_is_refused(part: str, change: dict[str, float]) -> None:
     good = bundled_contract("tflite", 0.5)
     bad = dataclasses.replace(good, **{part: dataclasses.replace(getattr(good, part), **change)})

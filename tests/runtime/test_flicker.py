@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 from segruntime.errors import FrameError
 from segruntime.flicker import FlickerMeter, pair_flicker, reduced
@@ -168,7 +169,7 @@ def test_values_that_are_no_alpha_are_taken_as_the_nearest() -> None:
     assert pair_flicker(texture(), wild, texture(), plain).value == 0
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (16, 300), (300, 16), (8, 8), (33, 31)])
+@each_case("shape", [(1, 1), (1, 3000), (3000, 1), (16, 300), (300, 16), (8, 8), (33, 31)])
 def test_pictures_of_any_size_can_be_measured(shape: tuple[int, int]) -> None:
     gray = np.random.default_rng(3).integers(0, 256, shape, dtype=np.uint8)
     full, empty = np.full(shape, 255, np.uint8), np.zeros(shape, np.uint8)
@@ -176,7 +177,7 @@ def test_pictures_of_any_size_can_be_measured(shape: tuple[int, int]) -> None:
     assert pair_flicker(gray, empty, gray, full).value == 1
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("gray", "alpha", "message"),
     [
         (
@@ -203,7 +204,7 @@ def test_frames_of_two_sizes_are_no_pair() -> None:
         pair_flicker(texture(), box(9, 9), texture(9, 9), box(9, 9))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("frame", "measured"),
     [((720, 1280), (144, 256)), ((1280, 720), (256, 144)), ((100, 90), (100, 90)), ((1, 999), (1, 256))],
 )

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 import segruntime
 from segruntime import SelfTest, read_contract
@@ -110,7 +111,7 @@ def test_pictures_are_read_back_frames_to_the_byte_and_masks_to_1_510(kind: str,
     assert found.model_sha256 == model_sha256(MODEL[kind])
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("shape", "stored"),
     [((128, 128), (128, 128)), ((256, 256), (128, 128)), ((300, 512), (75, 128)), ((1, 900), (1, 128))],
 )
@@ -186,13 +187,13 @@ def test_an_entry_takes_at_most_150_000_bytes_in_the_file(kind: str) -> None:
         with_golden(model, [some(frame=noise)])
 
 
-@pytest.mark.parametrize("count", [0, 5])
+@each_case("count", [0, 5])
 def test_none_and_more_than_four_are_refused(count: int) -> None:
     with pytest.raises(GoldenError, match=f"got {count} of"):
         with_golden(MODEL["onnx"], [some()] * count)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("change", "says"),
     [
         ({"frame": np.zeros((4, 4), np.uint8)}, r"frame: got \(4, 4\) uint8"),
@@ -214,7 +215,7 @@ def test_what_could_not_be_read_back_is_not_written(change: dict[str, Any], says
         golden_text([some(**change)], "")
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (7, 5, 3), (64, 96, 3), (1, 1), (128, 3)])
+@each_case("shape", [(1, 1, 3), (7, 5, 3), (64, 96, 3), (1, 1), (128, 3)])
 def test_a_png_is_lossless(shape: tuple[int, ...]) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
     np.testing.assert_array_equal(decode_png(encode_png(pixels), 3 if len(shape) == 3 else 1, 128), pixels)
@@ -223,7 +224,7 @@ def test_a_png_is_lossless(shape: tuple[int, ...]) -> None:
 # ── the self test ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@each_case("threads", [1, 2])
 def test_on_the_machine_where_it_was_made_it_is_the_same_to_the_byte(golden: Path, threads: int) -> None:
     result = segruntime.load(golden, threads=threads).self_test()
     assert result.same
@@ -257,7 +258,7 @@ def test_without_xnnpack_an_int8_file_still_gives_the_same_mask(
     assert max(one.max_difference for one in result.pictures) > 0, "other kernels round otherwise"
 
 
-@pytest.mark.parametrize("change", [{"color": "bgr"}, {"interpolation": "nearest"}, {"resize": "letterbox"}])
+@each_case("change", [{"color": "bgr"}, {"interpolation": "nearest"}, {"resize": "letterbox"}])
 def test_a_wrong_way_to_prepare_the_frame_is_another_mask(golden: Path, change: dict[str, Any]) -> None:
     result = changed(golden, **change)
     assert not result.same
@@ -338,7 +339,7 @@ def row(**changes: float) -> PictureTest:
     return PictureTest(name="a", **{**good, **changes})
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("one", "holds"),
     [
         (row(), True),

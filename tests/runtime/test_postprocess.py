@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 from segruntime.contract import OutputSpec
 from segruntime.errors import FrameError
@@ -41,7 +42,7 @@ def layout(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.mark.parametrize("person", [0, 1, 2])
+@each_case("person", [0, 1, 2])
 def test_a_probability_is_the_persons_channel_clipped(layout: str, person: int) -> None:
     planes = np.random.default_rng(0).uniform(-0.2, 1.2, (3, H, W)).astype(np.float32)
     found = Postprocessor(spec(layout=layout, channels=3, person_channel=person)).probability(tensor(planes, layout))
@@ -59,7 +60,7 @@ def test_one_channel_of_logits_becomes_a_sigmoid(layout: str) -> None:
     assert found[0, 2] == 0.5
 
 
-@pytest.mark.parametrize("person", [0, 2])
+@each_case("person", [0, 2])
 def test_several_channels_of_logits_become_a_softmax(layout: str, person: int) -> None:
     planes = logits(3)
     planes[:, 0, 0] = [1e30, 1e30, -1e30]
@@ -71,7 +72,7 @@ def test_several_channels_of_logits_become_a_softmax(layout: str, person: int) -
     assert found[0, 0] == (0.5 if person == 0 else 0)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64"])
+@each_case("dtype", ["int8", "uint8", "int32", "int64"])
 def test_classes_become_zero_and_one(layout: str, dtype: str) -> None:
     planes = np.random.default_rng(2).integers(0, 21, (1, H, W)).astype(dtype)
     planes[0, 0, :2] = 15, 14
@@ -82,7 +83,7 @@ def test_classes_become_zero_and_one(layout: str, dtype: str) -> None:
     assert found.dtype == np.float32
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("dtype", "scale", "zero_point"),
     [("int8", 1 / 256, -128), ("uint8", 1 / 255, 0), ("int8", 0.02, 5), ("int16", 1 / 32768, 0), ("int16", 2e-5, -7)],
 )
@@ -99,7 +100,7 @@ def test_a_quantized_probability_is_scale_times_the_distance_from_zero(
         np.testing.assert_allclose(post.probability(tensor(planes, layout)), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("channels", [1, 2])
+@each_case("channels", [1, 2])
 def test_quantized_logits_are_dequantized_before_the_head(layout: str, channels: int) -> None:
     scale, zero_point = 0.087, 116
     planes = np.random.default_rng(3).integers(0, 256, (channels, H, W)).astype(np.uint8)
@@ -134,7 +135,7 @@ def upsampled(plane: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[n
     return np.stack([np.interp(rows, np.arange(plane.shape[0]), column) for column in across.T], axis=1)
 
 
-@pytest.mark.parametrize("size", [(H, W), (13, 31), (1, 1), (3, 4), (100, 1), (1, 100)])
+@each_case("size", [(H, W), (13, 31), (1, 1), (3, 4), (100, 1), (1, 100)])
 def test_alpha_is_upsampled_with_half_pixel_centres(size: tuple[int, int]) -> None:
     alpha = Postprocessor(spec())(ramp(), (0, 0, W, H), size)
     assert alpha.shape == size
@@ -142,7 +143,7 @@ def test_alpha_is_upsampled_with_half_pixel_centres(size: tuple[int, int]) -> No
     np.testing.assert_allclose(alpha, upsampled(ramp()[0, ..., 0], *size), atol=1e-5)
 
 
-@pytest.mark.parametrize("region", [(2, 0, 3, H), (0, 1, W, 4), (4, 3, 1, 1), (0, 0, W, 1)])
+@each_case("region", [(2, 0, 3, H), (0, 1, W, 4), (4, 3, 1, 1), (0, 0, W, 1)])
 def test_only_the_region_of_the_frame_is_read(region: tuple[int, int, int, int]) -> None:
     left, top, w, h = region
     values = np.full((1, H, W, 1), 7.0, np.float32)
@@ -158,7 +159,7 @@ def test_alpha_stays_soft_and_inside_0_and_1() -> None:
     assert ((alpha > 0.2) & (alpha < 0.8)).any()
 
 
-@pytest.mark.parametrize("size", [(20, 30), (H, W), (1, 1)])
+@each_case("size", [(20, 30), (H, W), (1, 1)])
 def test_out_is_written_to_and_returned(size: tuple[int, int]) -> None:
     post = Postprocessor(spec())
     out = np.full(size, -5, np.float32)
@@ -181,7 +182,7 @@ def read_only() -> npt.NDArray[np.float32]:
     return array
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("out", "says"),
     [
         (np.zeros((30, 20), np.float32), "out: got (30, 20) float32, expected (20, 30) float32"),

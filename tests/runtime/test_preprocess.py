@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 from segruntime.arrays import check_frame
 from segruntime.contract import InputSpec
@@ -56,8 +57,8 @@ def bilinear(image: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[np
 EVERY_BYTE = np.arange(256, dtype=np.uint8).reshape(8, 32)
 
 
-@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
-@pytest.mark.parametrize(
+@each_case("layout", ["NHWC", "NCHW"])
+@each_case(
     ("value_range", "mean", "std"),
     [
         ((0.0, 1.0), None, None),
@@ -86,9 +87,9 @@ def test_the_int8_tensor_is_exactly_the_byte_minus_128() -> None:
     np.testing.assert_array_equal(tensor[0], frame.astype(np.int16) - 128)
 
 
-@pytest.mark.parametrize("scale", [1 / 255, float(np.float32(1 / 255))])
-@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
-@pytest.mark.parametrize("color", ["rgb", "bgr"])
+@each_case("scale", [1 / 255, float(np.float32(1 / 255))])
+@each_case("layout", ["NHWC", "NCHW"])
+@each_case("color", ["rgb", "bgr"])
 def test_the_uint8_tensor_is_exactly_the_byte(scale: float, layout: str, color: str) -> None:
     facts = {"dtype": "uint8", "layout": layout, "color": color, "value_range": (0.0, 1.0), "zero_point": 0}
     run = Preprocessor(spec(scale=scale, **facts))
@@ -99,7 +100,7 @@ def test_the_uint8_tensor_is_exactly_the_byte(scale: float, layout: str, color: 
         np.testing.assert_array_equal(image, frame if color == "bgr" else frame[..., ::-1])
 
 
-@pytest.mark.parametrize("size", [(20, 20), (9, 90), (1, 700), (8, 16)])
+@each_case("size", [(20, 20), (9, 90), (1, 700), (8, 16)])
 def test_a_letterboxed_uint8_tensor_is_the_int8_tensor_with_its_highest_bit_turned(size: tuple[int, int]) -> None:
     facts = {"resize": "letterbox", "color": "rgb", "value_range": (0.0, 1.0), "scale": 1 / 255}
     signed = Preprocessor(spec(dtype="int8", zero_point=-128, **facts))
@@ -109,8 +110,8 @@ def test_a_letterboxed_uint8_tensor_is_the_int8_tensor_with_its_highest_bit_turn
         np.testing.assert_array_equal(bytes_(frame), signed(frame).view(np.uint8) ^ 0x80)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
-@pytest.mark.parametrize(("scale", "shift"), [(2 / 255, 127), (0.01, 30), (0.001, 0)])
+@each_case("dtype", ["int8", "uint8", "int16"])
+@each_case(("scale", "shift"), [(2 / 255, 127), (0.01, 30), (0.001, 0)])
 def test_quantized_values_are_rounded_and_saturate(dtype: str, scale: float, shift: int) -> None:
     low, high = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}[dtype]
     zero_point = shift + low
@@ -132,15 +133,15 @@ def test_an_int16_tensor_holds_0_to_1_in_32767_steps() -> None:
 # ── geometry ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("size", [(31, 47), (8, 16), (9, 17), (3, 5), (1, 1), (64, 2), (2, 64), (120, 161)])
-@pytest.mark.parametrize("make", [noise, smooth])
+@each_case("size", [(31, 47), (8, 16), (9, 17), (3, 5), (1, 1), (64, 2), (2, 64), (120, 161)])
+@each_case("make", [noise, smooth])
 def test_bilinear_has_half_pixel_centres_and_no_antialiasing(size: tuple[int, int], make: Any) -> None:
     frame = noise(*size, 3) if make is noise else smooth(*size)
     tensor = Preprocessor(spec(16, 8))(frame)
     assert np.abs(tensor[0] - bilinear(frame, 8, 16)).max() <= 1
 
 
-@pytest.mark.parametrize("size", [(24, 48), (7, 13), (8, 16), (1, 1), (50, 9)])
+@each_case("size", [(24, 48), (7, 13), (8, 16), (1, 1), (50, 9)])
 def test_nearest_takes_the_pixel_under_the_centre(size: tuple[int, int]) -> None:
     frame = noise(*size, 3)
     tensor = Preprocessor(spec(16, 8, interpolation="nearest"))(frame)
@@ -156,7 +157,7 @@ def test_area_averages_the_pixels_below() -> None:
     assert np.abs(tensor[0] - mean).max() <= 1
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("size", "region"),
     [
         ((256, 256), (0, 0, 256, 256)),
@@ -173,8 +174,8 @@ def test_letterbox_centres_the_frame_and_keeps_its_aspect_ratio(size: tuple[int,
     assert fit_region(spec(256, 256), *size) == (0, 0, 256, 256)
 
 
-@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
-@pytest.mark.parametrize("size", [(20, 20), (9, 90), (1, 700), (700, 1), (8, 16), (5, 7)])
+@each_case("layout", ["NHWC", "NCHW"])
+@each_case("size", [(20, 20), (9, 90), (1, 700), (700, 1), (8, 16), (5, 7)])
 def test_the_letterbox_pad_is_byte_zero_and_the_rest_is_the_frame(layout: str, size: tuple[int, int]) -> None:
     letterbox = spec(16, 8, layout=layout, resize="letterbox", value_range=(-1.0, 1.0))
     frame = np.maximum(smooth(*size), 1)
@@ -206,8 +207,8 @@ def test_a_frame_leaves_nothing_behind_in_the_next() -> None:
 # ── layouts, colours, kinds of frame ──────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int8"])
-@pytest.mark.parametrize("color", ["rgb", "bgr"])
+@each_case("dtype", ["float32", "int8"])
+@each_case("color", ["rgb", "bgr"])
 def test_both_layouts_hold_the_same_values(dtype: str, color: str) -> None:
     quantized = {"scale": 2 / 255, "zero_point": -1} if dtype == "int8" else {}
     facts = {"dtype": dtype, "color": color, "value_range": (-1.0, 1.0), "mean": (0.1, 0.2, 0.3), "std": (1, 2, 3)}
@@ -219,7 +220,7 @@ def test_both_layouts_hold_the_same_values(dtype: str, color: str) -> None:
     np.testing.assert_array_equal(np.moveaxis(nhwc[0], -1, 0), nchw[0])
 
 
-@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@each_case("layout", ["NHWC", "NCHW"])
 def test_rgb_is_bgr_turned_round_and_mean_and_std_follow_the_colour_order(layout: str) -> None:
     frame = np.zeros((8, 16, 3), np.uint8)
     frame[..., 0], frame[..., 1], frame[..., 2] = 10, 20, 30  # blue, green, red
@@ -233,8 +234,8 @@ def test_rgb_is_bgr_turned_round_and_mean_and_std_follow_the_colour_order(layout
     )
 
 
-@pytest.mark.parametrize("color", ["rgb", "bgr"])
-@pytest.mark.parametrize("resize", ["stretch", "letterbox"])
+@each_case("color", ["rgb", "bgr"])
+@each_case("resize", ["stretch", "letterbox"])
 def test_gray_and_bgra_are_the_frame_that_they_stand_for(color: str, resize: str) -> None:
     run = Preprocessor(spec(color=color, resize=resize))
     gray, bgra = noise(20, 25), noise(20, 25, 4)
@@ -262,8 +263,8 @@ VIEWS = {
 }
 
 
-@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@each_case("view", VIEWS)
+@each_case("channels", [1, 3, 4])
 def test_views_give_the_same_tensor_as_their_copy(view: Any, channels: int) -> None:
     frame = view(noise(40, 50, channels))
     before = frame.copy()
@@ -279,7 +280,7 @@ def test_a_frame_as_cameras_give_it_is_not_copied() -> None:
     assert check_frame(frame[3:30, 5:40]).base is frame
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("frame", "says"),
     [
         (None, "got NoneType, expected a numpy array (H, W, 3) uint8, BGR"),

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 from segruntime.errors import OptionError
 from segruntime.refine.guided import Coefficients, Guided, GuidedFilter
@@ -38,7 +39,7 @@ def paper(mask: Float, luma: Float, radius: int, eps: float) -> Float:
     )
 
 
-@pytest.mark.parametrize(("radius", "eps"), [(1, 1e-4), (2, 1e-3), (4, 1e-2)])
+@each_case(("radius", "eps"), [(1, 1e-4), (2, 1e-3), (4, 1e-2)])
 def test_at_one_size_it_is_the_papers_guided_filter(radius: int, eps: float) -> None:
     mask, guide = random_pair(30, 41)
     slope, offset = GuidedFilter(Guided(radius=radius, eps=eps))(mask, guide)
@@ -47,8 +48,8 @@ def test_at_one_size_it_is_the_papers_guided_filter(radius: int, eps: float) -> 
     assert np.abs(slope * guide + offset - expected)[inside].max() < 0.01
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 1), (30, 41)])
-@pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
+@each_case("size", [(1, 1), (1, 9), (7, 1), (30, 41)])
+@each_case("level", [0.0, 0.3, 1.0])
 def test_a_flat_mask_stays_flat_whatever_the_picture(size: tuple[int, int], level: float) -> None:
     _, guide = random_pair(*size)
     slope, offset = GuidedFilter(Guided(radius=3, eps=1e-3))(np.full(size, level, np.float32), guide)
@@ -80,8 +81,8 @@ def test_a_mask_at_a_sixteenth_finds_the_edge_of_the_picture_again() -> None:
     assert error < 0.25 * plain_error
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (9, 1), (37, 53), (240, 321), (2, 60_000)])
-@pytest.mark.parametrize("small", [(1, 1), (16, 16), (64, 48)])
+@each_case("size", [(1, 1), (1, 7), (9, 1), (37, 53), (240, 321), (2, 60_000)])
+@each_case("small", [(1, 1), (16, 16), (64, 48)])
 def test_strips_give_what_the_whole_frame_gives(size: tuple[int, int], small: tuple[int, int]) -> None:
     random = np.random.default_rng(1)
     found = Coefficients(*(random.normal(0, s, small).astype(np.float32) for s in (1, 80)))
@@ -95,7 +96,7 @@ def test_strips_give_what_the_whole_frame_gives(size: tuple[int, int], small: tu
     assert np.abs(out - exact).max() <= 0.51
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (9, 1), (37, 53), (240, 321)])
+@each_case("size", [(1, 1), (1, 7), (9, 1), (37, 53), (240, 321)])
 def test_bilinear_in_8_bits_is_within_a_step_of_float(size: tuple[int, int]) -> None:
     mask, _ = random_pair(16, 16)
     smaller = size[0] < 16 and size[1] < 16
@@ -105,7 +106,7 @@ def test_bilinear_in_8_bits_is_within_a_step_of_float(size: tuple[int, int]) -> 
     assert np.abs(bilinear(mask, np.empty(size, np.uint8)) - 255 * np.asarray(exact, np.float64)).max() <= bound
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("options", "says"),
     [
         ({"radius": 0, "eps": 1e-3}, "guided: got radius=0, eps=0.001, expected 1 ≤ radius ≤ 64, 0 < eps ≤ 1"),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 from segruntime.errors import FrameError, OptionError
 from segruntime.refine import PRESETS, Preset, Refiner
@@ -19,7 +20,7 @@ from segruntime.refine.temporal import Temporal
 SIZES = [(1, 1), (1, 7), (9, 1), (37, 53), (240, 321), (255, 257), (600, 700)]
 EVERYTHING = replace(PRESETS["best"], feather=3, islands=Islands(min_area=0.002, largest_only=True))
 CHAINS = {**PRESETS, "everything": EVERYTHING, "temporal only": Preset(temporal=Temporal(sure=0.5, unsure=0.9))}
-every_chain = pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+every_chain = each_case("chain", CHAINS)
 
 
 def texture(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
@@ -33,8 +34,8 @@ def disc(height: int = 64, width: int = 64) -> npt.NDArray[np.float32]:
 
 
 @every_chain
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("small", [(1, 1), (64, 48), (256, 256)])
+@each_case("size", SIZES)
+@each_case("small", [(1, 1), (64, 48), (256, 256)])
 def test_nobody_stays_nobody_and_all_stays_all_at_any_size(chain: Preset, size: Any, small: Any) -> None:
     guide = texture(*size)
     assert Refiner(chain)(np.zeros(small, np.float32), guide).max() == 0
@@ -51,7 +52,7 @@ GUIDES = {
 
 
 @every_chain
-@pytest.mark.parametrize("guide", GUIDES.values(), ids=GUIDES)
+@each_case("guide", GUIDES)
 def test_a_room_with_nobody_in_it_stays_empty_in_every_frame(chain: Preset, guide: npt.NDArray[np.uint8]) -> None:
     random = np.random.default_rng(5)
     refiner = Refiner(chain)
@@ -120,7 +121,7 @@ VIEWS = {
 
 
 @every_chain
-@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+@each_case("view", VIEWS)
 def test_views_give_the_same_alpha_as_their_copy(chain: Preset, view: Any) -> None:
     mask, guide = disc(), texture(90, 70)
     np.testing.assert_array_equal(Refiner(chain)(view(mask), view(guide)), Refiner(chain)(mask, guide))
@@ -145,7 +146,7 @@ def frames(count: int) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.uin
     return [(mask, guide) for mask in tremble]
 
 
-@pytest.mark.parametrize("name", ["balanced", "best"])
+@each_case("name", ["balanced", "best"])
 def test_in_a_still_picture_alpha_trembles_at_most_half_as_much(name: str) -> None:
     def trembling(refiner: Refiner) -> float:
         alphas = [refiner(*frame).astype(float) for frame in frames(30)]
@@ -155,7 +156,7 @@ def test_in_a_still_picture_alpha_trembles_at_most_half_as_much(name: str) -> No
     assert trembling(Refiner(name)) <= 0.5 * trembling(without_memory)
 
 
-@pytest.mark.parametrize("name", ["balanced", "best"])
+@each_case("name", ["balanced", "best"])
 def test_a_person_who_moves_leaves_no_trail(name: str) -> None:
     """A bright square that jumps 20 pixels a frame before a dark wall: the chain with and without memory agree."""
     with_memory, without = Refiner(name), Refiner(replace(PRESETS[name], temporal=None))
@@ -167,8 +168,8 @@ def test_a_person_who_moves_leaves_no_trail(name: str) -> None:
         assert difference.max() <= 1
 
 
-@pytest.mark.parametrize("name", ["balanced", "best"])
-@pytest.mark.parametrize("change", ["frame", "mask", "reset"])
+@each_case("name", ["balanced", "best"])
+@each_case("change", ["frame", "mask", "reset"])
 def test_another_size_or_a_reset_forgets_the_frame_before(name: str, change: str) -> None:
     refiner = Refiner(name)
     refiner(np.ones((64, 64), np.float32), texture(90, 70))
@@ -214,7 +215,7 @@ def test_bounds_of_a_preset_reach_the_alpha() -> None:
     assert Refiner(Preset(bounds=Bounds(low=0.4, high=0.6)))(grey, texture(20, 20)).max() == 0
 
 
-@pytest.mark.parametrize("name", ["slow", "", None, 3])
+@each_case("name", ["slow", "", None, 3])
 def test_an_unknown_preset_is_refused_with_the_known_ones(name: Any) -> None:
     with pytest.raises(OptionError) as caught:
         Refiner(name)
@@ -230,7 +231,7 @@ def read_only() -> npt.NDArray[np.uint8]:
 MASK, GUIDE = disc(16, 16), texture(9, 7)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("coarse", "guide", "out", "says"),
     [
         (

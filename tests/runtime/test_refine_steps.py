@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 from segruntime.errors import OptionError
 from segruntime.refine.bounds import Bounds, apply_bounds, bounds_table
@@ -39,7 +40,7 @@ MEDIAPIPE = Temporal(sure=0.0, unsure=0.9, moving=np.inf)
 GATED = Temporal(sure=0.0, unsure=0.9)
 
 
-@pytest.mark.parametrize(("temporal", "then"), [(MEDIAPIPE, 1), (MEDIAPIPE, 0), (GATED, 0)])
+@each_case(("temporal", "then"), [(MEDIAPIPE, 1), (MEDIAPIPE, 0), (GATED, 0)])
 def test_without_motion_or_without_the_gate_the_blend_is_mediapipes(temporal: Temporal, then: int) -> None:
     mask, previous = soft((60, 80)), soft((60, 80), 1)
     moved = motion(noise((60, 80)), noise((60, 80), then))
@@ -69,7 +70,7 @@ def test_camera_noise_is_no_motion_and_a_slow_fade_of_the_light_is() -> None:
     assert stillness[motion(noisy[0], noisy[0] + np.uint8(5))].max() == 0
 
 
-@pytest.mark.parametrize("size", SIZES)
+@each_case("size", SIZES)
 def test_the_blend_stays_between_the_mask_and_the_past(size: tuple[int, int]) -> None:
     temporal = Temporal(sure=0.5, unsure=0.95)
     mask, previous = soft(size), soft(size, 1)
@@ -80,7 +81,7 @@ def test_the_blend_stays_between_the_mask_and_the_past(size: tuple[int, int]) ->
     assert (got <= np.maximum(mask, previous) + 1e-6).all()
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.1, 0.9), (0.4, 0.5)])
+@each_case(("low", "high"), [(0.0, 1.0), (0.1, 0.9), (0.4, 0.5)])
 def test_bounds_are_a_smooth_step_between_the_two_levels(low: float, high: float) -> None:
     table = bounds_table(Bounds(low=low, high=high)).astype(int)
     levels = np.arange(256) / 255
@@ -99,7 +100,7 @@ def test_bounds_may_be_applied_in_place() -> None:
     np.testing.assert_array_equal(alpha, expected)
 
 
-@pytest.mark.parametrize("pixels", [1, 2, 3, 8, 15])
+@each_case("pixels", [1, 2, 3, 8, 15])
 def test_a_feather_only_grows_and_ends_where_it_says(pixels: int) -> None:
     alpha = np.zeros((101, 101), np.uint8)
     alpha[40:61, 40:61] = 255
@@ -115,7 +116,7 @@ def test_a_feather_only_grows_and_ends_where_it_says(pixels: int) -> None:
     assert distance.max() <= 1.2 * pixels + 1
 
 
-@pytest.mark.parametrize("size", SIZES)
+@each_case("size", SIZES)
 def test_a_feather_never_lowers_alpha_and_leaves_nothing_at_nothing(size: tuple[int, int]) -> None:
     alpha = noise(size)
     given = alpha.copy()
@@ -133,7 +134,7 @@ def scene() -> npt.NDArray[np.float32]:
     return np.asarray(np.maximum(large, small), np.float32)
 
 
-@pytest.mark.parametrize("islands", [Islands(min_area=0.05), Islands(largest_only=True)])
+@each_case("islands", [Islands(min_area=0.05), Islands(largest_only=True)])
 def test_an_island_goes_and_everything_else_stays_as_soft_as_it_was(islands: Islands) -> None:
     mask = scene()
     given = mask.copy()
@@ -143,9 +144,9 @@ def test_an_island_goes_and_everything_else_stays_as_soft_as_it_was(islands: Isl
     np.testing.assert_array_equal(mask, given)
 
 
-@pytest.mark.parametrize("islands", [Islands(), Islands(min_area=0.001), Islands(largest_only=True)])
-@pytest.mark.parametrize("level", [0.0, 0.05, 0.6, 1.0])
-@pytest.mark.parametrize("size", SIZES)
+@each_case("islands", [Islands(), Islands(min_area=0.001), Islands(largest_only=True)])
+@each_case("level", [0.0, 0.05, 0.6, 1.0])
+@each_case("size", SIZES)
 def test_one_component_or_none_is_left_alone(islands: Islands, level: float, size: tuple[int, int]) -> None:
     mask = np.full(size, level, np.float32)
     np.testing.assert_array_equal(without_islands(mask, islands), mask)
@@ -157,7 +158,7 @@ def test_two_people_of_enough_size_both_stay() -> None:
     assert kept[50, 40] == kept[50, 79] == 1
 
 
-@pytest.mark.parametrize("size", [(256, 256), (180, 320), (90, 160), (45, 80), (100, 100), (3, 5), (720, 1280)])
+@each_case("size", [(256, 256), (180, 320), (90, 160), (45, 80), (100, 100), (3, 5), (720, 1280)])
 def test_a_shrunk_guide_is_the_picture_at_another_size(size: tuple[int, int]) -> None:
     y, x = np.mgrid[0:720, 0:1280]
     guide = (x * 200 / 1279 + y * 50 / 719).astype(np.uint8)
@@ -174,7 +175,7 @@ def test_shrinking_averages_noise_away_and_does_not_pick_pixels() -> None:
     assert small.std() == pytest.approx(np.sqrt((256**2 - 1) / 12 / 16), rel=0.05)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("frame", "mask", "expected"),
     [
         ((720, 1280), (256, 256), (360, 640)),
@@ -189,7 +190,7 @@ def test_half_size_is_never_over_a_quarter_of_a_megapixel(frame: Any, mask: Any,
     assert half_size(frame, mask) == expected
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("make", "says"),
     [
         (lambda: Temporal(sure=0.5, unsure=1.0), "temporal: got sure=0.5, unsure=1.0, expected 0 ≤ sure ≤ unsure < 1"),

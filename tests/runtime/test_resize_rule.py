@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import pytest
+from tests.each_case import each_case
 
 from segruntime.contract import InputSpec
 from segruntime.preprocess import BYTE_BILINEAR, Preprocessor
@@ -45,7 +45,7 @@ def picture(height: int, width: int, channels: int, seed: int) -> Bytes:
     return 255 * (drawn >> 7) if seed % 3 == 0 else drawn
 
 
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@each_case("channels", [1, 3, 4])
 def test_opencvs_exact_bilinear_resize_is_the_rule_to_the_bit(channels: int) -> None:
     drawn = np.random.default_rng(channels)
     for seed in range(600):
@@ -59,8 +59,8 @@ def test_opencvs_exact_bilinear_resize_is_the_rule_to_the_bit(channels: int) -> 
         )
 
 
-@pytest.mark.parametrize("size", CAMERAS)
-@pytest.mark.parametrize("side", [(256, 256), (224, 224), (144, 256), (320, 180)])
+@each_case("size", CAMERAS)
+@each_case("side", [(256, 256), (224, 224), (144, 256), (320, 180)])
 def test_a_cameras_frame_becomes_the_tensor_that_the_rule_says(size: tuple[int, int], side: tuple[int, int]) -> None:
     height, width = side
     spec = InputSpec(
@@ -88,7 +88,7 @@ def test_a_weight_halfway_between_two_256ths_falls_as_the_reciprocal_of_the_scal
     np.testing.assert_array_equal(found[..., None], by_the_rule(image, count, 3))
 
 
-@pytest.mark.parametrize(("height", "width"), [(255, 255), (300, 411), (130, 500)])
+@each_case(("height", "width"), [(255, 255), (300, 411), (130, 500)])
 def test_the_lumas_last_step_down_is_the_rule(height: int, width: int) -> None:
     luma = picture(height, width, 1, seed=height)
     found = shrink(luma[..., 0], (128, 256))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.each_case import each_case
 
 import segruntime
 from segruntime import Contract, Segmenter
@@ -92,19 +93,19 @@ def test_a_file_with_int8_at_its_ends_as_segedge_once_wrote_it_still_gives_its_m
     assert found.same, found
 
 
-@pytest.mark.parametrize("threads", [1, 2, 256])
+@each_case("threads", [1, 2, 256])
 def test_threads_that_are_asked_for_are_kept(threads: int) -> None:
     assert segruntime.load(threads=threads).threads == threads
 
 
-@pytest.mark.parametrize("threads", [0, -1, 257, True, False, 1.5, 2.0, "2", [2], np.int64(2)])
+@each_case("threads", [0, -1, 257, True, False, 1.5, 2.0, "2", [2], np.int64(2)])
 def test_threads_that_cannot_be_are_refused(threads: Any) -> None:
     with pytest.raises(OptionError) as caught:
         segruntime.load(threads=threads)
     assert str(caught.value) == f"threads: got {threads!r}, expected a whole number from 1 to 256"
 
 
-@pytest.mark.parametrize(("path", "backend"), [("tflite", "onnx"), ("onnx", "tflite")])
+@each_case(("path", "backend"), [("tflite", "onnx"), ("onnx", "tflite")])
 def test_a_backend_that_does_not_fit_the_file_is_refused(path: str, backend: str) -> None:
     with pytest.raises(
         OptionError, match=f"is a file for backend '{path}', got backend='{backend}'; leave backend out"
@@ -135,7 +136,7 @@ def test_a_path_with_nothing_there_is_refused(tmp_path: Path) -> None:
 SIZES = [(1, 1), (1, 300), (300, 1), (17, 31), (120, 213), (213, 120), (256, 256)]
 
 
-@pytest.mark.parametrize("size", SIZES)
+@each_case("size", SIZES)
 def test_alpha_has_the_size_of_the_frame_whatever_it_is(bundled: Segmenter, size: tuple[int, int]) -> None:
     for frame in (noise(*size, 3), noise(*size), noise(*size, 1), noise(*size, 4)):
         alpha = bundled.alpha(frame)
@@ -152,7 +153,7 @@ def test_gray_and_bgra_give_the_mask_of_the_frame_that_they_stand_for(bundled: S
     np.testing.assert_array_equal(bundled.alpha(bgra), bundled.alpha(bgra[..., :3].copy()))
 
 
-@pytest.mark.parametrize(
+@each_case(
     "view", [lambda a: a[4:40, 6:50], lambda a: a[::-1, ::-1], lambda a: a.swapaxes(0, 1), lambda a: a[::2, ::3]]
 )
 def test_views_give_the_mask_of_their_copy(bundled: Segmenter, view: Any) -> None:
@@ -160,7 +161,7 @@ def test_views_give_the_mask_of_their_copy(bundled: Segmenter, view: Any) -> Non
     np.testing.assert_array_equal(bundled.alpha(frame), bundled.alpha(frame.copy()))
 
 
-@pytest.mark.parametrize(
+@each_case(
     "frame",
     [
         None,
@@ -236,7 +237,7 @@ def test_calls_from_many_threads_give_the_masks_of_calls_in_turn(bundled: Segmen
 # ── letterbox, through to alpha ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("size", [(20, 20), (30, 90), (90, 30), (1, 5000), (5000, 1), (1, 1), (7, 13)])
+@each_case("size", [(20, 20), (30, 90), (90, 30), (1, 5000), (5000, 1), (1, 1), (7, 13)])
 def test_the_letterbox_pad_never_leaks_into_alpha(size: tuple[int, int]) -> None:
     segmenter = red_segmenter(32, 24, "letterbox")
     segmenter.alpha(np.zeros((size[1], size[0], 3), np.uint8))
@@ -245,8 +246,8 @@ def test_the_letterbox_pad_never_leaks_into_alpha(size: tuple[int, int]) -> None
     assert (alpha == 1).all()
 
 
-@pytest.mark.parametrize("output", [(16, 16), (8, 8), (64, 64), (16, 32)])
-@pytest.mark.parametrize("size", [(16, 32), (32, 16), (32, 32), (160, 320)])
+@each_case("output", [(16, 16), (8, 8), (64, 64), (16, 32)])
+@each_case("size", [(16, 32), (32, 16), (32, 32), (160, 320)])
 def test_the_pad_does_not_leak_where_the_output_has_another_size(
     size: tuple[int, int], output: tuple[int, int]
 ) -> None:
@@ -255,8 +256,8 @@ def test_the_pad_does_not_leak_where_the_output_has_another_size(
     assert (alpha == 1).all()
 
 
-@pytest.mark.parametrize("resize", ["letterbox", "stretch"])
-@pytest.mark.parametrize("size", [(48, 64), (64, 48), (30, 90), (24, 32)])
+@each_case("resize", ["letterbox", "stretch"])
+@each_case("size", [(48, 64), (64, 48), (30, 90), (24, 32)])
 def test_alpha_lies_where_the_red_is(resize: str, size: tuple[int, int]) -> None:
     segmenter = red_segmenter(64, 64, resize)
     height, width = size

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
+from tests.each_case import each_case
 
 import segruntime.share
 from segruntime.blend import blend
@@ -18,7 +19,7 @@ EXACT = np.rint(VALUES * (WEIGHTS / 255.0)).astype(
 )  # a byte times a byte is never half of an odd multiple of 255
 
 
-@pytest.mark.parametrize("way", [take_share, _by_integers])
+@each_case("way", [take_share, _by_integers])
 def test_every_share_of_every_byte_is_the_nearest(way: Callable[..., np.ndarray]) -> None:
     values = VALUES.copy()
     found = way(values, WEIGHTS)

@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from tests.each_case import each_case
 from tests.processor_time import at_most
 
 from segruntime.errors import ModelFileError
@@ -113,12 +114,12 @@ def test_the_bundled_file_is_accepted_within_milliseconds() -> None:
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the models that others made are not beside this checkout")
-@pytest.mark.parametrize("name", FOREIGN)
+@each_case("name", FOREIGN)
 def test_files_that_others_made_are_accepted(name: str) -> None:
     check_tflite(SHARED / name)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "data",
     [
         small_model(),
@@ -137,7 +138,7 @@ def test_small_models_are_accepted(data: bytes, tmp_path: Path) -> None:
     check_tflite(written(tmp_path, data))
 
 
-@pytest.mark.parametrize("field", [1, 3, 20, 0xFFFF])
+@each_case("field", [1, 3, 20, 0xFFFF])
 def test_a_field_that_lies_outside_its_table_is_refused(field: int, tmp_path: Path) -> None:
     """The model's own vtable stands at byte 8: two sizes, then where each field lies; the table has 4 fields, 20 bytes."""
     data = bytearray(small_model())
@@ -160,13 +161,13 @@ def test_weights_behind_the_flatbuffer_are_accepted_to_their_last_byte(tmp_path:
         check_tflite(written(tmp_path, whole[:-1]))
 
 
-@pytest.mark.parametrize("size", [2**63, 2**64 - 1])
+@each_case("size", [2**63, 2**64 - 1])
 def test_a_size_near_the_end_of_64_bits_does_not_wrap_round(size: int, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=f"claims to end at byte {size + 64}"):
         check_tflite(written(tmp_path, small_model(offset=64, size=size)))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("data", "says"),
     [
         (small_model(buffer=1), "damaged: tensor 0 names buffer 1 of 1"),
