@@ -1,10 +1,11 @@
-"""What every test relies on: signals as a program finds them that a shell starts in the foreground."""
+"""What tests of several folders rely on: the signals of a program in the foreground, and one converter for all."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +27,17 @@ def signals_of_the_foreground() -> Iterator[None]:
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def write_float32(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path, Path], None]]:
+    """`write_float32(onnx, tflite)` by the real converter: its libraries load for longer than a small network converts."""
+    from segexport.convert.tflite_export import Float32Converter
+
+    with Float32Converter(tmp_path_factory.mktemp("converter"), limit_s=600) as converter:
+
+        def write(onnx_path: Path, target: Path) -> None:
+            converter.begin(onnx_path, target)
+            converter.finish(lambda _: None)
+
+        yield write

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ from tests.exporter.golden.lively_weights import picture
 from torch import nn
 
 from segexport.convert.onnx_export import write_onnx
-from segexport.convert.tflite_export import write_float32
 from segexport.networks.anchor import anchor
 from segexport.networks.corner_upsample import CornerUpsample, shares
 from segexport.networks.recognise import recognise
@@ -47,14 +47,16 @@ def test_anchor_changes_no_bit(size: tuple[int, int]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("encoder", "classes"), [("resnet18", 1), ("mobilenet_v2", 2)])
-def test_deeplabv3plus_of_smp_is_the_same_through_the_converter(tmp_path: Path, encoder: str, classes: int) -> None:
+def test_deeplabv3plus_of_smp_is_the_same_through_the_converter(
+    tmp_path: Path, write_float32: Callable[[Path, Path], None], encoder: str, classes: int
+) -> None:
     with torch.device("meta"):
         meta = make_smp_deeplabv3plus(ENCODERS[encoder], classes=classes)
     logits = recognise(lively_tensors(shapes_of_module(meta))).module
     module = nn.Sequential(logits, nn.Softmax(1) if classes > 1 else nn.Sigmoid()).eval()
     onnx, tflite = tmp_path / "it.onnx", tmp_path / "it.tflite"
     write_onnx(module, 64, 96, onnx)  # type: ignore[arg-type]
-    write_float32(onnx, tflite, tmp_path, limit_s=300, progress=lambda _: None)
+    write_float32(onnx, tflite)
     image = torch.from_numpy(picture(64, 96))
     with torch.no_grad():
         expected = module(image).permute(0, 2, 3, 1).numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -134,13 +134,14 @@ def test_float16_keeps_every_weight_to_half_precision_and_the_mask(exported: Any
 
 
 @pytest.mark.slow
-def test_float16_serves_every_operator_that_shares_a_constant(tmp_path: Path) -> None:
+def test_float16_serves_every_operator_that_shares_a_constant(
+    tmp_path: Path, write_float32: Callable[[Path, Path], None]
+) -> None:
     """One convolution at three places becomes one constant with three readers; as the patterns of unpools are."""
     import torch
     from torch import nn
 
     from segexport.convert.onnx_export import write_onnx
-    from segexport.convert.tflite_export import write_float32
 
     class Thrice(nn.Module):
         def __init__(self) -> None:
@@ -158,7 +159,7 @@ def test_float16_serves_every_operator_that_shares_a_constant(tmp_path: Path) ->
 
     whole, half = tmp_path / "a.tflite", tmp_path / "b.tflite"
     write_onnx(Thrice().eval(), 16, 24, tmp_path / "a.onnx")
-    write_float32(tmp_path / "a.onnx", whole, tmp_path, limit_s=300, progress=silent)
+    write_float32(tmp_path / "a.onnx", whole)
     write_float16(whole, half)
     image = np.random.default_rng(0).random((1, 16, 24, 3), np.float32)
     answers = []

@@ -17,7 +17,6 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 from segexport.convert.onnx_export import write_onnx  # noqa: E402 the light environment has no torch
-from segexport.convert.tflite_export import write_float32  # noqa: E402
 from segexport.deploy import Deployable, PersonProbability  # noqa: E402
 from segexport.networks.unet import UNet  # noqa: E402
 from segexport.pictures import draw_pictures  # noqa: E402
@@ -141,11 +140,13 @@ def test_onnx_gives_pytorchs_probability(tmp_path: Path, case: tuple[str, str, s
     ids=lambda case: "-".join(map(str, case)),
 )
 def test_tflite_gives_pytorchs_probability(
-    tmp_path: Path, case: tuple[str, str, str, int, int, tuple[int, int]]
+    tmp_path: Path,
+    case: tuple[str, str, str, int, int, tuple[int, int]],
+    request: pytest.FixtureRequest,
 ) -> None:
     pytest.importorskip("onnx2tf")
     subject = Case(*case)
     write_onnx(subject.deployable(), *subject.size, tmp_path / "a.onnx")
     target = tmp_path / "a.tflite"
-    write_float32(tmp_path / "a.onnx", target, tmp_path, limit_s=300, progress=lambda text: None)
+    request.getfixturevalue("write_float32")(tmp_path / "a.onnx", target)
     subject.check(tmp_path / "a.tflite", 1e-3)

@@ -5,6 +5,7 @@ onnx2tf guesses the layout of a tensor from its sizes: heights, widths and chann
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from torch import Tensor, nn  # noqa: E402 the light environment has no torch
 from torch.nn import functional as F  # noqa: E402
 
 from segexport.convert.onnx_export import write_onnx  # noqa: E402
-from segexport.convert.tflite_export import write_float32  # noqa: E402
 from segexport.rewrites.threads import UnpoolsInOrder  # noqa: E402
 
 SIZES = [(24, 24, 24), (12, 24, 24), (5, 20, 28)]  # channels, height, width
@@ -60,7 +60,9 @@ def answer(path: Path, image: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("channels", "height", "width"), SIZES)
-def test_the_tflite_file_chooses_what_pytorch_chooses(channels: int, height: int, width: int, tmp_path: Path) -> None:
+def test_the_tflite_file_chooses_what_pytorch_chooses(
+    channels: int, height: int, width: int, tmp_path: Path, write_float32: Callable[[Path, Path], None]
+) -> None:
     network = Rewritten(channels).eval()
     lowered = write_onnx(network, height, width, tmp_path / "a.onnx")
     assert {done.rewrite for done in lowered.rewrites} == {
@@ -70,7 +72,7 @@ def test_the_tflite_file_chooses_what_pytorch_chooses(channels: int, height: int
         "adaptive_avg_pool",
     }
     target = tmp_path / "a.tflite"
-    write_float32(tmp_path / "a.onnx", target, tmp_path, limit_s=600, progress=lambda text: None)
+    write_float32(tmp_path / "a.onnx", target)
     image = np.random.default_rng(3).integers(0, 9, (1, 3, height, width)).astype(np.float32) / 8
     with UnpoolsInOrder(), torch.inference_mode():
         expected = network(torch.from_numpy(image)).numpy()
