@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from segruntime.arrays import Bytes, check_bytes, check_out
 from segruntime.errors import OptionError
+from segruntime.resize import halved, resized
 
 _FULL_STRENGTH = 0.05  # sigma as a share of the height, at strength 1
 _SMALLEST_SIGMA = 1.25  # after the reduction: with less, the squares of the bilinear upsampling show
@@ -83,9 +84,7 @@ def _reduction(sigma: float, height: int) -> int:
 def _reduced(plane: Bytes, factor: int) -> Bytes:
     """The mean of each square of `factor`; halved again and again, which OpenCV is several times faster at."""
     while factor > 1:
-        height, width = plane.shape[:2]
-        half = cv2.resize(plane, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
-        plane, factor = np.asarray(half, np.uint8), factor // 2
+        plane, factor = halved(plane), factor // 2
     return plane
 
 
@@ -96,8 +95,7 @@ def _enlarged(small: Bytes, sigma: float, factor: int, out: Bytes) -> Bytes:
     if variance > 0.04:
         blurred = cv2.GaussianBlur(small, (0, 0), math.sqrt(variance), borderType=cv2.BORDER_REPLICATE)
         small = np.asarray(blurred, np.uint8)
-    cv2.resize(small, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_LINEAR)
-    return out
+    return resized(small, (out.shape[0], out.shape[1]), out=out)
 
 
 def _background_share(person: Bytes) -> _Floats:
@@ -131,7 +129,7 @@ def _filled(weighted: _Floats) -> _Floats:
         return weighted
     half = cv2.resize(weighted, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
     # a pixel of the half is complete as soon as one of its four is
-    gain = 1 / np.maximum(half[..., -1], 0.25)
+    gain = 1 / np.maximum(cv2.extractChannel(half, channels - 1), np.float32(0.25))
     coarse = _filled(np.asarray(cv2.multiply(half, cv2.merge([gain] * channels)), np.float32))
     behind = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.add(weighted, cv2.multiply(behind, cv2.merge([lack] * channels))), np.float32)

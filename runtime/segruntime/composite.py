@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 
 from segruntime.arrays import PICTURE, Alpha, Bytes, alpha_bytes, check_colour, check_out, checked
 from segruntime.blend import blend
 from segruntime.preprocess import Frame
+from segruntime.resize import resized
 
 
 def composite(frame: Frame, alpha: Alpha | Bytes, background: Frame | Sequence[int], out: Frame | None = None) -> Frame:
@@ -56,6 +56,5 @@ def cover(image: Frame, height: int, width: int) -> Frame:
     # the middle first: a picture one pixel high would be scaled to gigabytes
     used_h, used_w = min(h, max(1, round(height / scale))), min(w, max(1, round(width / scale)))
     top, left = (h - used_h) // 2, (w - used_w) // 2
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     middle = image[top : top + used_h, left : left + used_w]
-    return np.asarray(cv2.resize(middle, (width, height), interpolation=interpolation), np.uint8)
+    return resized(middle, (height, width), "area" if scale < 1 else "bilinear")

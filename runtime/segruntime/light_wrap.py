@@ -11,6 +11,7 @@ from segruntime.arrays import Bytes, check_bytes
 from segruntime.blend import blend
 from segruntime.blur import soft_focus
 from segruntime.errors import OptionError
+from segruntime.share import take_share
 
 _RIM_SIGMA = 0.01  # of the height: how far inwards the light reaches is two or three times that
 _LIGHT_SIGMA = 0.03
@@ -45,11 +46,9 @@ def light_wrap(
         raise OptionError(f"light wrap: got {strength!r}, expected a number from 0 to 1")
     over = check_bytes("over", over)
     weight = check_bytes("weight", weight, over.shape[:2])
-    # all in one plane: 255 - strength * weight * (255 - blurred weight)
-    kept = soft_focus(weight, _RIM_SIGMA * len(over))
-    cv2.bitwise_not(kept, dst=kept)
-    cv2.multiply(weight, kept, dst=kept, scale=strength / 255)
-    cv2.bitwise_not(kept, dst=kept)
+    # 255 - strength * weight * (255 - blurred weight), rounded twice; a product of bytes with a scale depends on the processor
+    rim = take_share(np.asarray(cv2.bitwise_not(soft_focus(weight, _RIM_SIGMA * len(over))), np.uint8), weight)
+    kept = np.asarray(cv2.LUT(rim, np.rint(255 - strength * np.arange(256)).astype(np.uint8)), np.uint8)
     light = under
     if isinstance(under, np.ndarray) and under.ndim == over.ndim:
         light = soft_focus(check_bytes("under", under, over.shape), _LIGHT_SIGMA * len(over))

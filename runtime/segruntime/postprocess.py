@@ -84,13 +84,17 @@ def _dequantized(plane: npt.NDArray[Any], spec: OutputSpec) -> Alpha:
 
 
 def _sigmoid(x: Alpha) -> Alpha:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)), np.float32)
+    # in float64, rounded once: numpy's float32 exp and tanh differ in the last bit from processor to processor
+    decay = np.exp(-np.abs(x.astype(np.float64)))
+    return np.asarray(np.where(x >= 0, 1, decay) / (1 + decay), np.float32)
 
 
 def _softmax_channel(logits: Alpha, channel: int) -> Alpha:
     finite = _held(logits, -_LARGEST, _LARGEST)  # infinity less infinity would be no number
-    shifted = np.exp(finite - finite.max(axis=0))
-    return np.asarray(shifted[channel] / shifted.sum(axis=0), np.float32)
+    top = finite.max(axis=0)
+    # plane by plane, which stay in a core's cache
+    total = sum(np.exp(plane - top, dtype=np.float64) for plane in finite)
+    return np.asarray(np.exp(finite[channel] - top, dtype=np.float64) / total, np.float32)
 
 
 def _held(values: Alpha, low: np.float32, high: np.float32) -> Alpha:

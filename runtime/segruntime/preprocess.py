@@ -10,11 +10,9 @@ import numpy.typing as npt
 
 from segruntime.arrays import Bytes, check_frame
 from segruntime.contract import InputSpec
+from segruntime.resize import BYTE_BILINEAR as BYTE_BILINEAR
+from segruntime.resize import resized
 
-# of bytes, here, in refine/ and in the exporter: INTER_LINEAR gives up to 3 of 255 more or less with OpenCV 5 on aarch64;
-# the exact one is the fixed-point arithmetic that docs/contract.md writes down, the same everywhere, 0.2 ms slower to 256x256
-BYTE_BILINEAR = cv2.INTER_LINEAR_EXACT
-INTERPOLATIONS = {"bilinear": BYTE_BILINEAR, "area": cv2.INTER_AREA, "nearest": cv2.INTER_NEAREST_EXACT}
 _TO_RGB = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
 _TO_BGR = {1: cv2.COLOR_GRAY2BGR, 4: cv2.COLOR_BGRA2BGR}
 
@@ -99,6 +97,6 @@ class Preprocessor:
             # before the resize, whose rounding may hang on the channels: OpenCV 5 has such a one on aarch64
             self._in_color = np.asarray(cv2.cvtColor(frame, code, dst=self._in_color), np.uint8)
             frame, code = self._in_color, None
-        cv2.resize(frame, (w, h), dst=target, interpolation=INTERPOLATIONS[spec.interpolation])
+        resized(frame, (h, w), spec.interpolation, target)
         if code is not None:
             cv2.cvtColor(target, code, dst=target)

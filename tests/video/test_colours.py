@@ -121,7 +121,7 @@ def test_planes_and_bgr_agree_with_swscale(matrix: int, range_: int) -> None:
     )
     for mine, other in zip(ours, planes(theirs), strict=True):
         assert np.abs(mine.astype(int) - other).max() <= 2
-    back = planes_to_bgr(ours, tags, bgr.shape[:2], cv2.INTER_LINEAR)
+    back = planes_to_bgr(ours, tags, bgr.shape[:2])
     inner = np.s_[2:-2, 2:-2]
     assert np.abs(back.astype(int) - bgr)[inner].mean() <= 1
     # swscale's fast path cuts fractions off and repeats chroma; another matrix or range would give 10 and more

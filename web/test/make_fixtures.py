@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 
 from segruntime.contract import read_contract, stamp
-from segruntime.preprocess import INTERPOLATIONS
 from segruntime.refine import Refiner
+from segruntime.resize import resized
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "web/.fixtures"
@@ -99,19 +99,19 @@ def array_file(folder: Path, name: str, array: np.ndarray[Any, Any]) -> dict[str
 
 
 def resize_case(seed: int) -> dict[str, Any]:
-    """A random picture, every third one of 0 and 255 only, and OpenCV's bytes for another size."""
+    """A random picture, every third one of 0 and 255 only, and the runtime's bytes for another size."""
     drawn = np.random.default_rng(seed)
     height, width, to_height, to_width = (int(side) for side in drawn.choice(SIDES, 4))
     rule = ("bilinear", "bilinear", "nearest")[seed % 3]
     picture = drawn.integers(0, 256, (height, width, 3), dtype=np.uint8)
     picture = 255 * (picture >> 7) if seed % 4 == 0 else picture
-    resized = cv2.resize(picture, (to_width, to_height), interpolation=INTERPOLATIONS[rule])
+    made = resized(picture, (to_height, to_width), rule)
     return {
         "rule": rule,
         "from": [height, width],
         "to": [to_height, to_width],
         "picture": base64.b64encode(picture.tobytes()).decode(),
-        "resized": base64.b64encode(resized.tobytes()).decode(),
+        "resized": base64.b64encode(made.tobytes()).decode(),
     }
 
 

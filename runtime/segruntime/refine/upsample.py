@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from segruntime.arrays import Alpha, Plane
-from segruntime.preprocess import BYTE_BILINEAR
 from segruntime.refine.guided import Coefficients
+from segruntime.resize import BYTE_BILINEAR
 
 _STRIP_PIXELS = 48 * 1024  # slope, offset and product of a strip are 600 KB: they stay in a core's cache
 

@@ -8,7 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from segruntime.blur import BlurBehind
@@ -127,7 +126,7 @@ def covering_planes(frame: Decoded, size: tuple[int, int], tags: ColorTags) -> P
 
 def covering_picture(frame: Decoded, size: tuple[int, int]) -> Frame:
     """A video frame as `(H, W, 3) uint8, BGR`, scaled to cover `size = (H, W)`."""
-    return cover(planes_to_bgr(frame.pixels, frame.tags, frame.size, cv2.INTER_LINEAR), *size)
+    return cover(planes_to_bgr(frame.pixels, frame.tags, frame.size), *size)
 
 
 def parse_backdrop(text: str) -> Backdrop:

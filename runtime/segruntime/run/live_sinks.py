@@ -142,7 +142,7 @@ class Preview:
         elif finished.frame.is_still:
             image = cv2.resize(finished.pixels[0], size[::-1], interpolation=cv2.INTER_AREA)
         else:
-            image = planes_to_bgr(finished.pixels, finished.frame.tags, size, cv2.INTER_LINEAR)
+            image = planes_to_bgr(finished.pixels, finished.frame.tags, size)
         cv2.imshow(_TITLE, image)
         return cv2.waitKey(1) & 0xFF not in (ord("q"), _ESCAPE)
 

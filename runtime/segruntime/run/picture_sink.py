@@ -83,7 +83,7 @@ def picture(finished: Finished, mode: Mode) -> Frame:
     frame = finished.frame
     bgr = finished.pixels[0]
     if not frame.is_still:
-        bgr = planes_to_bgr(finished.pixels, frame.tags, frame.size, cv2.INTER_LINEAR)
+        bgr = planes_to_bgr(finished.pixels, frame.tags, frame.size)
     if mode == "transparent" and finished.alpha is not None:
         return np.asarray(cv2.merge([*cv2.split(bgr), finished.alpha]), np.uint8)
     return bgr

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segruntime.preprocess import Frame
+from segruntime.resize import halved, resized
 
 Plane = npt.NDArray[np.uint8]
 Planes = tuple[Plane, ...]
@@ -60,27 +61,22 @@ def chroma_size(height: int, width: int) -> tuple[int, int]:
     return (height + 1) // 2, (width + 1) // 2
 
 
-def planes_to_bgr(planes: Sequence[Plane], tags: ColorTags, size: tuple[int, int], interpolation: int) -> Frame:
+def planes_to_bgr(planes: Sequence[Plane], tags: ColorTags, size: tuple[int, int], how: str = "bilinear") -> Frame:
     """Y `(H, W)`, U and V `(⌈H/2⌉, ⌈W/2⌉) uint8` → `(h, w, 3) uint8, BGR` of `size = (h, w)`.
 
     Each plane is scaled first: both steps are linear, so only their rounding changes places, and a small picture for
-    the network costs no conversion of the whole frame.
+    the network costs no conversion of the whole frame. `how`: a contract's `interpolation`.
     """
-    height, width = size
-    scaled = [
-        plane if plane.shape == size else cv2.resize(plane, (width, height), interpolation=interpolation)
-        for plane in planes[:3]
-    ]
+    scaled = [plane if plane.shape == size else resized(plane, size, how) for plane in planes[:3]]
     return np.asarray(cv2.transform(cv2.merge(scaled), _bgr_from_planes(tags.matrix, tags.range)), np.uint8)
 
 
 def bgr_to_planes(frame: Frame, tags: ColorTags) -> Planes:
     """`(H, W, 3) uint8, BGR` → Y `(H, W)`, U and V `(⌈H/2⌉, ⌈W/2⌉) uint8`, each chroma sample the mean of its pixels."""
-    height, width = frame.shape[:2]
     y, u, v = cv2.split(cv2.transform(frame, _planes_from_bgr(tags.matrix, tags.range)))
-    rows, columns = chroma_size(height, width)
-    small = [cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA) for plane in (u, v)]
-    return tuple(np.asarray(plane, np.uint8) for plane in (y, *small))
+    return tuple(
+        np.asarray(plane, np.uint8) for plane in (y, halved(np.asarray(u, np.uint8)), halved(np.asarray(v, np.uint8)))
+    )
 
 
 def colour_to_planes(colour: Sequence[int], tags: ColorTags) -> tuple[int, int, int]:

@@ -11,8 +11,9 @@ import numpy as np
 from segruntime.blend import blend
 from segruntime.flicker import FlickerMeter
 from segruntime.light_wrap import light_wrap
-from segruntime.preprocess import INTERPOLATIONS, Frame
+from segruntime.preprocess import Frame
 from segruntime.refine import Refiner
+from segruntime.resize import halved
 from segruntime.run.backdrops import Backdrop
 from segruntime.run.planes import Plane, Planes, luma_table, planes_to_bgr
 from segruntime.run.stations import Decoded, Finished, Masked
@@ -42,7 +43,7 @@ class Network:
         """The frame for the network, `(h, w, 3) uint8, BGR`: of a video, scaled plane by plane to what the network takes."""
         if frame.is_still:
             return frame.pixels[0]
-        how = INTERPOLATIONS[self._segmenter.contract.input.interpolation]
+        how = self._segmenter.contract.input.interpolation
         return planes_to_bgr(frame.pixels, frame.tags, self._segmenter.coarse_size(*frame.size), how)
 
 
@@ -112,5 +113,5 @@ def weights_for(pixels: Planes, alpha: Plane) -> Sequence[Plane]:
     for plane in pixels:
         size = plane.shape[:2]
         if size not in made:
-            made[size] = np.asarray(cv2.resize(alpha, (size[1], size[0]), interpolation=cv2.INTER_AREA), np.uint8)
+            made[size] = halved(alpha)
     return [made[plane.shape[:2]] for plane in pixels]
