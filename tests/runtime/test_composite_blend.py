@@ -30,8 +30,8 @@ def blob(height: int, width: int, feather: int) -> Bytes:
 
 def rounded(over: Any, weight: Any, under: Any) -> Bytes:
     """What the docstring says, in whole numbers; a half cannot occur, 255 is odd."""
-    weight = weight.astype(int)[..., None] if np.ndim(over) == 3 else weight.astype(int)
-    under = np.asarray(under).astype(int)
+    weight = weight.astype(np.int32)[..., None] if np.ndim(over) == 3 else weight.astype(np.int32)
+    under = np.asarray(under).astype(np.int32)
     return np.asarray((over * weight + under * (255 - weight) + 127) // 255, np.uint8)
 
 
