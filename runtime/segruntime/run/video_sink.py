@@ -63,8 +63,10 @@ class VideoSink:
         self._width, self._height = max(2, facts.width & even), max(2, facts.height & even)
         self._draft = Draft(target)
         try:
-            self._container = self._av.open(str(self._draft.path), "w", metadata_errors="replace")
-            self._container.metadata.update({k: v for k, v in facts.metadata.items() if k in _KEPT_METADATA})
+            self._container = self._av.open(str(self._draft.path), "w")
+            # what is no UTF-8 becomes a question mark here: PyAV 19 has no `metadata_errors` that would do it
+            kept = {k: v.encode("utf-8", "replace").decode() for k, v in facts.metadata.items() if k in _KEPT_METADATA}
+            self._container.metadata.update(kept)
             self._stream = self._video_stream()
             self._sound = SoundCopy(self._container, facts.sound)
             self._guarded(self._container.start_encoding)
