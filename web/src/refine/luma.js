@@ -1,6 +1,6 @@
 // The frame in gray, and that at the size of a mask (segruntime/refine/shrink.py).
 
-import { areaBytes, bilinearBytes } from "../engine/resize.js";
+import { bilinearBytes } from "../engine/resize.js";
 
 const FINEST = 1 << 18;
 
@@ -29,7 +29,7 @@ export function halfSize(frame, mask) {
 }
 
 function halved(luma, height, width) {
-  if (height % 2 || width % 2) return areaBytes(luma, height, width, height >> 1, width >> 1);
+  if (height % 2 || width % 2) return bilinearBytes(luma, height, width, height >> 1, width >> 1);
   const [h, w] = [height >> 1, width >> 1];
   const out = new Uint8Array(h * w);
   for (let y = 0, to = 0; y < h; y++) {
