@@ -35,17 +35,17 @@ types: $(VENV)/.ready
 JOBS ?= 2
 PYTEST := -m pytest --numprocesses $(JOBS) --dist loadfile
 tests: $(VENV)/.ready
-	$(BIN)/python $(PYTEST)
+	$(BIN)/python $(PYTEST) $(addprefix --ignore=,$(LIGHT_TESTS))
 
-# what takes too long for every day: the networks at full size, and the runtime's tests in the constrained environment too
+# what takes too long for every day: the networks at full size, and the runtime's tests beside the exporter's older libraries too
 test-full: $(VENV)/.ready
 	$(BIN)/python $(PYTEST) -m "full or not full"
 
 # the runtime alone, with the newest interpreters: lightness and new versions are both held
-LIGHT_TESTS := tests/runtime tests/serve tests/video/test_live.py tests/video/test_sound.py tests/video/test_times.py tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
+LIGHT_TESTS := tests/runtime tests/serve tests/video tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
 	tests/hostile/test_model_files_hostile.py tests/hostile/test_contract_hostile.py tests/hostile/test_golden_hostile.py
 light: $(LIGHT)/.ready
-	$(LIGHT)/bin/python -m pytest $(LIGHT_TESTS)
+	$(LIGHT)/bin/python $(PYTEST) $(LIGHT_TESTS)
 
 # our files in MediaPipe's ImageSegmenter, Python's and the web's (where npm and Chromium are there), in an environment of its own
 mediapipe-test: $(VENV)/.ready $(MEDIAPIPE)/.ready
