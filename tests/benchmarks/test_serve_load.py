@@ -1,4 +1,4 @@
-"""The load test itself: it measures what it says, checks the replies, and stops."""
+"""The load test of the service itself: it measures what it says, checks the replies, and stops."""
 
 from __future__ import annotations
 
