@@ -31,8 +31,8 @@ BOUNDS: dict[str, float] = {
     "blur": 1,
     "light wrap": 0,
     "planes": 0,
-    "flicker": 1,
-    "network": 1,
+    "flicker": 0.1,
+    "network": 0,
 }
 
 
