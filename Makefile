@@ -35,11 +35,11 @@ types: $(VENV)/.ready
 JOBS ?= 2
 PYTEST := -m pytest --numprocesses $(JOBS) --dist loadfile
 tests: $(VENV)/.ready
-	$(BIN)/python $(PYTEST) $(addprefix --ignore=,$(LIGHT_TESTS))
+	$(BIN)/python $(PYTEST) $(addprefix --ignore=,$(LIGHT_TESTS) tests/mediapipe)
 
 # what takes too long for every day: the networks at full size, and the runtime's tests beside the exporter's older libraries too
 test-full: $(VENV)/.ready
-	$(BIN)/python $(PYTEST) -m "full or not full"
+	$(BIN)/python $(PYTEST) -m "full or not full" --ignore=tests/mediapipe
 
 # the runtime alone, with the newest interpreters: lightness and new versions are both held
 LIGHT_TESTS := tests/runtime tests/serve tests/video tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \

@@ -108,7 +108,7 @@ def segexport(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     """The command line in this process: `segexport("inspect", path)`."""
     from segexport.cli import main
 
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*words: object) -> Ran:
         capsys.readouterr()
@@ -122,7 +122,8 @@ def segexport(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         return Ran(code=code, out=captured.out, err=captured.err)
 
     yield run
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
