@@ -15,14 +15,19 @@ SUITE  ?= bookworm
 INSTALL ?=
 install = environments/install.py $(INSTALL)
 
-.PHONY: demo test test-full lint types tests light mediapipe-test newest differences test-cpus test-pythons locks bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
+.PHONY: demo test tests-as-they-run test-full lint types tests light mediapipe-test newest differences test-cpus test-pythons locks bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
 
 demo: $(VENV)/.ready
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
 
 # the page is tested in a real browser: `make test` says so where there is none, WEB_TEST=web-test insists
 WEB_TEST ?= web-test-where-possible
-test: lint types tests light mediapipe-test $(WEB_TEST)
+# two targets at a time: the main tests, shown as they run, beside the small environments, MediaPipe and the browser, each shown when it is done
+test:
+	$(MAKE) --jobs=2 --output-sync=target tests-as-they-run lint types light mediapipe-test $(WEB_TEST)
+
+tests-as-they-run: $(VENV)/.ready
+	+$(MAKE) --output-sync=none tests
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -31,9 +36,9 @@ lint: $(VENV)/.ready
 types: $(VENV)/.ready
 	$(BIN)/mypy
 
-# as many test files at once as there are cores; JOBS=0 for one after the other in one process
+# as many test files at once as there are cores, in the order of tests/conftest.py; JOBS=0 for one after the other in one process
 JOBS ?= 2
-PYTEST := -m pytest --numprocesses $(JOBS) --dist loadfile
+PYTEST := -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 tests: $(VENV)/.ready
 	$(BIN)/python $(PYTEST) $(addprefix --ignore=,$(LIGHT_TESTS) tests/mediapipe)
 
@@ -83,7 +88,7 @@ web-test: web-build web/.fixtures/resize.json
 web/.fixtures/resize.json: $(VENV)/.ready web/test/make_fixtures.py $(shell find exporter/segexport runtime/segruntime -name '*.py') examples/portrait_unet.pth
 	$(BIN)/python web/test/make_fixtures.py
 
-web-test-where-possible:
+web-test-where-possible: $(VENV)/.ready
 	@for name in chromium chromium-browser google-chrome google-chrome-stable; do command -v $$name && found=yes && break; done >/dev/null; \
 	if [ -z "$$found" ] && [ -z "$$CHROMIUM" ]; then echo "segedge: the page was not tested, no browser found; install the package chromium"; \
 	elif ! command -v npm >/dev/null; then echo "segedge: the page was not tested, npm is missing; install the packages nodejs and npm"; \

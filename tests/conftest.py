@@ -9,6 +9,14 @@ from pathlib import Path
 
 import pytest
 
+LONGEST = ("test_full_size.py", "test_accuracy_budget.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, the slowest before them: shared out among processes, none is left over at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path.name not in LONGEST, item.path not in slow))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def signals_of_the_foreground() -> Iterator[None]:
