@@ -38,6 +38,8 @@ types: $(VENV)/.ready
 
 # as many test files at once as there are cores, in the order of tests/conftest.py; JOBS=0 for one after the other in one process
 JOBS ?= 2
+# torch's threads would turn in circles while they wait, on cores that other tests could have
+export OMP_WAIT_POLICY ?= passive
 PYTEST := -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 tests: $(VENV)/.ready
 	$(BIN)/python $(PYTEST) $(addprefix --ignore=,$(LIGHT_TESTS) tests/mediapipe)
