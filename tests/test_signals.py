@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +39,29 @@ def test_so_it_is_where_the_suite_was_started_in_the_background() -> None:
     done = subprocess.run([sys.executable, "-c", IN_THE_BACKGROUND], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
+
+
+# as where a Ctrl-C arrives while a library makes a dataclass, whose methods are code in a string
+INTERRUPTED_IN_A_STRING = """
+import sys
+def main():
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("program", ["segexport", "segbench", "segruntime.run"])
+def test_an_interrupt_within_code_in_a_string_ends_with_the_programs_own_code(program: str, tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*program.split("."))
+    folder.mkdir(parents=True)
+    for package in (folder, folder.parent):
+        (package / "__init__.py").touch()
+    (folder / "cli.py").write_text(INTERRUPTED_IN_A_STRING)
+    spec = importlib.util.find_spec(program)
+    assert spec is not None
+    assert spec.origin is not None
+    shutil.copy(Path(spec.origin).with_name("__main__.py"), folder)
+    done = subprocess.run([sys.executable, "-m", program], env={"PYTHONPATH": str(tmp_path)}, check=False)
+    assert done.returncode == 130

@@ -8,4 +8,7 @@ if sys.path and sys.path[0] in ("", os.getcwd()):
 
 from segexport.cli import main
 
-main()
+try:
+    main()
+finally:
+    exec("")  # noqa: S102 - an interrupt that went through code in a string would have `python -m` end by SIGINT, not with main's code
