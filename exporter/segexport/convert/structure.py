@@ -87,7 +87,7 @@ def _constant(schema: Any, model: Any, tensor: Any) -> npt.NDArray[np.floating[A
     buffer = model.Buffers(tensor.Buffer())
     if kind is None or not buffer.DataLength():
         return np.empty(0, np.float32)
-    return np.frombuffer(buffer.DataAsNumpy().tobytes(), kind)
+    return np.asarray(buffer.DataAsNumpy().view(kind))  # where it lies: the weights are not copied
 
 
 def _worst(values: npt.NDArray[np.floating[Any]]) -> float | None:
