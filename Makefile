@@ -1,5 +1,5 @@
 # Two commands set everything up: `make demo` and `make test`. Both can be run again and do only what is left to do.
-#   make demo PYTHON=python3.12      to choose the interpreter (3.10 to 3.12)
+#   make demo PYTHON=python3.12      to choose the interpreter (3.10 to 3.14)
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -102,8 +102,8 @@ web/node_modules/.installed: web/package.json web/package-lock.json
 	@touch $@
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(0 if (3, 10, 12) <= v < (3, 13) else "segedge: Python %d.%d.%d found, the exporter needs 3.10.12 to 3.12; try make PYTHON=python3.12" % v)'
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.platform == "linux" else "segedge: this is %s, the exporter needs Linux: ai-edge-litert 2.1 has no file for others; the runtime runs here, pip install \".[onnx]\"" % sys.platform)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v < (3, 15) else "segedge: Python %d.%d found, the exporter needs 3.10 to 3.14; try make PYTHON=python3.12" % v)'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.platform == "linux" else "segedge: this is %s, the exporter was tried on Linux alone; the runtime runs here, pip install \".[onnx]\"" % sys.platform)'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.ready: $(BIN)/python environments/main.lock pyproject.toml constraints.txt

@@ -47,7 +47,7 @@ class Environment:
 
 EVERYTHING = ("export", "tflite", "onnx", "bench", "video", "serve", "dev")
 _ALL = (
-    Environment(name="main", extras=EVERYTHING, apart="torch", oldest="3.10.12"),
+    Environment(name="main", extras=EVERYTHING, apart="torch"),
     Environment(name="light", extras=("tflite", "onnx", "video", "serve")),
     Environment(name="mediapipe"),
     Environment(name="build"),

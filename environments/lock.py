@@ -10,7 +10,7 @@ import sys
 
 from environment import CONSTRAINTS, ENVIRONMENTS, FOLDER, ROOT, Environment
 
-# the exporter's tools end at Python 3.12, and torch asks for CUDA: uv/pyproject.toml says both to uv
+# the exporter was tried on Linux, and torch asks for CUDA: uv/pyproject.toml says both to uv
 LIMITED = FOLDER / "uv"
 
 
