@@ -17,7 +17,7 @@ from segexport.compare import Ran, run_file
 from segexport.console import Console
 from segexport.convert.byte_ends import write_byte_ends
 from segexport.convert.float16 import write_float16
-from segexport.convert.quantize import Quantizer
+from segexport.quantize.quantizer import Quantizer
 from segexport.convert.structure import check_structure
 from segexport.doctor import Stability
 from segexport.ranges import LOGIT_LIMIT, Ranges, halves

@@ -13,7 +13,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from segexport.convert.byte_ends import write_byte_ends
-from segexport.convert.quantize import Quantizer
+from segexport.quantize.quantizer import Quantizer
 from segexport.pictures import draw_pictures
 from segexport.stamping import open_new
 from segexport.tflite_graph import read_operators

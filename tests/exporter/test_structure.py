@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
 from segexport.convert.operators import operator_code
-from segexport.convert.quantize import Quantizer
+from segexport.quantize.quantizer import Quantizer
 from segexport.convert.structure import check_ranges, check_structure
 from segexport.errors import ConversionError
 from segexport.ranges import Ranges

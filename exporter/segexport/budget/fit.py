@@ -13,7 +13,7 @@ import numpy.typing as npt
 from segexport.budget.judge import Judge, Score
 from segexport.budget.noise import block_losses
 from segexport.budget.search import Chosen, Outcome, Step, search
-from segexport.convert.quantize import Quantizer
+from segexport.quantize.quantizer import Quantizer
 from segexport.ranges import Ranges
 from segexport.tflite_graph import Block, Operator, split_into_blocks
 

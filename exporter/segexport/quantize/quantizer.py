@@ -1,4 +1,4 @@
-"""float32 TFLite → quantized TFLite, each step in a child process around ai-edge-quantizer."""
+"""float32 TFLite → quantized TFLite, each step in a child process around litert-quantizer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from segexport.convert.child import Child, Progress, find_tools
 from segexport.convert.structure import check_ranges, check_structure
 from segexport.ranges import Ranges, load_ranges
 
-_WORKER = Path(__file__).with_name("quantize_worker.py")
+_WORKER = Path(__file__).with_name("worker.py")
 
 
 class Quantizer:
@@ -24,7 +24,7 @@ class Quantizer:
     `limit_s` seconds. After a job that failed the next one gets a new child.
 
     Raises, in every method:
-        MissingExtraError: ai-edge-quantizer is not installed.
+        MissingExtraError: litert-quantizer is not installed.
         ConversionError: it failed or took longer than `limit_s` seconds.
     """
 
@@ -45,7 +45,7 @@ class Quantizer:
     def write(
         self, target: Path, precision: str, ranges: Ranges | None = None, float_layers: Sequence[str] = ()
     ) -> tuple[str, ...]:
-        """Write `target`; gives the layers that ai-edge-quantizer could not hold and that stayed in float besides.
+        """Write `target`; gives the layers that litert-quantizer could not hold and that stayed in float besides.
 
         `ranges`: for int8 and int16x8. `float_layers`: names of operators' outputs in the float32 file.
         """
@@ -69,7 +69,7 @@ class Quantizer:
     def noise(self, quantized: Path, pictures: npt.NDArray[np.float32]) -> dict[str, float]:
         """Signal-to-noise ratio (power, not dB) of each tensor of `quantized`, by name, on `pictures` as in `measure`.
 
-        `quantized`: as `write` left it; ai-edge-quantizer refuses one with bytes at its ends.
+        `quantized`: as `write` left it; litert-quantizer refuses one with bytes at its ends.
         """
         child = self._ready()
         np.save(child.folder / "pictures.npy", pictures)
@@ -80,7 +80,7 @@ class Quantizer:
     def _ready(self) -> Child:
         """The child; started where there is none."""
         if self._child is None:
-            tools = find_tools("ai_edge_quantizer", "ai_edge_litert")
+            tools = find_tools("litert_quantizer", "ai_edge_litert")
             self._child = Child(_WORKER, self.folder, limit_s=self._limit_s, tools=tools)
             shutil.copyfile(self.float32, self._child.folder / "float32.tflite")
         return self._child

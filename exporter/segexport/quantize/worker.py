@@ -1,4 +1,4 @@
-"""Child process around ai-edge-quantizer: measure ranges, quantize, compare tensors. It knows nothing of masks."""
+"""Child process around litert-quantizer: measure ranges, quantize, compare tensors. It knows nothing of masks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 
 from segexport.convert.environment import THREADS
 from segexport.convert.worker import Say, serve
+from segexport.quantize.corrections import correct_quantizer
 from segexport.tflite_graph import read_operators
 
 _BIAS_FAILURE = re.compile(r"Failed to quantize bias tensor for op ([\w.]+) with op\s+id (\d+)")
 _MOST_FORCED = 64
+_LEAST_NOISE = 1e-9  # of the mean square of an error: no division by zero
 
 
 def _work(job: dict[str, Any], say: Say) -> dict[str, Any]:
@@ -21,20 +23,18 @@ def _work(job: dict[str, Any], say: Say) -> dict[str, Any]:
 def _measure(job: dict[str, Any], say: Say) -> dict[str, Any]:
     """`pictures` through the float32 file; each tensor's smallest and largest value on each of them into `ranges`.
 
-    What ai-edge-quantizer's Calibrator finds for one picture, without its running average over pictures.
+    What litert-quantizer's Calibrator finds for one picture, without its running average over pictures.
     """
     import numpy as np
 
     pictures = np.load(job["pictures"], mmap_mode="r", allow_pickle=False)
     engine = _readable_interpreter(job["float32"])
-    source = engine.get_input_details()[0]["index"]
     filled = _filled_tensors(job["float32"], engine)
     low = np.empty((len(pictures), len(filled)), np.float32)
     high = np.empty_like(low)
     for index in range(len(pictures)):
         say(f"calibrating {index + 1}/{len(pictures)}")
-        engine.set_tensor(source, pictures[index : index + 1].copy())
-        engine.invoke()
+        _run(engine, pictures[index : index + 1])
         for column, tensor in enumerate(filled.values()):
             low[index, column], high[index, column] = _extremes(engine, tensor)
     np.savez(job["ranges"], names=np.array(list(filled)), low=low, high=high)
@@ -71,7 +71,7 @@ def _filled_tensors(path: str, engine: Any) -> dict[str, int]:
 
 def _quantize(job: dict[str, Any], say: Say) -> dict[str, Any]:
     """The float32 file by the job's recipe into `target`; gives the layers that had to stay in float besides."""
-    from ai_edge_quantizer import quantizer, recipe
+    from litert_quantizer import quantizer, recipe
 
     rules = {"int8": recipe.static_wi8_ai8, "int16x8": recipe.static_wi8_ai16, "dynamic": recipe.dynamic_wi8_afp32}
     ranges = _load_ranges(job["ranges"]) if job.get("ranges") else None
@@ -99,7 +99,7 @@ def _load_ranges(path: str) -> dict[str, Any]:
 
     with np.load(path, allow_pickle=False) as stored:
         names, low, high = stored["names"], stored["low"], stored["high"]
-    shape = (1, 1, 1, 1)  # as ai-edge-quantizer's own calibration gives a range of a whole tensor
+    shape = (1, 1, 1, 1)  # as litert-quantizer's own calibration gives a range of a whole tensor
     return {
         str(name): {"min": np.full(shape, a, np.float32), "max": np.full(shape, b, np.float32)}
         for name, a, b in zip(names, low, high, strict=True)
@@ -107,43 +107,60 @@ def _load_ranges(path: str) -> dict[str, Any]:
 
 
 def _noise(job: dict[str, Any], say: Say) -> dict[str, Any]:
-    """Signal-to-noise ratio of every tensor of the quantized file against the float32 file, a mean over `pictures`."""
+    """Signal-to-noise ratio of every tensor of the quantized file against the float32 file, a mean over `pictures`.
+
+    Tensors are found by their name; where it stands for one of another size, as beside layers that were left in float, they
+    are not compared.
+    """
     import numpy as np
-    from ai_edge_quantizer import model_validator
 
     pictures = np.load(job["pictures"], mmap_mode="r", allow_pickle=False)
-    signature, input_name = _signature(job["float32"])
-    say("signal-to-noise of every tensor")
-    compared = model_validator.compare_model(
-        Path(job["float32"]).read_bytes(),
-        Path(job["quantized"]).read_bytes(),
-        {signature: [{input_name: pictures[k : k + 1].copy()} for k in range(len(pictures))]},
-        "snr",
-        _signal_to_noise,
-        num_threads=THREADS,  # ai-edge-quantizer asks for 16
-    )
-    found = {str(name): float(value) for name, value in compared.get_all_tensor_results().items()}
-    return {"snr": {name: value for name, value in found.items() if value == value}}
+    clean, noisy = _readable_interpreter(job["float32"]), _readable_interpreter(job["quantized"])
+    there = {detail["name"]: detail for detail in noisy.get_tensor_details()}
+    filled = _filled_tensors(job["float32"], clean)
+    pairs = [(name, index, there[name]) for name, index in filled.items() if name in there]
+    ratios: dict[str, list[float]] = {}
+    for number in range(len(pictures)):
+        say("signal-to-noise of every tensor")
+        for engine in (clean, noisy):
+            _run(engine, pictures[number : number + 1])
+        for name, index, detail in pairs:
+            signal, found = clean.tensor(index)(), _real(noisy.tensor(detail["index"])(), detail)
+            if signal.size == found.size:
+                ratios.setdefault(name, []).append(_signal_to_noise(signal.ravel(), found.ravel()))
+            del signal, found  # an interpreter does not run while anybody holds its tensors
+    return {"snr": {name: float(np.mean(values)) for name, values in ratios.items()}}
 
 
-def _signal_to_noise(noisy: Any, clean: Any) -> float:
-    """ai-edge-quantizer's ratio; NaN where a name stands for another tensor, as beside layers that were left in float."""
-    from ai_edge_quantizer.utils import validation_utils
+def _run(engine: Any, image: Any) -> None:
+    """Run on `image` `(1, H, W, 3) float32, 0–1`, in the numbers that the file takes."""
+    import numpy as np
 
-    same_size = getattr(noisy, "size", 0) == getattr(clean, "size", 0)
-    return float(validation_utils.signal_to_noise_ratio(noisy, clean)) if same_size else float("nan")
+    (source,) = engine.get_input_details()
+    scale, zero_point = source["quantization"]
+    if source["dtype"] is not np.float32:
+        limits = np.iinfo(source["dtype"])
+        image = np.clip(np.rint(image / scale) + zero_point, limits.min, limits.max)
+    engine.set_tensor(source["index"], image.astype(source["dtype"]))
+    engine.invoke()
 
 
-def _signature(path: str) -> tuple[str, str]:
-    """The signature's key and the name of its one input."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+def _real(values: Any, detail: Any) -> Any:
+    """The numbers that a tensor's integers stand for; a float tensor as it is."""
+    import numpy as np
 
-    plain = Interpreter(path, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
-    signatures = plain.get_signature_list()
-    if not signatures:
-        raise ValueError("the float32 file has no signature, which ai-edge-quantizer needs; report this network")
-    key = next(iter(signatures))
-    return key, signatures[key]["inputs"][0]
+    if not np.issubdtype(values.dtype, np.integer):
+        return values
+    scale, zero_point = detail["quantization"]
+    return (values.astype(np.float32) - zero_point) * np.float32(scale)
+
+
+def _signal_to_noise(signal: Any, found: Any) -> float:
+    """Mean square of the signal over that of the error, as litert-quantizer's validation has it."""
+    import numpy as np
+
+    error = found - signal
+    return float(np.dot(signal, signal) / signal.size / (np.dot(error, error) / signal.size + _LEAST_NOISE))
 
 
 def _layer_of(message: str, output_names: list[str]) -> str | None:
@@ -153,8 +170,8 @@ def _layer_of(message: str, output_names: list[str]) -> str | None:
 
 
 def _leave_in_float(engine: Any, layer: str) -> None:
-    from ai_edge_quantizer import qtyping
-    from ai_edge_quantizer.recipe import AlgorithmName
+    from litert_quantizer import qtyping
+    from litert_quantizer.recipe import AlgorithmName
 
     engine.update_quantization_recipe(
         f"^{re.escape(layer)};?$", qtyping.TFLOperationName.ALL_SUPPORTED, None, AlgorithmName.NO_QUANTIZE
@@ -162,4 +179,4 @@ def _leave_in_float(engine: Any, layer: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(_work)
+    serve(_work, correct_quantizer)

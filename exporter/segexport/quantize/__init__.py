@@ -1,0 +1,1 @@
+"""The int8 family: integers out of the float32 file."""
