@@ -14,7 +14,7 @@ from segexport.budget.truth import read_masks
 from segexport.calibration import calibration_tensor, collect_pictures
 from segexport.compare import Ran, run_file
 from segexport.console import Console
-from segexport.convert.quantize import Quantizer
+from segexport.quantize.quantizer import Quantizer
 from segexport.convert.tflite_export import Float32Converter
 from segexport.convert.two_channel import write_two_channels
 from segexport.golden import GoldenChoice, choose_golden

@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segexport.convert.quantize import Quantizer
+from segexport.quantize.quantizer import Quantizer
 from segexport.networks.unet import UNet
 from segexport.pictures import draw_pictures
 from segexport.ranges import Ranges
