@@ -11,6 +11,8 @@ SegRuntimeError
 ├── VideoError (ValueError)           a video, stream or camera cannot be opened, or holds no frame
 ├── OutputError (OSError)             the result cannot be written where it should go
 └── MissingExtraError (ImportError)   a library that this needs is not installed
+
+DelegateWarning (RuntimeWarning)      a file runs, without the delegate that makes it fast
 """
 
 from __future__ import annotations
@@ -61,3 +63,11 @@ class MissingExtraError(SegRuntimeError, ImportError):
 
     def __init__(self, what: str, packages: str, extra: str) -> None:
         super().__init__(f'{what} needs {packages}, which is not installed: pip install "segedge[{extra}]"')
+
+
+class DelegateWarning(RuntimeWarning):
+    """A file runs without XNNPACK; `reason` is what that said."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{path}: the XNNPACK delegate failed to prepare ({reason}); running without it, slower")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segruntime.backends.protocol import TensorInfo
-from segruntime.errors import BackendError, MissingExtraError
+from segruntime.errors import BackendError, DelegateWarning, MissingExtraError
 from segruntime.tflite_check import check_tflite
 
 
@@ -71,11 +71,7 @@ def open_tflite(path: Path, threads: int) -> TfliteBackend:
             f"{path}: {library} refuses it ({_one_line(error)}); the file is cut off, damaged or from another converter. "
             "Copy it again, or export it again with segexport"
         ) from error
-    warnings.warn(
-        f"{path}: the XNNPACK delegate failed to prepare ({first}); running without it, slower",
-        RuntimeWarning,
-        stacklevel=2,
-    )
+    warnings.warn(DelegateWarning(path, first), stacklevel=2)
     return TfliteBackend(interpreter, library)
 
 

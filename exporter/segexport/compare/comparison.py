@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segexport.reference import Reference
-from segruntime import Segmenter
+from segruntime import Contract, Segmenter
 from segruntime.agreement import Agreement, agreement, summed_up
 
 LEAST_PICTURES = 3
@@ -20,8 +20,13 @@ LEAST_PICTURES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What a file gave: probabilities `(N, h, w) float32, 0–1`, of which pictures, and the time of each invoke."""
+    """What the file `name` gave: probabilities `(N, h, w) float32, 0–1`, of which pictures, and the time of each invoke.
 
+    `contract` says what goes in and out of it.
+    """
+
+    name: str
+    contract: Contract
     masks: npt.NDArray[np.float32]
     places: tuple[int, ...]
     invoke_ms: tuple[float, ...]
@@ -77,7 +82,13 @@ def run_file(
         output = segmenter.invoke(tensor)
         times.append(1000 * (time.perf_counter() - started))
         masks.append(segmenter.probability(output))
-    return Ran(masks=np.stack(masks), places=tuple(chosen[: len(masks)]), invoke_ms=tuple(times))
+    return Ran(
+        name=segmenter.path.name,
+        contract=segmenter.contract,
+        masks=np.stack(masks),
+        places=tuple(chosen[: len(masks)]),
+        invoke_ms=tuple(times),
+    )
 
 
 def compare(ran: Ran, reference: Reference) -> Comparison:

@@ -1,0 +1,33 @@
+"""A file whose masks are nobody's: a comparison would only say that it is far off, this says how it looks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from segexport.compare.comparison import Ran
+from segexport.reference import ALMOST_NONE, THRESHOLD, Reference
+
+
+def emptiness(ran: Ran, reference: Reference) -> str | None:
+    """One line where the file gives NaN, or nobody or everything on every picture and the reference does not; else None."""
+    count, who = len(ran.masks), reference.who
+    if not np.isfinite(ran.masks).all():
+        broken = int((~np.isfinite(ran.masks)).any(axis=(1, 2)).sum())
+        return (
+            f"{ran.name}: gives NaN or infinite values on {broken} of {count} pictures, {who} none; a value on the way "
+            "overflows (float16 ends at 65504) or is divided by zero: look at the operators before divisions, exp and "
+            "variances, or leave this precision out"
+        )
+    shares = (ran.masks > THRESHOLD).mean(axis=(1, 2))
+    wanted = (reference.masks[list(ran.places)] > THRESHOLD).mean(axis=(1, 2))
+    if shares.max() < ALMOST_NONE <= wanted.max():
+        found = "finds nobody"
+    elif shares.min() > 1 - ALMOST_NONE >= wanted.min():
+        found = "takes everything for the person"
+    else:
+        return None
+    return (
+        f"{ran.name}: {found} on {'all ' if count > 1 else 'the '}{count} pictures, "
+        f"where {who}'s masks hold {wanted.mean():.0%} of the pixels; its values say nothing: look at the ranges of its "
+        "last layers and at the operators that the report calls noisy, or leave this precision out"
+    )

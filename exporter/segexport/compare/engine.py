@@ -1,0 +1,86 @@
+"""A child process in which an interpreter works on model files: one that crashes it costs one line, not the program."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from segexport.convert.child import Child, Progress, find_tools
+from segexport.errors import ConversionError
+
+_OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory")
+
+
+class Engine:
+    """`worker`, a file, at work in one child process that stays for all its jobs; a context that kills it at the end.
+
+    The child starts with the first job, in a room of its own in `folder`; each job has `limit_s` seconds. After a job in
+    which it failed or died the next one gets a new child.
+    """
+
+    def __init__(self, worker: Path, folder: Path, *, limit_s: float, packages: Sequence[str]) -> None:
+        self._worker, self._folder, self._limit_s = worker, folder, limit_s
+        self._packages = packages
+        self._child: Child | None = None
+
+    def start(self) -> Path:
+        """The folder in which the child works; it is started where there is none, and loads its libraries meanwhile."""
+        if self._child is None:
+            tools = find_tools(*self._packages)
+            self._child = Child(self._worker, self._folder, limit_s=self._limit_s, tools=tools)
+        return self._child.folder
+
+    def ask(self, name: str, job: dict[str, Any], say: Progress) -> dict[str, Any]:
+        """Give it a job about the file called `name`; gives what the worker returned.
+
+        Raises:
+            MissingExtraError: a package is not installed.
+            ConversionError: the worker refused the file, failed, died or took longer than its limit; in one line.
+        """
+        self.start()
+        child = self._child
+        if child is None:
+            raise ConversionError(f"{name}: the child process is gone")
+        try:
+            child.begin({"step": name, **job})
+            found = child.result(say)
+        except ConversionError as error:
+            code = child._process.poll()
+            self.close()
+            if code is None or code >= 0:
+                raise
+            raise ConversionError(f"{name}: {_death(-code, str(error))}") from error
+        except BaseException:  # interrupted: it is not asked again
+            self.close()
+            raise
+        if "refused" in found:
+            raise ConversionError(str(found["refused"]))
+        return found
+
+    def close(self) -> None:
+        """End the child; the next job starts another."""
+        if self._child is not None:
+            self._child.__exit__()
+            self._child = None
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _death(number: int, said: str) -> str:
+    """What a signal means to somebody who wanted a model file."""
+    meaning = (signal.strsignal(number) or "unknown").lower()
+    if number == signal.SIGKILL or any(word in said for word in _OUT_OF_MEMORY):
+        return (
+            f"the interpreter was ended by signal {number} ({meaning}) while it ran it, most likely out of memory; "
+            "give a smaller --size, or more memory"
+        )
+    return (
+        f"the interpreter ended with signal {number} ({meaning}) on it; it can be run nowhere as it is: "
+        "try another --converter or precision, and report this network"
+    )
