@@ -1,0 +1,1 @@
+"""Networks of other people's libraries through every converter: `make zoo`, docs/networks.md."""

@@ -1,0 +1,14 @@
+"""`python benchmarks/zoo`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+# run as a folder, Python looks into the folder only; the package is found beside it, and its name shadows nothing then
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from zoo.cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    main(prog_name="python benchmarks/zoo")

@@ -1,0 +1,121 @@
+"""The networks one after another, each through every way; what is done is kept, and not done again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import segruntime
+from peers.errors import reason
+from peers.run import now
+from segbench.errors import ResultsError
+from segbench.interrupt import Interrupt
+from segbench.machine import describe_machine, with_sensors_after
+from segbench.progress import Advance
+from segbench.result_file import write_results
+from zoo.errors import ZooError
+from zoo.make import FOLDER, PICTURES, SIZE, Made, make_network, make_pictures
+from zoo.measure import WAYS, measure
+from zoo.networks import NETWORKS
+from zoo.results import FORMAT, VERSION, read_zoo
+
+SETTINGS = {"size": SIZE, "pictures": PICTURES}
+KEPT = FOLDER / "results.json"
+
+
+def run_zoo(
+    names: Collection[str],
+    ways: Collection[str],
+    python: Path,
+    again: bool,
+    say: Callable[[str], None],
+    advance: Advance,
+) -> dict[str, Any]:
+    """Everything that is known now, what earlier runs found included; written after every cell.
+
+    Args:
+        names, ways: what is to be done; `again`: also where it is done already.
+        python: the interpreter that has the networks' libraries.
+        advance: told of every cell.
+    """
+    FOLDER.mkdir(exist_ok=True)
+    result = {**_begun(), "measured_at": now(), "machine": describe_machine(), "interrupted": False}
+    entries = {one["name"]: one for one in result["networks"]}
+    pictures = make_pictures()
+    total = len(names) * len(ways)
+    with Interrupt() as interrupt:
+        for name in names:
+            entry = entries.setdefault(name, _entry(name))
+            todo = [way for way in ways if again or way not in entry["cells"]]
+            made = _made(entry, python, interrupt, say) if todo and not interrupt.asked else None
+            for way in ways:
+                if made is not None and way in todo and not interrupt.asked:
+                    _cell(entry, way, made, pictures, interrupt, say)
+                    _keep(result, entries)
+                advance(total)
+        result["interrupted"] = interrupt.asked
+    result["machine"] = with_sensors_after(result["machine"])
+    _keep(result, entries)
+    return result
+
+
+def is_whole(result: dict[str, Any]) -> bool:
+    """Whether every network has been through every way."""
+    done = {one["name"]: set(one["cells"]) for one in result["networks"]}
+    return all(done.get(name, set()) >= set(WAYS) for name in NETWORKS)
+
+
+def _begun() -> dict[str, Any]:
+    """What earlier runs of the same version and settings found."""
+    fresh = {
+        "format": FORMAT,
+        "version": VERSION,
+        "segedge_version": segruntime.__version__,
+        "settings": SETTINGS,
+        "networks": [],
+    }
+    try:
+        found = read_zoo(KEPT)
+    except ResultsError:  # there is none, or it is of another version: everything is done again
+        return fresh
+    return found if all(found[key] == fresh[key] for key in ("segedge_version", "settings")) else fresh
+
+
+def _entry(name: str) -> dict[str, Any]:
+    network = NETWORKS[name]
+    return {
+        "name": name,
+        "title": network.title,
+        "library": network.library,
+        "facts": None,
+        "failure": None,
+        "cells": {},
+    }
+
+
+def _made(entry: dict[str, Any], python: Path, interrupt: Interrupt, say: Callable[[str], None]) -> Made | None:
+    say(f"{entry['name']}: the network")
+    try:
+        made = make_network(entry["name"], python, interrupt)
+    except ZooError as error:
+        if not interrupt.asked:
+            entry["failure"] = reason(str(error).removeprefix(f"{entry['name']}: "))
+            say(str(error))
+        return None
+    entry["facts"], entry["failure"] = dict(made.facts), None
+    return made
+
+
+def _cell(
+    entry: dict[str, Any], way: str, made: Made, pictures: Path, interrupt: Interrupt, say: Callable[[str], None]
+) -> None:
+    say(f"{entry['name']}: {way}")
+    found = measure(made, WAYS[way], pictures, interrupt)
+    if not interrupt.asked:  # what Ctrl-C ended says nothing of the network
+        entry["cells"][way] = found
+
+
+def _keep(result: dict[str, Any], entries: dict[str, dict[str, Any]]) -> None:
+    result["networks"] = [entries[name] for name in NETWORKS if name in entries]
+    write_results(KEPT, result)

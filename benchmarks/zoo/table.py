@@ -1,0 +1,113 @@
+"""The tables of docs/networks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from segbench.export import as_table
+from zoo.results import WAYS
+
+NOTHING = "–"
+_AUTO = (
+    *("network", "taken", "seconds", "difference", "IoU", "ms", "not on XNNPACK", "int8: IoU", "drop", "ms"),
+    "not on XNNPACK",
+)
+
+
+def networks_table(result: dict[str, Any]) -> str:
+    """A row for each network, a column for each converter."""
+    header = ("network", "parameters", *WAYS[:-1])
+    return as_table(header, [_row(one) for one in result["networks"]], numeric=(1,))
+
+
+def auto_table(result: dict[str, Any]) -> str:
+    """What a user gets who says nothing of converters: float32 on the left, int8 on the right."""
+    rows = [_auto_row(one) for one in result["networks"] if "auto" in one["cells"]]
+    return as_table(_AUTO, rows, numeric=(2, 3, 4, 5, 7, 8, 9))
+
+
+def notes(result: dict[str, Any]) -> str:
+    """Machine and versions, then every refusal in its own words."""
+    machine = result["machine"]
+    versions: dict[str, str] = {}
+    for one in result["networks"]:
+        versions |= (one["facts"] or {}).get("packages", {})
+    said = [
+        f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_average_1min']:.2f} before",
+        ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
+        *_refusals(result),
+    ]
+    if result["interrupted"]:
+        said.append("interrupted: this was measured until then")
+    return "\n".join(f"- {line}" for line in said)
+
+
+def _row(network: dict[str, Any]) -> list[str]:
+    facts = network["facts"]
+    size = NOTHING if facts is None else f"{facts['parameters'] / 1e6:.1f} M"
+    return [_title(network), size, *(_cell(network["cells"].get(way)) for way in WAYS[:-1])]
+
+
+def _title(network: dict[str, Any]) -> str:
+    library = {"segmentation-models-pytorch": "smp"}.get(network["library"], network["library"])
+    return f"{library} {network['title']}"
+
+
+def _cell(cell: dict[str, Any] | None) -> str:
+    """`3e-07 · IoU 1.0000 · 7.1 s · 41 ms · 2 off`."""
+    if cell is None:
+        return NOTHING
+    file = _kept(cell, "float32")
+    if file is None:
+        return f"refused · {cell['seconds']:.0f} s"
+    off = sum(file["elsewhere"].values())
+    return (
+        f"{file['max_difference']:.0e} · IoU {file['mask_iou']:.4f} · {cell['seconds']:.1f} s · "
+        f"{file['invoke_p50_ms']:.0f} ms" + (f" · {off} off" if off else "")
+    )
+
+
+def _auto_row(network: dict[str, Any]) -> list[str]:
+    cell = network["cells"]["auto"]
+    float32, int8 = _kept(cell, "float32"), _kept(cell, "int8")
+    return [
+        _title(network),
+        cell["taken"] or "refused",
+        f"{cell['seconds']:.1f}",
+        *_numbers(float32, f"{float32['max_difference']:.0e}" if float32 else NOTHING),
+        *_int8_numbers(float32, cell["files"].get("int8"), kept=int8 is not None),
+    ]
+
+
+def _numbers(file: dict[str, Any] | None, first: str) -> list[str]:
+    if file is None:
+        return [first, NOTHING, NOTHING, NOTHING]
+    return [first, f"{file['mask_iou']:.4f}", f"{file['invoke_p50_ms']:.1f}", _off(file)]
+
+
+def _int8_numbers(float32: dict[str, Any] | None, int8: dict[str, Any] | None, *, kept: bool) -> list[str]:
+    """IoU with PyTorch, how many points of it the int8 file loses, milliseconds, operators elsewhere."""
+    if float32 is None or int8 is None:
+        return [NOTHING] * 4
+    drop = 100 * (float32["mask_iou"] - int8["mask_iou"])
+    said = f"{int8['mask_iou']:.4f}" + ("" if kept else ", refused")
+    return [said, f"{drop:.2f}", f"{int8['invoke_p50_ms']:.1f}", _off(int8) if kept else NOTHING]
+
+
+def _off(file: dict[str, Any]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in file["elsewhere"].items()) or NOTHING
+
+
+def _kept(cell: dict[str, Any], precision: str) -> dict[str, Any] | None:
+    file: dict[str, Any] | None = cell["files"].get(precision)
+    return file if file is not None and file["kept"] else None
+
+
+def _refusals(result: dict[str, Any]) -> Iterator[str]:
+    for network in result["networks"]:
+        if network["failure"]:
+            yield f"{_title(network)}: was not made: {network['failure']}"
+        for way, cell in network["cells"].items():
+            if cell["refusal"]:
+                yield f"{_title(network)}, {way}: {cell['refusal']}"
