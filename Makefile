@@ -8,6 +8,7 @@ MEDIAPIPE := .venv-mediapipe
 DEMO_PICTURES ?= $(wildcard ../shared/data/portraits/calibration/images)
 
 BUILD  := .venv-build
+ZOO    := .venv-zoo
 PYTHONS := .venv-pythons
 SUITE  ?= bookworm
 
@@ -15,7 +16,7 @@ SUITE  ?= bookworm
 INSTALL ?=
 install = environments/install.py $(INSTALL)
 
-.PHONY: demo test tests-as-they-run test-full lint types tests light mediapipe-test newest differences test-cpus test-pythons locks bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
+.PHONY: demo test tests-as-they-run test-full lint types tests light mediapipe-test newest differences test-cpus test-pythons locks zoo bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
 
 demo: $(VENV)/.ready
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
@@ -70,6 +71,11 @@ test-aarch64: $(LIGHT)/.ready $(BUILD)/.ready
 	$(BUILD)/bin/python -m build --no-isolation --outdir dist
 	$(LIGHT)/bin/python tests/aarch64/run.py --wheel $$(ls dist/*.whl) --suite $(SUITE)
 
+# networks of other people's libraries through every converter, then docs/networks.md; goes on where it was: ZOO_WORDS="segformer_b0 --again"
+zoo: $(VENV)/.ready $(ZOO)/.ready
+	$(BIN)/python benchmarks/zoo $(ZOO_WORDS)
+	$(BIN)/python benchmarks/readme_tables.py
+
 # what the runtime's package carries, made again from the demo checkpoint
 bundle: $(VENV)/.ready
 	$(BIN)/python examples/bundle.py --calibration ../shared/data/portraits/training/images
@@ -121,6 +127,13 @@ $(MEDIAPIPE)/.ready: environments/mediapipe.lock $(wildcard environments/mediapi
 	! command -v npm >/dev/null || npm ci --silent --prefix $(MEDIAPIPE)
 	@touch $@
 
+# torch and torchvision have to fit together, and are without hashes, since builds of one version differ; 5.5 GB where pip has CUDA's only
+ZOO_TORCH ?= torch==2.14.1 torchvision==0.29.1
+$(ZOO)/.ready: environments/zoo.lock
+	$(PYTHON) environments/install.py zoo $(ZOO)
+	$(ZOO)/bin/python -m pip install --quiet $(ZOO_TORCH)
+	@touch $@
+
 $(BUILD)/.ready: environments/build.lock
 	$(PYTHON) environments/install.py build $(BUILD)
 	@touch $@
@@ -152,4 +165,4 @@ test-pythons:
 	$(PYTHON) environments/pythons.py $(PYTHONS) "$(EXPORTERS)" $(PYTEST) $(LIGHT_TESTS)
 
 clean:
-	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(PYTHONS) $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe .venv-cpus .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures
+	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(ZOO) $(PYTHONS) $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe .venv-cpus .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures benchmarks/zoo/.made
