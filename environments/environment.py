@@ -1,4 +1,4 @@
-"""The environments that the Makefile makes, and what each holds.
+"""The environments that the Makefile and `segexport setup` make, and what each holds.
 
 NAME.in lists what an environment needs beside the extras of pyproject.toml, NAME.lock every distribution with version and
 hashes, for every interpreter and processor that is supported.
@@ -13,6 +13,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
 CONSTRAINTS = ROOT / "constraints.txt"
+CONVERTERS = ROOT / "exporter" / "segexport" / "convert" / "setup"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,21 +23,27 @@ class Environment:
     extras: of pyproject.toml; without any, segedge itself is not installed.
     apart: a distribution that has no hash in the lock, since builds of one version differ (torch: CPU, CUDA); its version
         is that of constraints.txt.
+    alone: a distribution that is locked without what its own metadata asks for, Python's version included.
+    constrained: does it keep to constraints.txt?
     oldest: the first Python that it is locked for.
+    folder: where NAME.in and NAME.lock lie.
     """
 
     name: str
     extras: tuple[str, ...] = ()
     apart: str | None = None
+    alone: str | None = None
+    constrained: bool = False
     oldest: str = "3.10"
+    folder: Path | None = None
 
     @property
     def asked(self) -> Path:
-        return FOLDER / f"{self.name}.in"
+        return (self.folder or FOLDER) / f"{self.name}.in"
 
     @property
     def lock(self) -> Path:
-        return FOLDER / f"{self.name}.lock"
+        return (self.folder or FOLDER) / f"{self.name}.lock"
 
     @property
     def pinned_apart(self) -> str | None:
@@ -47,12 +54,19 @@ class Environment:
 
 EVERYTHING = ("export", "tflite", "onnx", "bench", "video", "serve", "dev")
 _ALL = (
-    Environment(name="main", extras=EVERYTHING, apart="torch"),
+    Environment(name="main", extras=EVERYTHING, apart="torch", constrained=True),
     Environment(name="light", extras=("tflite", "onnx", "video", "serve")),
     Environment(name="mediapipe"),
     Environment(name="build"),
+    Environment(name="zoo"),
+)
+_CONVERTERS = (
+    Environment(name="direct", alone="onnx2tf==2.6.9", constrained=True, folder=CONVERTERS),
+    Environment(name="tf", oldest="3.10.12", folder=CONVERTERS),
+    Environment(name="litert-torch", constrained=True, folder=CONVERTERS),
 )
 ENVIRONMENTS = {one.name: one for one in _ALL}
+LOCKED = {one.name: one for one in (*_ALL, *_CONVERTERS)}
 
 
 def read_lock(text: str) -> list[tuple[str, str, str]]:
