@@ -11,7 +11,9 @@ SegExportError
 ├── ConversionError (RuntimeError)        a converter failed, or ran out of time
 ├── InaccurateError (ArithmeticError)     a file was written and does not give the same mask
 ├── OutputError (OSError)                 the files cannot be put where they were asked for
-└── MissingExtraError (ImportError)       an extra is not installed
+├── MissingExtraError (ImportError)       an extra is not installed
+├── MissingConverterError (ImportError)   a converter's environment is not there, or is another version's
+└── SetupError (RuntimeError)             an environment cannot be made
 """
 
 from __future__ import annotations
@@ -82,3 +84,11 @@ class MissingExtraError(SegExportError, ImportError):
 
     def __init__(self, module: str, extra: str) -> None:
         super().__init__(f'{module} is not installed; this step needs it: pip install "segedge[{extra}]"')
+
+
+class MissingConverterError(SegExportError, ImportError):
+    """A converter's environment is not there, or was made from another lock."""
+
+
+class SetupError(SegExportError, RuntimeError):
+    """An environment cannot be made: no Python for it, pip failed, no room."""
