@@ -16,6 +16,7 @@ import click
 
 from segexport.calibration import MOST, collect_pictures
 from segexport.console import Console, print_diagnosis, print_file_table, print_inspection, print_self_test
+from segexport.convert.converters import AUTO, CONVERTERS
 from segexport.errors import CalibrationError, InaccurateError, MissingExtraError, SegExportError
 from segexport.options import Options, choose_precisions, default_output, parse_head, parse_size, parse_triple
 from segexport.precisions import PRECISIONS
@@ -164,6 +165,14 @@ def onnx(**chosen: Any) -> None:
     "--precision",
     metavar="LIST",
     help=f"Of {','.join(PRECISIONS)}; default: float32,float16, and int8 with --calibration.",
+)
+@click.option(
+    "--converter",
+    type=click.Choice([AUTO, *CONVERTERS]),
+    default=AUTO,
+    show_default=True,
+    help=f"Who makes the float32 file; {AUTO}: the first whose file passes the comparison. "
+    + " ".join(f"{name}: {one.summary}." for name, one in CONVERTERS.items()),
 )
 @click.option(
     "--max-iou-drop",

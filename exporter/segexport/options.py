@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segexport.calibration import MOST
+from segexport.convert.converters import AUTO
 from segexport.errors import CalibrationError
 from segexport.precisions import PRECISIONS
 from segexport.presets import HEADS, OUTPUTS, TWO_CHANNEL
@@ -35,6 +36,7 @@ class Options:
     masks: Path | None = None
     max_iou_drop: float | None = None
     recipe: Path | None = None
+    converter: str = AUTO
     golden: str = "drawn"
     overwrite: bool = False
     allow_inaccurate: bool = False

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from segexport.budget.truth import read_masks
 from segexport.calibration import calibration_tensor, collect_pictures
-from segexport.compare import Ran, run_file
+from segexport.compare import Ran, Runner
 from segexport.console import Console
-from segexport.quantize.quantizer import Quantizer
-from segexport.convert.tflite_export import Float32Converter
+from segexport.convert.choose import AllRefusedError, Chooser, Chosen, Source
+from segexport.convert.converters import ONNX as ONNX_FILE
+from segexport.convert.converters import PROGRAM
 from segexport.convert.two_channel import write_two_channels
 from segexport.golden import GoldenChoice, choose_golden
 from segexport.int8_speed import Int8Speed, measure_int8_speed
@@ -26,7 +28,8 @@ from segexport.page.make import FILE_NAME as PAGE
 from segexport.page.make import make_page
 from segexport.page.rerun import run_of
 from segexport.precisions import ONNX, PRECISIONS, SLOW_S
-from segexport.proof import Seen, prove, run_all
+from segexport.proof import Judge, Made, Seen, prove, run_all
+from segexport.quantize.quantizer import Quantizer
 from segexport.quantized import Bench, Quantized, write_quantized
 from segexport.recipe import FILE_NAME as RECIPE
 from segexport.recipe import Recipe, load_recipe, save_recipe
@@ -55,7 +58,10 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
     kinds = {"onnx": ONNX, **{name: PRECISIONS[name] for name in options.precisions}}
     names = {kind: options.name + precision.suffix for kind, precision in kinds.items()}
     beside = [REFERENCE, REPORT, PAGE, *([RECIPE] if "int8" in kinds else [])]
-    with Staging(options.output, [*names.values(), *beside], overwrite=options.overwrite) as staging:
+    with (
+        Staging(options.output, [*names.values(), *beside], overwrite=options.overwrite) as staging,
+        Runner(playground := _made(staging.path / "converter"), limit_s=options.timeout_s) as runner,
+    ):
         with console.step(f"read {options.checkpoint.name}"):
             subject = prepare(options)
         for note in subject.notes:
@@ -68,7 +74,8 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
             paths={kind: staging.path / name for kind, name in names.items()},
             kinds=kinds,
             folder=staging.path,
-            playground=_made(staging.path / "converter"),
+            playground=playground,
+            runner=runner,
             console=console,
         )
         body, rows = _make(work, started)
@@ -84,20 +91,21 @@ def _make(work: Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
     for note in () if work.pictures.diagnosis is None else work.pictures.diagnosis.notes:
         console.note(f"note: {note}")
     truth = _truth(work)
-    written, reference = _convert(work)
+    made = _convert(work)
+    reference = made.reference
     for doubt in reference.doubts():
         console.warn(doubt)
     float32 = None
     if work.options.max_iou_drop is not None:
         with console.step("float32 TFLite on the pictures"):
-            float32 = run_file(open_new(_float32(work)), reference.frames, console.say, limit_s=SLOW_S)
+            float32 = work.runner.run(_float32(work), reference.frames, console.say, limit_s=SLOW_S)
     quantized = _quantize(work, reference, float32, truth)
     _add_background(work)
     golden = _golden(work, reference)
     with console.step(f"comparison with {reference.who}"):
         seen, order = run_all(work, reference, golden)
-        rows = [prove(work, kind, seen[kind], written, reference, quantized) for kind in work.paths]
-    body = _body(work, reference, rows, quantized, written)
+        rows = [prove(work, kind, seen[kind], made, quantized) for kind in work.paths]
+    body = _body(work, made, rows, quantized)
     speed = _int8_speed(work, reference)
     body |= {"processor": find_processor().to_json(), "int8_speed": None if speed is None else speed.to_json()}
     body["elapsed_s"] = round(time.monotonic() - started, 2)
@@ -161,21 +169,56 @@ def _float32(work: Work) -> Path:
     return work.paths.get("float32", work.playground / "float32.tflite")
 
 
-def _convert(work: Work) -> tuple[Written, Reference]:
+def _convert(work: Work) -> Made:
     """ONNX, then float32 TFLite while PyTorch computes its masks: the converter uses one core, PyTorch the others."""
-    pictures, console = work.pictures, work.console
-    converter = Float32Converter(work.playground, limit_s=work.options.timeout_s) if work.options.precisions else None
-    with converter or nullcontext():
+    pictures, console, paths = work.pictures, work.console, work.paths
+    # where every file differs by rounding only, nobody looks at more pictures than the export keeps
+    count = KEPT if all(kind.exact for kind in work.kinds.values()) else len(pictures.measure)
+    chooser = _chooser(work) if work.options.precisions else None
+    with chooser or nullcontext():
         with console.step("ONNX"):
-            written = work.subject.write_onnx(work.paths["onnx"])
+            written = work.subject.write_onnx(paths["onnx"])
             release_memory()
-        with console.step("masks to compare with" if converter is None else "masks to compare with, TFLite float32"):
-            if converter is not None:
-                converter.begin(work.paths["onnx"], _float32(work))
-            reference = work.subject.ask(pictures.measure, pictures.measure_names, console.say)
-            if converter is not None:
-                converter.finish(console.say)
-    return written, reference
+        if chooser is not None:
+            chooser.begin(_sources(work, written))
+        work.runner.start()
+        with console.step("masks to compare with"):
+            reference = work.subject.ask(pictures.measure[:count], pictures.measure_names[:count], console.say)
+        chosen = None if chooser is None else _choose(work, chooser, written, reference)
+    return Made(written=written, reference=reference, chosen=chosen)
+
+
+def _chooser(work: Work) -> Chooser:
+    readable = [ONNX_FILE, PROGRAM] if work.subject.has_program else [ONNX_FILE]
+    return Chooser(work.options.converter, readable, work.playground, limit_s=work.options.timeout_s)
+
+
+def _sources(work: Work, written: Written) -> dict[str, Source]:
+    sources: dict[str, Source] = {ONNX_FILE: lambda: work.paths["onnx"]}
+    if written.write_program is not None:
+        sources[PROGRAM] = partial(_program, work.playground / PROGRAM, written.write_program)
+    return sources
+
+
+def _program(path: Path, write: Callable[[Path], None]) -> Path:
+    write(path)
+    return path
+
+
+def _choose(work: Work, chooser: Chooser, written: Written, reference: Reference) -> Chosen:
+    console, judge = work.console, Judge(work, written, reference)
+    try:
+        with console.step("TFLite float32"):
+            nearest = work.options.allow_inaccurate
+            chosen = chooser.finish(_float32(work), judge.converted, console.say, nearest=nearest)
+    except AllRefusedError as error:
+        for name, reason in error.reasons.items():
+            console.warn(f"{name}: {reason}")
+        raise
+    for name, reason in chosen.refused.items():
+        console.note(f"  not {name}: {reason}")
+    console.note(f"  by {chosen}")
+    return chosen
 
 
 def _quantize(work: Work, reference: Reference, float32: Ran | None, truth: list[Any] | None) -> Quantized:
@@ -207,9 +250,8 @@ def _int8_speed(work: Work, reference: Reference) -> Int8Speed | None:
         return measure_int8_speed(float32, int8, reference.frames[0])
 
 
-def _body(
-    work: Work, reference: Reference, rows: list[FileRow], quantized: Quantized, written: Written
-) -> dict[str, Any]:
+def _body(work: Work, made: Made, rows: list[FileRow], quantized: Quantized) -> dict[str, Any]:
+    reference, chosen = made.reference, made.chosen
     pictures, diagnosis = work.pictures, work.pictures.diagnosis
     if diagnosis is not None and quantized.stability is not None:
         diagnosis = replace(diagnosis, stability=quantized.stability)
@@ -235,8 +277,10 @@ def _body(
         "budget": None if quantized.budget is None else quantized.budget.to_json(),
         "recipe": None if quantized.recipe is None else quantized.recipe.to_json(),
         "noise": _noise(quantized),
-        "rewrites": [asdict(one) for one in written.rewrites],
-        "tools": tool_versions(),
+        "rewrites": [asdict(one) for one in made.written.rewrites],
+        "converter": None if chosen is None else chosen.converter,
+        "refused": {} if chosen is None else dict(chosen.refused),
+        "tools": tool_versions() | ({} if chosen is None else dict(chosen.versions)),
     }
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from segexport.compare import Comparison, Ran, compare, run_file
+from segexport.compare import Comparison, Ran, compare, emptiness
+from segexport.convert.choose import Chosen, Proof
 from segexport.digest import file_sha256
 from segexport.flips import Flips
 from segexport.golden import GoldenChoice, golden_pictures, store_golden
-from segexport.precisions import SLOW_S, Bound
+from segexport.precisions import ONNX, PRECISIONS, SLOW_S, Bound
 from segexport.quantized import Quantized
 from segexport.reference import KEPT, Reference
 from segexport.report import FileRow
 from segexport.stamping import open_new, stamp_file
 from segexport.subject import Written
 from segexport.work import Work
-from segruntime import Contract
 from segruntime.golden import GoldenPicture
 
 SLOW_INVOKE_MS = 2000.0
@@ -29,11 +30,80 @@ FLIP_PICTURES = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What one file gave: its masks of the pictures, its tensors, and the golden pictures with its masks of them."""
+    """What one file gave: its masks of the pictures, and the golden pictures with its masks of them."""
 
     ran: Ran
-    contract: Contract
     golden: tuple[GoldenPicture, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """The network as ONNX, the masks that every file is compared with, and who made the float32 file, if there is one."""
+
+    written: Written
+    reference: Reference
+    chosen: Chosen | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One file beside the reference: its bound, its argmax flips where they were counted, and whether it holds."""
+
+    comparison: Comparison
+    bound: Bound
+    flips: Flips | None
+    within: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What decides about every file of an export, a converter's on the way as the finished ones at the end."""
+
+    work: Work
+    written: Written
+    reference: Reference
+
+    def converted(self, path: Path) -> Proof:
+        """Whether a converter's float32 file is the network. Raises ConversionError where it does not run."""
+        reference = self.reference
+        count = min(KEPT, len(reference.frames))
+        ran = self.work.runner.run(path, reference.frames, self.work.console.say, limit_s=SLOW_S, places=range(count))
+        judged = self.judge("float32", path, ran)
+        difference = judged.comparison.agreement.max_difference
+        if judged.within:
+            return Proof(difference=difference, fault=None)
+        return Proof(difference=difference, fault=emptiness(ran, reference) or _fault(judged))
+
+    def judge(self, kind: str, path: Path, ran: Ran, *, least_flips: int = 0) -> Judged:
+        """`least_flips`: count argmax flips on at least so many pictures."""
+        comparison = compare(ran, self.reference)
+        precision = ONNX if kind == "onnx" else PRECISIONS[kind]
+        bound = precision.bound.for_logits(self.reference.largest_logit)
+        flips = self._flips(kind, path, ran, comparison, bound, least_flips) if precision.exact else None
+        within = bound.holds(comparison.agreement) or (flips is not None and _holds_apart(bound, comparison, flips))
+        return Judged(comparison=comparison, bound=bound, flips=flips, within=within)
+
+    def _flips(self, kind: str, path: Path, ran: Ran, comparison: Comparison, bound: Bound, least: int) -> Flips | None:
+        """Argmax flips of a float file on every picture that is over its bound, and on the `least` largest in any case."""
+        if self.written.audit is None:
+            return None
+        by_size = sorted(zip(comparison.differences, ran.places, strict=True), reverse=True)
+        over = [place for difference, place in by_size if difference > (bound.max_difference or 0.0)]
+        places = [place for _, place in by_size[: max(len(over), least)]]
+        if not places:
+            return None
+        self.work.console.say(f"argmax flips of {kind} on {len(places)} pictures")
+        flips = self.written.audit(path, self.reference.frames[places])
+        self.work.console.note(f"  {kind}: {flips}")
+        return flips
+
+
+def _fault(judged: Judged) -> str:
+    found = judged.comparison.agreement
+    return (
+        f"another network: the largest difference is {found.max_difference:.3g} and the mask IoU {found.mask_iou:.4f}, "
+        f"expected {judged.bound}"
+    )
 
 
 def run_all(work: Work, reference: Reference, golden: GoldenChoice | None) -> tuple[dict[str, Seen], list[int]]:
@@ -53,36 +123,32 @@ def run_all(work: Work, reference: Reference, golden: GoldenChoice | None) -> tu
 
 
 def _run(work: Work, kind: str, reference: Reference, golden: GoldenChoice | None, places: list[int] | None) -> Seen:
-    segmenter = open_new(work.paths[kind])
-    ran = run_file(segmenter, reference.frames, work.console.say, limit_s=SLOW_S, places=places)
+    ran = work.runner.run(work.paths[kind], reference.frames, work.console.say, limit_s=SLOW_S, places=places)
+    if golden is None:
+        return Seen(ran=ran, golden=())
+    # in this process: the file has run on all pictures in the other one
     slow = float(np.median(ran.invoke_ms)) > SLOW_INVOKE_MS
-    pictures = () if golden is None else golden_pictures(golden, segmenter, most=1 if slow else None)
-    return Seen(ran=ran, contract=segmenter.contract, golden=pictures)
+    return Seen(ran=ran, golden=golden_pictures(golden, open_new(work.paths[kind]), most=1 if slow else None))
 
 
-def prove(
-    work: Work,
-    kind: str,
-    seen: Seen,
-    written: Written,
-    reference: Reference,
-    quantized: Quantized,
-) -> FileRow:
+def prove(work: Work, kind: str, seen: Seen, made: Made, quantized: Quantized) -> FileRow:
     """Stamp one file with its contract, and decide whether it stays."""
     path, precision, pictures = work.paths[kind], work.kinds[kind], work.pictures
-    comparison = compare(seen.ran, reference)
-    bound = precision.bound.for_logits(reference.largest_logit)
-    flips = _flips(work, written, kind, seen, comparison, bound, reference)
-    within = bound.holds(comparison.agreement) or (flips is not None and _holds_apart(bound, comparison, flips))
+    judge = Judge(work, made.written, made.reference)
+    judged = judge.judge(kind, path, seen.ran, least_flips=FLIP_PICTURES if kind == "float32" else 0)
+    comparison, bound, flips, within = judged.comparison, judged.bound, judged.flips, judged.within
+    if not within and (told := emptiness(seen.ran, made.reference)) is not None:
+        work.console.warn(told)
     budget = quantized.budget if kind == "int8" else None
     float_layers = quantized.float_layers.get(kind, ())
     stamp_file(
         path,
-        seen.contract,
+        seen.ran.contract,
         source=work.subject.source,
         precision="float32" if kind == "onnx" else kind,
         calibration=(len(pictures.calibrate), pictures.sha256) if precision.calibrated else (0, None),
         float_layers=float_layers,
+        chosen=None if kind == "onnx" else made.chosen,
         recipe=quantized.recipe if kind == "int8" else None,
         comparison=comparison,
         picture_source=pictures.source,
@@ -120,21 +186,3 @@ def _worst_first(comparisons: Sequence[Comparison], count: int) -> list[int]:
     """Pictures in the order of their IoU in the least exact file that saw them all; as they are where none did."""
     whole = [one.ious for one in comparisons if one.pictures == count]
     return [int(k) for k in np.argsort(min(whole, key=np.mean), kind="stable")] if whole else list(range(count))
-
-
-def _flips(
-    work: Work, written: Written, kind: str, seen: Seen, comparison: Comparison, bound: Bound, reference: Reference
-) -> Flips | None:
-    """Argmax flips of a float file on every picture that is over its bound; of float32 on the two largest in any case."""
-    if written.audit is None or not work.kinds[kind].exact:
-        return None
-    by_size = sorted(zip(comparison.differences, seen.ran.places, strict=True), reverse=True)
-    over = [place for difference, place in by_size if difference > (bound.max_difference or 0.0)]
-    at_least = FLIP_PICTURES if kind == "float32" else 0
-    places = [place for _, place in by_size[: max(len(over), at_least)]]
-    if not places:
-        return None
-    work.console.say(f"argmax flips of {kind} on {len(places)} pictures")
-    flips = written.audit(work.paths[kind], reference.frames[places])
-    work.console.note(f"  {kind}: {flips}")
-    return flips

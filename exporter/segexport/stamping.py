@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segexport.compare import Comparison
 from segexport.convert.two_channel import LABELS as TWO_CHANNELS
@@ -20,13 +21,15 @@ from segruntime.contract import Contract, Conversion, InputSpec, OutputSpec, Par
 from segruntime.embedded_text import model_kind, with_attachment, without_archive
 from segruntime.segmenter import Segmenter, default_threads
 
+if TYPE_CHECKING:  # the child that runs files starts no converters
+    from segexport.convert.choose import Chosen
+
 TOOLS = (
     "segedge",
     "torch",
     "onnxscript",
-    "onnx2tf",
-    "tensorflow",
-    "ai-edge-quantizer",
+    "onnx",
+    "litert-quantizer",
     "ai-edge-litert",
     "onnxruntime",
 )
@@ -103,13 +106,14 @@ def stamp_file(
     precision: str,
     calibration: tuple[int, str | None],
     float_layers: Sequence[str],
+    chosen: Chosen | None,
     recipe: Recipe | None,
     comparison: Comparison,
     picture_source: str,
     bound: Bound,
     within_bound: bool,
 ) -> None:
-    """Write TFLite's metadata and the whole contract into the file."""
+    """Write TFLite's metadata and the whole contract into the file; `chosen`: who made the float32 file behind it."""
     measured = comparison.agreement
     full = replace(
         contract,
@@ -118,8 +122,10 @@ def stamp_file(
             precision=precision,
             calibration_count=calibration[0],
             calibration_sha256=calibration[1],
-            tools=tool_versions(),
+            tools=tool_versions() | ({} if chosen is None else dict(chosen.versions)),
             float_layers=tuple(float_layers),
+            converter=None if chosen is None else chosen.converter,
+            refused=None if chosen is None or not chosen.refused else dict(chosen.refused),
             recipe=None if recipe is None else recipe.to_json(),
         ),
         parity=Parity(

@@ -13,6 +13,7 @@ from torch import nn
 
 from segexport.checkpoint import Checkpoint, read_checkpoint
 from segexport.convert.onnx_export import write_onnx
+from segexport.convert.program_export import write_program
 from segexport.deploy import Deployable, choose_head
 from segexport.flips import Flips, audit_flips, choices_of
 from segexport.inspection import find_network, setting_conflicts
@@ -31,10 +32,14 @@ Audit = Callable[[Path, npt.NDArray[np.uint8]], Flips]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What was rewritten for the ONNX file, and how its argmax flips are counted; None where nothing can flip."""
+    """What was rewritten for the ONNX file, and how its argmax flips are counted; None where nothing can flip.
+
+    `write_program` writes the same network as torch.export saves it; None where there is no PyTorch.
+    """
 
     rewrites: tuple[Rewritten, ...] = ()
     audit: Audit | None = None
+    write_program: Callable[[Path], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,8 @@ class Subject:
     size: tuple[int, int]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    has_program: bool
+    """Whether it is PyTorch, so that `write_onnx` gives a way to write its program too."""
     write_onnx: Callable[[Path], Written]
     ask: Callable[[Sequence[Picture], tuple[str, ...], Say], Reference]
 
@@ -69,6 +76,7 @@ def _from_checkpoint(options: Options) -> Subject:
         size=size,
         notes=(*checkpoint.notes, *network.notes),
         warnings=(*([assumed] if assumed else []), *setting_conflicts(checkpoint, network)),
+        has_program=True,
         write_onnx=partial(_write, graph, size),
         ask=lambda pictures, names, say: ask_pytorch(graph, pictures, names, size, say),
     )
@@ -78,7 +86,7 @@ def _write(graph: Deployable, size: tuple[int, int], path: Path) -> Written:
     lowered = write_onnx(graph, *size, path)
     can_flip = bool(choices_of(lowered.module))
     audit: Audit | None = partial(_audit, graph, lowered.module) if can_flip else None
-    return Written(rewrites=lowered.rewrites, audit=audit)
+    return Written(rewrites=lowered.rewrites, audit=audit, write_program=partial(write_program, lowered.module, *size))
 
 
 def _audit(graph: nn.Module, lowered: nn.Module, path: Path, frames: npt.NDArray[np.uint8]) -> Flips:
@@ -117,6 +125,7 @@ def _from_onnx(options: Options) -> Subject:
         size=subject.size,
         notes=subject.notes,
         warnings=(),
+        has_program=False,
         write_onnx=lambda path: _copy(subject, path),
         ask=subject.reference,
     )

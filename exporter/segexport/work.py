@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segexport.calibration import PictureSet
+from segexport.compare import Runner
 from segexport.console import Console
 from segexport.options import Options
 from segexport.precisions import Precision
@@ -28,4 +29,6 @@ class Work:
     folder: Path
     playground: Path
     """Where converters put what nobody asked for."""
+    runner: Runner
+    """Runs every new file, in a child process: one that crashes its interpreter is refused, and nothing else ends."""
     console: Console

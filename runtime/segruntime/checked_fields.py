@@ -61,9 +61,13 @@ class Fields:
             self._fail(key, f"{count} numbers")
         return tuple(self._number(key, item, -_MAX_NUMBER, _MAX_NUMBER) for item in value)
 
-    def optional_numbers(self, key: str, count: int) -> tuple[float, ...] | None:
+    def optional(self, key: str, read: Callable[[str], T]) -> T | None:
+        """What `read`, one of the methods here, makes of the field; None where it is absent or null."""
         self._seen.add(key)
-        return None if self._data.get(key) is None else self.numbers(key, count)
+        return None if self._data.get(key) is None else read(key)
+
+    def optional_numbers(self, key: str, count: int) -> tuple[float, ...] | None:
+        return self.optional(key, lambda given: self.numbers(given, count))
 
     def nullable_numbers(self, key: str, count: int) -> tuple[float, ...] | None:
         return None if self.raw(key) is None else self.numbers(key, count)

@@ -29,7 +29,7 @@ INTERPOLATIONS = ("bilinear", "area", "nearest")
 _OPTIONAL = {
     "input": ("mean", "std", "scale", "zero_point"),
     "output": ("scale", "zero_point"),
-    "conversion": ("recipe",),
+    "conversion": ("recipe", "converter", "refused"),
 }
 MEANINGS = ("probability", "logits", "classes")
 
@@ -161,7 +161,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """How the file was made."""
+    """How the file was made. `refused`: the converters that were tried before, and why each was not taken."""
 
     precision: str
     calibration_count: int
@@ -169,6 +169,8 @@ class Conversion:
     tools: dict[str, str]
     float_layers: tuple[str, ...]
     recipe: dict[str, Any] | None = None
+    converter: str | None = None
+    refused: dict[str, str] | None = None
 
     @classmethod
     def from_json(cls, data: object) -> Conversion:
@@ -180,6 +182,8 @@ class Conversion:
             tools=f.string_map("tools"),
             float_layers=f.strings("float_layers"),
             recipe=f.optional_object("recipe"),
+            converter=f.optional("converter", f.string),
+            refused=f.optional("refused", f.string_map),
         )
         f.finish()
         return spec

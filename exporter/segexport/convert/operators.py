@@ -23,3 +23,10 @@ def plain_operator(schema: Any, code: int, source: int, target: int) -> Any:
     operator = schema.OperatorT()
     operator.opcodeIndex, operator.inputs, operator.outputs = code, [source], [target]
     return operator
+
+
+def operator_kind(schema: Any, model: Any, operator: Any) -> str:
+    """The name of one of `model`'s operators, `CONV_2D`; `CUSTOM` for what the schema does not name."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return next((str(name) for name, value in vars(schema.BuiltinOperator).items() if value == number), "CUSTOM")

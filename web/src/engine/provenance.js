@@ -29,6 +29,8 @@ export function readConversion(data) {
     tools: f.stringMap("tools"),
     floatLayers: f.strings("float_layers"),
     recipe: f.optionalObject("recipe"),
+    converter: f.optional("converter") === undefined ? undefined : f.string("converter"),
+    refused: f.optional("refused") === undefined ? undefined : f.stringMap("refused"),
   };
   f.finish();
   return conversion;

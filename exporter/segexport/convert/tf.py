@@ -1,4 +1,4 @@
-"""Child process: ONNX → float32 TFLite. Imports tensorflow before onnx: the other order can hang for ever."""
+"""Child process: ONNX → float32 TFLite by onnx2tf 1 and TensorFlow, imported before onnx: else it can hang for ever."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def _convert(job: dict[str, Any], say: Say) -> dict[str, Any]:
     import tensorflow as tf
 
     say("ONNX to Keras")
-    keras_model = _to_keras(job["onnx"])
+    keras_model = _to_keras(job["source"])
     release_memory()
     shape = [int(n) for n in keras_model.inputs[0].shape]
     module, function = _with_signature(tf, keras_model, shape)
     say("Keras to TFLite")
     Path(job["target"]).write_bytes(_to_tflite(tf, module, function))
-    return {"input_shape": shape, "output_shape": [int(n) for n in keras_model.outputs[0].shape]}
+    return {}
 
 
 def _load() -> None:

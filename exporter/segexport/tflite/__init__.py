@@ -1,0 +1,1 @@
+"""A finished .tflite, whichever converter made it."""
