@@ -8,18 +8,18 @@ Run by the interpreter that the environment shall have; it needs nothing but the
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from environment import ENVIRONMENTS, ROOT, Environment
-from pip_says import reason
 
+sys.path.insert(0, str(ROOT / "exporter"))
 
-class InstallError(RuntimeError):
-    """pip could not install what was asked for; the message is one line."""
+from segexport.convert.setup.installing import make_venv, pip_install
+from segexport.errors import SetupError
+
+_NEWEST = "make newest takes the newest of everything"
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -30,16 +30,16 @@ def main(words: Sequence[str] | None = None) -> None:
     given = parser.parse_args(words)
     try:
         install(ENVIRONMENTS[given.name], given.place, given.newest)
-    except InstallError as error:
+    except SetupError as error:
         sys.exit(f"segedge: {error}")
 
 
 def install(environment: Environment, place: Path, newest: bool = False) -> None:
-    """Fill `place` with what `environment` holds. Raises InstallError with pip's reason in one line."""
+    """Fill `place` with what `environment` holds. Raises SetupError with pip's reason in one line."""
     if not (place / "bin" / "python").exists():
-        subprocess.run([sys.executable, "-m", "venv", place], check=True)
+        make_venv(sys.executable, place)
     for step in _newest(environment) if newest else _locked(environment):
-        pip_install(place, step)
+        pip_install(place, step, instead=_NEWEST)
 
 
 def _locked(environment: Environment) -> list[list[str]]:
@@ -58,14 +58,6 @@ def _newest(environment: Environment) -> list[list[str]]:
     if environment.extras:
         words += ["-e", f"{ROOT}[{','.join(environment.extras)}]"]
     return [[*words, environment.pinned_apart] if environment.pinned_apart else words]
-
-
-def pip_install(place: Path, words: list[str]) -> None:
-    """Raises InstallError."""
-    command = [str(place / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "install", *words]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT, env=os.environ)
-    if done.returncode:
-        raise InstallError(reason(done.stderr))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from environment import ROOT
-from interpreters import MINORS, find_interpreters
+
+sys.path.insert(0, str(ROOT / "exporter"))
+
+from segexport.convert.setup.interpreters import MINORS, find_interpreters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

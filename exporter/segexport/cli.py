@@ -15,6 +15,8 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from segexport.calibration import MOST, collect_pictures
+from segexport.commands.setup import setup
+from segexport.commands.tools import show_tools
 from segexport.console import Console, print_diagnosis, print_file_table, print_inspection, print_self_test
 from segexport.convert.converters import AUTO, CONVERTERS
 from segexport.errors import CalibrationError, InaccurateError, MissingExtraError, SegExportError
@@ -257,16 +259,27 @@ def _refuse_inaccurate(rows: list[FileRow], body: dict[str, Any]) -> None:
         )
 
 
+cli.add_command(setup)
+
+
 @cli.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
 @click.option("--arch", metavar="NAME|package.module:factory", help="A known network, or your own class.")
+@click.option("--tools", is_flag=True, help="Instead: the libraries and converters that are here, with their versions.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def inspect(checkpoint: Path, arch: str | None, as_json: bool) -> None:
+def inspect(checkpoint: Path | None, arch: str | None, tools: bool, as_json: bool) -> None:
     """Say what CHECKPOINT holds and which network that is; nothing of it is run.
 
     \b
-    Example:  segexport inspect ckpt.pth --json
+    Examples:
+      segexport inspect ckpt.pth --json
+      segexport inspect --tools
     """
+    if tools == (checkpoint is not None):
+        raise click.UsageError("give either CHECKPOINT or --tools")
+    if checkpoint is None:
+        show_tools(as_json)
+        return
     _require_torch()
     from segexport.errors import ArchitectureError
     from segexport.inspection import inspect as look

@@ -61,14 +61,14 @@ _ALL = (
         oldest=(3, 10),
         newest=(3, 14),
         imports=("onnx2tf.onnx2tf",),
-        shown=("onnx2tf", "onnx", "numpy", "flatbuffers"),
+        shown=("onnx2tf", "onnx", "numpy"),
     ),
     ConverterEnvironment(
         name="tf",
         oldest=(3, 10, 12),
         newest=(3, 12),
         imports=("tensorflow", "onnx2tf"),
-        shown=("onnx2tf", "tensorflow", "tf-keras", "onnx", "numpy"),
+        shown=("onnx2tf", "tensorflow", "onnx", "numpy"),
         machines=(("linux", "x86_64"), ("linux", "aarch64")),
     ),
     ConverterEnvironment(

@@ -1,0 +1,1 @@
+"""The commands of `segexport`, one file each."""
