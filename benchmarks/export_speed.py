@@ -29,8 +29,8 @@ import segruntime
 from segbench.frames import Frame, drawn_frame
 from segbench.machine import describe_machine
 from segbench.mask_check import check_mask
+from segexport.convert.float32 import write_float32
 from segexport.convert.onnx_export import write_onnx
-from segexport.convert.tflite_export import write_float32
 from segexport.deploy import Deployable, PersonProbability
 from segexport.networks.unet import UNet
 from segexport.presets import PREPROCESSING

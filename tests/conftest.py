@@ -40,9 +40,9 @@ def signals_of_the_foreground() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def write_float32(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path, Path], None]]:
     """`write_float32(onnx, tflite)` by the real converter: its libraries load for longer than a small network converts."""
-    from segexport.convert.tflite_export import Float32Converter
+    from segexport.convert.float32 import Float32Converter
 
-    with Float32Converter(tmp_path_factory.mktemp("converter"), limit_s=600) as converter:
+    with Float32Converter("direct", tmp_path_factory.mktemp("converter"), limit_s=600) as converter:
 
         def write(onnx_path: Path, target: Path) -> None:
             converter.begin(onnx_path, target)

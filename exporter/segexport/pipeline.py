@@ -212,7 +212,7 @@ def _choose(work: Work, chooser: Chooser, written: Written, reference: Reference
             nearest = work.options.allow_inaccurate
             chosen = chooser.finish(_float32(work), judge.converted, console.say, nearest=nearest)
     except AllRefusedError as error:
-        for name, reason in error.reasons.items():
+        for name, reason in error.reasons.items() if len(error.reasons) > 1 else ():
             console.warn(f"{name}: {reason}")
         raise
     for name, reason in chosen.refused.items():

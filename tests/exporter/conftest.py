@@ -18,9 +18,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segexport.quantize.quantizer import Quantizer
 from segexport.networks.unet import UNet
 from segexport.pictures import draw_pictures
+from segexport.quantize.quantizer import Quantizer
 from segexport.ranges import Ranges
 from segexport.tflite_graph import read_operators
 
@@ -131,11 +131,12 @@ def copied_floats(monkeypatch: pytest.MonkeyPatch, exported: Exported) -> None:
     """Instead of converting for ten seconds: the float files that the one real export made."""
 
     class Copier:
-        def __init__(self, folder: Path, *, limit_s: float) -> None:
+        def __init__(self, name: str, folder: Path, *, limit_s: float) -> None:
             assert folder.is_dir()
             assert limit_s > 0
+            self.name = name
 
-        def begin(self, onnx_path: Path, target: Path) -> None:
+        def begin(self, source: Path, target: Path) -> None:
             target.write_bytes(exported.path("float32").read_bytes())
 
         def finish(self, _: Callable[[str], None]) -> None:
@@ -147,7 +148,7 @@ def copied_floats(monkeypatch: pytest.MonkeyPatch, exported: Exported) -> None:
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr("segexport.pipeline.Float32Converter", Copier)
+    monkeypatch.setattr("segexport.convert.choose.Float32Converter", Copier)
 
 
 @pytest.fixture

@@ -15,12 +15,16 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from segexport.convert import child as child_module
-from segexport.convert import quantize_worker, tflite_worker
-from segexport.convert.child import Child
+from segexport.convert.child import Child, find_tools
+from segexport.convert.converters import CONVERTERS, PROGRAM
 from segexport.convert.environment import made_environment
+from segexport.convert.program_export import write_program
+from segexport.convert.setup.place import interpreter_of, is_ready
 from segexport.errors import ConversionError
+from segexport.quantize import worker as quantize_worker
 
 SLEEPER = (
     "from segexport.convert.worker import serve\nimport time\nserve(lambda job, say: say('awake') or time.sleep(99))"
@@ -241,21 +245,41 @@ def test_another_interpreter_that_is_not_there_is_one_line(tmp_path: Path) -> No
     )
 
 
-@pytest.mark.parametrize("worker", [tflite_worker.__file__, quantize_worker.__file__], ids=["tflite", "quantize"])
-def test_a_full_disk_in_the_converter_is_one_line(exported: Any, tmp_path: Path, worker: str) -> None:
+@pytest.mark.parametrize("name", CONVERTERS)
+def test_a_full_disk_in_a_converter_is_one_line(exported: Any, tmp_path: Path, name: str) -> None:
     # /dev/full is a file on a disk without any space
-    copy = shutil.copyfile(exported.path("onnx"), tmp_path / "a.onnx")
-    job = {"onnx": str(copy), "do": "quantize", "precision": "dynamic", "float_layers": []}
-    with Child(Path(worker), tmp_path, limit_s=120) as started:
-        started.begin({"step": "TFLite", "float32": str(exported.path("float32")), "target": "/dev/full", **job})
+    if not is_ready(name):
+        pytest.skip(f"converter {name} is not installed here: segexport setup {name}")
+    converter, source = CONVERTERS[name], tmp_path / "source"
+    if converter.source == PROGRAM:
+        write_program(torch.nn.Conv2d(3, 1, 1).eval(), 8, 8, source)
+    else:
+        shutil.copyfile(exported.path("onnx"), source)
+    interpreter, tools = str(interpreter_of(name)), find_tools(*converter.borrowed)
+    with Child(converter.path, tmp_path, limit_s=300, tools=tools, interpreter=interpreter) as started:
+        shutil.copyfile(source, started.folder / converter.source)
+        started.begin({"step": "TFLite", "source": converter.source, "target": "/dev/full"})
         with pytest.raises(ConversionError) as caught:
             started.result(lambda text: None)
-    assert str(caught.value) == "TFLite: OSError: [Errno 28] No space left on device"
+    assert "No space left on device" in str(caught.value)
+    assert str(caught.value).startswith("TFLite: ")
+    assert "\n" not in str(caught.value)
 
 
-def export_that_converts(checkpoint: Path, output: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+def test_a_full_disk_in_the_quantizer_is_one_line(exported: Any, tmp_path: Path) -> None:
+    job = {"do": "quantize", "precision": "dynamic", "float_layers": []}
+    with Child(Path(quantize_worker.__file__), tmp_path, limit_s=120) as started:
+        started.begin({"step": "dynamic", "float32": str(exported.path("float32")), "target": "/dev/full", **job})
+        with pytest.raises(ConversionError) as caught:
+            started.result(lambda text: None)
+    assert str(caught.value) == "dynamic: OSError: [Errno 28] No space left on device"
+
+
+def export_that_converts(
+    checkpoint: Path, output: Path, *more: str
+) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
     """`segexport tflite`, running, and the converters that it has started."""
-    words = ["tflite", str(checkpoint), "--size", "32", "--output", str(output)]
+    words = ["tflite", str(checkpoint), "--size", "32", "--output", str(output), *more]
     process = subprocess.Popen(
         [sys.executable, "-m", "segexport", *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -267,11 +291,12 @@ def export_that_converts(checkpoint: Path, output: Path) -> tuple[subprocess.Pop
 
 @pytest.mark.slow
 def test_a_converter_that_is_killed_ends_the_export_in_one_line(trained: Any, tmp_path: Path) -> None:
-    process, (converter,) = export_that_converts(trained.checkpoint, tmp_path / "new" / "out")
+    process, (converter,) = export_that_converts(trained.checkpoint, tmp_path / "new" / "out", "--converter", "direct")
     converter.kill()
     out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (1, "")
-    assert err.splitlines()[-1].startswith("segexport: TFLite: the converter ended with code -9 and no result (")
+    told = "segexport: TFLite float32: by direct: the converter ended with code -9 and no result ("
+    assert err.splitlines()[-1].startswith(told)
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
 

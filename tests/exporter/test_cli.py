@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 
 from segexport.cli import cli
 from segexport.console import Console
+from segexport.convert.converters import CONVERTERS
 
 COMMANDS = ["check-port", "doctor", "inspect", "onnx", "report", "tflite", "vectors", "verify"]
 
@@ -249,7 +251,8 @@ def test_a_converter_over_its_time_limit(
 ) -> None:
     sleepy = tmp_path_factory.mktemp("sleepy") / "worker.py"
     sleepy.write_text("import time\ninput()\ntime.sleep(60)\n")
-    monkeypatch.setattr("segexport.convert.tflite_export._WORKER", sleepy)
-    ran = segexport("tflite", trained.checkpoint, "--size", 32, "--timeout", 1, "--output", tmp_path / "out")
-    assert "TFLite: no end after 1 s, stopped; give more time with --timeout SECONDS" in refused(ran)
+    monkeypatch.setitem(CONVERTERS, "direct", replace(CONVERTERS["direct"], worker=str(sleepy)))
+    words = ["--size", 32, "--timeout", 1, "--converter", "direct", "--output", tmp_path / "out"]
+    ran = segexport("tflite", trained.checkpoint, *words)
+    assert "TFLite float32: by direct: no end after 1 s, stopped; give more time with --timeout SECONDS" in refused(ran)
     assert list(tmp_path.iterdir()) == []

@@ -131,11 +131,15 @@ class AllRefusedError(ConversionError):
 
     def __init__(self, reasons: Mapping[str, str]) -> None:
         self.reasons = dict(reasons)
-        super().__init__(
-            f"TFLite float32: none of {len(self.reasons)} converters gives this network, see the reasons above; expected one "
-            "whose file passes the comparison. Try another --size, run `segexport setup` for those that are not installed, or "
-            "take the ONNX file alone: segexport onnx"
-        )
+        if len(self.reasons) == 1:
+            told = "by {}: {}".format(*next(iter(self.reasons.items())))
+        else:
+            told = (
+                f"none of {len(self.reasons)} converters gives this network, see the reasons above; expected one whose file "
+                "passes the comparison. Try another --size, `segexport setup` for those that are not installed, or the ONNX "
+                "file alone: segexport onnx"
+            )
+        super().__init__(f"TFLite float32: {told}")
 
 
 def _left_out(asked: str, readable: Collection[str]) -> dict[str, str]:

@@ -24,7 +24,7 @@ class Converter:
 
     @property
     def path(self) -> Path:
-        return Path(__file__).with_name(self.worker)
+        return Path(__file__).parent / self.worker
 
 
 CONVERTERS: dict[str, Converter] = {

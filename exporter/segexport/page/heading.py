@@ -64,10 +64,17 @@ def _facts(body: Mapping[str, Any], source: Mapping[str, Any], rows: Sequence[Fi
         ("Network", network),
         ("Parameters", "" if parameters is None else whole(parameters)),
         ("Input", size_in_words(body.get("size"))),
+        ("Converter", _converter(body)),
         ("Compared on", _pictures(body)),
         ("Timed on", processor_in_words(body)),
         ("Smallest within its bound", "" if smallest is None else _in_short(smallest)),
     ]
+
+
+def _converter(body: Mapping[str, Any]) -> str:
+    """The one that was taken, and why those before it were not."""
+    refused = [f"not {brief(name)}: {brief(why, _SENTENCE)}" for name, why in mapping(body.get("refused")).items()]
+    return "; ".join(filter(None, (brief(body.get("converter")), *refused)))
 
 
 def _pictures(body: Mapping[str, Any]) -> str:
