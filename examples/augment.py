@@ -105,9 +105,9 @@ def degrade(image: Image, rng: np.random.Generator) -> Image:
         return cv2.resize(down, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
     if kind == 2:
         noise = rng.normal(0, rng.uniform(2, 14), image.shape).astype(np.float32)
-        return np.clip(image + noise, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(image + noise, 0, 255), np.uint8)
     ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.uint8) if ok else image
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8) if ok else image
 
 
 def augment(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,7 +29,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--background", help="a picture (default: green)")
     parser.add_argument("--output", help="a video file, .mp4 or .avi (default: a window)")
     args = parser.parse_args(arguments)
-    cv2.setLogLevel(0)  # what is wrong is said below, in one line
+    log: Any = getattr(cv2.utils, "logging", cv2)  # where OpenCV 5 has it, and OpenCV 4
+    log.setLogLevel(0)  # what is wrong is said below, in one line
     scene = cv2.imread(args.background) if args.background else np.full((1, 1, 3), (0, 160, 0))
     if scene is None:
         raise SystemExit(f"{args.background}: no picture that OpenCV can read")

@@ -28,7 +28,8 @@ class NumpyLoop:
         """`(H, W, 3) uint8, BGR` → `(H, W) float32, 0–1`."""
         _, height, width, _ = self._input["shape"]
         small = cv2.resize(frame[..., ::-1], (int(width), int(height)), interpolation=self._resize)
-        self._interpreter.set_tensor(self._input["index"], self._quantize(small.astype(np.float32) / 255)[None])
+        tensor = self._quantize(small.astype(np.float32) / np.float32(255))[None]
+        self._interpreter.set_tensor(self._input["index"], tensor)
         self._interpreter.invoke()
         mask = self._dequantize(self._interpreter.get_tensor(self._output["index"])[0, ..., 0])
         return np.asarray(cv2.resize(mask, (frame.shape[1], frame.shape[0])), np.float32)

@@ -125,7 +125,7 @@ def _variance(drawn: Floats) -> float:
     on bootstrapping the sample median", Annals of Statistics 1984).
     """
     low, high = np.quantile(_trimmed_mean(drawn), (0.15866, 0.84134))
-    n = drawn.shape[-1]  # drawing n of n makes the spread too small by (n - 1) / n
+    n = int(drawn.shape[-1])  # drawing n of n makes the spread too small by (n - 1) / n
     return float(high - low) ** 2 / 4 * n / (n - 1)
 
 

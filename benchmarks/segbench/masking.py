@@ -28,7 +28,8 @@ class Masker:
     def soft_mask(self, coarse: Alpha, gray: npt.NDArray[np.uint8]) -> Alpha:
         """`coarse_mask` of a frame and its luma `(H, W) uint8` → `(H, W) float32, 0–1`."""
         if self._refiner is not None:
-            return self._refiner(coarse, gray).astype(np.float32) / np.float32(255)
+            refined: Alpha = self._refiner(coarse, gray).astype(np.float32) / np.float32(255)
+            return refined
         height, width = gray.shape
         return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 

@@ -141,7 +141,9 @@ def _one_pass(chain: Chain, frame: Frame) -> dict[str, float]:
 
 
 def _as_probability(alpha: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    return np.asarray(alpha, np.float32) / np.float32(255 if alpha.dtype == np.uint8 else 1)
+    one = np.float32(255 if alpha.dtype == np.uint8 else 1)
+    probability: npt.NDArray[np.float32] = np.asarray(alpha, np.float32) / one
+    return probability
 
 
 def _too_many_threads(threads: int) -> list[str]:

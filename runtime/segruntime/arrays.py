@@ -137,7 +137,8 @@ def as_probability(coarse: object) -> Alpha:
     """
     expected = "(h, w) float32, 0–1, as Segmenter.coarse gives it"
     mask = within_unit(checked("coarse", coarse, expected, dtypes=(np.float32,)), highest=_MOST_CERTAIN)
-    return np.multiply(mask, _BYTE_STEPS, out=mask)
+    np.multiply(mask, _BYTE_STEPS, out=mask)
+    return mask
 
 
 def alpha_bytes(alpha: Alpha | Bytes) -> Bytes:

@@ -53,4 +53,5 @@ def _under_centres(count: int, source: int) -> npt.NDArray[Any]:
     """For each of `count` pixels the one of `source`, in 16 bits of fixed point: docs/contract.md."""
     step = (source * 65536 + count // 2) // count
     at = (step * np.arange(count) + (step >> 1) - source % 2) >> 16
-    return np.minimum(at, source - 1)
+    nearest: npt.NDArray[Any] = np.minimum(at, source - 1)
+    return nearest

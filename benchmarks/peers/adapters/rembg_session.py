@@ -49,7 +49,7 @@ def load(job: Job) -> Served:
         threads=job.threads,
         packages=("rembg", "onnxruntime", "numpy", "pillow"),
         tasks={"mask": mask, "cutout": lambda frame: rembg.remove(_picture(frame), session=session)},
-        mask=lambda frame: np.asarray(mask(frame), np.float32) / 255,
+        mask=lambda frame: np.asarray(mask(frame), np.float32) / np.float32(255),
         seen=seen,
         notes=NOTES,
     )

@@ -19,7 +19,8 @@ def load(job: Job) -> Served:
 
     def mask(frame: Frame) -> Mask:
         alpha = chain.alpha(frame)
-        return np.asarray(alpha, np.float32) / np.float32(255 if alpha.dtype == np.uint8 else 1)
+        soft: Mask = np.asarray(alpha, np.float32) / np.float32(255 if alpha.dtype == np.uint8 else 1)
+        return soft
 
     return Served(
         threads=segmenter.threads,

@@ -130,7 +130,8 @@ def _stored(vectors: Path, entry: dict[str, Any]) -> Array:
     if size != expected or size > _MOST_BYTES:
         found = "nothing there" if size < 0 else f"{size} bytes"
         raise OutputError(f"{path}: {found}, expected {expected} bytes; make the vectors again")
-    return np.fromfile(path, np.dtype(dtype).newbyteorder("<")).reshape(shape)
+    array: Array = np.fromfile(path, np.dtype(dtype).newbyteorder("<")).reshape(shape)
+    return array
 
 
 def _inside(file: object) -> PurePosixPath:

@@ -23,7 +23,8 @@ _MUCH_NEARER = 0.25
 
 
 def _right(frame: Frame, spec: InputSpec) -> Tensor:
-    return Preprocessor(spec)(frame).copy()
+    tensor: Tensor = Preprocessor(spec)(frame).copy()
+    return tensor
 
 
 def _swapped(frame: Frame, spec: InputSpec) -> Tensor:
