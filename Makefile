@@ -18,7 +18,7 @@ install = environments/install.py $(INSTALL)
 
 .PHONY: demo test tests-as-they-run test-full lint types tests light mediapipe-test newest differences test-cpus test-pythons locks zoo bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
 
-demo: $(VENV)/.ready
+demo: $(VENV)/.direct
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
 
 # the page is tested in a real browser: `make test` says so where there is none, WEB_TEST=web-test insists
@@ -27,7 +27,7 @@ WEB_TEST ?= web-test-where-possible
 test:
 	$(MAKE) --jobs=2 --output-sync=target tests-as-they-run lint types light mediapipe-test $(WEB_TEST)
 
-tests-as-they-run: $(VENV)/.ready
+tests-as-they-run: $(VENV)/.converters
 	+$(MAKE) --output-sync=none tests
 
 lint: $(VENV)/.ready
@@ -42,11 +42,11 @@ JOBS ?= 2
 # torch's threads would turn in circles while they wait, on cores that other tests could have
 export OMP_WAIT_POLICY ?= passive
 PYTEST := -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
-tests: $(VENV)/.ready
+tests: $(VENV)/.converters
 	$(BIN)/python $(PYTEST) $(addprefix --ignore=,$(LIGHT_TESTS) tests/mediapipe)
 
 # what takes too long for every day: the networks at full size, and the runtime's tests beside the exporter's older libraries too
-test-full: $(VENV)/.ready
+test-full: $(VENV)/.converters
 	$(BIN)/python $(PYTEST) -m "full or not full" --ignore=tests/mediapipe
 
 # the runtime alone, with the newest interpreters: lightness and new versions are both held
@@ -56,7 +56,7 @@ light: $(LIGHT)/.ready
 	$(LIGHT)/bin/python $(PYTEST) $(LIGHT_TESTS)
 
 # our files in MediaPipe's ImageSegmenter, Python's and the web's (where npm and Chromium are there), in an environment of its own
-mediapipe-test: $(VENV)/.ready $(MEDIAPIPE)/.ready
+mediapipe-test: $(VENV)/.direct $(MEDIAPIPE)/.ready
 	PYTHONPATH=runtime SEGEDGE_EXPORTER=$(BIN)/python $(MEDIAPIPE)/bin/python -m pytest tests/mediapipe
 
 # a pure wheel, by way of the sdist; then: what is in it, and does it work beside numpy, OpenCV and one backend only?
@@ -72,12 +72,12 @@ test-aarch64: $(LIGHT)/.ready $(BUILD)/.ready
 	$(LIGHT)/bin/python tests/aarch64/run.py --wheel $$(ls dist/*.whl) --suite $(SUITE)
 
 # networks of other people's libraries through every converter, then docs/networks.md; goes on where it was: ZOO_WORDS="segformer_b0 --again"
-zoo: $(VENV)/.ready $(ZOO)/.ready
+zoo: $(VENV)/.converters $(ZOO)/.ready
 	$(BIN)/python benchmarks/zoo $(ZOO_WORDS)
 	$(BIN)/python benchmarks/readme_tables.py
 
 # what the runtime's package carries, made again from the demo checkpoint
-bundle: $(VENV)/.ready
+bundle: $(VENV)/.direct
 	$(BIN)/python examples/bundle.py --calibration ../shared/data/portraits/training/images
 
 # the page that replaces the background in the browser: builds web/dist and serves it on this machine; PORT=8080 for another port
@@ -93,7 +93,7 @@ web-test: web-build web/.fixtures/resize.json
 	cd web && npm --silent test
 
 # what segruntime makes of some frames, for holding the page's engine against it
-web/.fixtures/resize.json: $(VENV)/.ready web/test/make_fixtures.py $(shell find exporter/segexport runtime/segruntime -name '*.py') examples/portrait_unet.pth
+web/.fixtures/resize.json: $(VENV)/.direct web/test/make_fixtures.py $(shell find exporter/segexport runtime/segruntime -name '*.py') examples/portrait_unet.pth
 	$(BIN)/python web/test/make_fixtures.py
 
 web-test-where-possible: $(VENV)/.ready
@@ -114,6 +114,16 @@ $(BIN)/python:
 
 $(VENV)/.ready: $(BIN)/python environments/main.lock pyproject.toml constraints.txt
 	$(BIN)/python $(install) main $(VENV)
+	@touch $@
+
+# the converters' environments lie in the main one; the demo needs one of them, the tests all that can be had with the Pythons here
+LOCKS := exporter/segexport/convert/setup
+$(VENV)/.direct: $(VENV)/.ready $(LOCKS)/direct.lock
+	$(BIN)/segexport setup direct
+	@touch $@
+
+$(VENV)/.converters: $(VENV)/.direct $(wildcard $(LOCKS)/*.lock)
+	$(BIN)/segexport setup
 	@touch $@
 
 $(LIGHT)/.ready: environments/light.lock pyproject.toml
@@ -158,9 +168,9 @@ differences: $(VENV)/.ready $(LIGHT)/.ready $(MEDIAPIPE)/.ready
 test-cpus: $(LIGHT)/.ready
 	$(LIGHT)/bin/python tests/cpus/run.py
 
-# the runtime's tests on every CPython 3.10 to 3.14 of this machine, the exporter's demo on those that it supports;
-# the demo takes 3.5 GB each, and more where pip has torch with CUDA only: EXPORTERS=3.11 for fewer, EXPORTERS= for none
-EXPORTERS ?= 3.10 3.11 3.12
+# the runtime's tests on every CPython 3.10 to 3.14 of this machine, the exporter's demo on some of them;
+# the demo takes 2 GB each, and more where pip has torch with CUDA only: EXPORTERS=3.11 for fewer, EXPORTERS= for none
+EXPORTERS ?= 3.10 3.11 3.12 3.13
 test-pythons:
 	$(PYTHON) environments/pythons.py $(PYTHONS) "$(EXPORTERS)" $(PYTEST) $(LIGHT_TESTS)
 

@@ -1,6 +1,6 @@
-"""The runtime's tests on every CPython 3.10 to 3.14 that is found, the exporter's demo on those that it supports.
+"""The runtime's tests on every CPython 3.10 to 3.14 that is found, the exporter's demo on those that are named.
 
-python environments/pythons.py .venv-pythons "3.10 3.11 3.12" -m pytest tests/runtime …
+python environments/pythons.py .venv-pythons "3.10 3.11 3.12 3.13" -m pytest tests/runtime …
 
 The second word says on which the demo is tried. Each interpreter gets environments of its own in the folder; what its tests
 and demo print lies there too. Ends with 1 where one is red, or none was found.
@@ -48,19 +48,20 @@ def check(version: str, python: Path, folder: Path, exporters: list[str], test_w
     started = time.monotonic()
     tests = attempt(python, "light", folder / version, test_words)
     exporter = folder / f"{version}-exporter"
+    setup_words = ["-m", "segexport", "setup", "direct"]
     demo_words = ["examples/demo.py", "--output", str(exporter / "demo")]
-    demo = attempt(python, "main", exporter, demo_words) if version in exporters else "not tried"
+    demo = attempt(python, "main", exporter, setup_words, demo_words) if version in exporters else "not tried"
     return Row(python=version, tests=tests, demo=demo, seconds=time.monotonic() - started)
 
 
-def attempt(python: Path, name: str, place: Path, words: list[str]) -> str:
-    """Install the environment and run it with `words`; `passed` or `FAILED`, with the log's place printed."""
+def attempt(python: Path, name: str, place: Path, *steps: list[str]) -> str:
+    """Install the environment and run it with the words of each step; `passed` or `FAILED`, with the log's place printed."""
     place.mkdir(parents=True, exist_ok=True)
     log = place.with_suffix(f"{place.suffix}.log")
     installing = [str(python), str(ROOT / "environments" / "install.py"), name, str(place)]
     outcome = "passed"
     with log.open("wb") as file:
-        for command in (installing, [str(place / "bin" / "python"), *words]):
+        for command in (installing, *([str(place / "bin" / "python"), *words] for words in steps)):
             if subprocess.run(command, cwd=ROOT, check=False, stdout=file, stderr=subprocess.STDOUT).returncode:
                 outcome = "FAILED"
                 break

@@ -16,8 +16,11 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "environments"))
 
 import environment
 from environment import ENVIRONMENTS, Environment
-from install import InstallError, install, main, pip_install
-from pip_says import reason
+from install import install, main
+
+from segexport.convert.setup.installing import pip_install
+from segexport.convert.setup.pip_says import reason
+from segexport.errors import SetupError
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,7 @@ def test_a_locked_version_that_is_gone_is_one_line_with_its_name_and_the_way_out
 ) -> None:
     digest = make_wheel(index, "gone", "2.0")
     lock = f"gone==1.2.3 ; python_version >= '3.10' \\\n    --hash=sha256:{digest}\n"
-    with pytest.raises(InstallError) as raised:
+    with pytest.raises(SetupError) as raised:
         install(locked(tmp_path, monkeypatch, lock), place)
     message = str(raised.value)
     assert message.startswith("the locked gone==1.2.3 is not on the index any more for Python 3.")
@@ -94,7 +97,7 @@ def test_another_file_than_the_one_that_was_locked_is_one_line(
     place: Path, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_wheel(index, "changed", "1.0")
-    with pytest.raises(InstallError) as raised:
+    with pytest.raises(SetupError) as raised:
         install(locked(tmp_path, monkeypatch, f"changed==1.0 \\\n    --hash=sha256:{'0' * 64}\n"), place)
     assert str(raised.value).startswith("changed==1.0 is another file than the one that was locked, its hash differs;")
     assert "\n" not in str(raised.value)
@@ -119,14 +122,19 @@ def test_an_index_that_does_not_answer_is_not_taken_for_a_version_that_is_gone(
 ) -> None:
     monkeypatch.delenv("PIP_NO_INDEX")
     words = ["--no-deps", "--retries", "1", "--index-url", "http://127.0.0.1:9/simple", "anything==1.0"]
-    with pytest.raises(InstallError, match=r"anything==1\.0 was not found, for pip's index does not answer"):
-        pip_install(place, words)
+    with pytest.raises(SetupError, match=r"anything==1\.0 was not found, for pip's index does not answer"):
+        pip_install(place, words, instead="make newest")
 
 
 def test_another_failure_is_pip_s_own_last_error() -> None:
-    said = "WARNING: one\nERROR: first\nERROR: the disk is full\n"
-    assert reason(said) == "pip failed: the disk is full"
-    assert reason("") == "pip failed: it says nothing"
+    said = "WARNING: one\nERROR: first\nERROR: the index is odd\n"
+    assert reason(said, "3.11.7 on x86_64", "make newest") == "pip failed: the index is odd"
+    assert reason("", "3.11.7 on x86_64", "make newest") == "pip failed: it says nothing"
+
+
+def test_a_full_disk_is_said_to_be_full() -> None:
+    said = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device: '/a/b'\n"
+    assert reason(said, "3.11.7 on x86_64", "make newest").startswith("no space is left on the disk, ")
 
 
 def test_a_failure_ends_the_command_with_its_line(

@@ -13,12 +13,28 @@ from packaging.requirements import Requirement
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "environments"))
 
-from environment import CONSTRAINTS, ENVIRONMENTS, Environment, read_lock
+from environment import CONSTRAINTS, LOCKED, Environment, read_lock
 
-EXPORTER = ("3.10", "3.11", "3.12")
-SUPPORTED = {"main": EXPORTER, "light": (*EXPORTER, "3.13", "3.14"), "mediapipe": EXPORTER, "build": EXPORTER}
+from segexport.convert.setup.known import ENVIRONMENTS as CONVERTERS
+from segexport.convert.setup.known import ConverterEnvironment
+
+TO_12 = ("3.10", "3.11", "3.12")
+ALL = (*TO_12, "3.13", "3.14")
+SUPPORTED = {
+    "main": ALL,
+    "light": ALL,
+    "mediapipe": TO_12,
+    "build": TO_12,
+    "direct": ALL,
+    "tf": TO_12,
+    "litert-torch": ALL,
+}
+MACHINES = {"litert-torch": ("x86_64",)}
 CASES = [
-    (name, python, machine) for name in SUPPORTED for python in SUPPORTED[name] for machine in ("x86_64", "aarch64")
+    (name, python, machine)
+    for name in SUPPORTED
+    for python in SUPPORTED[name]
+    for machine in MACHINES.get(name, ("x86_64", "aarch64"))
 ]
 
 
@@ -32,6 +48,7 @@ def held(environment: Environment, python: str, machine: str) -> list[tuple[str,
 def asked(environment: Environment, python: str) -> list[Requirement]:
     """What pyproject.toml and NAME.in ask for."""
     lines = environment.asked.read_text().splitlines()
+    lines += [environment.alone] if environment.alone else []
     requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
     if environment.extras:
         requirements += [Requirement(line) for line in distribution("segedge").requires or []]
@@ -41,13 +58,13 @@ def asked(environment: Environment, python: str) -> list[Requirement]:
 
 @pytest.mark.parametrize(("name", "python", "machine"), CASES)
 def test_a_lock_holds_one_version_of_each_distribution(name: str, python: str, machine: str) -> None:
-    names = [one for one, _ in held(ENVIRONMENTS[name], python, machine)]
+    names = [one for one, _ in held(LOCKED[name], python, machine)]
     assert sorted(names) == sorted(set(names))
 
 
 @pytest.mark.parametrize(("name", "python", "machine"), CASES)
 def test_a_lock_holds_what_is_asked_for_in_a_version_that_is_allowed(name: str, python: str, machine: str) -> None:
-    environment = ENVIRONMENTS[name]
+    environment = LOCKED[name]
     locked = dict(held(environment, python, machine))
     wrong = [
         str(one)
@@ -57,7 +74,7 @@ def test_a_lock_holds_what_is_asked_for_in_a_version_that_is_allowed(name: str, 
     assert wrong == [], "make locks"
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda one: one.name)
+@pytest.mark.parametrize("environment", LOCKED.values(), ids=lambda one: one.name)
 def test_every_line_of_a_lock_has_a_hash_and_no_host(environment: Environment) -> None:
     text = environment.lock.read_text()
     entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
@@ -67,16 +84,38 @@ def test_every_line_of_a_lock_has_a_hash_and_no_host(environment: Environment) -
 
 
 def test_torch_and_cuda_are_in_no_lock() -> None:
-    names = {name for one in ENVIRONMENTS.values() for name, _, _ in read_lock(one.lock.read_text())}
+    names = {name for one in LOCKED.values() for name, _, _ in read_lock(one.lock.read_text())}
     assert [name for name in names if re.match(r"torch$|nvidia|cuda|triton", name)] == []
 
 
 def test_what_stands_apart_has_its_one_version_in_the_constraints() -> None:
-    assert re.fullmatch(r"torch==\d+\.\d+\.\d+", ENVIRONMENTS["main"].pinned_apart or "")
+    assert re.fullmatch(r"torch==\d+\.\d+\.\d+", LOCKED["main"].pinned_apart or "")
 
 
-def test_the_constraints_and_the_lock_name_the_same_versions() -> None:
-    locked = dict(held(ENVIRONMENTS["main"], "3.11", "x86_64"))
+@pytest.mark.parametrize("name", ["main", "direct", "litert-torch"])
+@pytest.mark.parametrize("python", ALL)
+def test_the_constraints_and_a_lock_that_keeps_to_them_name_the_same_versions(name: str, python: str) -> None:
+    locked = dict(held(LOCKED[name], python, "x86_64"))
     lines = [line for line in CONSTRAINTS.read_text().splitlines() if line and not line.startswith(("#", "torch=="))]
     pins = [Requirement(line) for line in lines]
-    assert [str(one) for one in pins if not one.specifier.contains(locked[one.name])] == []
+    pins = [one for one in pins if one.marker is None or one.marker.evaluate({"python_version": python})]
+    assert name != "main" or {one.name for one in pins} <= set(locked)
+    assert [str(one) for one in pins if one.name in locked and not one.specifier.contains(locked[one.name])] == []
+
+
+@pytest.mark.parametrize("converter", CONVERTERS.values(), ids=lambda one: one.name)
+def test_a_converter_s_lock_holds_what_is_shown_of_it_where_it_says_that_it_can_be(
+    converter: ConverterEnvironment,
+) -> None:
+    machines = [machine for system, machine in converter.machines if system == "linux"] or ["x86_64", "aarch64"]
+    for python in ALL:
+        numbers = tuple(map(int, f"{python}.13".split(".")))
+        for machine in machines:
+            locked = dict(held(LOCKED[converter.name], python, machine))
+            assert (set(converter.shown) <= set(locked)) == converter.fits(numbers), (python, machine)
+
+
+def test_no_converter_is_locked_together_with_what_it_borrows() -> None:
+    names = {name for name, _, _ in read_lock(CONVERTERS["litert-torch"].lock.read_text())}
+    assert CONVERTERS["litert-torch"].borrows == "torch"
+    assert not names & {"torch", "transformers", "kagglehub", "triton"}

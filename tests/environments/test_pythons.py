@@ -10,8 +10,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "environments"))
 
 import pythons
-from interpreters import find_interpreters
 from pythons import Row, main, table
+
+from segexport.convert.setup.interpreters import find_interpreters
 
 
 def make_python(path: Path, says: str, code: int = 0) -> Path:
@@ -92,7 +93,7 @@ def test_one_that_is_red_makes_all_red(
 ) -> None:
     outcome = {"light": tests, "main": demo}
     monkeypatch.setattr(pythons, "find_interpreters", lambda _: {10: Path("python3.10"), 13: Path("python3.13")})
-    monkeypatch.setattr(pythons, "attempt", lambda _python, name, _place, _words: outcome[name])
+    monkeypatch.setattr(pythons, "attempt", lambda _python, name, _place, *_words: outcome[name])
     assert main(tmp_path, ["3.10", "3.11"], []) == code
     said = capsys.readouterr().out
     assert f"3.13     {tests:<15} not tried" in said
