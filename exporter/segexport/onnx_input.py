@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segexport.checkpoint.inert import shown
+from segexport.compare.foreign import Foreign, ForeignModel, RefusedError
 from segexport.digest import file_sha256
-from segexport.errors import CheckpointError, MissingExtraError
+from segexport.errors import CheckpointError
 from segexport.networks.network import PERSON_CHANNELS
 from segexport.onnx_ends import HEADS, adds_up_to_one, before_transpose, head_at_end, take_out
 from segexport.onnx_reading import (
@@ -36,7 +37,6 @@ from segruntime.contract import Contract, InputSpec, read_contract
 if TYPE_CHECKING:  # torch stays out until a head is made
     from segexport.deploy import PersonProbability
 
-_QUIET = 4  # fatal errors only; the others arrive as exceptions
 _CLIPPED = 1e-7
 IMAGE = "image"
 _MOST_CHANNELS = 1024
@@ -63,6 +63,8 @@ class OnnxSubject:
     contract: Contract | None
     logits: str
     """The value that the head is computed from; "" where the file has none."""
+    foreign: Foreign
+    """Where it runs."""
     notes: tuple[str, ...] = field(default=())
 
     def write(self, path: Path) -> None:
@@ -78,6 +80,19 @@ class OnnxSubject:
 class _Channels:
     out_channels: int
     person_channel: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A file, where it runs, and what the user said about it; see `open_onnx_subject`."""
+
+    path: Path
+    foreign: Foreign
+    preprocessing: Preprocessing | None
+    color: str
+    head: str
+    person: int | None
+    size: tuple[int, int] | None
 
 
 def is_onnx(path: Path) -> bool:
@@ -119,38 +134,33 @@ def open_onnx_subject(
     """
     model = read_model(path)
     contract = read_contract(path)
-    if contract is not None:
-        return _as_it_is(path, model, contract, preprocessing, color, head, person, size)
-    if preprocessing is None:
-        raise ValueError(
-            f"{path}: says nothing about how its pictures were prepared; give --preprocess, or --mean and --std"
-        )
-    return _grafted(path, model, preprocessing, color, head, person, size)
+    asked = _Asked(
+        path=path,
+        foreign=Foreign(),
+        preprocessing=preprocessing,
+        color=color,
+        head=head,
+        person=person,
+        size=size,
+    )
+    return _grafted(asked, model) if contract is None else _as_it_is(asked, model, contract)
 
 
-def _as_it_is(
-    path: Path,
-    model: Any,
-    contract: Contract,
-    preprocessing: Preprocessing | None,
-    color: str,
-    head: str,
-    person: int | None,
-    size: tuple[int, int] | None,
-) -> OnnxSubject:
+def _as_it_is(asked: _Asked, model: Any, contract: Contract) -> OnnxSubject:
+    path = asked.path
     given = {
-        "--preprocess": preprocessing is not None,
-        "--color": color != "rgb",
-        "--head": head != "auto",
-        "--person": person is not None,
+        "--preprocess": asked.preprocessing is not None,
+        "--color": asked.color != "rgb",
+        "--head": asked.head != "auto",
+        "--person": asked.person is not None,
     }
     wrong = [option for option, is_given in given.items() if is_given]
     if wrong:
         raise ValueError(f"{wrong[0]}: {path} is deployable as it is, its contract says so; leave {wrong[0]} out")
     _refuse_other_contracts(path, contract)
-    check_model(path, model)
+    _check(asked, model)
     spec = contract.input
-    size_for(path, ImageInput(name=IMAGE, layout=spec.layout, height=spec.height, width=spec.width), size)
+    size_for(path, ImageInput(name=IMAGE, layout=spec.layout, height=spec.height, width=spec.width), asked.size)
     return OnnxSubject(
         path=path,
         sha256=file_sha256(path),
@@ -164,6 +174,7 @@ def _as_it_is(
         head=None,
         contract=contract,
         logits=_before_sigmoid(model, model.graph.output[0].name),
+        foreign=asked.foreign,
         notes=("The file has a contract and is deployable as it is: nothing is added to it.",),
     )
 
@@ -189,15 +200,17 @@ def _refuse_other_contracts(path: Path, contract: Contract) -> None:
         )
 
 
-def _grafted(
-    path: Path,
-    model: Any,
-    preprocessing: Preprocessing,
-    color: str,
-    head: str,
-    person: int | None,
-    size: tuple[int, int] | None,
-) -> OnnxSubject:
+def _check(asked: _Asked, model: Any) -> None:
+    """Raise CheckpointError for what cannot be converted or does not fit together."""
+    check_model(asked.path, model)
+    with asked.foreign.opened(asked.path, model.SerializeToString()) as there:
+        try:
+            there.check()
+        except RefusedError as error:
+            raise damaged(asked.path, shown(str(error))) from error
+
+
+def _grafted(asked: _Asked, model: Any) -> OnnxSubject:
     from segexport.deploy import choose_head
     from segexport.onnx_grafting import (
         LOGITS,
@@ -210,28 +223,32 @@ def _grafted(
         without_clashes,
     )
 
-    check_model(path, model)
+    path, preprocessing = asked.path, asked.preprocessing
+    if preprocessing is None:
+        raise ValueError(
+            f"{path}: says nothing about how its pictures were prepared; give --preprocess, or --mean and --std"
+        )
+    _check(asked, model)
     model = without_clashes(model)
     image = image_input(path, model)
-    size = size_for(path, image, size)
+    size = size_for(path, image, asked.size)
     output, chosen = choose_output(path, model)
     keep_only(model, output)
     parameters = _parameters(model)
-    graft_image(model, image, size, preprocessing, color)
+    graft_image(model, image, size, preprocessing, asked.color)
     set_outputs(model, (output, None))
-    _refuse_giants(path, model)
-    scores = _scores(path, model, output, size)
+    scores = _scores(asked, model, output, size)
     layout = _layout_of(path, scores.shape, image.layout)
-    head, said = _own_head(model, output, head, scores, layout)
+    head, said = _own_head(model, output, asked.head, scores, layout)
     output, shape, layout = _channels_first(model, output, scores.shape, layout)
     channels, height, width = graft_logits(model, output, shape, layout)
     person_head = choose_head(
-        head, _Channels(out_channels=channels, person_channel=PERSON_CHANNELS.get(channels)), person
+        head, _Channels(out_channels=channels, person_channel=PERSON_CHANNELS.get(channels)), asked.person
     )
     graft_head(model, person_head)
     keep_only(model, PROBABILITY)
     set_outputs(model, (PROBABILITY, (1, 1, height, width)))
-    check_model(path, model)
+    _check(asked, model)
     return OnnxSubject(
         path=path,
         sha256=file_sha256(path),
@@ -241,10 +258,11 @@ def _grafted(
         parameters=parameters,
         out_channels=channels,
         preprocessing=preprocessing,
-        color=color,
+        color=asked.color,
         head=person_head,
         contract=None,
         logits=LOGITS,
+        foreign=asked.foreign,
         notes=(*([chosen] if chosen else []), *said),
     )
 
@@ -285,53 +303,34 @@ def _before_sigmoid(model: Any, output: str) -> str:
     return node.input[0] if node is not None and node.op_type == "Sigmoid" else ""
 
 
-def _refuse_giants(path: Path, model: Any) -> None:
+def _refuse_giants(path: Path, model: ForeignModel) -> None:
     """Shapes as far as they can be told without running anything."""
-    import onnx
-
     try:
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
-        raise damaged(path, f"its shapes do not fit together ({shown(' '.join(str(error).split()))})") from error
-    for value in (*inferred.graph.value_info, *inferred.graph.output):
-        extents = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
-        if extents and all(extents) and int(np.prod(extents, dtype=object)) > MAX_VALUES:
-            raise CheckpointError(
-                f"{path}: makes a tensor of shape {tuple(extents)[:8]} ({shown(value.name)}), expected at most "
-                f"{MAX_VALUES:,} values. Give a smaller --size"
-            )
+        giant = model.giant(MAX_VALUES)
+    except RefusedError as error:
+        raise damaged(path, f"its shapes do not fit together ({shown(str(error))})") from error
+    if giant is not None:
+        raise CheckpointError(
+            f"{path}: makes a tensor of shape {giant[1][:8]} ({shown(giant[0])}), expected at most "
+            f"{MAX_VALUES:,} values. Give a smaller --size"
+        )
 
 
-def _session(path: Path, model: bytes) -> Any:
+def _run(model: ForeignModel, image: npt.NDArray[np.float32]) -> list[npt.NDArray[Any]]:
     try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtraError("onnxruntime", "export") from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _QUIET
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no other base
-        raise _refused_by_onnxruntime(path, error) from error
+        return model.run(image)
+    except RefusedError as error:
+        raise CheckpointError(
+            f"{model.path}: onnxruntime refuses it ({shown(str(error))}). Export it again, or give the PyTorch checkpoint"
+        ) from error
 
 
-def _asked(path: Path, session: Any, image: npt.NDArray[np.float32]) -> list[npt.NDArray[Any]]:
-    try:
-        return [np.asarray(value) for value in session.run(None, {session.get_inputs()[0].name: image})]
-    except Exception as error:  # as above
-        raise _refused_by_onnxruntime(path, error) from error
-
-
-def _refused_by_onnxruntime(path: Path, error: Exception) -> CheckpointError:
-    message = shown(" ".join(str(error).split()))
-    return CheckpointError(
-        f"{path}: onnxruntime refuses it ({message}). Export it again, or give the PyTorch checkpoint"
-    )
-
-
-def _scores(path: Path, model: Any, output: str, size: tuple[int, int]) -> npt.NDArray[Any]:
+def _scores(asked: _Asked, model: Any, output: str, size: tuple[int, int]) -> npt.NDArray[Any]:
     """What comes out for one black picture: `(1, C, h, w)`, `(1, h, w, C)` or `(1, h, w)`."""
-    values = _asked(path, _session(path, model.SerializeToString()), np.zeros((1, 3, *size), np.float32))[0]
+    path = asked.path
+    with asked.foreign.opened(path, model.SerializeToString()) as there:
+        _refuse_giants(path, there)
+        values = _run(there, np.zeros((1, 3, *size), np.float32))[0]
     shape = tuple(int(extent) for extent in values.shape)
     if values.dtype != np.float32 or len(shape) not in (3, 4) or shape[0] != 1 or 0 in shape:
         raise CheckpointError(
@@ -374,21 +373,21 @@ def ask_onnxruntime(
     height, width = subject.size
     spec = InputSpec(width=width, height=height, layout="NCHW", dtype="float32", color="rgb", value_range=(0.0, 1.0))
     preprocess = Preprocessor(spec)
-    session = _session(subject.path, _with_logits(subject))
     frames, masks, largest = [], [], 0.0
-    for index, picture in enumerate(pictures):
-        say(f"onnxruntime {index + 1}/{len(pictures)}")
-        frame = np.asarray(cv2.resize(picture, (width, height), interpolation=BYTE_BILINEAR), np.uint8)
-        mask, *logits = _asked(subject.path, session, preprocess(frame).copy())
-        margin = _margin(subject, mask, logits[0] if logits else None)
-        if not np.isfinite(mask).all() or not np.isfinite(margin).all():
-            raise CheckpointError(
-                f"{subject.path}: gives NaN or infinite values for picture {names[index]}, expected numbers; "
-                "the weights are damaged, or --preprocess, --mean or --std is far from what training used"
-            )
-        frames.append(frame)
-        masks.append(mask[0, 0].astype(np.float32))
-        largest = max(largest, float(np.abs(margin).max()))
+    with subject.foreign.opened(subject.path, _with_logits(subject)) as model:
+        for index, picture in enumerate(pictures):
+            say(f"onnxruntime {index + 1}/{len(pictures)}")
+            frame = np.asarray(cv2.resize(picture, (width, height), interpolation=BYTE_BILINEAR), np.uint8)
+            mask, *logits = _run(model, preprocess(frame))
+            margin = _margin(subject, mask, logits[0] if logits else None)
+            if not np.isfinite(mask).all() or not np.isfinite(margin).all():
+                raise CheckpointError(
+                    f"{subject.path}: gives NaN or infinite values for picture {names[index]}, expected numbers; "
+                    "the weights are damaged, or --preprocess, --mean or --std is far from what training used"
+                )
+            frames.append(frame)
+            masks.append(mask[0, 0].astype(np.float32))
+            largest = max(largest, float(np.abs(margin).max()))
     return Reference(
         frames=np.stack(frames), masks=np.stack(masks), names=names, largest_logit=largest, who="onnxruntime"
     )

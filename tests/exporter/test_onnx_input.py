@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper
-from tests.exporter.onnx_graphs import made, relu, value
+from tests.exporter.onnx_graphs import made, one_child, relu, value
 from torch import Tensor, nn
 
 from segexport.convert.onnx_export import write_onnx
@@ -34,6 +34,12 @@ pytestmark = pytest.mark.filterwarnings(
 )
 SIZE = 32
 UNIT = PREPROCESSING["unit"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_child() -> Iterator[None]:
+    with one_child():
+        yield
 
 
 def unet(channels: int = 1) -> UNet:

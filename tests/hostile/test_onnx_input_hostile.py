@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from tests.exporter.onnx_graphs import made
+from tests.exporter.onnx_graphs import made, one_child
 from torch import nn
 
 from segexport.errors import CheckpointError
@@ -18,6 +19,12 @@ from segexport.onnx_input import OnnxSubject, open_onnx_subject
 from segexport.presets import PREPROCESSING
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_child() -> Iterator[None]:
+    with one_child():
+        yield
 
 
 def opened(path: Path) -> OnnxSubject:

@@ -7,6 +7,8 @@ import numpy as np
 from segexport.compare.comparison import Ran
 from segexport.reference import ALMOST_NONE, THRESHOLD, Reference
 
+_SOME = 0.01  # of the pixels: below that, a reference's mask is hardly fuller than an empty one
+
 
 def emptiness(ran: Ran, reference: Reference) -> str | None:
     """One line where the file gives NaN, or nobody or everything on every picture and the reference does not; else None."""
@@ -20,9 +22,9 @@ def emptiness(ran: Ran, reference: Reference) -> str | None:
         )
     shares = (ran.masks > THRESHOLD).mean(axis=(1, 2))
     wanted = (reference.masks[list(ran.places)] > THRESHOLD).mean(axis=(1, 2))
-    if shares.max() < ALMOST_NONE <= wanted.max():
+    if shares.max() < ALMOST_NONE and wanted.max() > _SOME:
         found = "finds nobody"
-    elif shares.min() > 1 - ALMOST_NONE >= wanted.min():
+    elif shares.min() > 1 - ALMOST_NONE and wanted.min() < 1 - _SOME:
         found = "takes everything for the person"
     else:
         return None

@@ -10,6 +10,7 @@ from typing import Any
 from segexport.convert.child import Child, Progress, find_tools
 from segexport.errors import ConversionError
 
+_ADVICE = "it can be run nowhere as it is: try another --converter or precision, and report this network"
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory")
 
 
@@ -18,11 +19,15 @@ class Engine:
 
     The child starts with the first job, in a room of its own in `folder`; each job has `limit_s` seconds. After a job in
     which it failed or died the next one gets a new child.
+
+    `packages` are those that the worker imports; `advice` tells what to do about a file that crashes it.
     """
 
-    def __init__(self, worker: Path, folder: Path, *, limit_s: float, packages: Sequence[str]) -> None:
+    def __init__(
+        self, worker: Path, folder: Path, *, limit_s: float, packages: Sequence[str], advice: str = _ADVICE
+    ) -> None:
         self._worker, self._folder, self._limit_s = worker, folder, limit_s
-        self._packages = packages
+        self._packages, self._advice = packages, advice
         self._child: Child | None = None
 
     def start(self) -> Path:
@@ -37,7 +42,7 @@ class Engine:
 
         Raises:
             MissingExtraError: a package is not installed.
-            ConversionError: the worker refused the file, failed, died or took longer than its limit; in one line.
+            ConversionError: the worker failed, died or took longer than its limit; in one line.
         """
         self.start()
         child = self._child
@@ -45,19 +50,16 @@ class Engine:
             raise ConversionError(f"{name}: the child process is gone")
         try:
             child.begin({"step": name, **job})
-            found = child.result(say)
+            return child.result(say)
         except ConversionError as error:
             code = child._process.poll()
             self.close()
             if code is None or code >= 0:
                 raise
-            raise ConversionError(f"{name}: {_death(-code, str(error))}") from error
+            raise ConversionError(f"{name}: {_death(-code, str(error), self._advice)}") from error
         except BaseException:  # interrupted: it is not asked again
             self.close()
             raise
-        if "refused" in found:
-            raise ConversionError(str(found["refused"]))
-        return found
 
     def close(self) -> None:
         """End the child; the next job starts another."""
@@ -72,15 +74,9 @@ class Engine:
         self.close()
 
 
-def _death(number: int, said: str) -> str:
+def _death(number: int, said: str, advice: str) -> str:
     """What a signal means to somebody who wanted a model file."""
-    meaning = (signal.strsignal(number) or "unknown").lower()
+    meaning = f"signal {number} ({(signal.strsignal(number) or 'unknown').lower()})"
     if number == signal.SIGKILL or any(word in said for word in _OUT_OF_MEMORY):
-        return (
-            f"the interpreter was ended by signal {number} ({meaning}) while it ran it, most likely out of memory; "
-            "give a smaller --size, or more memory"
-        )
-    return (
-        f"the interpreter ended with signal {number} ({meaning}) on it; it can be run nowhere as it is: "
-        "try another --converter or precision, and report this network"
-    )
+        return f"the interpreter was ended by {meaning} on it, most likely out of memory; give a smaller --size, or more memory"
+    return f"the interpreter ended with {meaning} on it; {advice}"

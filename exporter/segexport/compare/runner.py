@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from segexport.compare.comparison import Ran
 from segexport.compare.engine import Engine
+from segexport.errors import ConversionError
 from segruntime import Contract
 
 _WORKER = Path(__file__).with_name("run_worker.py")
@@ -60,6 +61,8 @@ class Runner:
             },
             say,
         )
+        if "refused" in found:
+            raise ConversionError(str(found["refused"]))
         masks = np.load(folder / "masks.npy", allow_pickle=False)
         return Ran(
             name=path.name,

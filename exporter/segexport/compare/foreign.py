@@ -1,0 +1,96 @@
+"""A foreign .onnx held against onnx and onnxruntime, in a child process: such files have crashed both."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segexport.compare.engine import Engine
+from segexport.errors import CheckpointError, ConversionError
+
+_WORKER = Path(__file__).with_name("foreign_worker.py")
+_PACKAGES = ("numpy", "onnx", "onnxruntime")
+_ADVICE = "export it again, or give the PyTorch checkpoint"
+_LIMIT_S = 1800.0  # for one question
+_NAMES = count()
+
+
+class RefusedError(Exception):
+    """What onnx or onnxruntime said about a model; whoever asked knows what to say of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignModel:
+    """A model that the child has as the file `name`; `path` is the user's file, for messages.
+
+    Each method raises, beside what it says itself:
+        RefusedError: onnx or onnxruntime does not take the model.
+        CheckpointError: the model crashes the child, or takes it longer than half an hour.
+    """
+
+    engine: Engine
+    path: Path
+    name: str
+
+    def check(self) -> None:
+        """onnx's own check."""
+        self._ask(do="check")
+
+    def giant(self, most: int) -> tuple[str, tuple[int, ...]] | None:
+        """Name and shape of a value of more than `most` elements, as far as shapes can be told without running anything."""
+        found = self._ask(do="giant", most=most)
+        return (str(found["name"]), tuple(map(int, found["shape"]))) if found else None
+
+    def run(self, image: npt.NDArray[np.float32]) -> list[npt.NDArray[Any]]:
+        """All outputs for an image `(1, 3, H, W) float32, RGB, 0–1`."""
+        folder = self.engine.start()
+        np.save(folder / "image.npy", image)
+        found = self._ask(do="run", image="image.npy")
+        return [np.load(folder / name, allow_pickle=False) for name in found["outputs"]]
+
+    def _ask(self, **job: Any) -> dict[str, Any]:
+        try:
+            found = self.engine.ask(str(self.path), {"model": self.name, **job}, lambda _: None)
+        except ConversionError as error:
+            raise CheckpointError(str(error)) from error
+        if "refused" in found:
+            raise RefusedError(str(found["refused"]))
+        return found
+
+
+class Foreign:
+    """The child process, and its room among the system's temporary files; both go when nobody holds this any more."""
+
+    def __init__(self, *, worker: Path = _WORKER, limit_s: float = _LIMIT_S) -> None:
+        room = tempfile.TemporaryDirectory(prefix="segexport-")
+        self._engine = Engine(worker, Path(room.name), limit_s=limit_s, packages=_PACKAGES, advice=_ADVICE)
+        self.close = weakref.finalize(self, _close, self._engine, room)
+        self._engine.start()  # it loads its libraries while the model is read here
+
+    @contextmanager
+    def opened(self, path: Path, model: bytes) -> Iterator[ForeignModel]:
+        """`model`, made of what the user's file `path` holds, for as long as the context lasts.
+
+        Raises:
+            MissingExtraError: onnx or onnxruntime is not installed.
+        """
+        stored = self._engine.start() / f"{next(_NAMES)}.onnx"
+        stored.write_bytes(model)
+        try:
+            yield ForeignModel(engine=self._engine, path=path, name=stored.name)
+        finally:
+            stored.unlink(missing_ok=True)
+
+
+def _close(engine: Engine, room: tempfile.TemporaryDirectory[str]) -> None:
+    engine.close()
+    room.cleanup()
