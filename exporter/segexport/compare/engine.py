@@ -52,11 +52,12 @@ class Engine:
             child.begin({"step": name, **job})
             return child.result(say)
         except ConversionError as error:
-            code = child._process.poll()
+            code = child._process.poll() or 0
             self.close()
-            if code is None or code >= 0:
+            explained = _explained(code, str(error), self._advice)
+            if explained is None:
                 raise
-            raise ConversionError(f"{name}: {_death(-code, str(error), self._advice)}") from error
+            raise ConversionError(f"{name}: {explained}") from error
         except BaseException:  # interrupted: it is not asked again
             self.close()
             raise
@@ -74,9 +75,11 @@ class Engine:
         self.close()
 
 
-def _death(number: int, said: str, advice: str) -> str:
-    """What a signal means to somebody who wanted a model file."""
-    meaning = f"signal {number} ({(signal.strsignal(number) or 'unknown').lower()})"
-    if number == signal.SIGKILL or any(word in said for word in _OUT_OF_MEMORY):
-        return f"the interpreter was ended by {meaning} on it, most likely out of memory; give a smaller --size, or more memory"
-    return f"the interpreter ended with {meaning} on it; {advice}"
+def _explained(code: int, said: str, advice: str) -> str | None:
+    """What a death means to somebody who wanted a model file; None where the child said it itself."""
+    how = (
+        f"ended with signal {-code} ({(signal.strsignal(-code) or 'unknown').lower()}) on it" if code < 0 else "stopped"
+    )
+    if code == -signal.SIGKILL or any(word in said for word in _OUT_OF_MEMORY):
+        return f"the interpreter {how}, most likely out of memory; give a smaller --size, or more memory"
+    return f"the interpreter {how}; {advice}" if code < 0 else None
