@@ -86,7 +86,7 @@ def _write(graph: Deployable, size: tuple[int, int], path: Path) -> Written:
     lowered = write_onnx(graph, *size, path)
     can_flip = bool(choices_of(lowered.module))
     audit: Audit | None = partial(_audit, graph, lowered.module) if can_flip else None
-    return Written(rewrites=lowered.rewrites, audit=audit, write_program=partial(write_program, lowered.module, *size))
+    return Written(rewrites=lowered.rewrites, audit=audit, write_program=partial(write_program, lowered.program))
 
 
 def _audit(graph: nn.Module, lowered: nn.Module, path: Path, frames: npt.NDArray[np.uint8]) -> Flips:

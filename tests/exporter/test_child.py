@@ -252,7 +252,7 @@ def test_a_full_disk_in_a_converter_is_one_line(exported: Any, tmp_path: Path, n
         pytest.skip(f"converter {name} is not installed here: segexport setup {name}")
     converter, source = CONVERTERS[name], tmp_path / "source"
     if converter.source == PROGRAM:
-        write_program(torch.nn.Conv2d(3, 1, 1).eval(), 8, 8, source)
+        write_program(torch.export.export(torch.nn.Conv2d(3, 1, 1).eval(), (torch.zeros(1, 3, 8, 8),)), source)
     else:
         shutil.copyfile(exported.path("onnx"), source)
     interpreter, tools = str(interpreter_of(name)), find_tools(*converter.borrowed)

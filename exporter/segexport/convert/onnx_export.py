@@ -24,7 +24,7 @@ def write_onnx(graph: nn.Module, height: int, width: int, path: Path) -> Lowered
     """Write `graph`, lowered, for the static shape `(1, 3, height, width)`; weights inside the file.
 
     Returns:
-        The module that was written, and what was rewritten in it; the same numbers as `graph`.
+        The module that was written, its program, and what was rewritten in it; the same numbers as `graph`.
 
     Raises:
         MissingExtraError: onnxscript is not installed.
@@ -43,8 +43,8 @@ def write_onnx(graph: nn.Module, height: int, width: int, path: Path) -> Lowered
             warnings.simplefilter("ignore")
             lowered = lower(graph, example)
             program: Any = torch.onnx.export(
-                lowered.module,
-                (example,),
+                lowered.program,
+                (),
                 input_names=[INPUT_NAME],
                 output_names=[OUTPUT_NAME],
                 opset_version=OPSET,

@@ -1,4 +1,4 @@
-"""Deployable graph → the program of torch.export, for converters that read PyTorch."""
+"""The program of torch.export as a file, for converters that read PyTorch."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch.export import ExportedProgram
 
 from segexport.errors import ConversionError
 
 
-def write_program(graph: nn.Module, height: int, width: int, path: Path) -> None:
-    """Write `graph`, lowered, for the static shape `(1, 3, height, width)`, as `torch.export.save` does.
+def write_program(program: ExportedProgram, path: Path) -> None:
+    """Write `program`, of a lowered network, as `torch.export.save` does.
 
     Raises:
-        ConversionError: torch.export cannot trace or save it.
+        ConversionError: torch.export cannot save it.
     """
-    example = torch.zeros(1, 3, height, width)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.export.save(torch.export.export(graph, (example,)), path)
+            torch.export.save(program, path)
     except OSError:
         raise  # the disk's fault
     except Exception as error:  # torch.export raises anything

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 
 from segexport.errors import ConversionError
@@ -22,7 +23,7 @@ from segexport.rewrites.editor import Editor
 from segexport.rewrites.max_unpool import rewrite_max_unpool
 from segexport.rewrites.overlapping_unpool import rewrite_overlapping_unpool
 from segexport.rewrites.padded_max_pool import rewrite_padded_max_pool
-from segexport.rewrites.pools import POOL, UNPOOL, source_of_indices, target_of
+from segexport.rewrites.pools import POOL, POOL_WITH_INDICES, UNPOOL, read_pool, source_of_indices, target_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +54,10 @@ class Rewritten:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lowered:
-    """A module that gives the same numbers (it shares the original's weights), and what was rewritten in it."""
+    """A module that gives the same numbers (it shares the original's weights), its program, and what was rewritten in it."""
 
     module: nn.Module
+    program: ExportedProgram
     rewrites: tuple[Rewritten, ...]
 
 
@@ -66,7 +68,10 @@ def lower(module: nn.Module, example: Tensor) -> Lowered:
         ConversionError: an unpool that no rewrite fits; names its module and says what to do.
         Exception: whatever `torch.export` raises on a network that it cannot trace.
     """
-    editor = Editor(_trace(module, example))
+    program = _export(module, example)
+    if not _has_candidates(program):
+        return Lowered(module=module, program=program, rewrites=())
+    editor = Editor(_graph_of(program))
     done: Counter[tuple[str, str, str]] = Counter()
     for name, rewrite in REWRITES.items():
         for node in editor.calls(rewrite.operator):
@@ -76,9 +81,10 @@ def lower(module: nn.Module, example: Tensor) -> Lowered:
     for node in editor.calls(UNPOOL):
         _refuse(node)
     if not done:
-        return Lowered(module=module, rewrites=())
+        return Lowered(module=module, program=program, rewrites=())
     rewrites = (Rewritten(rewrite=name, module=path, kind=kind, count=n) for (name, path, kind), n in done.items())
-    return Lowered(module=editor.finish(), rewrites=tuple(rewrites))
+    lowered = editor.finish()
+    return Lowered(module=lowered, program=_export(lowered, example), rewrites=tuple(rewrites))
 
 
 def where(node: Node) -> tuple[str, str]:
@@ -88,11 +94,28 @@ def where(node: Node) -> tuple[str, str]:
     return str(path), (kind if isinstance(kind, str) else kind.__name__).rpartition(".")[2]
 
 
-def _trace(module: nn.Module, example: Tensor) -> GraphModule:
+def _export(module: nn.Module, example: Tensor) -> ExportedProgram:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(module, (example,)).run_decompositions({})
-        graph = program.module(check_guards=False)
+        return torch.export.export(module, (example,))
+
+
+def _has_candidates(program: ExportedProgram) -> bool:
+    """Whether any call could be rewritten: the graph without in-place operations takes as long again as the export."""
+    for node in program.graph.nodes:
+        if node.target in (POOL, POOL_WITH_INDICES):
+            pool = read_pool(node)
+            if pool.padding != (0, 0) or pool.ceil_mode:
+                return True
+        elif any(node.target == rewrite.operator for rewrite in REWRITES.values()):
+            return True
+    return False
+
+
+def _graph_of(program: ExportedProgram) -> GraphModule:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph = program.run_decompositions({}).module(check_guards=False)
     if not isinstance(graph, GraphModule):
         raise ConversionError(
             f"torch.export gave a {type(graph).__name__}, expected a GraphModule; use torch 2.9 or newer"
