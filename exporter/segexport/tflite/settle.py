@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from segexport.errors import ConversionError
+from segexport.tflite.constant_matmul import connect_products, has_products
 from segexport.tflite.ends import check_ends, ends_are_settled, settle_ends
 from segexport.tflite.transposed_bias import fuse_biases, may_have_loose_biases
 
 
 def settle(path: Path, step: str) -> None:
-    """Ends as `ends.py` has them, biases as `transposed_bias.py` has them; a file that is so already is not touched.
+    """Ends, biases and products with constants as the files beside this one have them; what is so already is not touched.
 
     Raises:
         ConversionError: no TFLite file, or other tensors at its ends than one image and one mask of one channel.
@@ -24,12 +25,12 @@ def settle(path: Path, step: str) -> None:
         raise ConversionError(f"{step}: made a file that starts with {data[:8]!r}, expected a TFLite flatbuffer")
     flat: Any = schema.Model.GetRootAs(data, 0)
     check_ends(schema, flat, step)
-    settled, loose = ends_are_settled(flat), may_have_loose_biases(schema, flat)
-    if settled and not loose:
+    settled = ends_are_settled(flat)
+    if settled and not (may_have_loose_biases(schema, flat) or has_products(schema, flat)):
         return
     model = flatbuffer_utils.read_model(str(path))
-    fused = loose and fuse_biases(schema, model)
+    changed = [fuse_biases(schema, model), connect_products(schema, model), not settled]
     if not settled:
         settle_ends(schema, model)
-    if fused or not settled:
+    if any(changed):
         flatbuffer_utils.write_model(model, str(path))
