@@ -231,6 +231,7 @@ def _quantize(work: Work, reference: Reference, float32: Ran | None, truth: list
     ) as quantizer:
         bench = Bench(
             quantizer=quantizer,
+            runner=work.runner,
             calibration=calibration_tensor(work.pictures.calibrate, *work.subject.size),
             frames=list(reference.frames),
             reference=reference.masks,

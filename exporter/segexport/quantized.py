@@ -13,17 +13,15 @@ from segexport.budget.fit import NOISE_PICTURES, Budget, fit_budget
 from segexport.budget.judge import make_judge, mean_iou
 from segexport.budget.noise import OperatorNoise, operator_noise
 from segexport.budget.search import MOST_STEPS, Step
-from segexport.compare import Ran, run_file
+from segexport.compare import Ran, Runner
 from segexport.console import Console
-from segexport.convert.byte_ends import write_byte_ends
-from segexport.convert.float16 import write_float16
-from segexport.quantize.quantizer import Quantizer
-from segexport.convert.structure import check_structure
 from segexport.doctor import Stability
+from segexport.errors import ConversionError
+from segexport.quantize.floats import FloatOperators, read_float_operators
+from segexport.quantize.quantizer import INTEGER, Quantizer
 from segexport.ranges import LOGIT_LIMIT, Ranges, halves
 from segexport.recipe import Recipe, check_layers
 from segexport.reference import THRESHOLD
-from segexport.stamping import open_new
 from segexport.tflite_graph import Operator, logit_tensor, read_operators
 from segruntime.agreement import Mask
 
@@ -35,6 +33,9 @@ class Quantized:
     """What there is to know about the quantized files besides the files."""
 
     float_layers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By precision, the layers that were left in float because they were asked for, or fit no integers."""
+    float_operators: dict[str, FloatOperators] = field(default_factory=dict)
+    """By precision, for int8 and int16x8: all that is computed in float there, and what that costs."""
     recipe: Recipe | None = None
     budget: Budget | None = None
     stability: Stability | None = None
@@ -51,6 +52,7 @@ class Bench:
     """
 
     quantizer: Quantizer
+    runner: Runner
     calibration: npt.NDArray[np.float32]
     frames: Sequence[npt.NDArray[np.uint8]]
     reference: npt.NDArray[np.float32]
@@ -66,32 +68,31 @@ def write_quantized(
 
     Raises:
         RecipeError: the recipe names layers that the float32 file does not have.
-        ConversionError, SegRuntimeError: a quantization failed, or its file does not load.
+        ConversionError: a quantization failed, or its file does not run, or not on XNNPACK.
     """
     found = Quantized()
-    operators = read_operators(bench.quantizer.float32)
+    operators = read_operators(bench.quantizer.prepared)
     if recipe is not None:
         check_layers(recipe, {operator.name for operator in operators})
-    if "float16" in files:
-        with bench.console.step("TFLite float16"):
-            write_float16(bench.quantizer.float32, files["float16"])
-            check_structure(files["float16"], "float16")
-    if "dynamic" in files:
-        with bench.console.step("TFLite dynamic"):
-            found.float_layers["dynamic"] = bench.quantizer.write(files["dynamic"], "dynamic")
-    ranges = _measure(bench, operators) if {"int8", "int16x8"} & set(files) else None
+    for precision in ("float16", "dynamic"):
+        if precision in files:
+            with bench.console.step(f"TFLite {precision}"):
+                found.float_layers[precision] = bench.quantizer.write(files[precision], precision)
+    ranges = _measure(bench) if {"int8", "int16x8"} & set(files) else None
     if "int8" in files and ranges is not None:
         _write_int8(bench, found, operators, ranges, files["int8"], max_iou_drop, recipe)
     if "int16x8" in files and ranges is not None:
         with bench.console.step("TFLite int16x8"):
             found.float_layers["int16x8"] = bench.quantizer.write(files["int16x8"], "int16x8", ranges)
     _warn_forced(bench, found)
+    _tell_float(bench, found, files)
     return found
 
 
-def _measure(bench: Bench, operators: Sequence[Operator]) -> Ranges:
+def _measure(bench: Bench) -> Ranges:
     with bench.console.step(f"calibration with {len(bench.calibration)} pictures"):
-        return bench.quantizer.measure(bench.calibration).with_image(operators[0].inputs[0])
+        ranges = bench.quantizer.measure(bench.calibration)
+    return ranges.with_image(ranges.names[0])
 
 
 def _write_int8(
@@ -118,17 +119,26 @@ def _write_int8(
         layers, forced = found.budget.float_layers, ()
     found.recipe = Recipe(logit_limit=limit, float_layers=layers)
     found.float_layers["int8"] = (*layers, *forced)
-    with bench.console.step("signal-to-noise of every operator"):
-        snr = bench.quantizer.noise(target, bench.calibration[:NOISE_PICTURES])
-    found.noise = operator_noise(operators, snr)
-    write_byte_ends(target, target)  # at last: ai-edge-quantizer compares no uint8 tensors
+    found.noise = _noise(bench, operators, target)
+
+
+def _noise(bench: Bench, operators: Sequence[Operator], int8: Path) -> tuple[OperatorNoise, ...]:
+    """Nothing where it fails: the file is done, and only the page lacks a section."""
+    try:
+        with bench.console.step("signal-to-noise of every operator"):
+            snr = bench.quantizer.noise(int8, bench.calibration[:NOISE_PICTURES])
+    except ConversionError as error:
+        bench.console.warn(f"no signal-to-noise ratios for the report: {error}")
+        return ()
+    return operator_noise(operators, snr)
 
 
 def _search(
     bench: Bench, float32: Ran, operators: Sequence[Operator], ranges: Ranges, target: Path, points: float
 ) -> Budget:
     count = len(float32.masks)
-    judge = make_judge(bench.frames[:count], float32.masks, None if bench.truth is None else bench.truth[:count])
+    truth = None if bench.truth is None else bench.truth[:count]
+    judge = make_judge(bench.frames[:count], float32.masks, truth, bench.runner)
     with bench.console.step(f"accuracy budget of {points:g} points"):
         budget = fit_budget(
             bench.quantizer,
@@ -163,7 +173,7 @@ def _stability(bench: Bench, ranges: Ranges) -> Stability | None:
     for index, half in enumerate(halves(len(ranges))):
         path = bench.quantizer.folder / f"half{index}.tflite"
         bench.quantizer.write(path, "int8", ranges.of(half))
-        masks.append(run_file(open_new(path), bench.frames[:count], bench.console.say).masks > THRESHOLD)
+        masks.append(bench.runner.run(path, bench.frames[:count], bench.console.say).masks > THRESHOLD)
         path.unlink()
     wanted = bench.reference[:count] > THRESHOLD
     return Stability(
@@ -179,7 +189,12 @@ def _warn_forced(bench: Bench, found: Quantized) -> None:
     for precision, layers in found.float_layers.items():
         forced = [layer for layer in layers if precision != "int8" or layer not in chosen]
         if forced:
-            bench.console.warn(
-                f"{precision}: ai-edge-quantizer cannot hold {len(forced)} layers in integers, left in float: "
-                + ", ".join(forced)
-            )
+            names = ", ".join(forced)
+            bench.console.warn(f"{precision}: its numbers do not hold {len(forced)} layers, left in float: {names}")
+
+
+def _tell_float(bench: Bench, found: Quantized, files: Mapping[str, Path]) -> None:
+    for precision in [precision for precision in files if precision in INTEGER]:
+        floats = found.float_operators[precision] = read_float_operators(files[precision])
+        if floats.count:
+            bench.console.note(f"{precision}: {floats}")

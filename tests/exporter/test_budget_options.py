@@ -12,6 +12,7 @@ import pytest
 
 from segexport.budget.judge import AGAINST_FLOAT32, AGAINST_MASKS, make_judge
 from segexport.budget.truth import read_masks
+from segexport.compare import Runner
 from segexport.errors import CalibrationError
 
 
@@ -93,25 +94,27 @@ def test_a_broken_mask_is_named(tmp_path: Path) -> None:
         read_masks(tmp_path, ["a.jpg"], (4, 4))
 
 
-def test_the_base_is_float32s_own_iou_with_the_hand_made_masks() -> None:
+def test_the_base_is_float32s_own_iou_with_the_hand_made_masks(tmp_path: Path) -> None:
     probability = np.zeros((1, 4, 4), np.float32)
     probability[0, :2] = 0.9
     truth = np.zeros((4, 4), np.bool_)
     truth[:3] = True  # float32 finds two of three rows
     frames = [np.zeros((4, 4, 3), np.uint8)]
-    judge = make_judge(frames, probability, [truth])
+    runner = Runner(tmp_path, limit_s=60)
+    judge = make_judge(frames, probability, [truth], runner)
     assert (judge.base_iou, judge.against) == (pytest.approx(2 / 3), AGAINST_MASKS)
-    plain = make_judge(frames, probability, None)
+    plain = make_judge(frames, probability, None, runner)
     assert (plain.base_iou, plain.against) == (1.0, AGAINST_FLOAT32)
 
 
-def test_a_score_counts_what_was_lost_in_points(exported: Any) -> None:
+def test_a_score_counts_what_was_lost_in_points(exported: Any, tmp_path: Path) -> None:
     with np.load(exported.folder / "reference.npz", allow_pickle=False) as stored:
         frames, masks = stored["frames"], stored["masks"]
-    judge = make_judge(list(frames), masks, None)
-    score = judge.score(exported.path("int8"), lambda _: None)
+    with Runner(tmp_path, limit_s=60) as runner:
+        judge = make_judge(list(frames), masks, None, runner)
+        score = judge.score(exported.path("int8"), lambda _: None)
+        exact = judge.score(exported.path("float32"), lambda _: None)
     assert score.iou == pytest.approx(1 - score.drop_points / 100)
     assert 0 < score.drop_points < 5
     assert score.size_bytes == exported.path("int8").stat().st_size
-    exact = judge.score(exported.path("float32"), lambda _: None)
     assert exact.drop_points == pytest.approx(0, abs=0.05)

@@ -1,9 +1,8 @@
-"""Ranges, quantizations and signal-to-noise ratios, held against ai-edge-quantizer's own and LiteRT."""
+"""Ranges, quantizations and signal-to-noise ratios, held against litert-quantizer's own and LiteRT."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_litert.tools import flatbuffer_utils
 
-from segexport.convert.float16 import write_float16
-from segexport.quantize.quantizer import Quantizer
 from segexport.pictures import draw_pictures
+from segexport.quantize.quantizer import Quantizer
 from segexport.stamping import open_new
-from segexport.tflite_graph import read_operators
+from segexport.tflite_graph import WEIGHTED, read_operators
 from segruntime import load
 
 
@@ -37,28 +36,28 @@ def quantizer(exported: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield made
 
 
-def test_ranges_are_what_ai_edge_quantizers_calibrator_finds(
+def test_ranges_are_what_litert_quantizers_calibrator_finds(
     quantizer: Quantizer, pictures: npt.NDArray[np.float32]
 ) -> None:
-    from ai_edge_quantizer import calibrator, recipe, recipe_manager
+    from litert_quantizer.calibrator import CalibrationMode, Calibrator
 
-    manager = recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(recipe.static_wi8_ai8())
     ours = quantizer.measure(pictures)
     assert len(ours) == len(pictures)
+    key, ends = next(iter(Interpreter(str(quantizer.prepared)).get_signature_list().items()))
     for index, picture in enumerate(pictures):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that keeping every tensor takes memory
-            theirs = calibrator.Calibrator(quantizer.float32.read_bytes(), num_threads=2)
-        interpreter = Interpreter(str(quantizer.float32))
-        (key,) = interpreter.get_signature_list()
-        (name,) = interpreter.get_signature_list()[key]["inputs"]
-        theirs.calibrate({key: [{name: picture[None]}]}, manager)
+        mode = CalibrationMode.CALIBRATION_PROFILER_BASED  # the other one reads tensors that hold nothing, and raises
+        theirs: Any = Calibrator(quantizer.prepared.read_bytes(), num_threads=2, mode=mode)
+        theirs.calibrate({key: [{ends["inputs"][0]: picture[None]}]}, None)
         found = theirs.get_model_qsvs()
-        assert set(found) == set(ours.names)
+        assert set(found) == set(ours.names) - {"image"}
         for column, tensor in enumerate(ours.names):
-            assert ours.low[index, column] == pytest.approx(found[tensor]["min"].item(), abs=1e-6), tensor
-            assert ours.high[index, column] == pytest.approx(found[tensor]["max"].item(), abs=1e-6), tensor
+            low, high = (
+                (found[tensor][end].item() for end in ("min", "max"))
+                if tensor in found
+                else (picture.min(), picture.max())
+            )
+            assert ours.low[index, column] == pytest.approx(low, abs=1e-6), tensor
+            assert ours.high[index, column] == pytest.approx(high, abs=1e-6), tensor
 
 
 def dtypes(path: Path) -> dict[str, Any]:
@@ -68,7 +67,7 @@ def dtypes(path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("precision", "image", "scale", "zero_point"),
-    [("int8", np.int8, 1 / 255, -128), ("int16x8", np.int16, 1 / 32767, 0), ("dynamic", np.float32, 0.0, 0)],
+    [("int8", np.uint8, 1 / 255, 0), ("int16x8", np.int16, 1 / 32767, 0), ("dynamic", np.float32, 0.0, 0)],
 )
 def test_the_image_is_0_to_1_in_every_precision(
     quantizer: Quantizer,
@@ -121,62 +120,76 @@ def test_noise_is_signal_power_over_the_power_of_the_error(
     assert len(found) >= len(read_operators(quantizer.float32))
 
 
-def test_float16_keeps_every_weight_to_half_precision_and_the_mask(exported: Any, tmp_path: Path) -> None:
-    target = tmp_path / "half.tflite"
-    write_float16(exported.path("float32"), target)
-    halves = [name for name, kind in dtypes(target).items() if kind is np.float16]
-    weighted = [operator for operator in read_operators(exported.path("float32")) if operator.weight_bytes]
-    assert len(halves) >= len(weighted)
-    interpreter = Interpreter(str(target))
+def kinds(path: Path) -> list[str]:
+    interpreter = Interpreter(str(path))
     interpreter.allocate_tensors()
-    kinds = [operator["op_name"] for operator in interpreter._get_ops_details()]
-    assert kinds.count("DELEGATE") == 1  # XNNPACK takes all of it at once
+    return [operator["op_name"] for operator in interpreter._get_ops_details()]
 
 
-@pytest.mark.slow
-def test_float16_serves_every_operator_that_shares_a_constant(
-    tmp_path: Path, write_float32: Callable[[Path, Path], None]
+def int8_ranges(quantizer: Quantizer, pictures: npt.NDArray[np.float32]) -> Any:
+    return quantizer.measure(pictures).with_image("image")
+
+
+@pytest.mark.parametrize("layers", [slice(0), slice(0, 2), slice(-2, None)], ids=["no layer", "the first", "the last"])
+def test_a_cameras_bytes_go_into_an_int8_file_and_bytes_come_out_whichever_layer_is_in_float(
+    quantizer: Quantizer, pictures: npt.NDArray[np.float32], tmp_path: Path, layers: slice
 ) -> None:
-    """One convolution at three places becomes one constant with three readers; as the patterns of unpools are."""
-    import torch
-    from torch import nn
-
-    from segexport.convert.onnx_export import write_onnx
-
-    class Thrice(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            torch.manual_seed(1)
-            self.first, self.same = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
-            self.last = nn.Conv2d(4, 1, 1)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            x = self.first(x)
-            for _ in range(3):
-                x = self.same(x).relu()
-            out: torch.Tensor = self.last(x).sigmoid()
-            return out
-
-    whole, half = tmp_path / "a.tflite", tmp_path / "b.tflite"
-    write_onnx(Thrice().eval(), 16, 24, tmp_path / "a.onnx")
-    write_float32(tmp_path / "a.onnx", whole)
-    write_float16(whole, half)
-    image = np.random.default_rng(0).random((1, 16, 24, 3), np.float32)
-    answers = []
-    for path in (whole, half):
-        interpreter = Interpreter(str(path))
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
-        interpreter.invoke()
-        answers.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
-        reads = [index for operator in interpreter._get_ops_details() for index in operator["inputs"]]
-        assert max(reads.count(index) for index in reads if index >= 0) >= 3  # the constant is shared
-    assert answers[0].std() > 0.001
-    np.testing.assert_allclose(answers[1], answers[0], atol=2e-3)
+    names = [operator.name for operator in read_operators(quantizer.prepared)[layers]]
+    target = tmp_path / "a.tflite"
+    quantizer.write(target, "int8", int8_ranges(quantizer, pictures), names)
+    interpreter = Interpreter(str(target))
+    (image,), (mask,) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert (image["dtype"], mask["dtype"]) == (np.uint8, np.uint8)
+    assert (np.float32(image["quantization"][0]), image["quantization"][1]) == (np.float32(1 / 255), 0)
+    assert mask["quantization"] == (1 / 256, 0)
+    assert kinds(target).count("DELEGATE") == 1  # XNNPACK takes all of it at once
+    contract = open_new(target).contract
+    assert (contract.input.dtype, contract.output.dtype) == ("uint8", "uint8")
 
 
-def test_float16_saturates_what_it_cannot_hold(tmp_path: Path) -> None:
-    from segexport.convert.float16 import _LARGEST
+def test_an_int8_files_mask_is_float32s_within_a_step_of_its_output_on_most_pixels(
+    quantizer: Quantizer, exported: Any, pictures: npt.NDArray[np.float32], tmp_path: Path
+) -> None:
+    target = tmp_path / "a.tflite"
+    quantizer.write(target, "int8", int8_ranges(quantizer, pictures))
+    frame = np.rint(pictures[0, ..., ::-1] * 255).astype(np.uint8)
+    clean, found = (
+        s.probability(s.invoke(s.preprocess(frame))) for s in (load(exported.path("float32")), open_new(target))
+    )
+    assert clean.std() > 0.1
+    assert np.abs(clean - found).mean() < 4 / 256
 
-    assert np.float16(_LARGEST) == np.float16(65504)
-    assert np.isfinite(np.clip(np.float32([1e9, -1e9]), -_LARGEST, _LARGEST).astype(np.float16)).all()
+
+@pytest.fixture(scope="module")
+def half(quantizer: Quantizer) -> Path:
+    assert quantizer.write(quantizer.folder / "half.tflite", "float16") == ()
+    return quantizer.folder / "half.tflite"
+
+
+def test_float16_keeps_every_weight_in_half_precision_and_xnnpack_takes_it_whole(exported: Any, half: Path) -> None:
+    halves = [name for name, kind in dtypes(half).items() if kind is np.float16]
+    weighted = [operator for operator in read_operators(exported.path("float32")) if operator.weight_bytes]
+    assert len(halves) >= len([operator for operator in weighted if operator.kind in WEIGHTED])
+    assert half.stat().st_size < 0.7 * exported.path("float32").stat().st_size
+    assert kinds(half).count("DELEGATE") == 1
+
+
+def test_weights_beyond_float16_stay_in_float32(exported: Any, half: Path, tmp_path: Path) -> None:
+    """They would be infinite; 65504 is the largest."""
+    model = flatbuffer_utils.read_model(str(exported.path("float32")))
+    graph = model.subgraphs[0]
+    first = next(o for o in read_operators(exported.path("float32")) if o.kind == "CONV_2D")
+    weights = graph.tensors[graph.operators[first.index].inputs[1]]
+    values = np.frombuffer(bytes(model.buffers[weights.buffer].data), np.float32).copy()
+    values[0] = -65505.0
+    model.buffers[weights.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+    large = tmp_path / "large.tflite"
+    flatbuffer_utils.write_model(model, str(large))
+    with Quantizer(float32=large, folder=tmp_path, limit_s=120, progress=silent) as quantizer:
+        assert quantizer.write(tmp_path / "half.tflite", "float16") == (first.name,)
+    kept = dtypes(tmp_path / "half.tflite")[weights.name.decode()]
+    assert (kept, dtypes(half)[weights.name.decode()]) == (np.float32, np.float16)
+    assert (
+        list(dtypes(tmp_path / "half.tflite").values()).count(np.float16)
+        == len([kind for kind in dtypes(half).values() if kind is np.float16]) - 1
+    )

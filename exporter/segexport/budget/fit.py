@@ -13,6 +13,7 @@ import numpy.typing as npt
 from segexport.budget.judge import Judge, Score
 from segexport.budget.noise import block_losses
 from segexport.budget.search import Chosen, Outcome, Step, search
+from segexport.errors import ConversionError
 from segexport.quantize.quantizer import Quantizer
 from segexport.ranges import Ranges
 from segexport.tflite_graph import Block, Operator, split_into_blocks
@@ -93,7 +94,7 @@ def fit_budget(
     `noise_pictures` `(N, H, W, 3) float32, RGB, 0–1`: where signal is lost is looked up with them.
 
     Raises:
-        ConversionError, SegRuntimeError: a quantization failed, or its file does not load.
+        ConversionError: a quantization failed, or its file does not run, or not on XNNPACK.
         KeyboardInterrupt: before the first file was measured.
     """
     blocks = split_into_blocks(operators)
@@ -106,7 +107,11 @@ def fit_budget(
         return judge.score(path, lambda at: say(f"{number}: {what}, {at}"))
 
     def losses(step: Step) -> dict[int, float]:
-        return block_losses(blocks, quantizer.noise(made[step.number], noise_pictures[:NOISE_PICTURES]))
+        try:
+            snr = quantizer.noise(made[step.number], noise_pictures[:NOISE_PICTURES])
+        except ConversionError:  # the search goes on in the blocks' order
+            snr = {}
+        return block_losses(blocks, snr)
 
     def finished(step: Step, best: Step) -> None:
         for number in [n for n in made if n not in (1, step.number, best.number)]:  # noise is looked up in these

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segexport.compare import run_file
+from segexport.compare import Runner
 from segexport.reference import THRESHOLD
-from segexport.stamping import open_new
 from segruntime.agreement import Mask, boundary_f, mask_iou
 
 AGAINST_FLOAT32, AGAINST_MASKS = "the float32 file's masks", "hand-made masks"
@@ -36,14 +35,15 @@ class Judge:
     wanted: Sequence[Mask]
     base_iou: float
     against: str
+    runner: Runner
 
     def score(self, path: Path, say: Callable[[str], None]) -> Score:
         """Run the file on every frame.
 
         Raises:
-            SegRuntimeError: the file does not load.
+            ConversionError: the file does not run, or not on XNNPACK.
         """
-        ran = run_file(open_new(path), self.frames, say)
+        ran = self.runner.run(path, self.frames, say)
         masks = ran.masks > THRESHOLD
         iou = mean_iou(masks, self.wanted)
         return Score(
@@ -56,13 +56,17 @@ class Judge:
 
 
 def make_judge(
-    frames: Sequence[npt.NDArray[np.uint8]], float32_masks: npt.NDArray[np.float32], truth: Sequence[Mask] | None
+    frames: Sequence[npt.NDArray[np.uint8]],
+    float32_masks: npt.NDArray[np.float32],
+    truth: Sequence[Mask] | None,
+    runner: Runner,
 ) -> Judge:
     """A judge that wants the float32 file's masks `(N, h, w) float32, 0–1`, or `truth` where there is one."""
     masks = list(float32_masks > THRESHOLD)
     if truth is None:
-        return Judge(frames=frames, wanted=masks, base_iou=1.0, against=AGAINST_FLOAT32)
-    return Judge(frames=frames, wanted=truth, base_iou=mean_iou(masks, truth), against=AGAINST_MASKS)
+        return Judge(frames=frames, wanted=masks, base_iou=1.0, against=AGAINST_FLOAT32, runner=runner)
+    base = mean_iou(masks, truth)
+    return Judge(frames=frames, wanted=truth, base_iou=base, against=AGAINST_MASKS, runner=runner)
 
 
 def mean_iou(masks: Iterable[Mask], wanted: Iterable[Mask]) -> float:

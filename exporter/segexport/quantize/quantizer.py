@@ -12,13 +12,22 @@ import numpy.typing as npt
 
 from segexport.convert.child import Child, Progress, find_tools
 from segexport.convert.structure import check_ranges, check_structure
+from segexport.quantize.delicate import delicate
+from segexport.quantize.rewrites import write_prepared
 from segexport.ranges import Ranges, load_ranges
+from segexport.tflite_graph import read_operators
 
 _WORKER = Path(__file__).with_name("worker.py")
+_PREPARED = "prepared.tflite"
+INTEGER = frozenset({"int8", "int16x8"})
+"""Precisions whose activations are integers."""
 
 
 class Quantizer:
     """Quantizes one float32 file, in one child process that stays for all its jobs; a context that kills it at the end.
+
+    Integers are made of `prepared`, where operators that litert-quantizer does not know are written in ones that it does
+    (`rewrites/`); names of layers and ranges are those of that file.
 
     The child starts with the first job, in a room in `folder`, which is also where unfinished files may lie; each job has
     `limit_s` seconds. After a job that failed the next one gets a new child.
@@ -32,6 +41,15 @@ class Quantizer:
         self.float32, self.folder = float32, folder
         self._limit_s, self._progress = limit_s, progress
         self._child: Child | None = None
+        self._prepared: Path | None = None
+
+    @property
+    def prepared(self) -> Path:
+        """What integers are made of: the float32 file, or that with operators rewritten."""
+        if self._prepared is None:
+            target = self.folder / _PREPARED
+            self._prepared = target if write_prepared(self.float32, target) else self.float32
+        return self._prepared
 
     def measure(self, pictures: npt.NDArray[np.float32]) -> Ranges:
         """Run `pictures` `(N, H, W, 3) float32, RGB, 0–1` and note what values each tensor takes on each of them."""
@@ -39,27 +57,29 @@ class Quantizer:
         np.save(child.folder / "pictures.npy", pictures)
         self._run(child, "calibration", "measure", pictures="pictures.npy", ranges="measured.npz")
         ranges = load_ranges(child.folder / "measured.npz")
-        check_ranges(ranges, self.float32, "calibration")
+        check_ranges(ranges, self.prepared, "calibration")
         return ranges
 
     def write(
         self, target: Path, precision: str, ranges: Ranges | None = None, float_layers: Sequence[str] = ()
     ) -> tuple[str, ...]:
-        """Write `target`; gives the layers that litert-quantizer could not hold and that stayed in float besides.
+        """Write `target`; gives the layers that could not be held in it and stayed in float besides.
 
-        `ranges`: for int8 and int16x8. `float_layers`: names of operators' outputs in the float32 file.
+        `ranges`: for int8 and int16x8. `float_layers`: names of operators' outputs in `prepared`; those that `delicate` finds
+        stay in float in any case.
         """
         child = self._ready()
+        if precision in INTEGER:
+            float_layers = list(dict.fromkeys([*float_layers, *delicate(read_operators(self.prepared))]))
         if ranges is not None:
             ranges.save(child.folder / "ranges.npz")
-        stored = None if ranges is None else "ranges.npz"
         found = self._run(
             child,
             precision,
             "quantize",
             target="quantized.tflite",
             precision=precision,
-            ranges=stored,
+            ranges=None if ranges is None else "ranges.npz",
             float_layers=list(float_layers),
         )
         shutil.copyfile(child.folder / "quantized.tflite", target)
@@ -69,7 +89,7 @@ class Quantizer:
     def noise(self, quantized: Path, pictures: npt.NDArray[np.float32]) -> dict[str, float]:
         """Signal-to-noise ratio (power, not dB) of each tensor of `quantized`, by name, on `pictures` as in `measure`.
 
-        `quantized`: as `write` left it; litert-quantizer refuses one with bytes at its ends.
+        `quantized`: an int8 or int16x8 file that `write` made.
         """
         child = self._ready()
         np.save(child.folder / "pictures.npy", pictures)
@@ -83,11 +103,14 @@ class Quantizer:
             tools = find_tools("litert_quantizer", "ai_edge_litert")
             self._child = Child(_WORKER, self.folder, limit_s=self._limit_s, tools=tools)
             shutil.copyfile(self.float32, self._child.folder / "float32.tflite")
+            if self.prepared != self.float32:
+                shutil.copyfile(self.prepared, self._child.folder / _PREPARED)
         return self._child
 
     def _run(self, child: Child, step: str, do: str, **job: Any) -> dict[str, Any]:
+        rewritten = job.get("precision", "int8") in INTEGER and self.prepared != self.float32
         try:
-            child.begin({"step": step, "do": do, "float32": "float32.tflite", **job})
+            child.begin({"step": step, "do": do, "float32": _PREPARED if rewritten else "float32.tflite", **job})
             return child.result(self._progress)
         except BaseException:  # failed, too slow or interrupted: it is not asked again
             self.close()
