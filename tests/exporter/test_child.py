@@ -95,7 +95,7 @@ def test_a_killed_converter_is_one_line_and_says_what_may_be_wrong(tmp_path: Pat
     with pytest.raises(ConversionError) as caught:
         child(tmp_path, "import os\nos.kill(os.getpid(), 9)")
     assert str(caught.value) == (
-        "TFLite: the converter ended with code -9 and no result (it said nothing; was it out of memory?)"
+        "TFLite: the converter ended with signal 9 (killed), most likely out of memory, and no result (it said nothing)"
     )
 
 
@@ -295,7 +295,7 @@ def test_a_converter_that_is_killed_ends_the_export_in_one_line(trained: Any, tm
     converter.kill()
     out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (1, "")
-    told = "segexport: TFLite float32: by direct: the converter ended with code -9 and no result ("
+    told = "segexport: TFLite float32: by direct: the converter ended with signal 9 (killed), most likely out of memory, and"
     assert err.splitlines()[-1].startswith(told)
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []

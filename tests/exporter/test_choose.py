@@ -87,7 +87,7 @@ def test_the_first_that_passes_is_taken_and_the_others_are_not_tried(stand: Any)
     [
         (WRONG, "another network: 0.5 away"),
         (FAILS, "ValueError: Dimensions must be equal"),
-        (CRASHES, "the converter ended with code -11 and no result (it said nothing; was it out of memory?)"),
+        (CRASHES, "the converter ended with signal 11 (segmentation fault) and no result (it said nothing)"),
         (GREEDY, "MemoryError: "),
         (SILENT, "no end after 2 s, stopped; give more time with --timeout SECONDS, or a smaller --size"),
     ],

@@ -6,6 +6,7 @@ import contextlib
 import json
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -115,9 +116,7 @@ class Child:
             ) from None
         if line is None:
             code = self._process.wait()
-            raise ConversionError(
-                f"{self._step}: the converter ended with code {code} and no result ({_last_words(self._log)})"
-            )
+            raise ConversionError(f"{self._step}: the converter {_how(code)} and no result ({_last_words(self._log)})")
         return _parse(line)
 
     def __enter__(self) -> Child:
@@ -161,9 +160,17 @@ def _parse(line: str) -> dict[str, Any]:
     return message if isinstance(message, dict) else {}
 
 
+def _how(code: int) -> str:
+    """`ended with code 1`, or `ended with signal 11 (segmentation fault)`."""
+    if code >= 0:
+        return f"ended with code {code}"
+    likely = ", most likely out of memory," if code == -signal.SIGKILL else ""
+    return f"ended with signal {-code} ({(signal.strsignal(-code) or 'unknown').lower()}){likely}"
+
+
 def _last_words(log: Path) -> str:
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()[-_TAIL:] if line.strip()]
-    return lines[-1][:300] if lines else "it said nothing; was it out of memory?"
+    return lines[-1][:300] if lines else "it said nothing"
 
 
 def _close(stream: IO[str] | None) -> None:
