@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 from segexport.convert.worker import Say, serve
@@ -26,8 +27,7 @@ def _convert(job: dict[str, Any], say: Say) -> dict[str, Any]:
         non_verbose=True,
         verbosity="error",
     )
-    stem = os.path.splitext(job["source"])[0]
-    os.replace(f"{_MADE}/{stem}_float32.tflite", job["target"])
+    shutil.move(f"{_MADE}/{Path(job['source']).stem}_float32.tflite", job["target"])
     return {}
 
 
