@@ -19,6 +19,7 @@ from segexport.digest import file_sha256
 from segexport.errors import CheckpointError
 from segexport.networks.network import PERSON_CHANNELS
 from segexport.onnx_ends import HEADS, adds_up_to_one, before_transpose, head_at_end, take_out
+from segexport.onnx_folding import fold, known_values
 from segexport.onnx_reading import (
     MAX_VALUES,
     ImageInput,
@@ -237,7 +238,8 @@ def _grafted(asked: _Asked, model: Any) -> OnnxSubject:
     parameters = _parameters(model)
     graft_image(model, image, size, preprocessing, asked.color)
     set_outputs(model, (output, None))
-    scores = _scores(asked, model, output, size)
+    scores = _settled(asked, model, output, size)
+    keep_only(model, output)
     layout = _layout_of(path, scores.shape, image.layout)
     head, said = _own_head(model, output, asked.head, scores, layout)
     output, shape, layout = _channels_first(model, output, scores.shape, layout)
@@ -325,12 +327,20 @@ def _run(model: ForeignModel, image: npt.NDArray[np.float32]) -> list[npt.NDArra
         ) from error
 
 
-def _scores(asked: _Asked, model: Any, output: str, size: tuple[int, int]) -> npt.NDArray[Any]:
-    """What comes out for one black picture: `(1, C, h, w)`, `(1, h, w, C)` or `(1, h, w)`."""
-    path = asked.path
-    with asked.foreign.opened(path, model.SerializeToString()) as there:
+def _settled(asked: _Asked, model: Any, output: str, size: tuple[int, int]) -> npt.NDArray[Any]:
+    """What comes out for one black picture: `(1, C, h, w)`, `(1, h, w, C)` or `(1, h, w)`.
+
+    What is the same for every picture is a constant in `model` afterwards.
+    """
+    import onnx
+
+    path, known = asked.path, known_values(model)
+    probe = onnx.ModelProto.FromString(model.SerializeToString())
+    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in known)
+    with asked.foreign.opened(path, probe.SerializeToString()) as there:
         _refuse_giants(path, there)
-        values = _run(there, np.zeros((1, 3, *size), np.float32))[0]
+        values, *constants = _run(there, np.zeros((1, 3, *size), np.float32))
+    fold(model, dict(zip(known, constants, strict=True)))
     shape = tuple(int(extent) for extent in values.shape)
     if values.dtype != np.float32 or len(shape) not in (3, 4) or shape[0] != 1 or 0 in shape:
         raise CheckpointError(
