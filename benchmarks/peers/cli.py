@@ -34,7 +34,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 def main() -> None:
     """The same clip and the same model through segruntime and through others; the export beside others.
 
-    What is no dependency of ours is installed by pip into benchmarks/peers/.venv, once.
+    What is no dependency of ours is installed by pip into benchmarks/peers/.venv, once; converters by `segexport setup`.
     """
 
 
@@ -113,7 +113,7 @@ def export(
 ) -> None:
     """Network → float32 .tflite: ours, the plain `onnx2tf -i` and litert-torch.
 
-    The large network takes a quarter of an hour, most of it the plain command.
+    From the environments that `segexport setup` makes; about 10 minutes.
     """
     target = output or (None if only or networks else RESULTS / "peers_export.json")
     with _refusals():

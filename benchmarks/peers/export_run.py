@@ -7,17 +7,15 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import segruntime
-from export_speed import build_graph, difference
 from peers.check import save_pictures
-from peers.environment import FOLDER
 from peers.errors import PeerError, reason
-from peers.export_ways import LITERT_TORCH, Converted, Source, Way, litert_torch, ours, plain_onnx2tf
+from peers.export_networks import LARGEST_DIFFERENCE, checkpoint_of, count_parameters, difference, load_graph
+from peers.export_ways import Converted, Source, Way, litert_torch, ours, plain_onnx2tf
 from peers.found import Found
 from peers.lineup import Peer
 from peers.results import EXPORT_FORMAT, VERSION
@@ -27,18 +25,11 @@ from segbench.frames import drawn_background, drawn_frame
 from segbench.interrupt import Interrupt
 from segbench.machine import describe_machine, with_sensors_after
 from segbench.progress import no_progress
-from segexport.checkpoint import read_checkpoint
 from segexport.convert.onnx_export import write_onnx
-from segexport.deploy import Deployable, choose_head
-from segexport.inspection import find_network
-from segexport.presets import PREPROCESSING
 from segruntime import SegRuntimeError
 
-CHECKPOINT = Path(__file__).resolve().parents[2] / "examples" / "portrait_unet.pth"
 SIZE = 256
-LARGE_WIDTHS = [64, 128, 256, 512]
 REPEATS = 3
-LARGEST_DIFFERENCE = 2e-3  # of a probability, as export_speed has it
 OURS = "ours"
 
 
@@ -61,13 +52,12 @@ def run_export(
     threads: int,
     seconds: float,
     say: Callable[[str], None],
-    environments: Path = FOLDER,
 ) -> dict[str, Any]:
     """Convert, compare with PyTorch, time the files; Ctrl-C ends it early with what there is."""
     machine, measured_at = describe_machine(), now()
     effort = Effort(processes=6, seconds=seconds)
     with Interrupt() as interrupt:
-        ways = make_ways(only, say, environments)
+        ways = make_ways(only)
         found = [_network(name, ways, threads, effort, interrupt, say) for name in networks if not interrupt.asked]
     return {
         "format": EXPORT_FORMAT,
@@ -81,51 +71,36 @@ def run_export(
     }
 
 
-def make_ways(only: Collection[str], say: Callable[[str], None], environments: Path) -> list[Way]:
+def make_ways(only: Collection[str]) -> list[Way]:
     """Ours, and those of `only`, both where none is named."""
     ways = [Way(name=OURS, title="segexport", convert=ours, through_onnx=True)]
-    if not only or "onnx2tf" in only:
-        ways.append(Way(name="onnx2tf", title="onnx2tf -i", convert=plain_onnx2tf, through_onnx=True))
-    if not only or "litert-torch" in only:
-        say(f"litert-torch: its environment ({', '.join(LITERT_TORCH.requirements)})")
-        try:
-            convert = partial(litert_torch, python=LITERT_TORCH.python(environments))
-        except PeerError as error:
-            convert = partial(_not_there, str(error))
-        ways.append(Way(name="litert-torch", title="litert-torch", convert=convert, through_onnx=False))
-    return ways
-
-
-def load_network(name: str) -> Deployable:
-    """`demo`: the trained one of examples/, with what is needed around it; `unet31m`: random weights."""
-    if name != "demo":
-        return build_graph(LARGE_WIDTHS, SIZE)
-    network = find_network(read_checkpoint(CHECKPOINT), None)
-    head = choose_head("auto", network, None)
-    return Deployable(network.module, PREPROCESSING["imagenet"], "rgb", head).eval().requires_grad_(False)
+    others = [
+        Way(name="onnx2tf", title="onnx2tf -i", convert=plain_onnx2tf, through_onnx=True),
+        Way(name="litert-torch", title="litert-torch", convert=litert_torch, through_onnx=False),
+    ]
+    return ways + [way for way in others if not only or way.name in only]
 
 
 def _network(
     name: str, ways: Sequence[Way], threads: int, effort: Effort, interrupt: Interrupt, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    graph = load_network(name)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        graph = load_graph(checkpoint_of(name, SIZE, folder))
         start = time.perf_counter()
         write_onnx(graph, SIZE, SIZE, folder / "network.onnx")
         onnx_s = time.perf_counter() - start
         source = Source(graph=graph, size=SIZE, onnx=folder / "network.onnx", onnx_s=onnx_s)
         tried = [Tried(way=way, onnx_s=onnx_s if way.through_onnx else 0.0) for way in ways]
-        # the large one takes the plain command minutes, and once tells enough
         for k in range(REPEATS):
             for one in tried:
-                if not interrupt.asked and not one.failure and (k == 0 or one.way.name != "onnx2tf" or name == "demo"):
+                if not interrupt.asked and not one.failure:
                     say(f"{name}: {one.way.title}, {k + 1}")
                     _try(one, source, folder / f"{one.way.name}-{k}", interrupt)
         rows = _invokes(tried, folder, threads, effort, interrupt, say, name)
         return {
             "name": name,
-            "parameters": sum(p.numel() for p in graph.network.parameters()),
+            "parameters": count_parameters(graph.network),
             "size": SIZE,
             "ways": [_way_json(one, rows) for one in tried],
         }
@@ -192,7 +167,3 @@ def _way_json(one: Tried, rows: dict[str, dict[str, Any] | None]) -> dict[str, A
         "largest_difference": one.difference,
         "invoke": rows.get(one.way.name),
     }
-
-
-def _not_there(reason: str, _source: Source, _folder: Path) -> Converted:
-    raise PeerError(reason)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -12,19 +14,16 @@ from typing import Any
 
 import torch
 
-from export_speed import plain_file, time_ours, time_plain
-from peers.child import BENCHMARKS
-from peers.environment import Environment
 from peers.errors import PeerError
+from segexport.convert import start
+from segexport.convert.child import find_tools
+from segexport.convert.float32 import write_float32
+from segexport.convert.setup.place import interpreter_of, versions_of
 from segexport.deploy import Deployable
 from segexport.errors import SegExportError
 
 LONGEST_S = 3600.0
-LITERT_TORCH = Environment(
-    name="litert-torch",
-    # the same torch as ours, and where pip finds it, the one without CUDA
-    requirements=("litert-torch==0.10.0", f"torch=={metadata.version('torch').partition('+')[0]}"),
-)
+_CONVERT = Path(__file__).resolve().parent / "adapters" / "litert_torch_convert.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,52 +56,88 @@ class Way:
 
 
 def ours(source: Source, folder: Path) -> Converted:
-    """segexport's own step.
+    """segexport's own step, by the converter that it tries first; its child process counts.
 
     Raises:
         PeerError: it failed.
     """
+    folder.mkdir()
+    target = folder / "ours.tflite"
+    began = time.perf_counter()
     try:
-        seconds = time_ours(source.onnx, folder)
+        write_float32(source.onnx, target, folder, limit_s=LONGEST_S, progress=lambda _: None)
     except SegExportError as error:
         raise PeerError(str(error)) from error
-    return Converted(seconds=seconds, file=folder / "ours.tflite", packages=_versions("onnx2tf", "tensorflow", "torch"))
+    seconds = time.perf_counter() - began
+    return Converted(seconds=seconds, file=target, packages={**_torch(), **versions_of("direct")})
 
 
 def plain_onnx2tf(source: Source, folder: Path) -> Converted:
-    """The command `onnx2tf -i`, nothing else.
+    """The command `onnx2tf -i`, nothing else, from the same environment; it writes a float16 file too.
 
     Raises:
         PeerError: it failed.
     """
-    try:
-        seconds = time_plain(source.onnx, folder)
-    except SystemExit as error:
-        raise PeerError(str(error).removeprefix("export_speed: ")) from error
-    return Converted(seconds=seconds, file=plain_file(folder), packages=_versions("onnx2tf", "tensorflow"))
+    folder.mkdir()
+    shutil.copy(source.onnx, folder / "network.onnx")
+    began = time.perf_counter()
+    _run([str(_python("direct")), "-m", "onnx2tf", "-i", "network.onnx"], folder)
+    seconds = time.perf_counter() - began
+    file = folder / "saved_model" / "network_float32.tflite"
+    return Converted(seconds=seconds, file=file, packages=versions_of("direct"))
 
 
-def litert_torch(source: Source, folder: Path, *, python: Path) -> Converted:
-    """Straight from PyTorch, in an environment of its own; importing PyTorch there and reading the network are not counted.
+def litert_torch(source: Source, folder: Path) -> Converted:
+    """Straight from PyTorch; importing PyTorch there and reading the network are not counted.
 
     Raises:
         PeerError: it failed.
     """
     folder.mkdir()
     network, target = folder / "network.pt2", folder / "litert.tflite"
-    torch.export.save(torch.export.export(source.graph, (torch.zeros(1, 3, source.size, source.size),)), network)
-    script = BENCHMARKS / "peers" / "adapters" / "litert_torch_convert.py"
-    command = [str(python), str(script), str(network), str(source.size), str(target)]
+    save_program(source.graph, source.size, network)
+    answer = run_litert_torch(network, target)
+    packages = {**versions_of("litert-torch"), **_torch()}
+    return Converted(seconds=answer["convert_s"], file=target, packages=packages)
+
+
+def save_program(graph: Deployable, size: int, path: Path) -> None:
+    """What litert-torch reads."""
+    torch.export.save(torch.export.export(graph, (torch.zeros(1, 3, size, size),)), path)
+
+
+def run_litert_torch(network: Path, target: Path, pictures: Path | None = None) -> dict[str, Any]:
+    """A process of its environment, see `adapters/litert_torch_convert.py`.
+
+    Raises:
+        PeerError: it failed, or is not installed.
+    """
+    python, tools = _python("litert-torch"), find_tools("torch")
+    job = {"network": str(network), "target": str(target), "pictures": None if pictures is None else str(pictures)}
+    said = _run([str(python), str(start.__file__), str(_CONVERT), *map(str, tools)], target.parent, json.dumps(job))
+    return dict(json.loads(said.strip().splitlines()[-1]))
+
+
+def _python(converter: str) -> Path:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S, check=False)
+        return interpreter_of(converter)
+    except SegExportError as error:
+        raise PeerError(str(error)) from error
+
+
+def _run(command: list[str], folder: Path, given: str = "") -> str:
+    """What it said, when it ended well."""
+    try:
+        done = subprocess.run(
+            command, cwd=folder, input=given, capture_output=True, text=True, timeout=LONGEST_S, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise PeerError(f"gave no file within {LONGEST_S:g} s") from error
-    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
-    if done.returncode or not lines:
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines()
         raise PeerError((lines[-1] if lines else f"ended with code {done.returncode} without a word")[:300])
-    answer: dict[str, Any] = json.loads(lines[-1])
-    return Converted(seconds=answer["seconds"], file=target, packages=answer["packages"])
+    return done.stdout
 
 
-def _versions(*packages: str) -> dict[str, str]:
-    return {name: metadata.version(name) for name in packages}
+def _torch() -> dict[str, str]:
+    return {"torch": metadata.version("torch")}
