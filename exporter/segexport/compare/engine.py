@@ -52,7 +52,7 @@ class Engine:
             child.begin({"step": name, **job})
             return child.result(say)
         except ConversionError as error:
-            code = child._process.poll() or 0
+            code = child.code or 0
             self.close()
             explained = _explained(code, str(error), self._advice)
             if explained is None:

@@ -91,6 +91,11 @@ class Child:
             raise ConversionError(f"{self._step}: the child process has no pipes")
         return self._process.stdin
 
+    @property
+    def code(self) -> int | None:
+        """What it ended with, below zero by a signal; None while it lives."""
+        return self._process.poll()
+
     def result(self, progress: Progress) -> dict[str, Any]:
         """Wait for the result of its job.
 

@@ -52,6 +52,8 @@ def ends_are_settled(flat: Any) -> bool:
 def settle_ends(schema: Any, model: Any) -> None:
     """Change `model`, in the object form of the schema."""
     graph = model.subgraphs[0]
+    (before,) = map(int, graph.outputs)
+    graph.tensors[before].name = f"{PROBABILITY}_as_made".encode()  # no name twice: the quantizer goes by names
     _put_channel_last(schema, model, graph)
     (image,), (mask,) = map(int, graph.inputs), map(int, graph.outputs)
     graph.tensors[image].name, graph.tensors[mask].name = IMAGE.encode(), PROBABILITY.encode()
