@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,12 @@ if TYPE_CHECKING:  # torch stays out until a head is made
     from segexport.deploy import PersonProbability
 
 _CLIPPED = 1e-7
+_ORT_NOISE = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from \S+ failed:|Non-zero status code returned while running |"
+    r"Exception during initialization: |Status Message: |\[ShapeInferenceError\] |"
+    r"/onnxruntime_src/\S+:\d+ .*?\)(?: const)?(?: \[with .*?\])? "
+)
+"""Before what onnxruntime has to say; a message is cut after 120 characters."""
 IMAGE = "image"
 _MOST_CHANNELS = 1024
 
@@ -318,12 +325,15 @@ def _refuse_giants(path: Path, model: ForeignModel) -> None:
         )
 
 
-def _run(model: ForeignModel, image: npt.NDArray[np.float32]) -> list[npt.NDArray[Any]]:
+def _run(model: ForeignModel, image: npt.NDArray[np.float32], *, sized: bool = False) -> list[npt.NDArray[Any]]:
+    """`sized`: the user chose the size, so another one may do."""
     try:
         return model.run(image)
     except RefusedError as error:
+        said = shown(_ORT_NOISE.sub("", str(error)))
         raise CheckpointError(
-            f"{model.path}: onnxruntime refuses it ({shown(str(error))}). Export it again, or give the PyTorch checkpoint"
+            f"{model.path}: onnxruntime refuses it ({said}). {'Try another --size, export' if sized else 'Export'} it again, "
+            "or give the PyTorch checkpoint"
         ) from error
 
 
@@ -339,7 +349,7 @@ def _settled(asked: _Asked, model: Any, output: str, size: tuple[int, int]) -> n
     probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in known)
     with asked.foreign.opened(path, probe.SerializeToString()) as there:
         _refuse_giants(path, there)
-        values, *constants = _run(there, np.zeros((1, 3, *size), np.float32))
+        values, *constants = _run(there, np.zeros((1, 3, *size), np.float32), sized=asked.size is not None)
     fold(model, dict(zip(known, constants, strict=True)))
     shape = tuple(int(extent) for extent in values.shape)
     if values.dtype != np.float32 or len(shape) not in (3, 4) or shape[0] != 1 or 0 in shape:

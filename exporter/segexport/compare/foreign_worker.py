@@ -12,7 +12,7 @@ import numpy as np
 from segexport.convert.worker import Say, serve
 
 _QUIET = 4  # fatal errors only; the others arrive as exceptions
-_MOST_SAID = 300
+_MOST_SAID = 1000
 
 
 def _work(job: dict[str, Any], _: Say) -> dict[str, Any]:
