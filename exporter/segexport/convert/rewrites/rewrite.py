@@ -1,0 +1,34 @@
+"""An ONNX graph → the same network in forms that converters get right; the one place where all rewrites are listed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass, ShapeInferencePass
+
+from segexport.convert.rewrites import batch_norm, constant_operand, gelu
+from segexport.convert.rewrites.editor import Editor
+from segexport.rewrites.lower import Rewritten
+
+REWRITES: dict[str, Callable[[Editor], None]] = {
+    gelu.NAME: gelu.rewrite_gelu,
+    batch_norm.NAME: batch_norm.rewrite_batch_norm,
+    constant_operand.NAME: constant_operand.rewrite_constant_operand,
+}
+
+
+def rewrite_onnx(model: ir.Model) -> tuple[Rewritten, ...]:
+    """Rewrite `model`, whose input has a fixed size, in place; the same numbers to rounding. Says what was done, and where."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # of shapes that cannot be inferred, and of an opset that cannot be raised
+    try:
+        ShapeInferencePass()(model)
+        editor = Editor(model)
+        for rewrite in REWRITES.values():
+            rewrite(editor)
+        RemoveUnusedNodesPass()(model)
+    finally:
+        logging.disable(level)
+    return editor.rewritten()
