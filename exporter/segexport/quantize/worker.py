@@ -44,8 +44,16 @@ def _quantize(job: dict[str, Any], say: Say) -> dict[str, Any]:
                 raise
             forced.append(failing)
             continue
-        Path(job["target"]).write_bytes(bytes(result.quantized_model))
+        Path(job["target"]).write_bytes(_in_one_piece(result.quantized_model))
         return {"forced": forced}
+
+
+def _in_one_piece(model: bytearray) -> bytearray:
+    """litert-quantizer puts the weights behind the flatbuffer, at places counted from its start; nothing fits before it then."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    whole = flatbuffer_utils.read_model_from_bytearray(model)
+    return bytearray(flatbuffer_utils.convert_object_to_bytearray(whole))
 
 
 def _beyond_half(path: str) -> Iterator[str]:
