@@ -78,7 +78,7 @@ def write_quantized(
         if precision in files:
             with bench.console.step(f"TFLite {precision}"):
                 found.float_layers[precision] = bench.quantizer.write(files[precision], precision)
-    ranges = _measure(bench) if {"int8", "int16x8"} & set(files) else None
+    ranges = _measure(bench, operators) if {"int8", "int16x8"} & set(files) else None
     if "int8" in files and ranges is not None:
         _write_int8(bench, found, operators, ranges, files["int8"], max_iou_drop, recipe)
     if "int16x8" in files and ranges is not None:
@@ -89,10 +89,10 @@ def write_quantized(
     return found
 
 
-def _measure(bench: Bench) -> Ranges:
+def _measure(bench: Bench, operators: Sequence[Operator]) -> Ranges:
     with bench.console.step(f"calibration with {len(bench.calibration)} pictures"):
         ranges = bench.quantizer.measure(bench.calibration)
-    return ranges.with_image(ranges.names[0])
+    return ranges.with_image(ranges.names[0]).with_mask(operators[-1].name)
 
 
 def _write_int8(

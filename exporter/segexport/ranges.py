@@ -34,6 +34,10 @@ class Ranges:
         """The image is 0..1 whatever the pictures reached: int8 scale 1/255, zero point -128."""
         return self._with(name, 0.0, 1.0)
 
+    def with_mask(self, name: str) -> Ranges:
+        """The mask is 0..255/256 whatever it reached: uint8 scale 1/256, zero point 0, which a sigmoid in integers has anyway."""
+        return self._with(name, 0.0, 255 / 256) if name in self.names else self
+
     def with_limit(self, name: str | None, limit: float = LOGIT_LIMIT) -> Ranges:
         """The tensor's values beyond ±limit saturate; None changes nothing."""
         if name is None or name not in self.names:
@@ -42,6 +46,17 @@ class Ranges:
         low, high = self.low.copy(), self.high.copy()
         low[:, column] = np.clip(low[:, column], -limit, limit)
         high[:, column] = np.clip(high[:, column], -limit, limit)
+        return replace(self, low=low, high=high)
+
+    def lowest(self, name: str) -> float:
+        """Of all pictures; infinity for a tensor that is not among them."""
+        return float(self.low[:, self.names.index(name)].min()) if name in self.names else float("inf")
+
+    def with_same(self, name: str, other: str) -> Ranges:
+        """`name` covers what `other` does."""
+        low, high = self.low.copy(), self.high.copy()
+        for values in (low, high):
+            values[:, self.names.index(name)] = values[:, self.names.index(other)]
         return replace(self, low=low, high=high)
 
     def mean(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -13,9 +13,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
 from segexport.convert.operators import operator_code
-from segexport.quantize.quantizer import Quantizer
 from segexport.convert.structure import check_ranges, check_structure
 from segexport.errors import ConversionError
+from segexport.quantize.quantizer import Quantizer
 from segexport.ranges import Ranges
 from segexport.tflite_graph import read_operators
 
@@ -42,7 +42,7 @@ def add_operator(model: Any, kind: str, inputs: list[int], output: int) -> None:
     model.subgraphs[0].operators.append(operator)
 
 
-def made(constant: npt.NDArray[Any], kind: int = schema.TensorType.FLOAT32, operator: str = "PADV2") -> Any:
+def made(constant: npt.NDArray[Any], kind: int = schema.TensorType.FLOAT32, operator: str = "MAXIMUM") -> Any:
     """RELU, then `operator` with `constant`: an image in, a mask out."""
     model, graph = schema.ModelT(), schema.SubGraphT()
     model.version, model.subgraphs, model.operatorCodes, model.buffers = 3, [graph], [], [schema.BufferT()]
@@ -66,14 +66,23 @@ def refusal(model: Any, folder: Path) -> str | None:
     return None
 
 
-def test_padding_with_minus_infinity_is_refused_in_one_line_that_names_the_operator(tmp_path: Path) -> None:
-    assert refusal(made(np.float32([LOWEST])), tmp_path) == (
-        "int8: operator 1, PADV2 'mask', has a constant of -3.4e+38, expected finite numbers within ±1e+30; "
+def test_a_constant_that_overflows_is_refused_in_one_line_that_names_the_operator(tmp_path: Path) -> None:
+    assert refusal(made(np.float32([LOWEST]), operator="MAXIMUM"), tmp_path) == (
+        "int8: operator 1, MAXIMUM 'mask', has a constant of -3.4e+38, expected finite numbers within ±1e+30; "
         "look for such weights in the checkpoint, else report this network"
     )
 
 
-@pytest.mark.parametrize("operator", ["PADV2", "CONV_2D", "MAXIMUM"])
+@pytest.mark.parametrize("value", [LOWEST, float("-inf")])
+def test_padding_with_the_lowest_number_is_what_a_max_pool_needs(value: float, tmp_path: Path) -> None:
+    model = made(np.float32([value]), operator="PADV2")
+    sizes = add_tensor(model, "sizes", schema.TensorType.INT32, np.int32([0, 1, 1, 0]))
+    pad = model.subgraphs[0].operators[1]
+    pad.inputs = [pad.inputs[0], sizes, pad.inputs[1]]
+    assert refusal(model, tmp_path) is None
+
+
+@pytest.mark.parametrize("operator", ["CONV_2D", "MAXIMUM"])
 @pytest.mark.parametrize("value", BROKEN)
 def test_a_constant_that_is_no_number_for_arithmetic_is_refused(value: float, operator: str, tmp_path: Path) -> None:
     told = refusal(made(np.float32([0.5, value, -2, 1]), operator=operator), tmp_path)
@@ -119,7 +128,7 @@ def test_the_second_subgraph_is_read_too(tmp_path: Path) -> None:
     model.subgraphs += other.subgraphs
     told = refusal(model, tmp_path)
     assert told is not None
-    assert "PADV2 'mask', has a constant of inf" in told
+    assert "MAXIMUM 'mask', has a constant of inf" in told
 
 
 @pytest.mark.parametrize("value", BROKEN)

@@ -1,7 +1,7 @@
 """A .tflite that a converter has just made: numbers that no arithmetic can hold are found before anything runs it.
 
-Padding with minus infinity, say, stands in a float32 file as a PADV2 with -3.4e38. The float32 mask is right; the ranges of
-what is padded overflow, and an int8 file of it has infinite scales that XNNPACK refuses to load.
+A weight of 1e30 may still give a mask in float32; the ranges of what it touches overflow, and an int8 file of it has infinite
+scales that XNNPACK refuses to load. What a PADV2 pads with is left out: the lowest number there is, before a max-pool.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def check_structure(path: Path, step: str) -> None:
         sound: set[int] = set()
         for index in range(graph.OperatorsLength()):
             operator = graph.Operators(index)
-            for number in _touched(operator):
+            for number in _touched(operator, kinds[operator.OpcodeIndex()]):
                 fault = None if number in sound else _fault(schema, model, graph.Tensors(number))
                 if fault is not None:
                     kind, name = kinds[operator.OpcodeIndex()], graph.Tensors(operator.Outputs(0)).Name().decode()
@@ -63,8 +63,9 @@ def _told(step: str, index: int, kind: str, name: str, fault: str) -> str:
     )
 
 
-def _touched(operator: Any) -> Iterator[int]:
-    numbers = [operator.Inputs(k) for k in range(operator.InputsLength())]
+def _touched(operator: Any, kind: str) -> Iterator[int]:
+    """All of its tensors but what PADV2 pads with: before a max-pool that is the lowest number there is."""
+    numbers = [operator.Inputs(k) for k in range(2 if kind == "PADV2" else operator.InputsLength())]
     numbers += [operator.Outputs(k) for k in range(operator.OutputsLength())]
     return (number for number in numbers if number >= 0)
 

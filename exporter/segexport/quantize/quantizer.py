@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from segexport.convert.child import Child, Progress, find_tools
-from segexport.convert.structure import check_ranges, check_structure
+from segexport.convert.structure import LARGEST, check_ranges, check_structure
 from segexport.quantize.delicate import delicate
 from segexport.quantize.rewrites import write_prepared
 from segexport.ranges import Ranges, load_ranges
-from segexport.tflite_graph import read_operators
+from segexport.tflite_graph import Operator, read_operators
 
 _WORKER = Path(__file__).with_name("worker.py")
 _PREPARED = "prepared.tflite"
@@ -56,7 +56,7 @@ class Quantizer:
         child = self._ready()
         np.save(child.folder / "pictures.npy", pictures)
         self._run(child, "calibration", "measure", pictures="pictures.npy", ranges="measured.npz")
-        ranges = load_ranges(child.folder / "measured.npz")
+        ranges = _behind_padding(load_ranges(child.folder / "measured.npz"), read_operators(self.prepared))
         check_ranges(ranges, self.prepared, "calibration")
         return ranges
 
@@ -127,3 +127,11 @@ class Quantizer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _behind_padding(ranges: Ranges, operators: Sequence[Operator]) -> Ranges:
+    """Padding with the lowest number, as before a max-pool, widens no range: the lowest integer is as low as all beside it."""
+    for operator in operators:
+        if operator.kind == "PADV2" and operator.inputs and ranges.lowest(operator.name) < -LARGEST:
+            ranges = ranges.with_same(operator.name, operator.inputs[0])
+    return ranges
