@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -247,7 +248,7 @@ def _grafted(asked: _Asked, model: Any) -> OnnxSubject:
     set_outputs(model, (output, None))
     scores = _settled(asked, model, output, size)
     keep_only(model, output)
-    layout = _layout_of(path, scores.shape, image.layout)
+    layout = _layout_of(path, scores.shape, image.layout, size)
     head, said = _own_head(model, output, asked.head, scores, layout)
     output, shape, layout = _channels_first(model, output, scores.shape, layout)
     channels, height, width = graft_logits(model, output, shape, layout)
@@ -360,17 +361,26 @@ def _settled(asked: _Asked, model: Any, output: str, size: tuple[int, int]) -> n
     return values
 
 
-def _layout_of(path: Path, shape: tuple[int, ...], like: str) -> str:
-    """Channels are fewer than pixels; where that does not tell, the output is laid out like the input."""
+def _layout_of(path: Path, shape: tuple[int, ...], like: str, size: tuple[int, int]) -> str:
+    """A mask has the form of its picture, of `size` (height, width); where that does not tell, the layout of the input.
+
+    That channels are fewer than pixels is no sign: 150 classes at a quarter of 512 pixels are more.
+    """
     if len(shape) == 3:
         return "NCHW"
-    layout = like if shape[1] == shape[3] else "NCHW" if shape[1] < shape[3] else "NHWC"
+    first, last = (_distortion(sides, size) for sides in (shape[2:4], shape[1:3]))
+    layout = like if first == last else "NCHW" if first < last else "NHWC"
     channels = shape[1] if layout == "NCHW" else shape[3]
     if channels > _MOST_CHANNELS:
         raise CheckpointError(
             f"{path}: its output has shape {shape}, expected scores of at most {_MOST_CHANNELS} classes"
         )
     return layout
+
+
+def _distortion(sides: tuple[int, ...], size: tuple[int, int]) -> float:
+    """How far the form of `sides` (height, width) is from that of `size`: 0 where both are scaled alike."""
+    return abs(math.log(sides[0] * size[1] / (sides[1] * size[0])))
 
 
 def ask_onnxruntime(

@@ -14,7 +14,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from tests.exporter.onnx_graphs import made, one_child, relu, value
 from torch import Tensor, nn
 
@@ -302,6 +302,25 @@ def test_sides_that_vary_are_fixed_by_size(tmp_path: Path) -> None:
         opened(varying(tmp_path / "net.onnx"))
 
 
+def test_a_size_that_the_network_cannot_take_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    """Two poolings and their unpoolings meet in a sum: sides that four does not divide do not fit."""
+    with pytest.raises(
+        CheckpointError, match=r"onnxruntime refuses it \(.*\)\. Try another --size, export it again, or"
+    ):
+        opened(varying(tmp_path / "net.onnx"), size=(50, 50))
+
+
+@pytest.mark.parametrize(
+    "extents", [[None, None, None, None], [None, None, 8, 8], [-1, 3, 0, -1], ["n", "c", "h", "w"]]
+)
+def test_an_input_whose_extents_all_vary_is_channels_first(tmp_path: Path, extents: list[Any]) -> None:
+    weights = [numpy_helper.from_array(np.ones((1, 3, 1, 1), np.float32), "w")]
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"])]
+    path = made(tmp_path / "net.onnx", nodes, inputs=image(shape=extents), weights=weights)
+    subject = opened(path, size=(8, 8), head="none")
+    np.testing.assert_allclose(run(subject.model, picture(8, 8)), picture(8, 8).sum(1, keepdim=True).numpy(), atol=1e-6)
+
+
 def test_another_size_than_the_fixed_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"--size 64x64: .* takes 32x32 only; leave --size out"):
         opened(plain(tmp_path / "net.onnx"), size=(64, 64))
@@ -396,6 +415,13 @@ def image(kind: int = TensorProto.FLOAT, shape: list[Any] | None = None) -> list
     return [value("x", kind, [1, 3, 8, 8] if shape is None else shape)]
 
 
+def shaped(path: Path, kind: str, numbers: list[int]) -> Path:
+    """One operator that takes these numbers as its second input."""
+    return made(
+        path, [helper.make_node(kind, ["x", "n"], ["y"])], weights=[numpy_helper.from_array(np.array(numbers), "n")]
+    )
+
+
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "two inputs": (
         lambda p: made(p, [helper.make_node("Add", ["x", "z"], ["y"])], inputs=[*image(), value("z", 1, [1, 3, 8, 8])]),
@@ -444,6 +470,34 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "future opset": (lambda p: made(p, [relu()], domains={"": 999}), "opset 999, expected 11 to"),
     "unknown operator": (lambda p: made(p, [helper.make_node("Nonsense", ["x"], ["y"])]), "damaged ONNX file"),
     "undefined value": (lambda p: made(p, [relu("nothing")]), "damaged ONNX file"),
+    "a negative extent": (
+        lambda p: shaped(p, "Reshape", [1, -2, 8, 8]),
+        r"onnxruntime refuses it \(.*Reshape.*Invalid dimension value: -2\)\. Export it again, or give",
+    ),
+    "another number of values": (
+        lambda p: shaped(p, "Reshape", [1, 5, 8, 8]),
+        r"onnxruntime refuses it \(Reshape node.*cannot be reshaped",
+    ),
+    "padded to less than nothing": (
+        lambda p: shaped(p, "Pad", [0, 0, -9, 0, 0, 0, 0, 0]),
+        r"onnxruntime refuses it \(Pad node.*must be >= 0",
+    ),
+    "a window larger than the picture": (
+        lambda p: made(p, [helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[32, 32])]),
+        r"onnxruntime refuses it \(AveragePool node.*Calculated output dimension is negative",
+    ),
+    "an empty mask": (
+        lambda p: made(
+            p,
+            [helper.make_node("Slice", ["x", "n", "n", "n"], ["y"])],
+            weights=[numpy_helper.from_array(np.array([1]), "n")],
+        ),
+        r"its output y has shape \(1, 0, 8, 8\), float32, expected float32 scores",
+    ),
+    "two masks": (
+        lambda p: made(p, [helper.make_node("Concat", ["x", "x"], ["y"], axis=0)]),
+        r"its output y has shape \(2, 3, 8, 8\)",
+    ),
     "many classes": (lambda p: made(p, [relu()], inputs=image()), "the network has 3 output channels"),
 }
 

@@ -13,12 +13,12 @@ _SOME = 0.01  # of the pixels: below that, a reference's mask is hardly fuller t
 def emptiness(ran: Ran, reference: Reference) -> str | None:
     """One line where the file gives NaN, or nobody or everything on every picture and the reference does not; else None."""
     count, who = len(ran.masks), reference.who
-    if not np.isfinite(ran.masks).all():
-        broken = int((~np.isfinite(ran.masks)).any(axis=(1, 2)).sum())
+    broken = int((~np.isfinite(ran.masks)).any(axis=(1, 2)).sum())
+    if broken:
         return (
             f"{ran.name}: gives NaN or infinite values on {broken} of {count} pictures, {who} none; a value on the way "
-            "overflows (float16 ends at 65504) or is divided by zero: look at the operators before divisions, exp and "
-            "variances, or leave this precision out"
+            "overflows (float16 ends at 65504) or is divided by zero: look at divisions, exponentials and variances, "
+            "or leave this precision out"
         )
     shares = (ran.masks > THRESHOLD).mean(axis=(1, 2))
     wanted = (reference.masks[list(ran.places)] > THRESHOLD).mean(axis=(1, 2))
@@ -28,8 +28,8 @@ def emptiness(ran: Ran, reference: Reference) -> str | None:
         found = "takes everything for the person"
     else:
         return None
+    seen = "the one picture" if count == 1 else f"all {count} pictures"
     return (
-        f"{ran.name}: {found} on {'all ' if count > 1 else 'the '}{count} pictures, "
-        f"where {who}'s masks hold {wanted.mean():.0%} of the pixels; its values say nothing: look at the ranges of its "
-        "last layers and at the operators that the report calls noisy, or leave this precision out"
+        f"{ran.name}: {found} on {seen}, where {who}'s masks hold {wanted.mean():.0%} of the pixels; "
+        "look at the ranges of its last layers and at the operators that the report calls noisy, or leave this precision out"
     )
