@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx_ir
 from torch import nn
 
 from segexport.checkpoint import Checkpoint, read_checkpoint
 from segexport.convert.onnx_export import write_onnx
 from segexport.convert.program_export import write_program
+from segexport.convert.rewrites.rewrite import rewrite_onnx
 from segexport.deploy import Deployable, choose_head
 from segexport.flips import Flips, audit_flips, choices_of
 from segexport.inspection import find_network, setting_conflicts
@@ -126,14 +128,19 @@ def _from_onnx(options: Options) -> Subject:
         notes=subject.notes,
         warnings=(),
         has_program=False,
-        write_onnx=lambda path: _copy(subject, path),
+        write_onnx=partial(_write_foreign, subject),
         ask=subject.reference,
     )
 
 
-def _copy(subject: OnnxSubject, path: Path) -> Written:
+def _write_foreign(subject: OnnxSubject, path: Path) -> Written:
+    """The file as it was made deployable, in forms that converters get right; `ask` asks it without them."""
     subject.write(path)
-    return Written()
+    model = onnx_ir.load(path)
+    rewrites = rewrite_onnx(model)
+    if rewrites:
+        onnx_ir.save(model, path)
+    return Written(rewrites=rewrites)
 
 
 def _source_of_onnx(subject: OnnxSubject) -> Source:

@@ -6,12 +6,14 @@ import contextlib
 import io
 import logging
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from segexport.convert.rewrites.rewrite import rewrite_onnx
 from segexport.errors import ConversionError, MissingExtraError
 from segexport.rewrites.lower import Lowered, lower
 
@@ -51,9 +53,10 @@ def write_onnx(graph: nn.Module, height: int, width: int, path: Path) -> Lowered
                 dynamo=True,
                 verbose=False,
             )
+            rewritten = rewrite_onnx(program.model)
             _forget_where_it_was_made(program)
             program.save(str(path), external_data=False)
-        return lowered
+        return replace(lowered, rewrites=lowered.rewrites + rewritten)
     except (OSError, ConversionError):
         raise  # the disk's fault, or said already
     except Exception as error:

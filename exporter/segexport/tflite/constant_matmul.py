@@ -80,6 +80,7 @@ def _connect(schema: Any, model: Any, graph: Any, product: Any, matrix: npt.NDAr
     options.keepNumDims = True
     name = bytes(graph.tensors[int(product.outputs[0])].name)
     weights, bias = _added(schema, model, graph, matrix, name + b"_weights"), -1
+    _leave(model, graph, product, int(product.inputs[1]))
     if total is not None:
         addend = next(int(k) for k in total.inputs if k != product.outputs[0])
         values = _constant(schema, model, graph.tensors[addend])
@@ -89,6 +90,14 @@ def _connect(schema: Any, model: Any, graph: Any, product: Any, matrix: npt.NDAr
     product.inputs = [int(product.inputs[0]), weights, bias]
     product.opcodeIndex = operator_code(schema, model, "FULLY_CONNECTED", _VERSION)
     product.builtinOptions, product.builtinOptionsType = options, schema.BuiltinOptions.FullyConnectedOptions
+
+
+def _leave(model: Any, graph: Any, operator: Any, index: int) -> None:
+    """Empty a constant that nobody but `operator` reads, so that the file does not hold it twice."""
+    tensor = graph.tensors[index]
+    readers = [k for one in graph.operators if one is not operator for k in one.inputs if k >= 0]
+    if tensor.buffer not in {graph.tensors[k].buffer for k in readers}:
+        tensor.buffer, model.buffers[tensor.buffer].data = 0, None
 
 
 def _added(schema: Any, model: Any, graph: Any, values: npt.NDArray[np.float32], name: bytes) -> int:
