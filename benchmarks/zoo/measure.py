@@ -53,7 +53,7 @@ def measure(made: Made, way: Way, pictures: Path, interrupt: Interrupt) -> dict[
     return {
         "seconds": round(seconds, 2),
         "taken": report.get("converter"),
-        "refused": {name: _short(text) for name, text in (report.get("refused") or {}).items()},
+        "refused": {name: _short(text) for name, text in (report.get("refused") or _warned(words)).items()},
         "refusal": _short(last_line(words) or f"ended with code {code}") if code else None,
         "files": {name: files[name] for name in way.precisions if name in files},
     }
@@ -68,18 +68,29 @@ def _report(said: str) -> dict[str, Any]:
     return report if isinstance(report, dict) else {}
 
 
+def _warned(words: str) -> dict[str, str]:
+    """Converter → why its file was not taken, as the command said on standard error before it gave up."""
+    lines = (
+        line.removeprefix("warning: ").partition(": ") for line in words.splitlines() if line.startswith("warning: ")
+    )
+    return {name: text for name, _, text in lines if name in WAYS}
+
+
 def _file(row: dict[str, Any], folder: Path) -> dict[str, Any]:
     numbers = ("max_difference", "mask_iou", "invoke_p50_ms", "size_bytes", "kept")
     elsewhere = _elsewhere(folder / row["name"]) if row["kept"] else {}
     return {**{name: row[name] for name in numbers}, "elsewhere": elsewhere}
 
 
-def _elsewhere(path: Path) -> dict[str, int]:
-    """How many operators of each kind XNNPACK leaves to LiteRT's own kernels."""
+def _elsewhere(path: Path) -> dict[str, int] | None:
+    """How many operators of each kind XNNPACK leaves to LiteRT's own kernels; None where a bare interpreter refuses."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(path), num_threads=1)
-    interpreter.allocate_tensors()
+    try:
+        interpreter = Interpreter(str(path), num_threads=1)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError):
+        return None
     taken = delegated(interpreter)
     return dict(Counter(one.kind for one in read_graph(path).operators if one.index not in taken).most_common())
 

@@ -17,7 +17,7 @@ _FILE = fields(
     invoke_p50_ms=amount,
     size_bytes=whole,
     kept=flag,
-    elsewhere=fields(),
+    elsewhere=maybe(fields()),
 )
 _CELL = fields(
     seconds=amount,

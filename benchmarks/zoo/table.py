@@ -61,7 +61,7 @@ def _cell(cell: dict[str, Any] | None) -> str:
     file = _kept(cell, "float32")
     if file is None:
         return f"refused · {cell['seconds']:.0f} s"
-    off = sum(file["elsewhere"].values())
+    off = sum((file["elsewhere"] or {}).values())
     return (
         f"{file['max_difference']:.0e} · IoU {file['mask_iou']:.4f} · {cell['seconds']:.1f} s · "
         f"{file['invoke_p50_ms']:.0f} ms" + (f" · {off} off" if off else "")
@@ -96,6 +96,8 @@ def _int8_numbers(float32: dict[str, Any] | None, int8: dict[str, Any] | None, *
 
 
 def _off(file: dict[str, Any]) -> str:
+    if file["elsewhere"] is None:
+        return "?"
     return ", ".join(f"{count} {kind}" for kind, count in file["elsewhere"].items()) or NOTHING
 
 
@@ -109,5 +111,6 @@ def _refusals(result: dict[str, Any]) -> Iterator[str]:
         if network["failure"]:
             yield f"{_title(network)}: was not made: {network['failure']}"
         for way, cell in network["cells"].items():
-            if cell["refusal"]:
-                yield f"{_title(network)}, {way}: {cell['refusal']}"
+            # the last line of a refusal points to the reasons of each converter, where there are several
+            reasons = [f"{name}: {text}" for name, text in cell["refused"].items()] or [cell["refusal"]]
+            yield from (f"{_title(network)}, {way}: {text}" for text in reasons if text)

@@ -21,7 +21,7 @@ from zoo import make
 from zoo.cli import main
 from zoo.errors import ZooError
 from zoo.make import Made
-from zoo.measure import WAYS, measure
+from zoo.measure import WAYS, _warned, measure
 from zoo.networks import NETWORKS
 from zoo.results import WAYS as NAMES
 from zoo.results import read_zoo
@@ -118,6 +118,22 @@ def test_tables_say_what_was_measured(runs: list[str]) -> None:
         "| transformers SegFormer, b0 | direct | 7.1 | 3e-07 | 1.0000 | 41.3 | – | 0.9723 | 2.77 | 41.3 | 1 RESIZE_BILINEAR |"
     )
     assert "- transformers SegFormer, b0, tf: none of 1 converters gives this network" in notes(result).splitlines()
+
+
+def test_reasons_of_each_converter_are_told_in_place_of_the_line_that_points_to_them(runs: list[str]) -> None:
+    result = go(("segformer_b0",), NAMES[:1])
+    found = {**cell(None, "none of 2 converters, see above"), "refused": {"direct": "IoU 0.4", "tf": "tf.Erf"}}
+    result["networks"][0]["cells"] = {"auto": found}
+    said = notes(result).splitlines()
+    assert said[-2:] == [
+        "- transformers SegFormer, b0, auto: direct: IoU 0.4",
+        "- transformers SegFormer, b0, auto: tf: tf.Erf",
+    ]
+
+
+def test_converters_that_were_passed_over_are_read_from_the_warnings() -> None:
+    words = "warning: calibration: few\nwarning: direct: IoU 0.4: wrong\nsegexport: none of 2 converters"
+    assert _warned(words) == {"direct": "IoU 0.4: wrong"}
 
 
 def test_int8_that_was_not_kept_is_no_number_alone(runs: list[str]) -> None:
