@@ -50,9 +50,13 @@ def _quantize(job: dict[str, Any], say: Say) -> dict[str, Any]:
 
 def _in_one_piece(model: bytearray) -> bytearray:
     """litert-quantizer puts the weights behind the flatbuffer, at places counted from its start; nothing fits before it then."""
+    import numpy as np
     from ai_edge_litert.tools import flatbuffer_utils
 
     whole = flatbuffer_utils.read_model_from_bytearray(model)
+    for buffer in whole.buffers:
+        if buffer.data is not None:  # an array is written at once, anything else byte by byte
+            buffer.data = np.frombuffer(buffer.data, np.uint8)
     return bytearray(flatbuffer_utils.convert_object_to_bytearray(whole))
 
 
