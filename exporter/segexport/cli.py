@@ -19,7 +19,7 @@ from segexport.commands.setup import setup
 from segexport.commands.tools import show_tools
 from segexport.console import Console, print_diagnosis, print_file_table, print_inspection, print_self_test
 from segexport.convert.converters import AUTO, CONVERTERS
-from segexport.errors import CalibrationError, InaccurateError, MissingExtraError, SegExportError
+from segexport.errors import CalibrationError, ConversionError, InaccurateError, MissingExtraError, SegExportError
 from segexport.options import Options, choose_precisions, default_output, parse_head, parse_size, parse_triple
 from segexport.precisions import PRECISIONS
 from segexport.presets import COLORS, GOLDEN, HEADS, OUTPUTS, PREPROCESSING
@@ -234,6 +234,9 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
     )
     console.note(f"in {options.output}: {', '.join(row.name for row in rows if row.kept) or 'nothing'}")
     _refuse_inaccurate([row for row in rows if not row.kept], body)
+    if body["lost"]:
+        told = "; ".join(f"no {precision} file: {reason}" for precision, reason in body["lost"].items())
+        raise ConversionError(f"{told}. The other files are right and were kept")
     if body["budget"] is not None and body["budget"]["interrupted"]:
         _fail(f"interrupted; the best file so far was kept ({body['budget']['verdict']})", 130)
 

@@ -100,10 +100,12 @@ def _make(work: Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
         with console.step("float32 TFLite on the pictures"):
             float32 = work.runner.run(_float32(work), reference.frames, console.say, limit_s=SLOW_S)
     quantized = _quantize(work, reference, float32, truth)
+    work = _without(work, quantized)
     _add_background(work)
     golden = _golden(work, reference)
     with console.step(f"comparison with {reference.who}"):
-        seen, order = run_all(work, reference, golden)
+        seen, order = run_all(work, reference, golden, quantized)
+        work = _without(work, quantized)
         rows = [prove(work, kind, seen[kind], made, quantized) for kind in work.paths]
     body = _body(work, made, rows, quantized)
     speed = _int8_speed(work, reference)
@@ -111,6 +113,11 @@ def _make(work: Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
     body["elapsed_s"] = round(time.monotonic() - started, 2)
     _report(work, body, rows, seen, reference.in_order(order).kept(), order)
     return body, rows
+
+
+def _without(work: Work, quantized: Quantized) -> Work:
+    """The files that there are."""
+    return replace(work, paths={kind: path for kind, path in work.paths.items() if kind not in quantized.lost})
 
 
 def _report(
@@ -280,6 +287,7 @@ def _body(work: Work, made: Made, rows: list[FileRow], quantized: Quantized) -> 
         "noise": _noise(quantized),
         "rewrites": [asdict(one) for one in made.written.rewrites],
         "converter": None if chosen is None else chosen.converter,
+        "lost": quantized.lost,
         "refused": {} if chosen is None else dict(chosen.refused),
         "tools": tool_versions() | ({} if chosen is None else dict(chosen.versions)),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from segexport.digest import file_sha256
 from segexport.flips import Flips
 from segexport.golden import GoldenChoice, golden_pictures, store_golden
 from segexport.precisions import ONNX, PRECISIONS, SLOW_S, Bound
-from segexport.quantized import Quantized
+from segexport.quantized import Quantized, costs_only
 from segexport.reference import KEPT, Reference
 from segexport.report import FileRow
 from segexport.stamping import open_new, stamp_file
@@ -106,8 +107,12 @@ def _fault(judged: Judged) -> str:
     )
 
 
-def run_all(work: Work, reference: Reference, golden: GoldenChoice | None) -> tuple[dict[str, Seen], list[int]]:
+def run_all(
+    work: Work, reference: Reference, golden: GoldenChoice | None, quantized: Quantized
+) -> tuple[dict[str, Seen], list[int]]:
     """Run every file; gives also the pictures in the order in which people should look at them.
+
+    One that does not run is lost, and the others are not; PyTorch's ONNX and float32, which ran before, end it all.
 
     Quantized files see every picture. The others differ from PyTorch by rounding only, and see the twelve on which the
     least exact quantized file came off worst: those are the ones that the export keeps.
@@ -115,10 +120,12 @@ def run_all(work: Work, reference: Reference, golden: GoldenChoice | None) -> tu
     seen = {}
     exact = [kind for kind in work.paths if work.kinds[kind].exact]
     for kind in [kind for kind in work.paths if kind not in exact]:
-        seen[kind] = _run(work, kind, reference, golden, None)
+        with costs_only(quantized, work.console, kind):
+            seen[kind] = _run(work, kind, reference, golden, None)
     order = _worst_first([compare(one.ran, reference) for one in seen.values()], len(reference.names))
     for kind in exact:
-        seen[kind] = _run(work, kind, reference, golden, order[:KEPT])
+        with costs_only(quantized, work.console, kind) if work.kinds[kind].from_float32 else nullcontext():
+            seen[kind] = _run(work, kind, reference, golden, order[:KEPT])
     return seen, order
 
 

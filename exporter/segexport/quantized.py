@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class Quantized:
     budget: Budget | None = None
     stability: Stability | None = None
     noise: tuple[OperatorNoise, ...] = ()
+    lost: dict[str, str] = field(default_factory=dict)
+    """By precision, why there is no file: quantizing failed, or what came of it does not run. The others are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,6 @@ def write_quantized(
 
     Raises:
         RecipeError: the recipe names layers that the float32 file does not have.
-        ConversionError: a quantization failed, or its file does not run, or not on XNNPACK.
     """
     found = Quantized()
     operators = read_operators(bench.quantizer.prepared)
@@ -76,17 +78,32 @@ def write_quantized(
         check_layers(recipe, {operator.name for operator in operators})
     for precision in ("float16", "dynamic"):
         if precision in files:
-            with bench.console.step(f"TFLite {precision}"):
+            with costs_only(found, bench.console, precision), bench.console.step(f"TFLite {precision}"):
                 found.float_layers[precision] = bench.quantizer.write(files[precision], precision)
-    ranges = _measure(bench, operators) if {"int8", "int16x8"} & set(files) else None
+    calibrated = [precision for precision in ("int8", "int16x8") if precision in files]
+    ranges = None
+    with costs_only(found, bench.console, *calibrated):
+        ranges = _measure(bench, operators) if calibrated else None
     if "int8" in files and ranges is not None:
-        _write_int8(bench, found, operators, ranges, files["int8"], max_iou_drop, recipe)
+        with costs_only(found, bench.console, "int8"):
+            _write_int8(bench, found, operators, ranges, files["int8"], max_iou_drop, recipe)
     if "int16x8" in files and ranges is not None:
-        with bench.console.step("TFLite int16x8"):
+        with costs_only(found, bench.console, "int16x8"), bench.console.step("TFLite int16x8"):
             found.float_layers["int16x8"] = bench.quantizer.write(files["int16x8"], "int16x8", ranges)
     _warn_forced(bench, found)
-    _tell_float(bench, found, files)
+    _tell_float(bench, found, {precision: path for precision, path in files.items() if precision not in found.lost})
     return found
+
+
+@contextmanager
+def costs_only(found: Quantized, console: Console, *precisions: str) -> Iterator[None]:
+    """What fails inside costs these precisions' files, and no other."""
+    try:
+        yield
+    except ConversionError as error:
+        for precision in precisions:
+            found.lost[precision] = str(error)
+            console.warn(f"no {precision} file: {error}")
 
 
 def _measure(bench: Bench, operators: Sequence[Operator]) -> Ranges:
