@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import subprocess
 import sys
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "environments"))
 import environment
 from environment import ENVIRONMENTS, Environment
 from install import install, main
+from tests.tiny_wheels import make_wheel, only_from
 
 from segexport.convert.setup.installing import pip_install
 from segexport.convert.setup.pip_says import reason
@@ -34,31 +32,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of wheels, the only place where pip looks."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    return folder
-
-
-def make_wheel(folder: Path, name: str, version: str) -> str:
-    """An empty distribution; → its SHA-256."""
-    own = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}.py": b"",
-        f"{own}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
-        f"{own}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    digests = {
-        path: base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=") for path, data in files.items()
-    }
-    record = "".join(f"{path},sha256={digests[path].decode()},{len(files[path])}\n" for path in files)
-    path = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for one, data in {**files, f"{own}/RECORD": f"{record}{own}/RECORD,,\n".encode()}.items():
-            archive.writestr(one, data)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    for name, value in only_from(tmp_path / "wheels").items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "wheels"
 
 
 def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: str) -> Environment:
