@@ -49,9 +49,9 @@ def save_random(architecture: str, size: int, path: Path) -> int:
             reset()
         if isinstance(part, torch.nn.BatchNorm2d):
             part.momentum = None  # plain averages
+    pictures = drawn_pictures(2, size).transpose(0, 3, 1, 2) / np.float32(127.5) - 1
     with torch.inference_mode():
-        for picture in drawn_pictures(2, size):
-            module.train()(torch.from_numpy(picture[None].transpose(0, 3, 1, 2) / np.float32(127.5) - 1))
+        module.train()(torch.from_numpy(pictures))
     torch.save(module.state_dict(), path)
     return count_parameters(module)
 
