@@ -49,13 +49,14 @@ def measure(made: Made, way: Way, pictures: Path, interrupt: Interrupt) -> dict[
         said, words, code = run_child(command, interrupt)
         seconds = time.monotonic() - started
         report = _report(said)
-        files = {row["precision"]: _file(row, Path(folder)) for row in report.get("files", ())}
+        rows = [row for row in report.get("files", ()) if row["precision"] in way.precisions]
+        files = {row["precision"]: _file(row, Path(folder)) for row in rows}
     return {
         "seconds": round(seconds, 2),
         "taken": report.get("converter"),
         "refused": {name: _short(text) for name, text in (report.get("refused") or _warned(words)).items()},
         "refusal": _short(last_line(words) or f"ended with code {code}") if code else None,
-        "files": {name: files[name] for name in way.precisions if name in files},
+        "files": files,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+import zoo.measure
 import zoo.run
 from segbench.errors import ResultsError
 from segbench.interrupt import Interrupt
@@ -165,6 +167,23 @@ def test_result_that_lacks_something_is_refused(
 
 def test_ways_of_the_command_are_those_that_a_result_may_have() -> None:
     assert tuple(WAYS) == NAMES
+
+
+def test_report_of_the_command_gives_the_files_that_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"precision": name, "name": f"net.{name}", **file(kept=False)} for name in ("onnx", "float32", "int8")]
+    report = json.dumps({"converter": "tf", "refused": {"direct": "IoU 0.4"}, "files": rows})
+    monkeypatch.setattr(zoo.measure, "run_child", lambda *_: (report, "segexport: int8 is over its bound\n", 1))
+    made = Made(onnx=tmp_path / "net.onnx", pt2=tmp_path / "net.pt2", facts=FACTS)
+    with Interrupt() as interrupt:
+        found = measure(made, WAYS["auto"], tmp_path, interrupt)
+    assert {name: found[name] for name in ("taken", "refused", "refusal")} == {
+        "taken": "tf",
+        "refused": {"direct": "IoU 0.4"},
+        "refusal": "int8 is over its bound",
+    }
+    assert found["files"] == {"float32": file(kept=False), "int8": file(kept=False)}
 
 
 def test_refusal_of_the_command_is_the_reason_without_paths(tmp_path: Path) -> None:
