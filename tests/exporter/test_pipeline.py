@@ -15,7 +15,8 @@ import torch
 from ai_edge_litert.interpreter import Interpreter
 
 from segexport.console import Console
-from segexport.errors import CheckpointError, MissingExtraError
+from segexport.convert.converters import CONVERTERS
+from segexport.errors import CheckpointError, MissingConverterError, MissingExtraError
 from segexport.networks.unet import UNet
 from segexport.options import Options
 from segexport.pictures import draw_pictures
@@ -262,17 +263,27 @@ def test_masks_that_are_all_one_thing_are_doubted(level: float, doubt: str) -> N
     assert reference.doubts() == ()
 
 
-@pytest.mark.parametrize("module", ["onnx2tf", "tensorflow", "ai_edge_quantizer"])
+@pytest.mark.parametrize("name", ["auto", *CONVERTERS])
 def test_a_missing_converter_is_named_with_the_command_that_installs_it(
-    exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, module: str
+    exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("SEGEDGE_CONVERTERS", str(tmp_path / "nothing here"))
+    command = "segexport setup" if name == "auto" else f"segexport setup {name}"
+    with pytest.raises(MissingConverterError, match=rf"is not installed here: {command}$"):
+        export(options(exported, tmp_path / "out", converter=name), QUIET)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_quantizer_is_named_with_the_command_that_installs_it(
+    exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied_floats: None
 ) -> None:
     from segexport.convert import child
 
     real = child.find_spec
-    monkeypatch.setattr(child, "find_spec", lambda name: None if name == module else real(name))
-    if module == "ai_edge_quantizer":
-        request.getfixturevalue("copied_floats")
-    with pytest.raises(MissingExtraError, match=rf"{module} is not installed.*pip install \"segedge\[export\]\""):
+    monkeypatch.setattr(child, "find_spec", lambda name: None if name == "litert_quantizer" else real(name))
+    with pytest.raises(
+        MissingExtraError, match=r"litert_quantizer is not installed.*pip install \"segedge\[export\]\""
+    ):
         export(options(exported, tmp_path / "out"), QUIET)
     assert not (tmp_path / "out").exists()
 
