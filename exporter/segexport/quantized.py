@@ -18,6 +18,7 @@ from segexport.compare import Ran, Runner
 from segexport.console import Console
 from segexport.doctor import Stability
 from segexport.errors import ConversionError
+from segexport.quantize.effort import calibration_places
 from segexport.quantize.floats import FloatOperators, read_float_operators
 from segexport.quantize.quantizer import INTEGER, Quantizer
 from segexport.ranges import LOGIT_LIMIT, Ranges, halves
@@ -37,6 +38,8 @@ class Quantized:
     """By precision, the layers that were left in float because they were asked for, or fit no integers."""
     float_operators: dict[str, FloatOperators] = field(default_factory=dict)
     """By precision, for int8 and int16x8: all that is computed in float there, and what that costs."""
+    calibrated: int = 0
+    """On how many pictures ranges were measured; not on all of them where the network is large."""
     recipe: Recipe | None = None
     budget: Budget | None = None
     stability: Stability | None = None
@@ -84,6 +87,7 @@ def write_quantized(
     ranges = None
     with costs_only(found, bench.console, *calibrated):
         ranges = _measure(bench, operators) if calibrated else None
+    found.calibrated = 0 if ranges is None else len(ranges)
     if "int8" in files and ranges is not None:
         with costs_only(found, bench.console, "int8"):
             _write_int8(bench, found, operators, ranges, files["int8"], max_iou_drop, recipe)
@@ -107,8 +111,9 @@ def costs_only(found: Quantized, console: Console, *precisions: str) -> Iterator
 
 
 def _measure(bench: Bench, operators: Sequence[Operator]) -> Ranges:
-    with bench.console.step(f"calibration with {len(bench.calibration)} pictures"):
-        ranges = bench.quantizer.measure(bench.calibration)
+    places = calibration_places(bench.quantizer.prepared, len(bench.calibration))
+    with bench.console.step(f"calibration with {len(places)} pictures"):
+        ranges = bench.quantizer.measure(bench.calibration[places])
     return ranges.with_image(ranges.names[0]).with_mask(operators[-1].name)
 
 

@@ -49,7 +49,7 @@ def _quantize(job: dict[str, Any], say: Say) -> dict[str, Any]:
 
 
 def _in_one_piece(model: bytearray) -> bytearray:
-    """litert-quantizer puts the weights behind the flatbuffer, at places counted from its start; nothing fits before it then."""
+    """litert-quantizer puts the weights behind the flatbuffer, counted from its start; nothing fits before it then."""
     import numpy as np
     from ai_edge_litert.tools import flatbuffer_utils
 

@@ -1,0 +1,99 @@
+"""How many pictures calibrate, where an int8 file loses the picture, and what a failed look at it costs: nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from segexport.budget.noise import OperatorNoise
+from segexport.compare import Runner
+from segexport.console import Console
+from segexport.errors import ConversionError
+from segexport.pictures import draw_pictures
+from segexport.quantize.effort import LEAST_PICTURES, MOST_WORK, calibration_places, multiplications
+from segexport.quantize.loss import where_lost
+from segexport.quantize.quantizer import Quantizer
+from segexport.quantized import Bench, write_quantized
+from segexport.tflite_graph import read_operators
+
+SIDE = 32
+
+
+def noise(index: int, snr_db: float, kind: str = "CONV_2D") -> OperatorNoise:
+    return OperatorNoise(index=index, operator=kind, name=f"t{index}", snr_db=snr_db)
+
+
+def test_the_first_operator_that_gives_mostly_noise_is_named_not_the_worst() -> None:
+    told = where_lost([noise(0, 40.0), noise(4, 2.0, "MUL"), noise(5, -3.0), noise(9, 20.0)])
+    assert told == (
+        "int8: the signal is lost at operator 4, MUL 't4' (2.0 dB over the noise); --max-iou-drop POINTS leaves in float what "
+        "needs it, and calibration pictures unlike the camera's would do this too"
+    )
+
+
+def test_without_such_a_one_the_noisiest_is_named_and_without_any_ratio_nothing_is_said() -> None:
+    told = where_lost([noise(0, 40.0), noise(3, 9.5), noise(5, 12.0)])
+    assert told is not None
+    assert told.startswith("int8: most signal is lost up to operator 3, CONV_2D 't3' (9.5 dB over the noise); ")
+    assert where_lost([]) is None
+
+
+def test_the_work_of_a_network_is_its_weights_once_for_every_pixel(exported: Any) -> None:
+    """The tiny U-Net of widths 4 and 8 at 32x32, by hand: its convolutions at 32, 16 and 8, its transposed ones from below."""
+    import torch
+
+    network = torch.load(exported.trained.checkpoint, weights_only=True)
+    whole = multiplications(exported.path("float32"))
+    kernels = sum(tensor.numel() for tensor in network.values() if tensor.ndim == 4)
+    assert kernels * 8 * 8 < whole < (kernels + 9) * SIDE * SIDE  # 9: mean and deviation may be a convolution
+
+
+def test_a_small_network_calibrates_on_every_picture_and_a_large_one_on_a_spread_of_them(
+    exported: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = exported.path("float32")
+    assert multiplications(path) * 50 < MOST_WORK
+    assert calibration_places(path, 50) == list(range(50))
+    monkeypatch.setattr("segexport.quantize.effort.MOST_WORK", 10.5 * multiplications(path))
+    places = calibration_places(path, 28)
+    assert places == [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]
+    monkeypatch.setattr("segexport.quantize.effort.MOST_WORK", 0.0)
+    assert len(calibration_places(path, 28)) == LEAST_PICTURES
+    assert calibration_places(path, 3) == [0, 1, 2]
+
+
+def test_an_export_goes_on_where_the_signal_to_noise_ratio_fails(
+    exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any) -> dict[str, float]:
+        raise ConversionError("signal-to-noise: the converter ended with code -11")
+
+    monkeypatch.setattr(Quantizer, "noise", fail)
+    frames = [cv2.resize(picture, (SIDE, SIDE)) for picture in draw_pictures(4, size=96, seed=5)]
+    images = (np.stack(frames)[..., ::-1] / 255).astype(np.float32)
+    target = tmp_path / "int8.tflite"
+    with (
+        Runner(tmp_path, limit_s=120) as runner,
+        Quantizer(float32=exported.path("float32"), folder=tmp_path, limit_s=120, progress=lambda _: None) as quantizer,
+    ):
+        bench = Bench(
+            quantizer=quantizer,
+            runner=runner,
+            calibration=images,
+            frames=frames,
+            reference=runner.run(exported.path("float32"), frames, lambda _: None).masks,
+            float32=None,
+            truth=None,
+            console=Console(),
+        )
+        found = write_quantized(bench, {"int8": target}, max_iou_drop=None, recipe=None)
+        assert runner.run(target, frames, lambda _: None).contract.input.dtype == "uint8"
+    assert found.noise == ()
+    assert found.calibrated == 4
+    assert found.float_operators["int8"].operators == len(read_operators(exported.path("float32")))
+    told = "warning: no signal-to-noise ratios for the report: signal-to-noise: the converter ended with code -11\n"
+    assert told in capsys.readouterr().err
