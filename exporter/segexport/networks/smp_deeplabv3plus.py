@@ -9,10 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from segexport.networks.anchor import anchor
 from segexport.networks.aspp import ASPP, RATES, WIDTH, separable_conv_norm_relu
 from segexport.networks.conv_norm import conv_norm_relu
-from segexport.networks.corner_upsample import CornerUpsample
 from segexport.networks.network import Plan, Shapes, vote
 from segexport.networks.smp_encoders import MOST_DEPTH, Encoder, read_encoder
 from segexport.networks.smp_layout import (
@@ -40,12 +38,12 @@ class DeepLabV3PlusDecoder(nn.Module):
         super().__init__()
         pyramid = ASPP(maps[-1], width, separable=separable)
         self.aspp = nn.Sequential(pyramid, *separable_conv_norm_relu(width, width))
-        self.up = CornerUpsample(4 if len(maps) > LEAST_DEPTH else 2)
+        self.up = nn.UpsamplingBilinear2d(scale_factor=4 if len(maps) > LEAST_DEPTH else 2)
         self.block1 = conv_norm_relu(maps[SHALLOW], SHALLOW_WIDTH, 1)
         self.block2 = separable_conv_norm_relu(SHALLOW_WIDTH + width, width)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        deep = self.up(self.aspp(anchor(maps[-1])))
+        deep = self.up(self.aspp(maps[-1]))
         out: Tensor = self.block2(torch.cat((deep, self.block1(maps[SHALLOW])), dim=1))
         return out
 
@@ -63,7 +61,7 @@ def make_smp_deeplabv3plus(
     return EncoderDecoder(
         encoder.make(depth, True),
         DeepLabV3PlusDecoder(encoder.channels[:depth], width, separable=separable),
-        nn.Sequential(nn.Conv2d(width, classes, 1), CornerUpsample(4)),
+        nn.Sequential(nn.Conv2d(width, classes, 1), nn.UpsamplingBilinear2d(scale_factor=4)),
         make_classification_head(encoder.channels[depth - 1], classification),
     )
 
