@@ -7,7 +7,7 @@ helps: what is tried are whole blocks together with the blocks that feed them. I
 2. the last block, the last two: small convolutions whose error goes straight into the mask
 3. the block that loses most signal by itself, with the blocks that feed it; then the next one, as the new file shows it; …
 4. what helped, together, the best first
-5. more and more of the output side, then of the noisiest blocks, up to half of the weights
+5. the noisiest blocks, as many as nine tenths of the weights allow; where that holds, by halves down to as few as hold
 
 The first that holds the budget ends it; then parts of it are given back to int8 while the budget still holds.
 """
@@ -22,12 +22,14 @@ from segexport.budget.judge import Score
 from segexport.budget.noise import neighbours
 from segexport.tflite_graph import Block
 
-MOST_STEPS = 25
+MOST_STEPS = 32
 MOST_GIVING_BACK = 6
 MOST_PEELED = 8
 LEAST_LOSS_DB = 1.0
-MOST_FLOAT_WEIGHTS = 0.5
-"""Of the weights: beyond it a file is hardly smaller than float16."""
+MOST_PEELED_WEIGHTS = 0.5
+"""Of the weights: beyond it single blocks are no longer what hurts."""
+MOST_FLOAT_WEIGHTS = 0.9
+"""Of the weights: beyond it there is nothing of int8 about a file."""
 
 Chosen: TypeAlias = frozenset[int]
 
@@ -133,10 +135,10 @@ def _widen(state: _Search, plain_losses: Mapping[int, float], losses: Callable[[
             return
     if _peel(state, plain_losses, losses):
         return
-    tried = state.steps[1:]
-    for chosen, what in (*_together(state, tried), *_more(state, plain_losses)):
-        if state.share(chosen) <= MOST_FLOAT_WEIGHTS and state.try_(chosen, what).holds:
+    for chosen, what in _together(state, state.steps[1:]):
+        if state.share(chosen) <= MOST_PEELED_WEIGHTS and state.try_(chosen, what).holds:
             return
+    _halve(state, _noisiest(state, plain_losses))
 
 
 def _peel(state: _Search, found: Mapping[int, float], losses: Callable[[Step], Mapping[int, float]]) -> bool:
@@ -148,7 +150,7 @@ def _peel(state: _Search, found: Mapping[int, float], losses: Callable[[Step], M
         if worst is None or found[worst] < LEAST_LOSS_DB:
             return False
         chosen |= {worst, *feeders[worst]}
-        if state.share(chosen) > MOST_FLOAT_WEIGHTS:
+        if state.share(chosen) > MOST_PEELED_WEIGHTS:
             return False
         step = state.try_(chosen, f"block {worst + 1} (loses {found[worst]:.0f} dB) and what feeds it in float too")
         if step.holds:
@@ -167,17 +169,30 @@ def _together(state: _Search, tried: Sequence[Step]) -> Iterator[tuple[Chosen, s
             yield union, f"the {count} that helped most, together"
 
 
-def _more(state: _Search, losses: Mapping[int, float]) -> Iterator[tuple[Chosen, str]]:
-    count = len(state.blocks)
-    noisiest = sorted(losses, key=lambda k: -losses[k])
-    size = 3
-    while size < count:
-        yield _last(count, size), _last_words(size)
-        yield (
-            _last(count, size) | frozenset(noisiest[:size]),
-            f"the last {size} and the {size} noisiest blocks in float",
-        )
-        size += max(1, size // 2)
+def _noisiest(state: _Search, losses: Mapping[int, float]) -> list[int]:
+    """Blocks, what loses most first, as many as the weights allow; those that say nothing from the output on."""
+    chosen: list[int] = []
+    for block in sorted(range(len(state.blocks)), key=lambda k: (-losses.get(k, 0.0), -k)):
+        if state.share(frozenset((*chosen, block))) <= MOST_FLOAT_WEIGHTS:
+            chosen.append(block)
+    return chosen
+
+
+def _halve(state: _Search, noisiest: Sequence[int]) -> None:
+    """All of them; where that holds, half as many, and so on, between what holds and what does not."""
+    least, most = 0, len(noisiest)
+    if not most or not state.try_(frozenset(noisiest), _noisy_words(most)).holds:
+        return
+    while most - least > 1:
+        middle = (least + most) // 2
+        if state.try_(frozenset(noisiest[:middle]), _noisy_words(middle)).holds:
+            most = middle
+        else:
+            least = middle
+
+
+def _noisy_words(count: int) -> str:
+    return f"the {count} noisiest blocks in float"
 
 
 def _give_back(state: _Search) -> None:
