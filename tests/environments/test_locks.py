@@ -29,7 +29,7 @@ SUPPORTED = {
     "tf": TO_12,
     "litert-torch": ALL,
 }
-MACHINES = {"litert-torch": ("x86_64",)}
+MACHINES = {"tf": ("x86_64",), "litert-torch": ("x86_64",)}
 CASES = [
     (name, python, machine)
     for name in SUPPORTED

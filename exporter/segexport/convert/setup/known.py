@@ -69,7 +69,7 @@ _ALL = (
         newest=(3, 12),
         imports=("tensorflow", "onnx2tf"),
         shown=("onnx2tf", "tensorflow", "onnx", "numpy"),
-        machines=(("linux", "x86_64"), ("linux", "aarch64")),
+        machines=(("linux", "x86_64"),),
     ),
     ConverterEnvironment(
         name="litert-torch",
