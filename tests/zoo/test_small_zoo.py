@@ -34,7 +34,7 @@ FLOAT_ONLY = ("context",)
 
 @pytest.fixture(scope="module")
 def drawn() -> list[npt.NDArray[np.uint8]]:
-    return draw_pictures(24, size=SIZE, seed=11)
+    return draw_pictures(32, size=SIZE, seed=11)
 
 
 @pytest.fixture(scope="module")
