@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.tools import flatbuffer_utils
 
-from segexport.quantize.delicate import delicate
+from segexport.quantize.delicate import ALONE, delicate
 from segexport.quantize.floats import read_float_operators
 from segexport.quantize.quantizer import Quantizer
 from segexport.quantize.rewrites import REWRITES, write_prepared
@@ -206,9 +206,10 @@ def test_a_residual_sum_before_a_mean_is_no_part_of_the_normalisation() -> None:
     assert delicate(operators) == ("t3", "t4", "t5")
 
 
-def test_relu_and_hard_swish_that_stand_alone_stay_in_float_and_fused_ones_are_no_operators() -> None:
-    operators = [operator(0, "CONV_2D", ["image"]), operator(1, "RELU", ["t0"]), operator(2, "HARD_SWISH", ["t1"])]
-    assert delicate(operators) == ("t1", "t2")
+@pytest.mark.parametrize("kind", sorted(ALONE))
+def test_what_xnnpack_does_not_compute_in_integers_stays_in_float_alone(kind: str) -> None:
+    operators = [operator(0, "CONV_2D", ["image"]), operator(1, kind, ["t0"]), operator(2, "CONV_2D", ["t1"])]
+    assert delicate(operators) == ("t1",)
 
 
 def test_weights_beyond_32_mib_are_quantized(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Operators that stay in float in every int8 and int16x8 file, because integers would cost masks and time there.
 
 A division, a square root and the sums of squares before them lose what they are made for: 8 bits hold a variance near zero as
-zero. And LiteRT's int8 division, hard-swish and RELU (one that is not part of its convolution) are none of XNNPACK's: a float
-one between two conversions, which XNNPACK takes with its neighbours, gives the same mask up to five times as fast
-(docs/precision.md has the measurements).
+zero. A product of two activations, as in attention, comes out of LiteRT's int8 kernel wrong. And what of these XNNPACK does
+not compute in integers runs on LiteRT's plain kernels: a float one between two conversions, which XNNPACK takes with its
+neighbours, gives the same mask up to five times as fast (docs/precision.md has the measurements).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from segexport.tflite_graph import Operator
 
 ROOTS = frozenset({"DIV", "SQRT", "RSQRT"})
-ALONE = frozenset({"HARD_SWISH", "RELU"})
+ALONE = frozenset({"BATCH_MATMUL", "GELU", "HARD_SWISH", "RELU", "SOFTMAX"})
 _BEFORE = frozenset(
     {"MEAN", "SUM", "SUB", "SQUARED_DIFFERENCE", "SQRT", "RSQRT", "DIV", "EXP", "ABS", "NEG", "SIGN"}
 )  # belong to what they feed
