@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segexport.onnx_reading import RANDOM
+
 MOST_VALUES = 2**20  # of one constant; a larger one stays computed
 _OWN = "segedge/known/"
-_RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
 _DATA_SHAPED = ("NonZero", "Unique", "Compress", "NonMaxSuppression", "StringSplit", "ImageDecoder")
 _SHAPED_BY_ALL_INPUTS = ("Range", "ConstantOfShape", "MelWeightMatrix", "HannWindow", "HammingWindow", "BlackmanWindow")
 _SHAPED_BY_LATER_INPUTS = (
@@ -72,7 +73,7 @@ def fold(model: Any, values: Mapping[str, npt.NDArray[Any]]) -> None:
 def _is_known(node: Any, known: set[str], fixed: set[str]) -> bool:
     if node.op_type in ("Shape", "Size"):
         return fixed.issuperset(node.input)
-    if node.op_type in _RANDOM or _has_branches(node) or not known.issuperset(node.input):
+    if node.op_type in RANDOM or _has_branches(node) or not known.issuperset(node.input):
         return False
     return len(node.input) > 0 or node.op_type == "Constant"
 

@@ -21,6 +21,7 @@ MAX_VALUES = 2**28  # of one tensor: 1 GiB as float32
 OLDEST_OPSET = 11  # Slice and Pad take their numbers as inputs from here on
 PREFERRED_OUTPUTS = ("out", "logits", "probability")
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
+RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
 _DOMAINS = ("", "ai.onnx")
 _NAMES_SHOWN = 5
 
@@ -158,10 +159,19 @@ def _check_node(path: Path, node: Any) -> None:
             f"{path}: uses {'MaxUnpool' if kind == 'MaxUnpool' else 'MaxPool with indices'}, which no TFLite runtime has. "
             "Give the PyTorch checkpoint instead: there it is replaced by what does the same"
         )
+    if kind in RANDOM or (kind == "BatchNormalization" and _is_set(node, "training_mode")):
+        raise CheckpointError(
+            f"{path}: is as it was in training ({kind}): another mask each time, or one that other pictures decide. "
+            "Export it again after model.eval()"
+        )
     if kind in QUANTIZED:
         raise CheckpointError(
             f"{path}: is quantised already ({kind}), expected a float32 model. Give the model from before its quantisation"
         )
+
+
+def _is_set(node: Any, name: str) -> bool:
+    return any(attribute.name == name and attribute.i for attribute in node.attribute)
 
 
 def all_nodes(graph: Any) -> Iterator[Any]:

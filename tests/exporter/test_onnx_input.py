@@ -466,6 +466,20 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda p: made(p, [helper.make_node("QuantizeLinear", ["x", "s"], ["y"])]),
         "is quantised already",
     ),
+    "chance": (
+        lambda p: made(
+            p, [helper.make_node("RandomUniformLike", ["x"], ["r"]), helper.make_node("Mul", ["x", "r"], ["y"])]
+        ),
+        r"is as it was in training \(RandomUniformLike\): .* Export it again after model\.eval\(\)",
+    ),
+    "statistics of the picture": (
+        lambda p: made(
+            p,
+            [helper.make_node("BatchNormalization", ["x", *"abcd"], ["y", "m", "v"], training_mode=1)],
+            weights=[numpy_helper.from_array(np.ones(3, np.float32), name) for name in "abcd"],
+        ),
+        r"is as it was in training \(BatchNormalization\)",
+    ),
     "old opset": (lambda p: made(p, [relu()], domains={"": 9}), "opset 9, expected 11 to"),
     "future opset": (lambda p: made(p, [relu()], domains={"": 999}), "opset 999, expected 11 to"),
     "unknown operator": (lambda p: made(p, [helper.make_node("Nonsense", ["x"], ["y"])]), "damaged ONNX file"),
