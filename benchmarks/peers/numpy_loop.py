@@ -26,13 +26,17 @@ class NumpyLoop:
 
     def mask(self, frame: Frame) -> Mask:
         """`(H, W, 3) uint8, BGR` → `(H, W) float32, 0–1`."""
-        _, height, width, _ = self._input["shape"]
-        small = cv2.resize(frame[..., ::-1], (int(width), int(height)), interpolation=self._resize)
+        small = self.seen(frame[..., ::-1])
         tensor = self._quantize(small.astype(np.float32) / np.float32(255))[None]
         self._interpreter.set_tensor(self._input["index"], tensor)
         self._interpreter.invoke()
         mask = self._dequantize(self._interpreter.get_tensor(self._output["index"])[0, ..., 0])
         return np.asarray(cv2.resize(mask, (frame.shape[1], frame.shape[0])), np.float32)
+
+    def seen(self, frame: Frame) -> Frame:
+        """The small picture that the network gets, its channels in the frame's order."""
+        _, height, width, _ = self._input["shape"]
+        return np.asarray(cv2.resize(frame, (int(width), int(height)), interpolation=self._resize), np.uint8)
 
     def __call__(self, frame: Frame, background: Frame) -> Frame:
         """Frame → composite, `(H, W, 3) uint8`."""

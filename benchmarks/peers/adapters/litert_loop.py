@@ -33,9 +33,12 @@ class LitertLoop:
     def invoke(self, _: Frame) -> None:
         self._interpreter.invoke()
 
-    def _tensor(self, frame: Frame) -> npt.NDArray[Any]:
+    def seen(self, frame: Frame) -> Frame:
         _, height, width, _ = self._input["shape"]
-        small = cv2.cvtColor(cv2.resize(frame, (int(width), int(height))), cv2.COLOR_BGR2RGB)
+        return np.asarray(cv2.resize(frame, (int(width), int(height))), np.uint8)
+
+    def _tensor(self, frame: Frame) -> npt.NDArray[Any]:
+        small = cv2.cvtColor(self.seen(frame), cv2.COLOR_BGR2RGB)
         if self._input["dtype"] == np.uint8:
             return small[None]
         if self._input["dtype"] == np.int8:
@@ -46,7 +49,8 @@ class LitertLoop:
 def load(job: Job) -> Served:
     loop = LitertLoop(job)
     tasks = {"invoke": loop.invoke, "mask": loop.mask}
-    return Served(threads=job.threads, packages=("numpy", "ai-edge-litert"), tasks=tasks, mask=loop.mask)
+    packages = ("numpy", "ai-edge-litert")
+    return Served(threads=job.threads, packages=packages, tasks=tasks, mask=loop.mask, seen=loop.seen)
 
 
 if __name__ == "__main__":

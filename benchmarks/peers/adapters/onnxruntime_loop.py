@@ -28,6 +28,9 @@ class OnnxruntimeLoop:
     def invoke(self, _: Frame) -> Mask:
         return self._run(self._ready)
 
+    def seen(self, frame: Frame) -> Frame:
+        return np.asarray(cv2.resize(frame, (int(self._width), int(self._height))), np.uint8)
+
     def _run(self, tensor: Mask) -> Mask:
         found: Mask = self._session.run(None, {self._name: tensor})[0]
         return found
@@ -40,7 +43,8 @@ class OnnxruntimeLoop:
 def load(job: Job) -> Served:
     loop = OnnxruntimeLoop(job)
     tasks = {"invoke": loop.invoke, "mask": loop.mask}
-    return Served(threads=job.threads, packages=("numpy", "onnxruntime"), tasks=tasks, mask=loop.mask)
+    packages = ("numpy", "onnxruntime")
+    return Served(threads=job.threads, packages=packages, tasks=tasks, mask=loop.mask, seen=loop.seen)
 
 
 if __name__ == "__main__":

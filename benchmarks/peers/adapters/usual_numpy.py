@@ -18,6 +18,7 @@ def load(job: Job) -> Served:
         packages=("numpy", "ai-edge-litert"),
         tasks={"mask": loop.mask, "composite": lambda frame: loop(frame, job.background)},
         mask=loop.mask,
+        seen=loop.seen,
     )
 
 
