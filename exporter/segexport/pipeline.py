@@ -272,7 +272,7 @@ def _body(work: Work, made: Made, rows: list[FileRow], quantized: Quantized) -> 
         },
         "size": list(work.subject.size),
         "pictures": {
-            "calibrate": len(pictures.calibrate),
+            "calibrate": quantized.calibrated or len(pictures.calibrate),
             "measure": len(pictures.measure),
             "source": pictures.source,
             "sha256": pictures.sha256,
@@ -285,6 +285,7 @@ def _body(work: Work, made: Made, rows: list[FileRow], quantized: Quantized) -> 
         "budget": None if quantized.budget is None else quantized.budget.to_json(),
         "recipe": None if quantized.recipe is None else quantized.recipe.to_json(),
         "noise": _noise(quantized),
+        "float_operators": {kind: one.to_json() for kind, one in quantized.float_operators.items()},
         "rewrites": [asdict(one) for one in made.written.rewrites],
         "converter": None if chosen is None else chosen.converter,
         "lost": quantized.lost,

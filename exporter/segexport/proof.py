@@ -15,6 +15,7 @@ from segexport.digest import file_sha256
 from segexport.flips import Flips
 from segexport.golden import GoldenChoice, golden_pictures, store_golden
 from segexport.precisions import ONNX, PRECISIONS, SLOW_S, Bound
+from segexport.quantize.loss import where_lost
 from segexport.quantized import Quantized, costs_only
 from segexport.reference import KEPT, Reference
 from segexport.report import FileRow
@@ -146,6 +147,8 @@ def prove(work: Work, kind: str, seen: Seen, made: Made, quantized: Quantized) -
     comparison, bound, flips, within = judged.comparison, judged.bound, judged.flips, judged.within
     if not within and (told := emptiness(seen.ran, made.reference)) is not None:
         work.console.warn(told)
+    if not within and kind == "int8" and (told := where_lost(quantized.noise)) is not None:
+        work.console.warn(told)
     budget = quantized.budget if kind == "int8" else None
     float_layers = quantized.float_layers.get(kind, ())
     stamp_file(
@@ -153,7 +156,7 @@ def prove(work: Work, kind: str, seen: Seen, made: Made, quantized: Quantized) -
         seen.ran.contract,
         source=work.subject.source,
         precision="float32" if kind == "onnx" else kind,
-        calibration=(len(pictures.calibrate), pictures.sha256) if precision.calibrated else (0, None),
+        calibration=(quantized.calibrated, pictures.sha256) if precision.calibrated else (0, None),
         float_layers=float_layers,
         chosen=None if kind == "onnx" else made.chosen,
         recipe=quantized.recipe if kind == "int8" else None,
