@@ -11,6 +11,7 @@ from segexport.convert.child import Child, Progress, find_tools
 from segexport.errors import ConversionError
 
 _ADVICE = "it can be run nowhere as it is: try another --converter or precision, and report this network"
+_KILLED = 9  # signal.SIGKILL, which Windows does not have
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory")
 
 
@@ -32,10 +33,13 @@ class Engine:
 
     def start(self) -> Path:
         """The folder in which the child works; it is started where there is none, and loads its libraries meanwhile."""
+        return self._ready().folder
+
+    def _ready(self) -> Child:
         if self._child is None:
             tools = find_tools(*self._packages)
             self._child = Child(self._worker, self._folder, limit_s=self._limit_s, tools=tools)
-        return self._child.folder
+        return self._child
 
     def ask(self, name: str, job: dict[str, Any], say: Progress) -> dict[str, Any]:
         """Give it a job about the file called `name`; gives what the worker returned.
@@ -44,10 +48,7 @@ class Engine:
             MissingExtraError: a package is not installed.
             ConversionError: the worker failed, died or took longer than its limit; in one line.
         """
-        self.start()
-        child = self._child
-        if child is None:
-            raise ConversionError(f"{name}: the child process is gone")
+        child = self._ready()
         try:
             child.begin({"step": name, **job})
             return child.result(say)
@@ -80,6 +81,6 @@ def _explained(code: int, said: str, advice: str) -> str | None:
     how = (
         f"ended with signal {-code} ({(signal.strsignal(-code) or 'unknown').lower()}) on it" if code < 0 else "stopped"
     )
-    if code == -signal.SIGKILL or any(word in said for word in _OUT_OF_MEMORY):
+    if code == -_KILLED or any(word in said for word in _OUT_OF_MEMORY):
         return f"the interpreter {how}, most likely out of memory; give a smaller --size, or more memory"
     return f"the interpreter {how}; {advice}" if code < 0 else None
