@@ -211,8 +211,8 @@ def _warn_forced(bench: Bench, found: Quantized) -> None:
     for precision, layers in found.float_layers.items():
         forced = [layer for layer in layers if precision != "int8" or layer not in chosen]
         if forced:
-            names = ", ".join(forced)
-            bench.console.warn(f"{precision}: its numbers do not hold {len(forced)} layers, left in float: {names}")
+            names, count = ", ".join(forced), f"{len(forced)} layer{'' if len(forced) == 1 else 's'}"
+            bench.console.warn(f"{precision}: biases or weights of {count} do not fit into it, left in float: {names}")
 
 
 def _tell_float(bench: Bench, found: Quantized, files: Mapping[str, Path]) -> None:
