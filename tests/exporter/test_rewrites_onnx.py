@@ -108,7 +108,7 @@ def test_batch_norm_in_a_convolution_is_the_batch_norm(
 def test_batch_norm_of_which_the_statistics_are_computed_is_left() -> None:
     nodes = f"m = ReduceMean<keepdims=0>(image, axes) x = Relu(image) out = {BATCH_NORM}"
     constants = weights(s=(4,), b=(4,), v=(4,)) | {"axes": np.array([0, 2, 3])}
-    assert_same(graph(nodes, constants), {})  # type: ignore[arg-type]
+    assert_same(graph(nodes, constants), {})
 
 
 @pytest.mark.parametrize(
@@ -218,6 +218,30 @@ def test_a_pool_that_gives_indices_and_a_dilated_one_of_negative_numbers_keep_th
         assert done == {}
 
 
+@pytest.mark.parametrize("groups", [2, 3, 4, 12])
+@pytest.mark.parametrize("seen", ["5,7", "35"])
+def test_channel_shuffle_with_the_channels_last_is_the_same_bit_for_bit(groups: int, seen: str) -> None:
+    model = graph(
+        shuffle(f"1,{groups},{12 // groups},{seen}", "0,2,1,3" + ",4" * ("," in seen), "1,12,5,7"), {}, (1, 12, 5, 7)
+    )
+    made, done = rewritten(model)
+    assert done == {"channel_shuffle": 1}
+    assert kinds(made)[1:] == ["Transpose", "Reshape", "Transpose", "Reshape", "Transpose"]
+    assert np.array_equal(run(made), run(model))
+
+
+@pytest.mark.parametrize(
+    ("seen", "perm"), [("1,2,6,5,7", "0,2,1,4,3"), ("1,2,5,6,7", "0,2,1,3,4"), ("1,2,6,35", "0,1,3,2")]
+)
+def test_another_exchange_of_axes_is_left(seen: str, perm: str) -> None:
+    assert_same(graph(shuffle(seen, perm, "1,12,5,7"), {}, (1, 12, 5, 7)), {})
+
+
+def shuffle(seen: str, perm: str, back: str) -> str:
+    shapes = f"p = Constant<value_ints=[{seen}]>() q = Constant<value_ints=[{back}]>()"
+    return f"{shapes} x = Relu(image) y = Reshape(x, p) z = Transpose<perm=[{perm}]>(y) out = Reshape(z, q)"
+
+
 EVERYTHING = """
     a = Conv<pads=[1,1,1,1]>(image, w0, b0)
     l = Conv(image, w1)
@@ -230,7 +254,10 @@ EVERYTHING = """
     q = Mul(y, p)
     g = Mul(half, q)
     rows = Mul(g, across)
-    z = MaxPool<kernel_shape=[3,3], pads=[1,1,1,1]>(rows)
+    w = MaxPool<kernel_shape=[3,3], pads=[1,1,1,1]>(rows)
+    w4 = Reshape(w, apart)
+    wt = Transpose<perm=[0,2,1,3]>(w4)
+    z = Reshape(wt, together)
     mean = GlobalAveragePool(z)
     c = BatchNormalization(mean, s, b, m, v)
     d = Conv(c, w2)
@@ -249,10 +276,15 @@ def test_what_direct_got_wrong_is_right_when_rewritten(
     shapes = dict[str, tuple[int, ...]](dict.fromkeys("sbmv", (size,)))
     shapes |= {"w0": (8, 3, 3, 3), "b0": (8,), "w1": (8, 3, 1, 1), "w2": (size, size, 1, 1), "w3": (1, size, 3, 3)}
     constants = weights(**shapes) | {name: np.array(number, np.float32) for name, number in NUMBERS.items()}
-    constants["w3"] = (constants["w3"] - 1) / 16
+    constants["w3"] = (constants["w3"] - np.float32(1)) / np.float32(16)
+    constants |= {"apart": np.array([1, 4, 4, size * size]), "together": np.array([1, size, size, size])}
     constants["across"] = np.linspace(0, 1, size, dtype=np.float32).reshape(1, 1, size, 1)
     model = graph(EVERYTHING, constants, (1, 3, size, size))
-    made = assert_same(model, {"gelu": 1, "batch_norm": 2, "padded_max_pool": 1, "constant_operand": 1}, atol=2e-5)
+    made = assert_same(
+        model,
+        {"gelu": 1, "batch_norm": 2, "padded_max_pool": 1, "channel_shuffle": 1, "constant_operand": 1},
+        atol=2e-5,
+    )
     onnx.save(made, tmp_path / "it.onnx")
     write_float32(tmp_path / "it.onnx", tmp_path / "it.tflite")
     interpreter = Interpreter(str(tmp_path / "it.tflite"))
