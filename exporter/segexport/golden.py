@@ -55,11 +55,14 @@ def choose_golden(reference: Reference, ask: AskPytorch, *, drawn: bool, count: 
         drawn: take pictures that segexport draws, whatever was measured: nobody's face ends up in a file that is shipped.
     """
     height, width = reference.frames.shape[1:3]
-    frames: Sequence[Picture] = draw_pictures(_DRAWN) if drawn else list(reference.frames)
-    masks = ask(frames) if drawn else reference.masks
+    known = not drawn or reference.of_drawn
+    frames: Sequence[Picture] = list(reference.frames) if known else draw_pictures(_DRAWN)
+    masks = reference.masks if known else ask(frames)
     chosen = _most_telling(frames, masks, ask, count)
     small = _small_enough([frames[k] for k in chosen], masks[chosen], (height, width))
-    names = tuple(f"{'drawn' if drawn else 'picture'} {k + 1}" for k in range(len(small)))  # file names stay at home
+    names = tuple(
+        f"{'drawn' if drawn or reference.of_drawn else 'picture'} {k + 1}" for k in range(len(small))
+    )  # file names stay at home
     return GoldenChoice(names=names, frames=tuple(small), masks=ask(small))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from segexport.budget.truth import read_masks
-from segexport.calibration import calibration_tensor, collect_pictures
+from segexport.calibration import DRAWN_SOURCE, calibration_tensor, collect_pictures
 from segexport.compare import Ran, Runner
 from segexport.console import Console
 from segexport.convert.choose import AllRefusedError, Chooser, Chosen, Source
@@ -102,9 +102,8 @@ def _make(work: Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
     quantized = _quantize(work, reference, float32, truth)
     work = _without(work, quantized)
     _add_background(work)
-    golden = _golden(work, reference)
     with console.step(f"comparison with {reference.who}"):
-        seen, order = run_all(work, reference, golden, quantized)
+        seen, order = run_all(work, made, quantized)
         work = _without(work, quantized)
         rows = [prove(work, kind, seen[kind], made, quantized) for kind in work.paths]
     body = _body(work, made, rows, quantized)
@@ -149,7 +148,7 @@ def _golden(work: Work, reference: Reference) -> GoldenChoice | None:
         return choose_golden(
             reference,
             lambda frames: work.subject.ask(frames, tuple(map(str, range(len(frames)))), work.console.say).masks,
-            drawn=work.options.golden == "drawn" or work.options.calibration is None,
+            drawn=work.options.golden == "drawn",
         )
 
 
@@ -191,8 +190,10 @@ def _convert(work: Work) -> Made:
         work.runner.start()
         with console.step("masks to compare with"):
             reference = work.subject.ask(pictures.measure[:count], pictures.measure_names[:count], console.say)
+            reference = replace(reference, of_drawn=pictures.source == DRAWN_SOURCE)
+        golden = _golden(work, reference)
         chosen = None if chooser is None else _choose(work, chooser, written, reference)
-    return Made(written=written, reference=reference, chosen=chosen)
+    return Made(written=written, reference=reference, golden=golden, chosen=chosen)
 
 
 def _chooser(work: Work) -> Chooser:

@@ -40,10 +40,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """The network as ONNX, the masks that every file is compared with, and who made the float32 file, if there is one."""
+    """The network as ONNX, the masks that every file is compared with, the pictures that every file will carry, and who made
+    the float32 file, if there is one."""
 
     written: Written
     reference: Reference
+    golden: GoldenChoice | None
     chosen: Chosen | None
 
 
@@ -108,9 +110,7 @@ def _fault(judged: Judged) -> str:
     )
 
 
-def run_all(
-    work: Work, reference: Reference, golden: GoldenChoice | None, quantized: Quantized
-) -> tuple[dict[str, Seen], list[int]]:
+def run_all(work: Work, made: Made, quantized: Quantized) -> tuple[dict[str, Seen], list[int]]:
     """Run every file; gives also the pictures in the order in which people should look at them.
 
     One that does not run is lost, and the others are not; PyTorch's ONNX and float32, which ran before, end it all.
@@ -118,19 +118,21 @@ def run_all(
     Quantized files see every picture. The others differ from PyTorch by rounding only, and see the twelve on which the
     least exact quantized file came off worst: those are the ones that the export keeps.
     """
-    seen = {}
+    seen: dict[str, Seen] = {}
+    reference = made.reference
     exact = [kind for kind in work.paths if work.kinds[kind].exact]
     for kind in [kind for kind in work.paths if kind not in exact]:
         with costs_only(quantized, work.console, kind):
-            seen[kind] = _run(work, kind, reference, golden, None)
+            seen[kind] = _run(work, kind, made, None)
     order = _worst_first([compare(one.ran, reference) for one in seen.values()], len(reference.names))
     for kind in exact:
         with costs_only(quantized, work.console, kind) if work.kinds[kind].from_float32 else nullcontext():
-            seen[kind] = _run(work, kind, reference, golden, order[:KEPT])
+            seen[kind] = _run(work, kind, made, order[:KEPT])
     return seen, order
 
 
-def _run(work: Work, kind: str, reference: Reference, golden: GoldenChoice | None, places: list[int] | None) -> Seen:
+def _run(work: Work, kind: str, made: Made, places: list[int] | None) -> Seen:
+    reference, golden = made.reference, made.golden
     ran = work.runner.run(work.paths[kind], reference.frames, work.console.say, limit_s=SLOW_S, places=places)
     if golden is None:
         return Seen(ran=ran, golden=())

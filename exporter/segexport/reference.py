@@ -48,6 +48,8 @@ class Reference:
     names: tuple[str, ...]
     largest_logit: float
     who: str = "PyTorch"
+    of_drawn: bool = False
+    """Whether segexport drew the pictures itself."""
 
     def doubts(self) -> tuple[str, ...]:
         """What makes a comparison say little: masks without any person, or with nothing else."""
