@@ -26,7 +26,7 @@ _PACKAGES = (
     "av",
     "psutil",
     "onnx2tf",
-    "ai-edge-quantizer",
+    "litert-quantizer",
     "torch",
     "tensorflow",
 )

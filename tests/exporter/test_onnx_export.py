@@ -103,7 +103,7 @@ def test_the_command_needs_no_tensorflow(trained: Any, tmp_path: Path) -> None:
     script = (
         f"import sys; sys.argv = {words!r}\n"
         "from segexport.cli import main; main()\n"
-        "print([name for name in ('tensorflow', 'onnx2tf', 'ai_edge_quantizer') if name in sys.modules])"
+        "print([name for name in ('tensorflow', 'onnx2tf', 'litert_quantizer') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

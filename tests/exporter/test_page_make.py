@@ -50,7 +50,7 @@ def test_it_runs_without_torch_and_without_any_converter_or_drawing_library(fold
     script = (
         f"import sys; sys.argv = ['segexport', 'report', {str(folder)!r}]\n"
         "from segexport.cli import main; main()\n"
-        "heavy = {'torch', 'onnx', 'onnx2tf', 'onnxscript', 'tensorflow', 'ai_edge_quantizer', 'matplotlib', 'rich'}\n"
+        "heavy = {'torch', 'onnx', 'onnx2tf', 'onnxscript', 'tensorflow', 'litert_quantizer', 'matplotlib', 'rich'}\n"
         "sys.stderr.write(f'heavy: {sorted(heavy & sys.modules.keys())}\\n')"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -65,7 +65,7 @@ def test_it_runs_without_torch_and_without_any_converter(exported: Any) -> None:
     script = (
         f"import sys; sys.argv = ['segexport', 'verify', {str(exported.folder)!r}, '--json']\n"
         "from segexport.cli import main; main()\n"
-        "heavy = {'torch', 'onnx', 'onnx2tf', 'onnxscript', 'tensorflow', 'ai_edge_quantizer'} & sys.modules.keys()\n"
+        "heavy = {'torch', 'onnx', 'onnx2tf', 'onnxscript', 'tensorflow', 'litert_quantizer'} & sys.modules.keys()\n"
         "sys.stderr.write(f'heavy: {sorted(heavy)}\\n')"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -221,7 +221,7 @@ def test_a_file_says_that_it_gives_the_same_mask(golden_file: Path, segexport: C
 
 
 def test_a_file_needs_neither_torch_nor_rich_nor_a_converter(golden_file: Path) -> None:
-    blocked = "torch", "onnx", "onnx2tf", "onnxscript", "tensorflow", "ai_edge_quantizer", "rich", "onnxruntime"
+    blocked = "torch", "onnx", "onnx2tf", "onnxscript", "tensorflow", "litert_quantizer", "rich", "onnxruntime"
     script = (
         f"import sys; sys.argv = ['segexport', 'verify', {str(golden_file)!r}]\n"
         f"sys.modules.update(dict.fromkeys({blocked!r}))  # importing one raises ImportError\n"

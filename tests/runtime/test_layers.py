@@ -13,7 +13,7 @@ HEAVY = [
     "onnx",
     "onnx2tf",
     "tensorflow",
-    "ai_edge_quantizer",
+    "litert_quantizer",
     "segexport",
     "segbench",
     "click",
