@@ -1,9 +1,9 @@
 """A shuffle of channel groups, spelled as a view of five axes (or four, rows and columns as one), with the channels last.
 
 Needs: `(N, C, H, W)` seen as `(N, g, C / g, H, W)`, the two axes of channels exchanged, and seen as `(N, C, H, W)` again;
-nobody else reads what lies between. Does: the same exchange on `(N, H * W, g, C / g)`. Holds after: the same numbers, bit for bit.
-onnx2tf 2.6.9 makes of five axes a GATHER that no accelerator takes (int8, 48 channels at 64x64, 2 groups, 1 thread: 0.35 ms
-where this form costs 0.15), and of four a wrong result where sizes are alike.
+nobody else reads what lies between. Does: the same exchange on `(N, H * W, g, C / g)`. Holds after: the same numbers, bit for
+bit. onnx2tf 2.6.9 makes of five axes a GATHER that no accelerator takes (int8, 48 channels at 64x64, 1 thread: 0.35 ms where
+this form costs 0.15), and of four a wrong result where sizes are alike.
 """
 
 from __future__ import annotations
