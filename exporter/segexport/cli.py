@@ -1,4 +1,4 @@
-"""The command line: `segexport inspect | doctor | onnx | tflite | verify | report | vectors | check-port`."""
+"""The command line: `segexport setup | inspect | doctor | onnx | tflite | verify | report | vectors | check-port`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def cli() -> None:
 
     \b
     Examples:
+      segexport setup
       segexport inspect ckpt.pth
       segexport tflite  ckpt.pth --calibration pictures/
       segexport doctor  pictures/
