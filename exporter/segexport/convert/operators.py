@@ -18,13 +18,6 @@ def operator_code(schema: Any, model: Any, kind: str, version: int) -> int:
     return len(model.operatorCodes) - 1
 
 
-def plain_operator(schema: Any, code: int, source: int, target: int) -> Any:
-    """One tensor in, one out, no options: QUANTIZE, DEQUANTIZE."""
-    operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = code, [source], [target]
-    return operator
-
-
 def operator_kind(schema: Any, model: Any, operator: Any) -> str:
     """The name of one of `model`'s operators, `CONV_2D`; `CUSTOM` for what the schema does not name."""
     code = model.operatorCodes[operator.opcodeIndex]
