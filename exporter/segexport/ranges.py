@@ -35,7 +35,7 @@ class Ranges:
         return self._with(name, 0.0, 1.0)
 
     def with_mask(self, name: str) -> Ranges:
-        """The mask is 0..255/256 whatever it reached: uint8 scale 1/256, zero point 0, which a sigmoid in integers has anyway."""
+        """The mask is 0..255/256 whatever it reached: uint8 scale 1/256, zero point 0, as a sigmoid in integers has it."""
         return self._with(name, 0.0, 255 / 256) if name in self.names else self
 
     def with_limit(self, name: str | None, limit: float = LOGIT_LIMIT) -> Ranges:

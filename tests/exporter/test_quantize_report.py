@@ -42,6 +42,14 @@ def test_where_only_the_mask_is_noisy_that_is_named_and_without_any_ratio_nothin
     assert where_lost([]) is None
 
 
+def test_the_report_tells_what_of_int8_is_in_float(exported: Any) -> None:
+    floats = exported.body["float_operators"]
+    assert list(floats) == ["int8"]  # float16 is float, and says nothing
+    assert (floats["int8"]["kinds"], floats["int8"]["count"], floats["int8"]["borders"]) == ({}, 0, 0)
+    assert floats["int8"]["text"] == f"all {floats['int8']['operators']} operators in integers"
+    assert exported.body["pictures"]["calibrate"] == 20
+
+
 def test_the_work_of_a_network_is_its_weights_once_for_every_pixel(exported: Any) -> None:
     """The tiny U-Net of widths 4 and 8 at 32x32, by hand: its convolutions at 32, 16 and 8, its transposed ones from below."""
     import torch

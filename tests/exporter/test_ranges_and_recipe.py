@@ -26,6 +26,19 @@ def test_a_range_is_the_mean_of_the_pictures_extremes() -> None:
     np.testing.assert_allclose(high, [0.75, 3, 27])
 
 
+def test_the_mask_is_0_to_255_of_256_whatever_the_pictures_reached() -> None:
+    low, high = RANGES.with_mask("logit").mean()
+    assert (low[2], high[2]) == (0.0, 255 / 256)
+    assert RANGES.with_mask("another") is RANGES
+
+
+def test_a_tensor_can_take_the_range_of_another_one() -> None:
+    same = RANGES.with_same("logit", "a")
+    np.testing.assert_array_equal((same.low[:, 2], same.high[:, 2]), (RANGES.low[:, 1], RANGES.high[:, 1]))
+    np.testing.assert_array_equal(same.low[:, :2], RANGES.low[:, :2])
+    assert (RANGES.lowest("logit"), RANGES.lowest("another")) == (-30.0, float("inf"))
+
+
 def test_the_image_is_0_to_1_whatever_the_pictures_reached() -> None:
     low, high = RANGES.with_image("image").mean()
     assert (low[0], high[0]) == (0.0, 1.0)
