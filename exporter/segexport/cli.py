@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -51,6 +52,8 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point: every refusal is one line on standard error and exit code 1; wrong usage is 2."""
+    # read when PyTorch is imported: its threads would turn in circles while they wait, on the cores of converter and quantizer
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     signal.signal(signal.SIGTERM, _end)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as in the background of a shell
         signal.signal(signal.SIGINT, _end)

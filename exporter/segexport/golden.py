@@ -60,9 +60,8 @@ def choose_golden(reference: Reference, ask: AskPytorch, *, drawn: bool, count: 
     masks = reference.masks if known else ask(frames)
     chosen = _most_telling(frames, masks, ask, count)
     small = _small_enough([frames[k] for k in chosen], masks[chosen], (height, width))
-    names = tuple(
-        f"{'drawn' if drawn or reference.of_drawn else 'picture'} {k + 1}" for k in range(len(small))
-    )  # file names stay at home
+    word = "drawn" if drawn or reference.of_drawn else "picture"  # file names stay at home
+    names = tuple(f"{word} {k + 1}" for k in range(len(small)))
     return GoldenChoice(names=names, frames=tuple(small), masks=ask(small))
 
 

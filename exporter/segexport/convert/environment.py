@@ -22,6 +22,7 @@ _FIXED = {
     "PYTHONSAFEPATH": "1",  # modules come neither from the working folder nor from beside the script
     "PYTHONUTF8": "1",
     "OMP_NUM_THREADS": str(THREADS),
+    "OMP_WAIT_POLICY": "passive",  # threads that wait leave the core to PyTorch, which works at the same time
     "OPENBLAS_NUM_THREADS": str(THREADS),
     "MKL_NUM_THREADS": str(THREADS),
     "TF_NUM_INTRAOP_THREADS": str(THREADS),
