@@ -86,10 +86,9 @@ def _other_kernels(segmenter: Segmenter) -> Iterator[tuple[str, Segmenter]]:
             interpreter.allocate_tensors()
             yield what, Segmenter(tflite.TfliteBackend(interpreter, segmenter.library), segmenter.contract, path, 1)
         return
-    import onnxruntime
+    from segruntime.backends.onnx import OnnxBackend, import_onnxruntime
 
-    from segruntime.backends.onnx import OnnxBackend
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

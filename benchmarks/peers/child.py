@@ -32,6 +32,7 @@ class PeerProcess:
         self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115, it lives as long as the process
         self._buffer = b""
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(BENCHMARKS), *filter(None, [path])])}
+        environment["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime carries a client from 1.32 on
         try:
             self._process = subprocess.Popen(
                 [python, str(script)],

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from segruntime.backends.onnx import import_onnxruntime
+
 Image: TypeAlias = npt.NDArray[np.float32]
 """`(1, 3, H, W) float32, RGB, 0–1`."""
 Answer: TypeAlias = tuple[npt.NDArray[np.float32], list[npt.NDArray[np.bool_]]]
@@ -23,8 +25,8 @@ def open_readable(path: Path) -> Callable[[Image], Answer]:
 
 def _open_onnx(path: Path) -> Callable[[Image], Answer]:
     import onnx
-    import onnxruntime
 
+    onnxruntime = import_onnxruntime()
     model = onnx.load(path)
     output, image = model.graph.output[0].name, model.graph.input[0].name
     names = [node.output[0] for node in model.graph.node if node.op_type == "GreaterOrEqual"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import types
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +204,14 @@ def test_a_path_with_blanks_and_other_letters_is_loaded(tmp_path: Path) -> None:
         path = tmp_path / f"mein Modell – 模型.{kind}"
         path.write_bytes(BUNDLED[kind].read_bytes())
         assert segruntime.load(path).alpha(FRAME).shape == (40, 30)
+
+
+@pytest.mark.skipif(find_spec("onnxruntime") is None, reason="onnxruntime is not installed")
+def test_onnxruntime_is_imported_without_its_telemetry(tmp_path: Path) -> None:
+    # its client leaves a session's number in the folder of temporary files as soon as it begins
+    code = "from segruntime.backends.onnx import import_onnxruntime as load; load()"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**environment, "TMPDIR": str(tmp_path)}, capture_output=True, check=False
+    )
+    assert (done.returncode, list(tmp_path.iterdir())) == (0, [])

@@ -15,6 +15,7 @@ from segbench.profile.onnx_trace import TracedNode, TraceFile, parse_trace
 from segbench.profile.part import Part, Taken, rounded_ms
 from segbench.profile.rounds import run_rounds
 from segruntime import Segmenter
+from segruntime.backends.onnx import import_onnxruntime
 
 _PROVIDERS = {"CPUExecutionProvider": "CPU", "XnnpackExecutionProvider": "XNNPACK"}
 _QUIET = 3  # errors only
@@ -50,8 +51,7 @@ def measure_onnx(job: Job, segmenter: Segmenter, tensor: npt.NDArray[Any], inter
 
 def _session(segmenter: Segmenter, prefix: str) -> Any:
     """As segruntime opens one, and with the profiler."""
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = segmenter.threads, 1
     options.log_severity_level = _QUIET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,17 @@ _DTYPES = {
     "tensor(int64)": "int64",
 }
 _QUIET = 3  # errors only
+
+
+def import_onnxruntime() -> Any:
+    """The module onnxruntime, without its telemetry: from 1.32 on its Linux files carry a client that begins on import.
+
+    Whoever uses onnxruntime beside this backend imports it here. Raises ImportError where it is not installed.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    return onnxruntime
 
 
 class OnnxBackend:
@@ -46,7 +58,7 @@ def open_onnx(path: Path, threads: int) -> OnnxBackend:
         BackendError: onnxruntime refuses the file.
     """
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
     except ImportError as error:
         raise MissingExtraError("an .onnx file", "onnxruntime", "onnx") from error
     options = onnxruntime.SessionOptions()
