@@ -31,6 +31,7 @@ _FIXED = {
     "TF_USE_LEGACY_KERAS": "1",  # what onnx2tf sets when tensorflow is loaded already
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "-1",
+    "TQDM_DISABLE": "1",  # the last words of a child that fails shall be its own, and not a progress bar's
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime's Linux files carry a client from 1.32 on
     "http_proxy": _NOWHERE,  # a tool that downloads fails at once, and no request leaves the machine
     "https_proxy": _NOWHERE,
