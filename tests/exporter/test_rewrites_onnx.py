@@ -14,6 +14,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from segexport.convert.rewrites.constant_operand import mistakable
+from segexport.convert.rewrites.for_tf import prepare_for_tf
 from segexport.convert.rewrites.rewrite import rewrite_onnx
 from segexport.convert.setup.place import is_ready
 
@@ -240,6 +241,38 @@ def test_another_exchange_of_axes_is_left(seen: str, perm: str) -> None:
 def shuffle(seen: str, perm: str, back: str) -> str:
     shapes = f"p = Constant<value_ints=[{seen}]>() q = Constant<value_ints=[{back}]>()"
     return f"{shapes} x = Relu(image) y = Reshape(x, p) z = Transpose<perm=[{perm}]>(y) out = Reshape(z, q)"
+
+
+RESIZE = (
+    'keep_aspect_ratio_policy="stretch", antialias=0, mode="linear", coordinate_transformation_mode="align_corners"'
+)
+MEAN = "x = ReduceMean<keepdims=1, noop_with_empty_axes=0>(image, axes) y = ReduceSum<keepdims=1>(image, axes)"
+
+
+def test_copy_for_tf_says_opset_17_and_gives_the_same_bit_for_bit() -> None:
+    nodes = f"{MEAN} z = Add(x, y) w = Add(z, image) out = Resize<{RESIZE}>(w, , s)"
+    model = graph(nodes, {"axes": np.array([2, 3]), "s": np.array([1, 1, 2, 3], np.float32)})
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    prepare_for_tf(copy)
+    assert copy.opset_import[0].version == 17
+    assert np.array_equal(run(copy), run(model))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "opset"),
+    [
+        ("axes = Identity(c) x = ReduceMean(image, axes) out = Reshape(x, form)", 18),  # axes that are no constant
+        ('out = Resize<axes=[2,3], antialias=1, mode="linear">(image, , s)', 18),  # what 17 has no word for
+        ("out = Gelu(image)", 20),
+    ],
+)
+def test_copy_for_tf_of_what_opset_17_cannot_say_is_the_file_itself(nodes: str, opset: int) -> None:
+    constants = {"c": np.array([2]), "form": np.array([1, 4, 1, 3]), "s": np.array([0.5, 0.5], np.float32)}
+    model = graph(nodes, constants, opset=opset)
+    before = model.SerializeToString(deterministic=True)
+    prepare_for_tf(model)
+    assert model.SerializeToString(deterministic=True) == before
 
 
 EVERYTHING = """
