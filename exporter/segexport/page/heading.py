@@ -65,6 +65,7 @@ def _facts(body: Mapping[str, Any], source: Mapping[str, Any], rows: Sequence[Fi
         ("Parameters", "" if parameters is None else whole(parameters)),
         ("Input", size_in_words(body.get("size"))),
         ("Converter", _converter(body)),
+        *_in_float(body),
         ("Compared on", _pictures(body)),
         ("Timed on", processor_in_words(body)),
         ("Smallest within its bound", "" if smallest is None else _in_short(smallest)),
@@ -75,6 +76,15 @@ def _converter(body: Mapping[str, Any]) -> str:
     """The one that was taken, and why those before it were not."""
     refused = [f"not {brief(name)}: {brief(why, _SENTENCE)}" for name, why in mapping(body.get("refused")).items()]
     return "; ".join(filter(None, (brief(body.get("converter")), *refused)))
+
+
+def _in_float(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What an integer file computes in float all the same."""
+    return [
+        (f"{brief(precision)}, in float", brief(mapping(found).get("text"), _SENTENCE))
+        for precision, found in mapping(body.get("float_operators")).items()
+        if number(mapping(found).get("count"))
+    ]
 
 
 def _pictures(body: Mapping[str, Any]) -> str:
