@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from segexport.convert.rewrites.for_tf import prepare_for_tf
 from segexport.convert.worker import Say, serve
 from segexport.memory import release_memory
 
@@ -40,8 +41,12 @@ def _lay_sample() -> None:
 
 
 def _to_keras(onnx_path: str) -> Any:
+    import onnx
     import onnx2tf
 
+    model = onnx.load(onnx_path)
+    prepare_for_tf(model)
+    onnx.save(model, onnx_path)  # its own copy
     return onnx2tf.convert(
         input_onnx_file_path=onnx_path,
         output_folder_path="keras",
