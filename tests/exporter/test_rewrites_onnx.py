@@ -151,6 +151,22 @@ def test_a_quotient_with_the_constant_above_is_left() -> None:
     assert_same(graph("x = Exp(image) out = Div(c, x)", weights(c=(1, 1, 4, 1)), (1, 3, 4, 4)), {})
 
 
+@pytest.mark.parametrize("note", ["['', 'net.norm', 'add']", "[", "(" * 9000, "7", "__import__('os')"])
+def test_a_rewrite_is_told_with_its_module_whatever_a_foreign_file_notes(note: str) -> None:
+    model = graph(f"x = Relu(image) out = {BATCH_NORM}", weights(**NORM))
+    model.graph.node[1].name = "norm"
+    for key in ("name_scopes", "class_hierarchy"):
+        model.graph.node[1].metadata_props.add(key=f"pkg.torch.onnx.{key}", value=note)
+    (told,) = rewrite_onnx(ir.from_proto(model))
+    assert (told.module, told.kind) == (("net.norm", "norm") if "net" in note else ("norm", "BatchNormalization"))
+
+
+def test_names_that_a_file_has_already_are_not_given_twice() -> None:
+    constants = weights(**NORM) | {"x_folded_weight": np.ones(1, np.float32)}
+    nodes = f"f = Mul(image, x_folded_weight) x = Conv(f, w) out = {BATCH_NORM}"
+    assert_same(graph(nodes, constants | weights(w=(4, 4, 1, 1))), {"batch_norm": 1}, atol=5e-6)
+
+
 ERF = "a = Mul(image, r) e = Erf(a) p = Add(e, one)"
 NUMBERS = {"r": 0.5**0.5, "root": 2**0.5, "half": 0.5, "one": 1.0, "two": 2.0}
 

@@ -29,7 +29,9 @@ class Editor:
         return [node for node in self.model.graph if node.domain in ("", "ai.onnx") and node.op_type in kinds]
 
     def constant(self, name: str, values: npt.NDArray[Any]) -> ir.Value:
-        """A new tensor of the file, called `name`."""
+        """A new tensor of the file, called `name`, or by a longer name where that is taken."""
+        while name in self.model.graph.initializers:
+            name += "_"
         value = ir.Value(name=name, const_value=ir.tensor(values, name=name))
         value.shape, value.type = ir.Shape(values.shape), ir.TensorType(ir.DataType.from_numpy(values.dtype))
         self.model.graph.register_initializer(value)
@@ -55,13 +57,19 @@ class Editor:
 
 def where(node: ir.Node) -> tuple[str, str]:
     """Path and class of the module that called `node`, as torch's exporter notes them; else the node's name and operator."""
-    scopes, kinds = (
-        ast.literal_eval(node.metadata_props.get(f"pkg.torch.onnx.{key}", "[]"))
-        for key in ("name_scopes", "class_hierarchy")
-    )
+    scopes, kinds = (_noted(node, key) for key in ("name_scopes", "class_hierarchy"))
     if len(scopes) < 2 or len(kinds) < 2:
         return node.name or "", node.op_type
     return str(scopes[-2]), str(kinds[-2]).rpartition(".")[2]
+
+
+def _noted(node: ir.Node, key: str) -> list[Any]:
+    """A list from the notes of torch's exporter; empty where there is none, or a foreign file says something else there."""
+    try:
+        found = ast.literal_eval(node.metadata_props.get(f"pkg.torch.onnx.{key}", "[]"))
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # all that it raises
+        return []
+    return found if isinstance(found, list) else []
 
 
 def shape_of(value: ir.Value | None) -> Shape | None:
@@ -80,7 +88,7 @@ def values_of(value: ir.Value | None) -> npt.NDArray[Any] | None:
 def number_of(value: ir.Value | None) -> float | None:
     """The one number of a constant that has one."""
     values = values_of(value)
-    return float(values.reshape(())) if values is not None and values.size == 1 else None
+    return float(values.reshape(())) if values is not None and values.size == 1 and values.dtype.kind in "fiu" else None
 
 
 def attribute(node: ir.Node, name: str, default: Any) -> Any:
