@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from segbench.interrupt import Interrupt
 from segexport.pictures import draw_pictures
@@ -21,6 +22,7 @@ FOLDER = Path(__file__).resolve().parent / ".made"
 SIZE = 256
 PICTURES = 32
 _SEED = 11
+_LIGHTNESS = 120.0
 _SEEN = 16  # of them by the networks' batch norms
 _SCRIPT = Path(__file__).resolve().with_name("write.py")
 
@@ -39,7 +41,8 @@ def make_pictures(folder: Path = FOLDER) -> Path:
     pictures = folder / "pictures"
     if len(list(pictures.glob("*.png"))) != PICTURES or not _array(folder).is_file():
         pictures.mkdir(parents=True, exist_ok=True)
-        drawn = draw_pictures(PICTURES, size=SIZE, seed=_SEED)
+        # equally light: the lightest pixels of all are "person", and no picture is to have none or nothing else
+        drawn = [_as_light(picture) for picture in draw_pictures(PICTURES, size=SIZE, seed=_SEED)]
         for k, picture in enumerate(drawn):
             cv2.imwrite(str(pictures / f"{k:02}.png"), picture)
         np.save(_array(folder), np.stack([picture[:, :, ::-1] for picture in drawn[:_SEEN]]))
@@ -90,6 +93,10 @@ def last_line(words: str) -> str:
     """What a program said at last, in one line; "" where it said nothing."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     return lines[-1] if lines else ""
+
+
+def _as_light(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    return np.asarray(np.clip(picture * (_LIGHTNESS / picture.mean()), 0, 255), np.uint8)
 
 
 def _array(folder: Path) -> Path:
