@@ -56,7 +56,9 @@ def _open_tflite(path: Path) -> Callable[[Image], Answer]:
         interpreter.invoke()
         said = [interpreter.get_tensor(index) for index in places]
         probability = np.asarray(interpreter.get_tensor(output["index"]), np.float32)
-        return probability[0, :, :, -1], [array.transpose(0, 3, 1, 2) for array in said if array.ndim == 4]
+        # a converter may have left some with the channels in front: who looks for one goes by its shape
+        both = [form for array in said if array.ndim == 4 for form in (array.transpose(0, 3, 1, 2), array)]
+        return probability[0, :, :, -1], both
 
     return run
 
