@@ -1,4 +1,4 @@
-"""The tables of README.md and docs/peers.md, made from benchmarks/results/.
+"""The tables of README.md, docs/peers.md and docs/networks.md, made from benchmarks/results/.
 
 python benchmarks/readme_tables.py [--check]
 
@@ -23,10 +23,13 @@ from segbench.errors import SegBenchError
 from segbench.export import as_table
 from segbench.results import read_results
 from segbench.table import start_cells
+from zoo.results import read_zoo
+from zoo.table import auto_table, networks_table
+from zoo.table import notes as zoo_notes
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "peers.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "peers.md", ROOT / "docs" / "networks.md")
 _TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NETWORKS = {
     "portrait_unet": "demo U-Net, 0.49 M parameters",
@@ -89,12 +92,19 @@ def _export() -> dict[str, Any]:
     return read_peers(RESULTS / "peers_export.json", EXPORT_FORMAT)
 
 
+def _zoo() -> dict[str, Any]:
+    return read_zoo(RESULTS / "zoo.json")
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "models": models_table,
     "peers": peers_table,
     "peers_all": lambda: markdown_table(_peers()),
     "peers_notes": peers_notes,
     "peers_export": lambda: markdown_table(_export()),
+    "zoo": lambda: networks_table(_zoo()),
+    "zoo_auto": lambda: auto_table(_zoo()),
+    "zoo_notes": lambda: zoo_notes(_zoo()),
 }
 
 
