@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from segexport.errors import ConversionError
+from segexport.tflite.channels_last import has_transposes, put_channels_last
 from segexport.tflite.constant_matmul import connect_products, has_products
 from segexport.tflite.ends import check_ends, ends_are_settled, settle_ends
 from segexport.tflite.transposed_bias import fuse_biases, may_have_loose_biases
 
 
 def settle(path: Path, step: str) -> None:
-    """Ends, biases and products with constants as the files beside this one have them; what is so already is not touched.
+    """Ends, biases, products and layouts as the files beside this one have them; what is so already is not touched.
 
     Raises:
         ConversionError: no TFLite file, or other tensors at its ends than one image and one mask of one channel.
@@ -26,11 +27,13 @@ def settle(path: Path, step: str) -> None:
     flat: Any = schema.Model.GetRootAs(data, 0)
     check_ends(schema, flat, step)
     settled = ends_are_settled(flat)
-    if settled and not (may_have_loose_biases(schema, flat) or has_products(schema, flat)):
+    others = (may_have_loose_biases, has_products, has_transposes)
+    if settled and not any(has(schema, flat) for has in others):
         return
     model = flatbuffer_utils.read_model(str(path))
     changed = [fuse_biases(schema, model), connect_products(schema, model), not settled]
     if not settled:
         settle_ends(schema, model)
+    changed.append(put_channels_last(schema, model))
     if any(changed):
         flatbuffer_utils.write_model(model, str(path))
