@@ -48,7 +48,7 @@ class Float32Converter:
             ConversionError: it failed, took longer than its limit, or made a file that cannot be one of ours.
         """
         self._child.result(progress)
-        shutil.move(self._child.folder / _TARGET, self._target)
+        shutil.copyfile(self._child.folder / _TARGET, self._target)  # made by us, with the user's umask
         settle(self._target, self.name)
         check_structure(self._target, self.name)
 
