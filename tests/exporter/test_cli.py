@@ -18,7 +18,7 @@ from segexport.cli import cli
 from segexport.console import Console
 from segexport.convert.converters import CONVERTERS
 
-COMMANDS = ["check-port", "doctor", "inspect", "onnx", "report", "tflite", "vectors", "verify"]
+COMMANDS = ["check-port", "doctor", "inspect", "onnx", "report", "setup", "tflite", "vectors", "verify"]
 
 
 def test_commands_are_the_known_ones() -> None:
