@@ -1,8 +1,8 @@
 """The bias behind a transposed convolution into it, where onnx2tf 2 leaves it as a sum of its own: one pass over memory less.
 
-Needs: a TRANSPOSE_CONV without bias and without activation, whose only user is an ADD without activation of a constant, one
-    number for each channel.
-Does: gives the constant as the fourth input, and the sum's tensor as the output.
+Needs: a TRANSPOSE_CONV without bias and without activation, whose only user is an ADD of a constant, one number for each
+    channel.
+Does: gives the constant as the fourth input, the sum's activation, and the sum's tensor as the output.
 Holds after: the same sums, to rounding.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from segexport.convert.operators import operator_code, operator_kind
 
-_KIND, _VERSION = "TRANSPOSE_CONV", 3  # the one that takes a bias
+_KIND, _VERSION = "TRANSPOSE_CONV", 4  # the one that takes a bias and an activation
 _WITHOUT_BIAS = 3
 
 
@@ -41,6 +41,7 @@ def fuse_biases(schema: Any, model: Any) -> bool:
             _flatten(graph.tensors[bias])
             convolution.inputs = [*map(int, convolution.inputs), bias]
             convolution.outputs = total.outputs
+            convolution.builtinOptions.fusedActivationFunction = total.builtinOptions.fusedActivationFunction
             convolution.opcodeIndex = operator_code(schema, model, _KIND, _VERSION)
     graph.operators = [operator for operator in graph.operators if not any(operator is one for one in fused)]
     return bool(fused)
@@ -49,11 +50,9 @@ def fuse_biases(schema: Any, model: Any) -> bool:
 def _sum_behind(schema: Any, model: Any, graph: Any, convolution: Any) -> Any:
     (result,) = map(int, convolution.outputs)
     users = [operator for operator in graph.operators if result in operator.inputs]
-    none = schema.ActivationFunctionType.NONE
     if len(users) != 1 or operator_kind(schema, model, users[0]) != "ADD" or result in graph.outputs:
         return None
-    options = convolution.builtinOptions, users[0].builtinOptions
-    if any(one is not None and one.fusedActivationFunction != none for one in options):
+    if convolution.builtinOptions.fusedActivationFunction != schema.ActivationFunctionType.NONE:
         return None
     others = [int(k) for k in users[0].inputs if k != result]
     channels = int(graph.tensors[result].shape[-1])
