@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("onnx2tf")
 
+from segexport.convert.setup.place import is_ready  # noqa: E402
 from segruntime import load, read_contract  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,7 @@ POINTS = 0.5
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not PORTRAITS.is_dir(), reason="the portraits of ../shared are not here"),
+    pytest.mark.skipif(not is_ready("direct"), reason="converter direct is not installed here: segexport setup direct"),
 ]
 
 

@@ -144,7 +144,6 @@ def test_tflite_gives_pytorchs_probability(
     case: tuple[str, str, str, int, int, tuple[int, int]],
     request: pytest.FixtureRequest,
 ) -> None:
-    pytest.importorskip("onnx2tf")
     subject = Case(*case)
     write_onnx(subject.deployable(), *subject.size, tmp_path / "a.onnx")
     target = tmp_path / "a.tflite"

@@ -24,11 +24,11 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("onnx2tf")
 
 from tests.exporter.golden.lively_weights import lively_state_dict  # noqa: E402 the light environment has no torch
 from torch import nn  # noqa: E402
 
+from segexport.convert.setup.place import is_ready  # noqa: E402
 from segexport.deploy import Deployable, choose_head  # noqa: E402
 from segexport.flips import audit_flips  # noqa: E402
 from segexport.networks.recognise import recognise  # noqa: E402
@@ -69,7 +69,10 @@ MOST_MEAN_DIFFERENCE = 0.05
 MOST_DIFFERENCE_SAME_CHOICES = 1e-3
 MOST_FLIPPED = 1e-4  # of all windows: 3e-6 and fewer were seen
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not is_ready("direct"), reason="converter direct is not installed here: segexport setup direct"),
+]
 
 
 def weights(name: str) -> dict[str, Any]:

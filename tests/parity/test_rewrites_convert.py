@@ -1,6 +1,6 @@
-"""Rewrites come out of the real converters as they went in, at sizes that onnx2tf mistakes for one another.
+"""Rewrites come out of the real converters as they went in, at sizes that a converter mistakes for one another.
 
-onnx2tf guesses the layout of a tensor from its sizes: heights, widths and channels that are alike are what it gets wrong.
+Converters guess the layout of a tensor from its sizes: heights, widths and channels that are alike are what they get wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("onnx2tf")
 
 from torch import Tensor, nn  # noqa: E402 the light environment has no torch
 from torch.nn import functional as F  # noqa: E402
