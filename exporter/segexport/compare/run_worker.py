@@ -28,9 +28,14 @@ def _run(job: dict[str, Any], say: Say) -> dict[str, Any]:
     except DelegateWarning as warning:
         return {"refused": f"{path.name}: XNNPACK refuses it ({warning.reason})"}
     except (SegExportError, SegRuntimeError) as error:
-        return {"refused": str(error).replace(str(path), path.name)}
+        told = str(error).replace(str(path), path.name)
+        return {"refused": next((told.partition(advice)[0] for advice in _OF_OLD_FILES if advice in told), told)}
     np.save(job["masks"], ran.masks)
     return {"contract": ran.contract.to_json(), "invoke_ms": ran.invoke_ms}
+
+
+_OF_OLD_FILES = ("; the file is cut off", "; copy or export it again")
+"""Where the runtime begins to advise somebody whose file was made long ago."""
 
 
 def _load() -> None:
