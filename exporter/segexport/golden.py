@@ -91,7 +91,9 @@ def store_golden(path: Path, pictures: Sequence[GoldenPicture]) -> int:
 
 def _most_telling(frames: Sequence[Picture], masks: Masks, ask: AskPytorch, count: int) -> list[int]:
     share = (masks > THRESHOLD).mean(axis=(1, 2))
-    shortlist = np.argsort(-np.minimum(share, 1 - share), kind="stable")[:_SHORTLIST]
+    shortlist = np.argsort(-np.minimum(share, 1 - share), kind="stable")[: _SHORTLIST if count > 1 else 1]
+    if len(shortlist) == 1:
+        return [int(shortlist[0])]
     swapped = ask([np.ascontiguousarray(frames[k][:, :, ::-1]) for k in shortlist])
     by_colour = np.abs(swapped - masks[shortlist]).mean(axis=(1, 2))
     return [int(k) for k in shortlist[np.argsort(-by_colour, kind="stable")[:count]]]

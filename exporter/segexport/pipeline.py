@@ -19,7 +19,7 @@ from segexport.convert.choose import AllRefusedError, Chooser, Chosen, Source
 from segexport.convert.converters import ONNX as ONNX_FILE
 from segexport.convert.converters import PROGRAM
 from segexport.convert.two_channel import write_two_channels
-from segexport.golden import GoldenChoice, choose_golden
+from segexport.golden import COUNT, GoldenChoice, choose_golden
 from segexport.int8_speed import Int8Speed, measure_int8_speed
 from segexport.memory import release_memory
 from segexport.options import Options, check_budget
@@ -28,7 +28,7 @@ from segexport.page.make import FILE_NAME as PAGE
 from segexport.page.make import make_page
 from segexport.page.rerun import run_of
 from segexport.precisions import ONNX, PRECISIONS, SLOW_S
-from segexport.proof import Judge, Made, Seen, prove, run_all
+from segexport.proof import LARGE, Judge, Made, Seen, exact_pictures, prove, run_all
 from segexport.quantize.quantizer import Quantizer
 from segexport.quantized import Bench, Quantized, write_quantized
 from segexport.recipe import FILE_NAME as RECIPE
@@ -149,6 +149,7 @@ def _golden(work: Work, reference: Reference) -> GoldenChoice | None:
             reference,
             lambda frames: work.subject.ask(frames, tuple(map(str, range(len(frames)))), work.console.say).masks,
             drawn=work.options.golden == "drawn",
+            count=1 if work.subject.source.parameters > LARGE else COUNT,
         )
 
 
@@ -178,8 +179,8 @@ def _float32(work: Work) -> Path:
 def _convert(work: Work) -> Made:
     """ONNX, then float32 TFLite while PyTorch computes its masks: the converter uses one core, PyTorch the others."""
     pictures, console, paths = work.pictures, work.console, work.paths
-    # where every file differs by rounding only, nobody looks at more pictures than the export keeps
-    count = KEPT if all(kind.exact for kind in work.kinds.values()) else len(pictures.measure)
+    exact = all(kind.exact for kind in work.kinds.values())
+    count = exact_pictures(work) if exact else len(pictures.measure)
     chooser = _chooser(work) if work.options.precisions else None
     with chooser or nullcontext():
         with console.step("ONNX"):
@@ -192,8 +193,15 @@ def _convert(work: Work) -> Made:
             reference = work.subject.ask(pictures.measure[:count], pictures.measure_names[:count], console.say)
             reference = replace(reference, of_drawn=pictures.source == DRAWN_SOURCE)
         golden = _golden(work, reference)
-        chosen = None if chooser is None else _choose(work, chooser, written, reference)
-    return Made(written=written, reference=reference, golden=golden, chosen=chosen)
+        ran: dict[str, Ran] = {}
+        if exact and not work.options.two_channel:  # the converter is at work for a while yet
+            with console.step("ONNX on the pictures"):
+                ran["onnx"] = work.runner.run(paths["onnx"], reference.frames, console.say, limit_s=SLOW_S)
+        judge = Judge(work, written, reference)
+        chosen = None if chooser is None else _choose(work, chooser, judge)
+        if not work.options.two_channel:
+            ran |= judge.ran
+    return Made(written=written, reference=reference, golden=golden, ran=ran, chosen=chosen)
 
 
 def _chooser(work: Work) -> Chooser:
@@ -213,8 +221,8 @@ def _program(path: Path, write: Callable[[Path], None]) -> Path:
     return path
 
 
-def _choose(work: Work, chooser: Chooser, written: Written, reference: Reference) -> Chosen:
-    console, judge = work.console, Judge(work, written, reference)
+def _choose(work: Work, chooser: Chooser, judge: Judge) -> Chosen:
+    console = work.console
     try:
         with console.step("TFLite float32"):
             nearest = work.options.allow_inaccurate

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,8 @@ from segruntime.golden import GoldenPicture
 
 SLOW_INVOKE_MS = 2000.0
 """A file that is slower carries one golden picture: whoever verifies it waits for each."""
+LARGE, LARGE_PICTURES = 10_000_000, 4
+"""Of a network with more parameters each picture takes long, and has as many sums to round as many of a small one's."""
 FLIP_PICTURES = 2
 """Counted on at least so many: every picture has hundreds of thousands of windows."""
 
@@ -46,6 +48,8 @@ class Made:
     written: Written
     reference: Reference
     golden: GoldenChoice | None
+    ran: Mapping[str, Ran]
+    """What files gave that were run on the way, and are as they were."""
     chosen: Chosen | None
 
 
@@ -66,15 +70,18 @@ class Judge:
     work: Work
     written: Written
     reference: Reference
+    ran: dict[str, Ran] = field(default_factory=dict)
+    """`float32`: what the converted file gave that holds."""
 
     def converted(self, path: Path) -> Proof:
         """Whether a converter's float32 file is the network. Raises ConversionError where it does not run."""
         reference = self.reference
-        count = min(KEPT, len(reference.frames))
+        count = min(exact_pictures(self.work), len(reference.frames))
         ran = self.work.runner.run(path, reference.frames, self.work.console.say, limit_s=SLOW_S, places=range(count))
         judged = self.judge("float32", path, ran)
         difference = judged.comparison.agreement.max_difference
         if judged.within:
+            self.ran["float32"] = ran
             return Proof(difference=difference, fault=None)
         return Proof(difference=difference, fault=emptiness(ran, reference) or _fault(judged))
 
@@ -102,6 +109,11 @@ class Judge:
         return flips
 
 
+def exact_pictures(work: Work) -> int:
+    """On how many a file is compared that differs by rounding only: those that the export keeps, of a large network four."""
+    return LARGE_PICTURES if work.subject.source.parameters > LARGE else KEPT
+
+
 def _fault(judged: Judged) -> str:
     found = judged.comparison.agreement
     return (
@@ -127,13 +139,15 @@ def run_all(work: Work, made: Made, quantized: Quantized) -> tuple[dict[str, See
     order = _worst_first([compare(one.ran, reference) for one in seen.values()], len(reference.names))
     for kind in exact:
         with costs_only(quantized, work.console, kind) if work.kinds[kind].from_float32 else nullcontext():
-            seen[kind] = _run(work, kind, made, order[:KEPT])
+            seen[kind] = _run(work, kind, made, order[: exact_pictures(work)])
     return seen, order
 
 
 def _run(work: Work, kind: str, made: Made, places: list[int] | None) -> Seen:
     reference, golden = made.reference, made.golden
-    ran = work.runner.run(work.paths[kind], reference.frames, work.console.say, limit_s=SLOW_S, places=places)
+    ran = made.ran[kind].at(places) if places is not None and kind in made.ran else None
+    if ran is None:
+        ran = work.runner.run(work.paths[kind], reference.frames, work.console.say, limit_s=SLOW_S, places=places)
     if golden is None:
         return Seen(ran=ran, golden=())
     # in this process: the file has run on all pictures in the other one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,15 @@ class Ran:
     masks: npt.NDArray[np.float32]
     places: tuple[int, ...]
     invoke_ms: tuple[float, ...]
+
+    def at(self, places: Sequence[int]) -> Ran | None:
+        """What it gave of the pictures at `places`, in that order; None where it has not seen them all."""
+        if not set(places) <= set(self.places):
+            return None
+        rows = [self.places.index(place) for place in places]
+        return replace(
+            self, masks=self.masks[rows], places=tuple(places), invoke_ms=tuple(self.invoke_ms[k] for k in rows)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
