@@ -56,7 +56,7 @@ def choose_golden(reference: Reference, ask: AskPytorch, *, drawn: bool, count: 
     """
     height, width = reference.frames.shape[1:3]
     known = not drawn or reference.of_drawn
-    frames: Sequence[Picture] = list(reference.frames) if known else draw_pictures(_DRAWN)
+    frames: Sequence[Picture] = list(reference.frames) if known else draw_pictures(_DRAWN if count > 1 else 1)
     masks = reference.masks if known else ask(frames)
     chosen = _most_telling(frames, masks, ask, count)
     small = _small_enough([frames[k] for k in chosen], masks[chosen], (height, width))

@@ -28,7 +28,7 @@ from segexport.page.make import FILE_NAME as PAGE
 from segexport.page.make import make_page
 from segexport.page.rerun import run_of
 from segexport.precisions import ONNX, PRECISIONS, SLOW_S
-from segexport.proof import LARGE, Judge, Made, Seen, exact_pictures, prove, run_all
+from segexport.proof import LARGE, Judge, Made, Seen, exact_pictures, measured_pictures, prove, run_all
 from segexport.quantize.quantizer import Quantizer
 from segexport.quantized import Bench, Quantized, write_quantized
 from segexport.recipe import FILE_NAME as RECIPE
@@ -180,7 +180,7 @@ def _convert(work: Work) -> Made:
     """ONNX, then float32 TFLite while PyTorch computes its masks: the converter uses one core, PyTorch the others."""
     pictures, console, paths = work.pictures, work.console, work.paths
     exact = all(kind.exact for kind in work.kinds.values())
-    count = exact_pictures(work) if exact else len(pictures.measure)
+    count = exact_pictures(work) if exact else measured_pictures(work)
     chooser = _chooser(work) if work.options.precisions else None
     with chooser or nullcontext():
         with console.step("ONNX"):

@@ -114,6 +114,12 @@ def exact_pictures(work: Work) -> int:
     return LARGE_PICTURES if work.subject.source.parameters > LARGE else KEPT
 
 
+def measured_pictures(work: Work) -> int:
+    """On how many a quantized file is compared: all that do not calibrate, of a large network those that the export keeps."""
+    count = len(work.pictures.measure)
+    return min(count, KEPT) if work.subject.source.parameters > LARGE else count
+
+
 def _fault(judged: Judged) -> str:
     found = judged.comparison.agreement
     return (
