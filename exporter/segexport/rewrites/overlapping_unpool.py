@@ -61,8 +61,8 @@ class OverlappingChoice(nn.Module):
 
     def per_window(self, parts: Parts) -> Tensor:
         """The largest value among each window's places in their roles, or zero: four of `(N, C, 2h, 2w)` → `(N, C, h, w)`."""
-        blocks = (F.max_pool2d(part, 2) for part in parts)
-        return reduce(torch.maximum, (_moved_on(block, *role) for block, role in zip(blocks, ROLES, strict=True)))
+        moved = (_moved_on(part, *role) for part, role in zip(parts, ROLES, strict=True))
+        return reduce(torch.maximum, (F.max_pool2d(part, 2) for part in moved))
 
 
 class OverlappingUnpool(nn.Module):
@@ -89,19 +89,26 @@ def seen_by(x: Tensor, far_row: bool, far_column: bool) -> Tensor:
 
 
 def _moved_on(x: Tensor, far_row: bool, far_column: bool) -> Tensor:
-    """Blocks of two by two to the windows that see them in that role; no block before the first window: zero."""
-    height, width = x.shape[2:]
-    if not (far_row or far_column):
-        return x
-    return F.pad(x[:, :, : height - far_row, : width - far_column], (int(far_column), 0, int(far_row), 0))
+    """Blocks of two by two to the windows that see them in that role; no block before the first window: zero.
+
+    Moved as they are and pooled afterwards: `direct` takes one axis for another in what is pooled, where rows, columns and
+    channels may be alike.
+    """
+    if far_row:
+        x = torch.cat((_zeros(x[:, :, :2]), x[:, :, :-2]), 2)
+    return torch.cat((_zeros(x[:, :, :, :2]), x[:, :, :, :-2]), 3) if far_column else x
 
 
 def _without_last(x: Tensor, far_row: bool, far_column: bool) -> Tensor:
     """Zeros in the last row or column: there is no window beyond."""
-    height, width = x.shape[2:]
-    if not (far_row or far_column):
-        return x
-    return F.pad(x[:, :, : height - far_row, : width - far_column], (0, int(far_column), 0, int(far_row)))
+    if far_row:
+        x = torch.cat((x[:, :, :-1], _zeros(x[:, :, :1])), 2)
+    return torch.cat((x[:, :, :, :-1], _zeros(x[:, :, :, :1])), 3) if far_column else x
+
+
+def _zeros(x: Tensor) -> Tensor:
+    """Of finite numbers."""
+    return x * 0
 
 
 def _even(x: Tensor) -> Tensor:
