@@ -100,7 +100,7 @@ def test_the_values_arrive_in_their_fields() -> None:
     assert contract.source is not None
     assert contract.source.std == (0.229, 0.224, 0.225)
     assert contract.conversion is not None
-    assert contract.conversion.tools == {"torch": "2.13.0", "onnx2tf": "1.29.24"}
+    assert contract.conversion.tools == {"torch": "2.13.0", "onnx2tf": "2.6.9"}
     assert contract.parity is not None
     assert contract.parity.boundary_f == 0.999
 
