@@ -6,7 +6,7 @@ demo: examples/portrait_unet.pth; unet31m: a U-Net with random weights and the b
 Both sides run in fresh processes and are timed from start to end. Ours: `segexport tflite CKPT --preprocess imagenet
 --precision float32` makes the ONNX file, the float32 file and the report, and compares both files with PyTorch on 8 drawn
 pictures. litert-torch's: it loads the network, which torch.export has saved before, converts it, and runs the file and the
-network on the same 8 pictures; there is neither an ONNX file nor a report.
+network on as many of the same pictures; there is neither an ONNX file nor a report.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from peers.export_ways import Source, ours, run_litert_torch, save_program
 from segbench.machine import describe_machine
 from segexport.calibration import DRAWN
 from segexport.convert.onnx_export import write_onnx
+from segexport.proof import LARGE, LARGE_PICTURES
 
 GOAL_RATIO = {"unet31m": 0.8}
 GOAL_S = {"demo": 8.0}
@@ -74,7 +75,8 @@ def measure(name: str, size: int, repeats: int) -> dict[str, Any]:
         checkpoint = checkpoint_of(name, size, folder)
         graph = load_graph(checkpoint)
         program, pictures = folder / "network.pt2", folder / "pictures.npy"
-        np.save(pictures, drawn_pictures(DRAWN, size))
+        many = sum(weights.numel() for weights in graph.parameters()) > LARGE
+        np.save(pictures, drawn_pictures(LARGE_PICTURES if many else DRAWN, size))
         source = Source(graph=graph, size=size, onnx=folder / "network.onnx", onnx_s=0.0)
         onnx_s = _seconds(lambda: write_onnx(graph, size, size, source.onnx))
         save_program(graph, size, program)
