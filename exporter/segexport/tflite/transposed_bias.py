@@ -14,7 +14,7 @@ import numpy as np
 
 from segexport.convert.operators import operator_code, operator_kind
 
-_KIND, _VERSION = "TRANSPOSE_CONV", 4  # the one that takes a bias and an activation
+_KIND, _WITH_BIAS, _WITH_ACTIVATION = "TRANSPOSE_CONV", 3, 4  # versions; GPU delegates know 3
 _WITHOUT_BIAS = 3
 
 
@@ -41,8 +41,10 @@ def fuse_biases(schema: Any, model: Any) -> bool:
             _flatten(graph.tensors[bias])
             convolution.inputs = [*map(int, convolution.inputs), bias]
             convolution.outputs = total.outputs
-            convolution.builtinOptions.fusedActivationFunction = total.builtinOptions.fusedActivationFunction
-            convolution.opcodeIndex = operator_code(schema, model, _KIND, _VERSION)
+            activation = total.builtinOptions.fusedActivationFunction
+            convolution.builtinOptions.fusedActivationFunction = activation
+            version = _WITH_BIAS if activation == schema.ActivationFunctionType.NONE else _WITH_ACTIVATION
+            convolution.opcodeIndex = operator_code(schema, model, _KIND, version)
     graph.operators = [operator for operator in graph.operators if not any(operator is one for one in fused)]
     return bool(fused)
 
