@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from segruntime import Segmenter
 
-WARM_UP, LEAST_TURNS, MOST_TURNS = 1, 3, 15
-LIMIT_S = 2.0
+WARM_UP, LEAST_TURNS, MOST_TURNS = 2, 3, 15
+LIMIT_S = 3.0
 """After so long no further turn begins."""
 PAYS_BELOW = 0.9
 """int8 pays where it surely saves a tenth of the time; for less nobody should give up precision."""
@@ -60,7 +60,7 @@ class Int8Speed:
 
 
 def measure_int8_speed(float32: Segmenter, int8: Segmenter, frame: npt.NDArray[np.uint8]) -> Int8Speed:
-    """Run both on `frame` `(H, W, 3) uint8, BGR`, in turn, at most 15 times and for about 2 s (3 turns at least)."""
+    """Run both on `frame` `(H, W, 3) uint8, BGR`, in turn, at most 15 times and for about 3 s (3 turns at least)."""
     tensors = [(segmenter, segmenter.preprocess(frame).copy()) for segmenter in (float32, int8)]
     for segmenter, tensor in tensors * WARM_UP:
         segmenter.invoke(tensor)
