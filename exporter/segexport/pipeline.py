@@ -181,6 +181,8 @@ def _convert(work: Work) -> Made:
     pictures, console, paths = work.pictures, work.console, work.paths
     exact = all(kind.exact for kind in work.kinds.values())
     count = exact_pictures(work) if exact else measured_pictures(work)
+    if count < len(pictures.measure):
+        console.note(f"note: files are compared on {count} of the {len(pictures.measure)} pictures that could be")
     chooser = _chooser(work) if work.options.precisions else None
     with chooser or nullcontext():
         with console.step("ONNX"):
@@ -282,7 +284,7 @@ def _body(work: Work, made: Made, rows: list[FileRow], quantized: Quantized) -> 
         "size": list(work.subject.size),
         "pictures": {
             "calibrate": quantized.calibrated or len(pictures.calibrate),
-            "measure": len(pictures.measure),
+            "measure": len(reference.frames),
             "source": pictures.source,
             "sha256": pictures.sha256,
         },

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnx_ir
 from torch import nn
 
 from segexport.checkpoint import Checkpoint, read_checkpoint
 from segexport.convert.onnx_export import write_onnx
 from segexport.convert.program_export import write_program
-from segexport.convert.rewrites.rewrite import rewrite_onnx
 from segexport.deploy import Deployable, choose_head
+from segexport.errors import MissingExtraError
 from segexport.flips import Flips, audit_flips, choices_of
 from segexport.inspection import find_network, setting_conflicts
 from segexport.networks import Network
@@ -135,6 +134,12 @@ def _from_onnx(options: Options) -> Subject:
 
 def _write_foreign(subject: OnnxSubject, path: Path) -> Written:
     """The file as it was made deployable, in forms that converters get right; `ask` asks it without them."""
+    try:
+        import onnx_ir
+    except ImportError as error:
+        raise MissingExtraError("onnx_ir", "export") from error
+    from segexport.convert.rewrites.rewrite import rewrite_onnx
+
     subject.write(path)
     model = onnx_ir.load(path)
     rewrites = rewrite_onnx(model)

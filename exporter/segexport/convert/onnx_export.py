@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from segexport.convert.rewrites.rewrite import rewrite_onnx
 from segexport.errors import ConversionError, MissingExtraError
 from segexport.rewrites.lower import Lowered, lower
 
@@ -36,6 +35,8 @@ def write_onnx(graph: nn.Module, height: int, width: int, path: Path) -> Lowered
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("onnxscript", "export") from error
+    from segexport.convert.rewrites.rewrite import rewrite_onnx
+
     example = torch.zeros(1, 3, height, width)
     talk = io.StringIO()
     level = logging.root.manager.disable
