@@ -28,12 +28,6 @@ ELEMENTWISE = frozenset(
 _TO_FRONT, _TO_BACK = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
-def has_transposes(schema: Any, flat: Any) -> bool:
-    """Whether `flat`, a model as it lies in its bytes, has any TRANSPOSE."""
-    number = schema.BuiltinOperator.TRANSPOSE
-    return any(flat.OperatorCodes(k).BuiltinCode() == number for k in range(flat.OperatorCodesLength()))
-
-
 def put_channels_last(schema: Any, model: Any) -> bool:
     """Change `model`, in the object form of the schema; whether that moves fewer numbers."""
     graph = model.subgraphs[0]

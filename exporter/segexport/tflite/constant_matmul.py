@@ -21,12 +21,6 @@ _KIND = "BATCH_MATMUL"
 _VERSION = 6  # takes inputs of any rank, and no bias
 
 
-def has_products(schema: Any, flat: Any) -> bool:
-    """Whether `flat`, a model as it lies in its bytes, has any BATCH_MATMUL."""
-    number = getattr(schema.BuiltinOperator, _KIND)
-    return any(flat.OperatorCodes(k).BuiltinCode() == number for k in range(flat.OperatorCodesLength()))
-
-
 def connect_products(schema: Any, model: Any) -> bool:
     """Change `model`, in the object form of the schema; whether there was any."""
     graph, gone = model.subgraphs[0], []

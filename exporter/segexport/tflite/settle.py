@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from segexport.errors import ConversionError
-from segexport.tflite.channels_last import has_transposes, put_channels_last
-from segexport.tflite.constant_matmul import connect_products, has_products
+from segexport.tflite.channels_last import put_channels_last
+from segexport.tflite.constant_matmul import connect_products
 from segexport.tflite.ends import check_ends, ends_are_settled, settle_ends
-from segexport.tflite.transposed_bias import fuse_biases, may_have_loose_biases
+from segexport.tflite.transposed_bias import fuse_biases
+from segexport.tflite_graph import operator_kinds
+
+_CHANGED = {"TRANSPOSE_CONV", "BATCH_MATMUL", "TRANSPOSE"}
+"""Operators for which it is worth taking a file apart; one that needs nothing is still left as it is."""
 
 
 def settle(path: Path, step: str) -> None:
@@ -27,8 +31,7 @@ def settle(path: Path, step: str) -> None:
     flat: Any = schema.Model.GetRootAs(data, 0)
     check_ends(schema, flat, step)
     settled = ends_are_settled(flat)
-    others = (may_have_loose_biases, has_products, has_transposes)
-    if settled and not any(has(schema, flat) for has in others):
+    if settled and not _CHANGED & set(operator_kinds(flat)):
         return
     model = flatbuffer_utils.read_model(str(path))
     changed = [fuse_biases(schema, model), connect_products(schema, model), not settled]

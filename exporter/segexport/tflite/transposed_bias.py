@@ -18,16 +18,6 @@ _KIND, _WITH_BIAS, _WITH_ACTIVATION = "TRANSPOSE_CONV", 3, 4  # versions; GPU de
 _WITHOUT_BIAS = 3
 
 
-def may_have_loose_biases(schema: Any, flat: Any) -> bool:
-    """Whether a transposed convolution of `flat`, a model as it lies in its bytes, has no bias."""
-    graph, number = flat.Subgraphs(0), getattr(schema.BuiltinOperator, _KIND)
-    operators = (graph.Operators(k) for k in range(graph.OperatorsLength()))
-    return any(
-        flat.OperatorCodes(operator.OpcodeIndex()).BuiltinCode() == number and operator.InputsLength() == _WITHOUT_BIAS
-        for operator in operators
-    )
-
-
 def fuse_biases(schema: Any, model: Any) -> bool:
     """Change `model`, in the object form of the schema; whether there was any."""
     graph, fused = model.subgraphs[0], []
