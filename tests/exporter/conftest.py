@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pytest
 import torch
 from torch.nn import functional as F
@@ -167,3 +169,11 @@ def copied_converters(monkeypatch: pytest.MonkeyPatch, exported: Exported, copie
     monkeypatch.setattr(Quantizer, "measure", measure)
     monkeypatch.setattr(Quantizer, "write", write)
     monkeypatch.setattr(Quantizer, "noise", lambda *_: {})
+
+
+@pytest.fixture
+def children() -> Callable[[], list[psutil.Process]]:
+    """This process's children that were not there when the test began: many tests share a converter and a quantizer."""
+    gc.collect()
+    before = psutil.Process().children()
+    return lambda: [one for one in psutil.Process().children() if one not in before]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,24 +18,19 @@ from segexport.onnx_input import open_onnx_subject
 from segexport.pictures import draw_pictures
 from segexport.presets import PREPROCESSING
 
-
-def children() -> list[psutil.Process]:
-    """Of this process, but for the converter that many tests share (tests/conftest.py)."""
-    return [one for one in psutil.Process().children() if not any(w.endswith("direct.py") for w in one.cmdline())]
-
-
 UNIT = PREPROCESSING["unit"]
 
 
 @pytest.fixture(autouse=True)
-def _nobody_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _nobody_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, children: Callable[[], list[psutil.Process]]
+) -> Iterator[None]:
     room = tmp_path / "temporary"
     room.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(room))
-    before = children()
     yield
     gc.collect()
-    assert children() == before
+    assert children() == []
     assert list(room.iterdir()) == []
 
 
@@ -60,7 +55,7 @@ def worker(folder: Path, body: str) -> Path:
     return path
 
 
-def test_a_subject_takes_its_child_with_it(tmp_path: Path) -> None:
+def test_a_subject_takes_its_child_with_it(tmp_path: Path, children: Callable[[], list[psutil.Process]]) -> None:
     subject = open_onnx_subject(network(tmp_path / "net.onnx"), preprocessing=UNIT, head="none")
     (child,) = children()
     pictures = draw_pictures(2, size=40, seed=1)
@@ -108,7 +103,9 @@ def test_a_silent_child_and_one_without_memory_are_one_line(tmp_path: Path) -> N
             model.check()
 
 
-def test_after_a_refusal_the_same_child_takes_the_next_model(tmp_path: Path) -> None:
+def test_after_a_refusal_the_same_child_takes_the_next_model(
+    tmp_path: Path, children: Callable[[], list[psutil.Process]]
+) -> None:
     foreign = Foreign()
     good, bad = network(tmp_path / "good.onnx"), made(tmp_path / "bad.onnx", [relu("nothing")])
     (child,) = children()

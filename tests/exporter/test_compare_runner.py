@@ -20,12 +20,6 @@ from segexport.stamping import open_new
 from segruntime import load
 from segruntime.segmenter import BUNDLED, default_threads
 
-
-def children() -> list[psutil.Process]:
-    """Of this process, but for the converter that many tests share (tests/conftest.py)."""
-    return [one for one in psutil.Process().children() if not any(w.endswith("direct.py") for w in one.cmdline())]
-
-
 SIDE = 16
 
 
@@ -100,14 +94,13 @@ def refused(runner: Runner, path: Path, pictures: np.ndarray) -> str:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Any:
+def room(tmp_path: Path, children: Callable[[], list[psutil.Process]]) -> Any:
     """Where a runner works: nothing may lie there afterwards, and no process be left."""
-    before = children()
     folder = tmp_path / "room"
     folder.mkdir()
     yield folder
     assert list(folder.iterdir()) == []
-    assert children() == before
+    assert children() == []
 
 
 @pytest.mark.parametrize("kind", BUNDLED)
@@ -126,7 +119,9 @@ def test_a_file_gives_the_masks_and_the_contract_that_it_gives_here(
     assert said == [f"{BUNDLED[kind].name} 1/2", f"{BUNDLED[kind].name} 2/2"]
 
 
-def test_one_child_runs_all_files_and_gets_each_picture_once(room: Path, tmp_path: Path, pictures: np.ndarray) -> None:
+def test_one_child_runs_all_files_and_gets_each_picture_once(
+    room: Path, tmp_path: Path, pictures: np.ndarray, children: Callable[[], list[psutil.Process]]
+) -> None:
     small = written(tmp_path / "small.tflite", 2)
     with Runner(room, limit_s=120) as runner:
         runner.run(small, pictures[:3], silent)
@@ -250,7 +245,9 @@ FILES: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_is_refused_costs_no_child(room: Path, tmp_path: Path, pictures: np.ndarray, name: str) -> None:
+def test_a_file_that_is_refused_costs_no_child(
+    room: Path, tmp_path: Path, pictures: np.ndarray, name: str, children: Callable[[], list[psutil.Process]]
+) -> None:
     make, why = FILES[name]
     with Runner(room, limit_s=120) as runner:
         runner.run(written(tmp_path / "good.tflite", 2), pictures[:1], silent)
