@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import enum
+import functools
 import sys
 import types
 import warnings
@@ -270,3 +271,53 @@ def test_hooks_are_named_because_they_are_not_run(tmp_path: Path) -> None:
         "1 modules have hooks, which are not run: 0."
         in read_checkpoint(save(module.eval(), tmp_path / "net.pth")).notes
     )
+
+
+class Outer(nn.Module):
+    """A class in a class in a class, methods, and functions with arguments, kept as attributes."""
+
+    class Inner(nn.Module):
+        class Deep(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.conv = nn.Conv2d(3, 2, 1)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.deep = self.Deep()
+
+        def gain(self, x: Tensor) -> Tensor:
+            return 2 * x
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = self.Inner()
+        self.activation = torch.relu
+        self.gain = self.inner.gain
+        self.resize = functools.partial(nn.functional.interpolate, scale_factor=2)
+        self.twice = functools.partial(self.inner.gain)
+        self.block = self.Inner.Deep
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
+def test_classes_in_classes_methods_and_partials_in_a_module_are_inert(
+    tmp_path: Path, protocol: int, legacy: bool
+) -> None:
+    module = Outer().eval()
+    path = tmp_path / "net.pth"
+    torch.save(module, path, pickle_protocol=protocol, _use_new_zipfile_serialization=not legacy)
+    checkpoint = read_checkpoint(path)
+    assert_same(checkpoint.state_dict, module.state_dict())
+    assert checkpoint.classes == {
+        "": f"{__name__}.Outer",
+        "inner": f"{__name__}.Outer.Inner",
+        "inner.deep": f"{__name__}.Outer.Inner.Deep",
+        "inner.deep.conv": "torch.nn.modules.conv.Conv2d",
+    }
+    assert checkpoint.settings[""] == {
+        "training": False,
+        "activation": "torch._C._VariableFunctionsClass.relu",
+        "block": f"{__name__}.Outer.Inner.Deep",
+    }

@@ -35,6 +35,11 @@ def stack_name(module: str, attribute: str) -> bytes:
     return text(module) + text(attribute) + b"\x93"
 
 
+def attribute(owner: bytes, of: str) -> bytes:
+    """getattr(owner, of)"""
+    return name("builtins", "getattr") + owner + text(of) + b"\x86R"
+
+
 def in_zip(path: Path, data: bytes, **storages: bytes) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("net/data.pkl", data)
@@ -71,9 +76,46 @@ CALLS: dict[str, tuple[Callable[[str], bytes], str]] = {
     ),
     "open": (lambda m: name("builtins", "open") + text(m) + text("w") + b"\x86R", "builtins.open"),
     "io": (lambda m: name("io", "open") + text(m) + text("w") + b"\x86R", "io.open"),
-    "getattr": (
-        lambda m: name("builtins", "getattr") + name("pathlib", "Path") + text("touch") + b"\x86R",
-        "builtins.getattr",
+    "a method by getattr": (
+        lambda m: attribute(name("pathlib", "Path"), "touch") + name("pathlib", "Path") + text(m) + b"\x85R\x85R",
+        "pathlib.Path.touch",
+    ),
+    "a method of an object by getattr": (
+        lambda m: attribute(name("pathlib", "Path") + text(m) + b"\x85R", "touch") + b")R",
+        "pathlib.Path.touch",
+    ),
+    "getattr into a module": (
+        lambda m: attribute(attribute(name("torch", "serialization"), "os"), "system") + text(m) + b"\x85R",
+        "torch.serialization.os.system",
+    ),
+    "getattr of a refused name": (lambda m: attribute(name("torch", "serialization"), "load"), "serialization.load"),
+    "getattr of os": (lambda m: attribute(name("os", "path"), "join"), "os.path"),
+    "getattr of a dunder": (lambda m: attribute(name("their", "Model"), "__init__"), "their.Model.__init__"),
+    "getattr of two names": (lambda m: attribute(name("their", "Model"), "a.b"), "getattr of their.Model"),
+    "getattr of no name": (
+        lambda m: name("builtins", "getattr") + name("their", "Model") + b"K\x01\x86R",
+        "getattr of their.Model",
+    ),
+    "getattr of a long name": (lambda m: attribute(name("their", "Model"), "a" * 121), "getattr of their.Model"),
+    "getattr of text": (lambda m: attribute(text("a"), "format"), "getattr of a str"),
+    "getattr of a dict": (lambda m: attribute(b"}", "update"), "getattr of a dict"),
+    "getattr of a list": (lambda m: attribute(b"]", "append"), "getattr of a list"),
+    "getattr of a tensor's bytes": (lambda m: attribute(storage("0", 4), "tofile"), "getattr of a StorageRef"),
+    "getattr, called with itself": (
+        lambda m: attribute(name("builtins", "getattr"), "a"),
+        "builtins.getattr.a",
+    ),
+    "its result is called": (
+        lambda m: attribute(name("their", "Model"), "run") + text(m) + b"\x85R",
+        "their.Model.run",
+    ),
+    "its result gets attributes": (
+        lambda m: attribute(name("their", "Model"), "Inner") + b"}" + text("forward") + text(m) + b"sb",
+        "setting attributes of their.Model.Inner",
+    ),
+    "a partial is called": (
+        lambda m: name("functools", "partial") + name("their", "run") + b"\x85R" + text(m) + b"\x85R",
+        "functools.partial",
     ),
     "stack global": (lambda m: stack_name("os", "system") + text(f"touch {m}") + b"\x85R", "os.system"),
     "through a module": (lambda m: stack_name("torch.serialization", "os.system") + text(m) + b"\x85R", "os.system"),
@@ -155,6 +197,22 @@ def test_state_with_dunders_changes_nothing_here(tmp_path: Path) -> None:
     )
     data = b"\x80\x02" + name("their", "Model") + b")\x81" + state + b"b."
     refused(in_zip(tmp_path / "net.pth", data), CheckpointError, "holds no tensors")
+
+
+@pytest.mark.parametrize("of", [b"c__builtin__\ngetattr\n", b"cbuiltins\ngetattr\n"])
+@pytest.mark.parametrize("owner", [name("their", "Model"), name("their", "Model") + b")\x81"], ids=["class", "object"])
+def test_getattr_again_and_again_ends_early(tmp_path: Path, of: bytes, owner: bytes) -> None:
+    def chain(times: int) -> bytes:
+        return b"\x80\x02}" + text("w") + of * times + owner + (text("a") + b"\x86R") * times + b"s."
+
+    refused(in_zip(tmp_path / "net.pth", chain(8)), CheckpointError, "holds no tensors")  # read, and nothing in it
+    refused(in_zip(tmp_path / "net.pth", chain(9)), UnsafePickleError, "nested more than 8 deep")
+    refused(in_zip(tmp_path / "net.pth", chain(100_000)), UnsafePickleError, "nested more than 8 deep")
+
+
+def test_getattr_of_a_long_name_copies_it_no_more(tmp_path: Path) -> None:
+    data = b"\x80\x02]" + attribute(name("their", "M" * 1000), "a") + b"a."
+    refused(in_zip(tmp_path / "net.pth", data), UnsafePickleError, "nested more than 8 deep")
 
 
 # memory and time

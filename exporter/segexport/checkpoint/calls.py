@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from segexport.checkpoint.budget import Budget
-from segexport.checkpoint.inert import Inert, Name
+from segexport.checkpoint.inert import MAX_SHOWN, Inert, Name
+from segexport.checkpoint.pickle_names import BUILTINS, GETATTR, is_refused
 from segexport.checkpoint.reducers import SCALARS, TENSOR_REDUCERS, Args
 from segexport.errors import CheckpointError, DamagedCheckpointError, UnsafePickleError
 
@@ -43,6 +44,8 @@ RECORDED = frozenset(
     for name in names.split()
 )
 SETS = frozenset({"set", "frozenset", "list"})
+ATTRIBUTES = frozenset(f"{module}.{GETATTR}" for module in BUILTINS)
+MAX_NESTING = 8  # classes in classes
 
 
 def call(path: Path, budget: Budget, function: object, args: object) -> object:
@@ -65,6 +68,8 @@ def _call_known(path: Path, budget: Budget, function: Name, args: Args) -> objec
         return TENSOR_REDUCERS[dotted](budget, args)
     if dotted in RECONSTRUCTORS:
         return new(path, args[0], args[1:])
+    if dotted in ATTRIBUTES:
+        return attribute_of(path, *args)
     if dotted in WITH_STATE:
         return call(path, budget, args[0], args[2])
     if dotted in RECORDED:
@@ -72,6 +77,24 @@ def _call_known(path: Path, budget: Budget, function: Name, args: Args) -> objec
     if _looks_like_an_enum_member(function, args):
         return Inert(function, args)
     raise UnsafePickleError(path, dotted)
+
+
+def attribute_of(path: Path, owner: object, attribute: object) -> Name | Inert:
+    """What stands for `getattr(owner, attribute)`: a longer name, `Outer.Inner`; of an object, its method with the object.
+
+    Pickles spell a class in a class so up to protocol 3, and a method (`self.act = torch.relu`) in all. Nothing is looked up.
+    """
+    kind = owner.kind if isinstance(owner, Inert) else owner
+    if not isinstance(kind, Name):
+        raise UnsafePickleError(path, f"{GETATTR} of a {type(owner).__name__}")
+    if not isinstance(attribute, str) or not attribute.isidentifier() or len(attribute) > MAX_SHOWN:
+        raise UnsafePickleError(path, f"{GETATTR} of {kind.dotted}")
+    if kind.name.count(".") >= MAX_NESTING or len(kind.name) > MAX_NESTING * MAX_SHOWN:
+        raise UnsafePickleError(path, f"{GETATTR} of {kind.dotted}, nested more than {MAX_NESTING} deep")
+    found = Name(kind.module, f"{kind.name}.{attribute}")
+    if is_refused(found):
+        raise UnsafePickleError(path, found.dotted)
+    return found if owner is kind else Inert(found, (owner,))
 
 
 def _recorded(function: Name, args: Args) -> Inert:

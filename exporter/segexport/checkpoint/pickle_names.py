@@ -31,12 +31,14 @@ REFUSED_NAMES = frozenset(
         ("numpy", "fromfile"),
     }
 )
+REFUSED_DOTTED = frozenset(".".join(pair) for pair in REFUSED_NAMES)  # wherever the module ends
 BUILTINS = frozenset({"builtins", "__builtin__", "__builtins__"})
 _PLAIN = """
     set frozenset list dict tuple bytes bytearray complex object int float str bool slice range xrange unicode long
     Ellipsis NotImplemented
 """
-PLAIN_BUILTINS = frozenset(_PLAIN.split())
+GETATTR = "getattr"  # names a class in a class, or a method; see calls.attribute_of
+PLAIN_BUILTINS = frozenset({*_PLAIN.split(), GETATTR})
 DUNDER_FUNCTIONS = frozenset(
     {"__newobj__", "__newobj_ex__", "__randomstate_ctor", "__generator_ctor", "__bit_generator_ctor"}
 )
@@ -47,7 +49,7 @@ def is_refused(name: Name) -> bool:
     root = name.module.split(".", 1)[0]
     if root in BUILTINS:
         return name.name not in PLAIN_BUILTINS
-    return root in REFUSED_ROOTS or (name.module, name.name) in REFUSED_NAMES or _walks_out(name.name)
+    return root in REFUSED_ROOTS or f"{name.module}.{name.name}" in REFUSED_DOTTED or _walks_out(name.name)
 
 
 def _walks_out(name: str) -> bool:
