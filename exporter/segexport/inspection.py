@@ -10,8 +10,8 @@ import torch
 from segexport.checkpoint import Checkpoint, read_checkpoint
 from segexport.errors import ArchitectureError
 from segexport.networks import Network
-from segexport.networks.exported_graph import NAME as EXPORTED_GRAPH
-from segexport.networks.exported_graph import rebuild_graph
+from segexport.networks.exported.graph import NAME as EXPORTED_GRAPH
+from segexport.networks.exported.graph import rebuild_graph
 from segexport.networks.recognise import recognise
 from segexport.networks.user import load_user_network
 

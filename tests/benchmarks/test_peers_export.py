@@ -20,7 +20,7 @@ from peers.tables import markdown_table
 from segbench.result_file import write_results
 from segexport.convert.onnx_export import write_onnx
 from segexport.convert.setup.place import is_ready
-from segexport.networks.unet import UNet
+from segexport.networks.families.unet import UNet
 from segruntime.segmenter import BUNDLED
 
 DIFFERENCES = {"ours": 1e-6, "exact": 2e-6, "wrong": 0.25}

@@ -20,7 +20,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segexport.networks.unet import UNet
+from segexport.networks.families.unet import UNet
 from segexport.pictures import draw_pictures
 from segexport.quantize.quantizer import Quantizer
 from segexport.ranges import Ranges

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from segexport.deploy import Deployable, PersonProbability, Stretch, choose_head
 from segexport.networks import Network
-from segexport.networks.unet import UNet
+from segexport.networks.families.unet import UNet
 from segexport.pictures import draw_pictures
 from segexport.presets import COLORS, PREPROCESSING, Preprocessing
 

@@ -19,10 +19,10 @@ from torch.nn import functional as F
 from segexport.convert.onnx_export import write_onnx
 from segexport.deploy import Deployable, PersonProbability
 from segexport.errors import ConversionError
-from segexport.networks.deeplabv3_custom import DeepLabV3Custom
-from segexport.networks.segnet import SegNet, SegNetWidths
-from segexport.networks.segresnet import SegResNet, SegResNetWidths
-from segexport.networks.unet import UNet
+from segexport.networks.families.deeplabv3_custom import DeepLabV3Custom
+from segexport.networks.families.segnet import SegNet, SegNetWidths
+from segexport.networks.families.segresnet import SegResNet, SegResNetWidths
+from segexport.networks.families.unet import UNet
 from segexport.presets import PREPROCESSING
 from segexport.rewrites.lower import REWRITES, lower
 

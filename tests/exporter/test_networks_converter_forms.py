@@ -15,8 +15,8 @@ from torch import nn
 
 from segexport.convert.onnx_export import write_onnx
 from segexport.networks.recognise import recognise
-from segexport.networks.smp_deeplabv3plus import make_smp_deeplabv3plus
-from segexport.networks.smp_encoders import ENCODERS
+from segexport.networks.smp.deeplabv3plus import make_smp_deeplabv3plus
+from segexport.networks.smp.encoders import ENCODERS
 
 
 @pytest.mark.slow

@@ -26,11 +26,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from segexport.networks import Network
-from segexport.networks.aspp import ImagePooling
-from segexport.networks.deeplabv3 import make_deeplabv3
-from segexport.networks.mobilenetv3 import squeezed_channels
+from segexport.networks.families.aspp import ImagePooling
+from segexport.networks.families.deeplabv3 import make_deeplabv3
+from segexport.networks.families.mobilenetv3 import squeezed_channels
+from segexport.networks.families.torchvision_layout import Head
 from segexport.networks.recognise import recognise
-from segexport.networks.torchvision_layout import Head
 
 SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints"
 NAMES = {

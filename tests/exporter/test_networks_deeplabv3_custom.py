@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from segexport.errors import ArchitectureError
-from segexport.networks.deeplabv3_custom import DeepLabV3Custom
+from segexport.networks.families.deeplabv3_custom import DeepLabV3Custom
 from segexport.networks.fit import shared_keys
 from segexport.networks.recognise import recognise
 

@@ -19,8 +19,8 @@ from segexport.deploy import Deployable, choose_head
 from segexport.errors import ArchitectureError
 from segexport.inspection import find_network, inspect, setting_conflicts
 from segexport.networks import Network
-from segexport.networks.exported_operators import ALLOWED, INPLACE, SUBSTITUTES, schema_of
-from segexport.networks.unet import UNet
+from segexport.networks.exported.operators import ALLOWED, INPLACE, SUBSTITUTES, schema_of
+from segexport.networks.families.unet import UNet
 from segexport.presets import PREPROCESSING
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

@@ -10,9 +10,9 @@ import torch
 from tests.exporter.golden.agreement import assert_agrees, cases, read, recognise_like, shapes_of_module, zeros
 from torch import nn
 
-from segexport.networks.fcn import make_fcn
+from segexport.networks.families.fcn import make_fcn
+from segexport.networks.families.torchvision_layout import Head
 from segexport.networks.recognise import recognise
-from segexport.networks.torchvision_layout import Head
 
 NAMES = {"fcn_resnet50": "ResNet-50", "fcn_resnet101": "ResNet-101"}
 CASES = cases("fcn")

@@ -16,7 +16,7 @@ from tests.exporter.golden.agreement import (
 from tests.exporter.golden.lively_weights import picture
 from torch import nn
 
-from segexport.networks.lraspp import LRASPP
+from segexport.networks.families.lraspp import LRASPP
 from segexport.networks.recognise import recognise
 
 CASES = cases("lraspp")

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from segexport.errors import ArchitectureError
+from segexport.networks.families.segnet import SegNet, SegNetWidths
 from segexport.networks.recognise import recognise
-from segexport.networks.segnet import SegNet, SegNetWidths
 
 SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints" / "segnet.keys.json"
 SMALL = SegNetWidths(

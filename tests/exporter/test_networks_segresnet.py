@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from segexport.errors import ArchitectureError
+from segexport.networks.families.segresnet import SegResNet, SegResNetWidths
 from segexport.networks.recognise import recognise
-from segexport.networks.segresnet import SegResNet, SegResNetWidths
 
 SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints" / "segresnet.keys.json"
 SMALL = SegResNetWidths(stem=6, layers=(2, 3, 4, 5), last=7, encoder=(1, 2, 3, 2), decoder=(2, 3, 1, 2))

@@ -31,10 +31,10 @@ from torch import nn
 from segexport.errors import ArchitectureError
 from segexport.networks import Network
 from segexport.networks.recognise import recognise
-from segexport.networks.smp_deeplabv3plus import make_smp_deeplabv3plus
-from segexport.networks.smp_encoders import ENCODERS, RESNETS
-from segexport.networks.smp_relatives import explain_smp
-from segexport.networks.smp_unet import USUAL_CHANNELS, make_smp_unet
+from segexport.networks.smp.deeplabv3plus import make_smp_deeplabv3plus
+from segexport.networks.smp.encoders import ENCODERS, RESNETS
+from segexport.networks.smp.relatives import explain_smp
+from segexport.networks.smp.unet import USUAL_CHANNELS, make_smp_unet
 from segexport.networks.user import load_user_network
 
 UNETS, DEEPLABS = cases("smp_unet"), cases("smp_deeplabv3plus")

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from segexport.errors import ArchitectureError
+from segexport.networks.families.unet import UNet, UNetWidths
 from segexport.networks.network import LARGEST_WIDTH
 from segexport.networks.recognise import recognise
-from segexport.networks.unet import UNet, UNetWidths
 
 UNEVEN = UNetWidths(downs=((5, 8), (12, 9), (16, 16)), bottleneck=(20, 27), ups=((11, 14, 13), (6, 10, 10), (8, 8, 7)))
 

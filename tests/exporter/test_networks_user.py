@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from segexport.errors import ArchitectureError
-from segexport.networks.unet import UNet
+from segexport.networks.families.unet import UNet
 from segexport.networks.user import load_user_network
 
 MODULE = """

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from segexport.convert.onnx_export import write_onnx
 from segexport.deploy import Deployable, PersonProbability
 from segexport.errors import CheckpointError
-from segexport.networks.unet import UNet
+from segexport.networks.families.unet import UNet
 from segexport.onnx_input import OnnxSubject, ask_onnxruntime, is_onnx, open_onnx_subject
 from segexport.pictures import draw_pictures
 from segexport.presets import PREPROCESSING, Preprocessing

@@ -17,7 +17,7 @@ from ai_edge_litert.interpreter import Interpreter
 from segexport.console import Console
 from segexport.convert.converters import CONVERTERS
 from segexport.errors import CheckpointError, MissingConverterError, MissingExtraError
-from segexport.networks.unet import UNet
+from segexport.networks.families.unet import UNet
 from segexport.options import Options
 from segexport.pictures import draw_pictures
 from segexport.pipeline import export

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from segexport.errors import ArchitectureError
 from segexport.networks import ARCHITECTURES
+from segexport.networks.families.unet import UNet
 from segexport.networks.fit import LONGEST_KEY, MOST_SHOWN, load, shapes_of
 from segexport.networks.recognise import recognise
-from segexport.networks.unet import UNet
 
 SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints"
 # the table in the seed checkpoints' README, in millions

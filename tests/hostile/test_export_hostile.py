@@ -20,7 +20,7 @@ import torch
 from segexport.calibration import collect_pictures
 from segexport.console import Console
 from segexport.errors import CalibrationError, OutputError, SegExportError
-from segexport.networks.unet import UNet
+from segexport.networks.families.unet import UNet
 from segexport.options import Options
 from segexport.output import Staging
 from segexport.pipeline import export

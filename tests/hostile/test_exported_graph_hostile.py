@@ -18,9 +18,9 @@ from segexport.checkpoint import read_checkpoint
 from segexport.checkpoint.pt2_container import SavedGraph
 from segexport.errors import ArchitectureError
 from segexport.inspection import find_network
-from segexport.networks.exported_graph import ExportedGraph, rebuild_graph
-from segexport.networks.exported_program import parse_program
-from segexport.networks.exported_values import GraphError
+from segexport.networks.exported.graph import ExportedGraph, rebuild_graph
+from segexport.networks.exported.program import parse_program
+from segexport.networks.exported.values import GraphError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 

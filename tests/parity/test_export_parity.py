@@ -18,7 +18,7 @@ pytest.importorskip("onnxscript")
 
 from segexport.convert.onnx_export import write_onnx  # noqa: E402 the light environment has no torch
 from segexport.deploy import Deployable, PersonProbability  # noqa: E402
-from segexport.networks.unet import UNet  # noqa: E402
+from segexport.networks.families.unet import UNet  # noqa: E402
 from segexport.pictures import draw_pictures  # noqa: E402
 from segexport.presets import PREPROCESSING, Preprocessing  # noqa: E402
 from segexport.stamping import open_new  # noqa: E402

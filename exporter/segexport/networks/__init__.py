@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from segexport.networks.deeplabv3 import plan_deeplabv3
-from segexport.networks.deeplabv3_custom import plan_deeplabv3_custom
-from segexport.networks.fcn import plan_fcn
-from segexport.networks.lraspp import plan_lraspp
+from segexport.networks.families.deeplabv3 import plan_deeplabv3
+from segexport.networks.families.deeplabv3_custom import plan_deeplabv3_custom
+from segexport.networks.families.fcn import plan_fcn
+from segexport.networks.families.lraspp import plan_lraspp
+from segexport.networks.families.segnet import plan_segnet
+from segexport.networks.families.segresnet import plan_segresnet
+from segexport.networks.families.unet import plan_unet
 from segexport.networks.network import Architecture, Network
-from segexport.networks.segnet import plan_segnet
-from segexport.networks.segresnet import plan_segresnet
-from segexport.networks.smp_deeplabv3plus import plan_smp_deeplabv3plus
-from segexport.networks.smp_relatives import explain_smp
-from segexport.networks.smp_unet import plan_smp_unet
-from segexport.networks.unet import plan_unet
+from segexport.networks.smp.deeplabv3plus import plan_smp_deeplabv3plus
+from segexport.networks.smp.relatives import explain_smp
+from segexport.networks.smp.unet import plan_smp_unet
 
 __all__ = ["ARCHITECTURES", "Architecture", "Network"]
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from segexport.networks.aspp import ASPP, WIDTH
 from segexport.networks.conv_norm import conv_norm_relu
-from segexport.networks.mobilenetv3 import LAST_CHANNELS, LOW_CHANNELS, DilatedMobileNetV3
-from segexport.networks.network import Plan, Shapes, Sizes
-from segexport.networks.resnet import DEPTHS, DilatedResNet
-from segexport.networks.torchvision_layout import (
+from segexport.networks.families.aspp import ASPP, WIDTH
+from segexport.networks.families.mobilenetv3 import LAST_CHANNELS, LOW_CHANNELS, DilatedMobileNetV3
+from segexport.networks.families.resnet import DEPTHS, DilatedResNet
+from segexport.networks.families.torchvision_layout import (
     RESNET_AUX_CHANNELS,
     RESNET_CHANNELS,
     BackboneAndClassifier,
     Head,
     nearest_resnet,
 )
+from segexport.networks.network import Plan, Shapes, Sizes
 
 
 def make_classifier(in_channels: int, head: Head) -> nn.Sequential:

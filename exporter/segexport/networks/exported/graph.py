@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from segexport.checkpoint.inert import shown
 from segexport.checkpoint.pt2_container import SavedGraph
 from segexport.errors import ArchitectureError
-from segexport.networks.exported_inplace import last_uses, without_writing
-from segexport.networks.exported_operators import SYMBOLIC, function_of
-from segexport.networks.exported_program import ASSERTION, SIZE_OF, Program, Side, Step, parse_program
-from segexport.networks.exported_values import GraphError, Here, Ref
-from segexport.networks.exported_work import Work
-from segexport.networks.network import PERSON_CHANNELS, Network, Size
+from segexport.networks.exported.inplace import last_uses, without_writing
+from segexport.networks.exported.operators import SYMBOLIC, function_of
+from segexport.networks.exported.program import ASSERTION, SIZE_OF, Program, Side, Step, parse_program
+from segexport.networks.exported.values import GraphError, Here, Ref
+from segexport.networks.exported.work import Work
+from segexport.networks.network import PERSON_CHANNELS, Asked, Network, Size
+from segexport.networks.outputs import Settled, settle_output
 
 NAME = "exported_graph"
 LARGEST_NUMBER = 2**40
@@ -60,7 +61,8 @@ class ExportedGraph(nn.Module):
                 dropped = values.pop(name, None)
                 if work is not None:
                     work.drop(dropped)
-        return values[self._program.output]
+        outputs = self._program.outputs
+        return values[outputs[""]] if "" in outputs else {path: values[name] for path, name in outputs.items()}
 
     def tried(self, height: int, width: int) -> Any:
         """What the graph gives for that size, without values: only shapes are computed.
@@ -75,33 +77,31 @@ class ExportedGraph(nn.Module):
             return self.walk(torch.empty(1, 3, height, width, device="meta"), values, Work())
 
 
-def rebuild_graph(saved: SavedGraph) -> Network:
-    """The network that the graph in a file describes.
+def rebuild_graph(saved: SavedGraph, asked: Asked) -> Network:
+    """The network that the graph in a file describes, with the one output that `asked` says, or that there is.
 
     Raises:
-        ArchitectureError: it is not supported, naming the operator and the node.
+        ArchitectureError: it is not supported, naming the operator and the node; or several outputs may be meant.
     """
     try:
         program = without_writing(parse_program(saved.program))
         module = ExportedGraph(program, saved.tensors, saved.constants).eval().requires_grad_(False)
         size = (program.height.example, program.width.example)
-        channels = _channels(module, size)
-        with torch.no_grad():
-            module(torch.zeros(1, 3, *size))  # some failures, such as an index out of range, only values show
+        settled = _settle(module, asked, size)
     except GraphError as error:
         raise _refusal(error) from error
     return Network(
         name=NAME,
-        module=module,
-        out_channels=channels,
+        module=settled.module,
+        out_channels=settled.channels,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         variant=f"{len(program.steps)} operators",
         default_size=size,
         size_rule=_rule(program),
-        person_channel=PERSON_CHANNELS.get(channels),
+        person_channel=PERSON_CHANNELS.get(settled.channels),
         reasons=("no known network has these keys", "rebuilt from the graph in the file, which is data and not code"),
-        notes=(f"Rebuilt from the file's own graph of {len(program.steps)} operators.", *_notes(program)),
-        size_check=_size_check(module, program),
+        notes=(f"Rebuilt from the file's own graph of {len(program.steps)} operators.", *settled.notes, *_notes(program)),
+        size_check=_size_check(module, program, asked),
     )
 
 
@@ -112,7 +112,18 @@ def _refusal(error: GraphError) -> ArchitectureError:
     )
 
 
-def _size_check(module: ExportedGraph, program: Program) -> Any:
+def _settle(module: ExportedGraph, asked: Asked, size: Size) -> Settled:
+    """First without values, which shows what would take too much; some failures, such as an index out of range, only values show."""
+    module.tried(*size)
+    try:
+        return settle_output("the file's graph", module, asked, size)
+    except ArchitectureError as error:
+        if isinstance(error.__cause__, GraphError):
+            raise error.__cause__ from error
+        raise
+
+
+def _size_check(module: ExportedGraph, program: Program, asked: Asked) -> Any:
     def check(height: int, width: int) -> None:
         for what, side, given in (("high", program.height, height), ("wide", program.width, width)):
             _check_side(what, side, given)
@@ -122,7 +133,8 @@ def _size_check(module: ExportedGraph, program: Program) -> Any:
                 f"the file's graph takes squares only, got {height}x{width}; give --size {height}x{height}"
             )
         try:
-            _channels(module, (height, width))
+            if (height, width) != (program.height.example, program.width.example):
+                _settle(module, asked, (height, width))
         except GraphError as error:
             raise _refusal(error) from error
 
@@ -139,19 +151,6 @@ def _check_side(what: str, side: Side, given: int) -> None:
         raise ArchitectureError(f"the file's graph takes pictures {limit} {what}, got {given}; give another --size")
 
 
-def _channels(module: ExportedGraph, size: Size) -> int:
-    """Channels of the logits for that size, found without values."""
-    output = module.tried(*size)
-    shape = tuple(output.shape) if isinstance(output, Tensor) else ()
-    if len(shape) != 4 or shape[0] != 1 or shape[2:] != size or not output.is_floating_point():
-        got = f"shape {shape}, {output.dtype}" if isinstance(output, Tensor) else type(output).__name__
-        raise GraphError(
-            f"it gives {got} for an input of shape (1, 3, {size[0]}, {size[1]}), expected logits (1, C, {size[0]}, {size[1]}) "
-            "float32; resize them in forward and export it again"
-        )
-    return shape[1]
-
-
 def _rule(program: Program) -> str:
     sides = (program.height, program.width)
     if all(side.symbol is None for side in sides):
@@ -160,13 +159,14 @@ def _rule(program: Program) -> str:
 
 
 def _notes(program: Program) -> list[str]:
-    notes = [f"{note[0].upper()}{note[1:]}." for note in program.notes]
+    notes = []
     if program.batch.symbol is not None:
         notes.append("The graph's batch may vary; a batch of 1 is used.")
     if program.height.symbol or program.width.symbol:
         size = f"{program.height.example}x{program.width.example}"
         notes.append(f"The graph's height or width may vary; without --size the example's {size} is used.")
-    last = next((step for step in reversed(program.steps) if program.output in step.outputs), None)
+    outputs = set(program.outputs.values())
+    last = next((step for step in reversed(program.steps) if outputs & set(step.outputs)), None)
     if last is not None and last.target in PROBABILITIES:
         end = last.target.partition(".")[0].strip("_")
         notes.append(f"The graph ends in a {end}; if that is the person's probability already, give --head none.")

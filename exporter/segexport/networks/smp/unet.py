@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from segexport.networks.conv_norm import conv_norm_relu
 from segexport.networks.network import Plan, Shapes, plural, vote
-from segexport.networks.smp_encoders import MOST_DEPTH, Encoder, read_encoder
-from segexport.networks.smp_layout import (
+from segexport.networks.smp.encoders import MOST_DEPTH, Encoder, read_encoder
+from segexport.networks.smp.layout import (
     EncoderDecoder,
     make_classification_head,
     make_plan,

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from segexport.checkpoint.inert import shown
-from segexport.networks.exported_operators import INPLACE, VIEWS
-from segexport.networks.exported_program import Program, Step, refs_of
-from segexport.networks.exported_values import GraphError, Ref
+from segexport.networks.exported.operators import INPLACE, VIEWS
+from segexport.networks.exported.program import Program, Step, refs_of
+from segexport.networks.exported.values import GraphError, Ref
 
 
 def without_writing(program: Program) -> Program:
@@ -43,13 +43,14 @@ def without_writing(program: Program) -> Program:
                 for name in step.outputs:
                     memory.view(name, ref.name)
         steps.append(changed)
-    return replace(program, steps=tuple(steps), output=current.get(program.output, program.output))
+    outputs = {path: current.get(name, name) for path, name in program.outputs.items()}
+    return replace(program, steps=tuple(steps), outputs=outputs)
 
 
 def last_uses(program: Program) -> dict[str, int]:
-    """Name → index of the last step that uses it; the output is used after all of them."""
+    """Name → index of the last step that uses it; the outputs are used after all of them."""
     last = {ref.name: index for index, step in enumerate(program.steps) for ref in refs_of(step)}
-    return last | {program.output: len(program.steps)}
+    return last | dict.fromkeys(program.outputs.values(), len(program.steps))
 
 
 class _Memory:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import torch
 
-from segexport.networks.network import Plan, Shapes, Sizes
-from segexport.networks.resnet import DEPTHS, DilatedResNet
-from segexport.networks.torchvision_layout import (
+from segexport.networks.families.resnet import DEPTHS, DilatedResNet
+from segexport.networks.families.torchvision_layout import (
     RESNET_AUX_CHANNELS,
     RESNET_CHANNELS,
     BackboneAndClassifier,
@@ -17,6 +16,7 @@ from segexport.networks.torchvision_layout import (
     make_fcn_classifier,
     nearest_resnet,
 )
+from segexport.networks.network import Plan, Shapes, Sizes
 
 
 def make_fcn(backbone: str, head: Head) -> BackboneAndClassifier:

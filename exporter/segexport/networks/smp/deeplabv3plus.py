@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from segexport.networks.aspp import ASPP, RATES, WIDTH, separable_conv_norm_relu
 from segexport.networks.conv_norm import conv_norm_relu
+from segexport.networks.families.aspp import ASPP, RATES, WIDTH, separable_conv_norm_relu
 from segexport.networks.network import Plan, Shapes, vote
-from segexport.networks.smp_encoders import MOST_DEPTH, Encoder, read_encoder
-from segexport.networks.smp_layout import (
+from segexport.networks.smp.encoders import MOST_DEPTH, Encoder, read_encoder
+from segexport.networks.smp.layout import (
     EncoderDecoder,
     make_classification_head,
     make_plan,

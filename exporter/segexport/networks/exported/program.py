@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from segexport.checkpoint.inert import shown
-from segexport.networks.exported_operators import ATEN, EVALUATION, FACTORIES, IGNORED, SYMBOLIC, known, schema_of
-from segexport.networks.exported_output import place_of_first
-from segexport.networks.exported_values import GraphError, Here, Ref, argument, items, name_of, single, whole
+from segexport.networks.exported.operators import ATEN, EVALUATION, FACTORIES, IGNORED, SYMBOLIC, known, schema_of
+from segexport.networks.exported.output import output_names
+from segexport.networks.exported.values import GraphError, Here, Ref, argument, items, name_of, single, whole
 
 MAX_STEPS = 10_000  # EfficientNet-B7 takes about 1,000
 FLOAT32 = 7
@@ -55,8 +55,8 @@ class Program:
     trained: frozenset[str]
     """Of the weights, those that are parameters; the others are buffers."""
     steps: tuple[Step, ...]
-    output: str
-    notes: tuple[str, ...]
+    outputs: Mapping[str, str]
+    """What forward returned, by its name there → the graph's name; "" where it is one tensor."""
 
 
 def parse_program(saved: Mapping[str, Any]) -> Program:
@@ -84,9 +84,10 @@ def _parse(saved: Mapping[str, Any]) -> Program:
     if not isinstance(nodes, list) or len(nodes) > MAX_STEPS:
         raise GraphError(f"it has more than {MAX_STEPS:,} operators, or no list of them")
     steps = tuple(_steps(nodes, {images[0], *weights, *constants}))
-    output, notes = _output(module)
-    if output not in {images[0], *weights, *(name for step in steps for name in step.outputs)}:
-        raise GraphError(f"its output {shown(output)} is never computed")
+    outputs = _outputs_of(module)
+    lost = set(outputs.values()) - {images[0], *weights, *(name for step in steps for name in step.outputs)}
+    if lost:
+        raise GraphError(f"its output {shown(min(lost))} is never computed")
     return Program(
         image=images[0],
         batch=sides[0],
@@ -98,8 +99,7 @@ def _parse(saved: Mapping[str, Any]) -> Program:
             name_of(spec["parameter"]["arg"]) for spec in signature["input_specs"] if "parameter" in spec
         ),
         steps=steps,
-        output=output,
-        notes=notes,
+        outputs=outputs,
     )
 
 
@@ -266,8 +266,8 @@ def _refuse_training(name: str, values: dict[str, Any]) -> None:
         raise GraphError("the network was exported in training mode; call its eval() and export it again")
 
 
-def _output(module: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """The name of the one output that is used: of a dict `out`, of a tuple the first."""
+def _outputs_of(module: Mapping[str, Any]) -> dict[str, str]:
+    """The tensors that forward returned, by their names there."""
     names = []
     for spec in items(module["signature"]["output_specs"]):
         kind, value = single(spec)
@@ -276,7 +276,8 @@ def _output(module: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
                 f"it changes its own weights or inputs while it runs ({shown(kind)}); call eval() and export it again"
             )
         names.append(_image_name(value["arg"]) if "as_tensor" in value["arg"] else "")
-    index, how = place_of_first(module)
-    if not 0 <= index < len(names) or not names[index]:
+    paths = output_names(module) or [str(k) for k in range(len(names))]
+    outputs = {path: name for path, name in zip(paths, names, strict=False) if name}
+    if not outputs:
         raise GraphError("its output is no tensor, expected logits (1, C, H, W)")
-    return names[index], (how,) if how else ()
+    return outputs

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segexport.networks.conv_norm import conv_norm_relu
+from segexport.networks.families.resnet import DEPTHS
 from segexport.networks.network import Shapes, plural, vote
-from segexport.networks.resnet import DEPTHS
 
 VOC_CLASSES = 21
 RESNET_CHANNELS, RESNET_AUX_CHANNELS = 2048, 1024

@@ -6,7 +6,7 @@ import re
 
 from segexport.networks.fit import shown
 from segexport.networks.network import Shapes
-from segexport.networks.smp_encoders import ENCODERS
+from segexport.networks.smp.encoders import ENCODERS
 
 LIBRARY = "segmentation_models_pytorch"
 HEAD = "segmentation_head.0.weight"

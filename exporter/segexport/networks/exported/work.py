@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from segexport.networks.exported_program import Step
-from segexport.networks.exported_values import GraphError
+from segexport.networks.exported.program import Step
+from segexport.networks.exported.values import GraphError
 
 MAX_VALUES = 2**28  # of one tensor: 1 GiB
 MAX_LIVE = 2**30  # at one time

@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
-from segexport.networks.smp_encoders import Encoder
+from segexport.networks.smp.encoders import Encoder
 
 CLASSIFIER = "classification_head"
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segexport.networks.families.resnet import make_layer
 from segexport.networks.network import Plan, Shapes, Sizes, vote
-from segexport.networks.resnet import make_layer
 
 RATES = (6, 12, 18)
 WIDTH = 256

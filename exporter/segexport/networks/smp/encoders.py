@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segexport.networks.mobilenetv2 import LAST_CHANNELS, make_features
+from segexport.networks.families.mobilenetv2 import LAST_CHANNELS, make_features
+from segexport.networks.families.resnet import BasicBlock, Block, Bottleneck, make_layer
 from segexport.networks.network import Shapes
-from segexport.networks.resnet import BasicBlock, Block, Bottleneck, make_layer
 
 MOST_DEPTH = 5
 LAYERS = ("layer1", "layer2", "layer3", "layer4")

@@ -1,0 +1,1 @@
+"""A network rebuilt from the graph that a `.pt2` carries."""

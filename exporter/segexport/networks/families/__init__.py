@@ -1,0 +1,1 @@
+"""Families of networks, a file each, with what several of them are made of."""
