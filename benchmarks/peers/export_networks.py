@@ -68,7 +68,7 @@ def drawn_pictures(count: int, size: int) -> npt.NDArray[np.uint8]:
 
 def load_graph(checkpoint: Path) -> Deployable:
     """The network with what is needed around it, as `segexport tflite CKPT --preprocess imagenet` makes it."""
-    network = find_network(read_checkpoint(checkpoint), None)
+    network = find_network(read_checkpoint(checkpoint))
     head = choose_head("auto", network, None)
     return Deployable(network.module, PREPROCESSING["imagenet"], "rgb", head).eval().requires_grad_(False)
 

@@ -21,9 +21,18 @@ from segexport.commands.tools import show_tools
 from segexport.console import Console, print_diagnosis, print_file_table, print_inspection, print_self_test
 from segexport.convert.converters import AUTO, CONVERTERS
 from segexport.errors import CalibrationError, ConversionError, InaccurateError, MissingExtraError, SegExportError
-from segexport.options import Options, choose_precisions, default_output, parse_head, parse_size, parse_triple
+from segexport.options import (
+    LAYOUTS,
+    Options,
+    choose_precisions,
+    default_output,
+    parse_arguments,
+    parse_head,
+    parse_size,
+    parse_triple,
+)
 from segexport.precisions import PRECISIONS
-from segexport.presets import COLORS, GOLDEN, HEADS, OUTPUTS, PREPROCESSING
+from segexport.presets import COLORS, GOLDEN, HEADS, OUTPUTS, PREPROCESSING, SCALES
 from segexport.report import FileRow
 from segruntime.errors import SegRuntimeError
 from segruntime.processor import find_processor, in_words
@@ -89,8 +98,8 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _checked(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    def callback(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+def _checked(parse: Callable[[Any], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
         try:
             return None if value is None else parse(value)
         except ValueError as error:
@@ -99,24 +108,60 @@ def _checked(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Para
     return callback
 
 
+def _network_options() -> list[Callable[[F], F]]:
+    """What `networks.network.Asked` holds."""
+    arguments = _checked(parse_arguments)
+    return [
+        click.option("--arch", metavar="NAME|package.module:factory", help="A known network, or your own class."),
+        click.option(
+            "--arch-args",
+            multiple=True,
+            callback=arguments,
+            metavar="NAME=VALUE",
+            help="For the factory of --arch: widths=8,16. May be repeated.",
+        ),
+        click.option(
+            "--set",
+            "forward_args",
+            multiple=True,
+            callback=arguments,
+            metavar="NAME=VALUE",
+            help="For its forward, beside the picture. May be repeated.",
+        ),
+        click.option("--output-index", metavar="N|NAME", help="Of several outputs the one that the mask is made of."),
+        click.option(
+            "--layout",
+            type=click.Choice(LAYOUTS),
+            default=LAYOUTS[0],
+            help="What its forward takes.",
+            show_default=True,
+        ),
+        click.option(
+            "--size", callback=_checked(parse_size), metavar="N|HxW", help="Input size; default: the network's."
+        ),
+    ]
+
+
 def _export_options(command: F) -> F:
     presets = ", ".join(f"{name}: {preset.summary}" for name, preset in PREPROCESSING.items())
     for option in reversed(
         [
             click.argument("checkpoint", type=click.Path(path_type=Path)),
-            click.option("--arch", metavar="NAME|package.module:factory", help="A known network, or your own class."),
+            *_network_options(),
             click.option(
                 "--preprocess",
                 type=click.Choice(list(PREPROCESSING)),
                 help=f"How training prepared its pictures. {presets}. Default: imagenet, and it says so.",
             ),
-            click.option("--mean", callback=_checked(parse_triple), help="One or three numbers, for pictures in 0..1."),
-            click.option("--std", callback=_checked(parse_triple), help="One or three numbers, for pictures in 0..1."),
+            click.option("--mean", callback=_checked(parse_triple), help="One or three numbers."),
+            click.option("--std", callback=_checked(parse_triple), help="One or three numbers."),
             click.option(
-                "--color", type=click.Choice(COLORS), default="rgb", help="The order the network was trained on."
+                "--scale",
+                type=click.Choice(SCALES),
+                help="Whether --mean and --std are for pictures in 0..1 or 0..255. Default: as they look, and it says so.",
             ),
             click.option(
-                "--size", callback=_checked(parse_size), metavar="N|HxW", help="Input size; default: the network's."
+                "--color", type=click.Choice(COLORS), default="rgb", help="The order the network was trained on."
             ),
             click.option("--person", type=int, metavar="INDEX", help="The person's channel, where there are several."),
             click.option(
@@ -151,6 +196,12 @@ def _export_options(command: F) -> F:
             click.option("--json", "as_json", is_flag=True, help="The report on standard output, for machines."),
         ]
     ):
+        command = option(command)
+    return command
+
+
+def _asked_options(command: F) -> F:
+    for option in reversed(_network_options()):
         command = option(command)
     return command
 
@@ -271,10 +322,10 @@ cli.add_command(setup)
 
 @cli.command()
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
-@click.option("--arch", metavar="NAME|package.module:factory", help="A known network, or your own class.")
+@_asked_options
 @click.option("--tools", is_flag=True, help="Instead: the libraries and converters that are here, with their versions.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def inspect(checkpoint: Path | None, arch: str | None, tools: bool, as_json: bool) -> None:
+def inspect(checkpoint: Path | None, tools: bool, as_json: bool, **chosen: Any) -> None:
     """Say what CHECKPOINT holds and which network that is; nothing of it is run.
 
     \b
@@ -290,9 +341,11 @@ def inspect(checkpoint: Path | None, arch: str | None, tools: bool, as_json: boo
     _require_torch()
     from segexport.errors import ArchitectureError
     from segexport.inspection import inspect as look
+    from segexport.networks.network import Asked
 
+    chosen["output"] = chosen.pop("output_index")
     with redirect_stdout(sys.stderr):
-        found = look(checkpoint, arch)
+        found = look(checkpoint, Asked(**chosen))
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:

@@ -12,6 +12,7 @@ from segexport.errors import ArchitectureError
 from segexport.networks import Network
 from segexport.networks.exported.graph import NAME as EXPORTED_GRAPH
 from segexport.networks.exported.graph import rebuild_graph
+from segexport.networks.network import NOTHING_ASKED, Asked
 from segexport.networks.recognise import recognise
 from segexport.networks.user import load_user_network
 
@@ -20,7 +21,7 @@ _MOST_NAMED = 3
 _TOLERANCE = 1e-3
 
 
-def inspect(path: Path, arch: str | None = None) -> dict[str, Any]:
+def inspect(path: Path, asked: Asked = NOTHING_ASKED) -> dict[str, Any]:
     """Container, weights and network of a checkpoint, ready for JSON. `network` is null where none fits, `problem` says why.
 
     Raises:
@@ -29,7 +30,7 @@ def inspect(path: Path, arch: str | None = None) -> dict[str, Any]:
     checkpoint = read_checkpoint(path)
     problem, network = None, None
     try:
-        network = find_network(checkpoint, arch)
+        network = find_network(checkpoint, asked)
     except ArchitectureError as error:
         problem = str(error)
     odd = [*checkpoint.notes]
@@ -54,20 +55,23 @@ def inspect(path: Path, arch: str | None = None) -> dict[str, Any]:
     }
 
 
-def find_network(checkpoint: Checkpoint, arch: str | None) -> Network:
+def find_network(checkpoint: Checkpoint, asked: Asked = NOTHING_ASKED) -> Network:
     """The network that the checkpoint's keys and shapes fit, else the graph in the file, or the one that the user named.
 
     Raises:
         ArchitectureError: none fits, or the named one does not.
     """
-    if arch is not None:
-        return load_user_network(arch, checkpoint.state_dict)
+    if asked.arch is not None:
+        return load_user_network(asked, checkpoint.state_dicts())
+    for option, given in (("--arch-args", asked.arch_args), ("--set", asked.forward_args)):
+        if given:
+            raise ArchitectureError(f"{option} is for your own class; give --arch package.module:factory too")
     try:
         return recognise(checkpoint.state_dict, checkpoint.classes)
     except ArchitectureError:
         if checkpoint.graph is None:
             raise
-    return rebuild_graph(checkpoint.graph)
+    return rebuild_graph(checkpoint.graph, asked)
 
 
 def setting_conflicts(checkpoint: Checkpoint, network: Network) -> list[str]:
@@ -94,7 +98,7 @@ def _graph_conflicts(checkpoint: Checkpoint, network: Network) -> list[str]:
     if checkpoint.graph is None or network.name == EXPORTED_GRAPH:
         return []
     try:
-        own = rebuild_graph(checkpoint.graph)
+        own = rebuild_graph(checkpoint.graph, NOTHING_ASKED)
         height, width = own.default_size
         network.check_size(height, width)
     except ArchitectureError:

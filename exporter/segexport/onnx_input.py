@@ -49,6 +49,7 @@ _ORT_NOISE = re.compile(
 """Before what onnxruntime has to say; a message is cut after 120 characters."""
 IMAGE = "image"
 _MOST_CHANNELS = 1024
+_MOST_LISTED = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ class _Asked:
     head: str
     person: int | None
     size: tuple[int, int] | None
+    output: str | None
 
 
 def is_onnx(path: Path) -> bool:
@@ -124,6 +126,7 @@ def open_onnx_subject(
     head: str = "auto",
     person: int | None = None,
     size: tuple[int, int] | None = None,
+    output: str | None = None,
 ) -> OnnxSubject:
     """Read an .onnx and make it deployable.
 
@@ -134,6 +137,7 @@ def open_onnx_subject(
         head: one of `presets.HEADS`; `auto` takes a Sigmoid or Softmax at the model's end for the head.
         person: the person's channel, where it cannot be known.
         size: (height, width) for a model whose sides may vary.
+        output: name or index of the output that the mask is made of, where there are several.
 
     Raises:
         CheckpointError: the file cannot be read or converted, in one line.
@@ -151,6 +155,7 @@ def open_onnx_subject(
         head=head,
         person=person,
         size=size,
+        output=output,
     )
     return _grafted(asked, model) if contract is None else _as_it_is(asked, model, contract)
 
@@ -162,6 +167,7 @@ def _as_it_is(asked: _Asked, model: Any, contract: Contract) -> OnnxSubject:
         "--color": asked.color != "rgb",
         "--head": asked.head != "auto",
         "--person": asked.person is not None,
+        "--output-index": asked.output is not None,
     }
     wrong = [option for option, is_given in given.items() if is_given]
     if wrong:
@@ -241,7 +247,10 @@ def _grafted(asked: _Asked, model: Any) -> OnnxSubject:
     model = without_clashes(model)
     image = image_input(path, model)
     size = size_for(path, image, asked.size)
-    output, chosen = choose_output(path, model)
+    output, chosen = choose_output(path, model, asked.output)
+    if output is None:
+        graft_image(model, image, size, preprocessing, asked.color)
+        raise _several(asked, model, size)
     keep_only(model, output)
     parameters = _parameters(model)
     graft_image(model, image, size, preprocessing, asked.color)
@@ -274,6 +283,24 @@ def _grafted(asked: _Asked, model: Any) -> OnnxSubject:
         logits=LOGITS,
         foreign=asked.foreign,
         notes=(*([chosen] if chosen else []), *said),
+    )
+
+
+def _several(asked: _Asked, model: Any, size: tuple[int, int]) -> CheckpointError:
+    """Which outputs there are, with what they give for one picture of noise."""
+    names = [value.name for value in model.graph.output]
+    noise = np.random.default_rng(0).random((1, 3, *size), np.float32)
+    with asked.foreign.opened(asked.path, model.SerializeToString()) as there:
+        _refuse_giants(asked.path, there)
+        values = _run(there, noise, sized=asked.size is not None)
+    listed = "; ".join(
+        f"{shown(name)}: shape {tuple(map(int, one.shape))}, {one.dtype}"
+        + (f", {one.min():.3g} to {one.max():.3g}" if one.size else "")
+        for name, one in zip(names[:_MOST_LISTED], values, strict=False)
+    )
+    return CheckpointError(
+        f"{asked.path}: gives {len(names)} outputs: {listed}; which one the mask is made of cannot be known: "
+        "give --output-index N or NAME"
     )
 
 
@@ -403,7 +430,7 @@ def ask_onnxruntime(
     height, width = subject.size
     spec = InputSpec(width=width, height=height, layout="NCHW", dtype="float32", color="rgb", value_range=(0.0, 1.0))
     preprocess = Preprocessor(spec)
-    frames, masks, largest = [], [], 0.0
+    frames, masks, largest, low, high = [], [], 0.0, math.inf, -math.inf
     with subject.foreign.opened(subject.path, _with_logits(subject)) as model:
         for index, picture in enumerate(pictures):
             say(f"onnxruntime {index + 1}/{len(pictures)}")
@@ -418,8 +445,16 @@ def ask_onnxruntime(
             frames.append(frame)
             masks.append(mask[0, 0].astype(np.float32))
             largest = max(largest, float(np.abs(margin).max()))
+            own = logits[0] if logits else margin
+            low, high = min(low, float(own.min())), max(high, float(own.max()))
+    with_head = subject.head is not None and subject.head.head != "none"
     return Reference(
-        frames=np.stack(frames), masks=np.stack(masks), names=names, largest_logit=largest, who="onnxruntime"
+        frames=np.stack(frames),
+        masks=np.stack(masks),
+        names=names,
+        largest_logit=largest,
+        who="onnxruntime",
+        unit_range=(low, high) if with_head and 0 <= low <= high <= 1 else None,
     )
 
 

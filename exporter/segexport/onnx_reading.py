@@ -267,14 +267,29 @@ def size_for(path: Path, image: ImageInput, size: tuple[int, int] | None) -> tup
     return size
 
 
-def choose_output(path: Path, model: Any) -> tuple[str, str | None]:
-    """The name of the output that the mask is made of, and a note where there was a choice."""
+def choose_output(path: Path, model: Any, asked: str | None) -> tuple[str | None, str | None]:
+    """The name of the output that the mask is made of, None where it cannot be known; and a note where there was a choice.
+
+    Args:
+        asked: its name, or its index among the outputs; None where the user did not say.
+    """
     import onnx
 
     outputs = {value.name: value.type.tensor_type.elem_type for value in model.graph.output}
     if not outputs:
         raise damaged(path, "it has no output")
-    name = next((name for name in PREFERRED_OUTPUTS if name in outputs), next(iter(outputs)))
+    names = list(outputs)
+    name = next((name for name in PREFERRED_OUTPUTS if name in outputs), names[0] if len(names) == 1 else None)
+    if asked is not None:
+        index = int(asked) if asked.isdecimal() and asked not in outputs else -1
+        name = asked if asked in outputs else names[index] if 0 <= index < len(names) else None
+        if name is None:
+            raise CheckpointError(
+                f"{path}: --output-index {asked}: its {len(names)} outputs are {', '.join(map(shown, names[:_NAMES_SHOWN]))}; "
+                "give one of them, or its number from 0"
+            )
+    if name is None:
+        return None, None
     if outputs[name] not in (onnx.TensorProto.FLOAT, onnx.TensorProto.UNDEFINED):
         kind = onnx.TensorProto.DataType.Name(outputs[name])
         raise CheckpointError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from segexport.calibration import MOST
@@ -13,6 +15,8 @@ from segexport.precisions import PRECISIONS
 from segexport.presets import HEADS, OUTPUTS, TWO_CHANNEL
 
 LARGEST_SIDE = 4096
+LAYOUTS = ("NCHW", "NHWC")
+_NAMED: dict[str, object] = {"true": True, "false": False, "none": None, "null": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +27,14 @@ class Options:
     output: Path
     precisions: tuple[str, ...]
     arch: str | None = None
+    arch_args: Mapping[str, object] = field(default_factory=dict)
+    forward_args: Mapping[str, object] = field(default_factory=dict)
+    output_index: str | None = None
+    layout: str = "NCHW"
     preprocess: str | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    scale: str | None = None
     color: str = "rgb"
     size: tuple[int, int] | None = None
     person: int | None = None
@@ -116,6 +125,35 @@ def parse_head(text: str) -> tuple[str, bool]:
             "for the file's output, or both separated by a comma"
         )
     return (ends or HEADS[:1])[0], outputs == [TWO_CHANNEL]
+
+
+def parse_arguments(texts: Iterable[str]) -> dict[str, object]:
+    """`["widths=8,16", "classes=2,norm=batch"]` → `{"widths": [8, 16], "classes": 2, "norm": "batch"}`.
+
+    Numbers, texts, True, False, None, and lists of them; nothing is evaluated.
+
+    Raises:
+        ValueError: not NAME=VALUE, or a name twice.
+    """
+    found: dict[str, object] = {}
+    for text in texts:
+        for pair in re.split(r",(?=\s*[A-Za-z_]\w*\s*=)", text):
+            name, equals, value = (part.strip() for part in pair.partition("="))
+            if not (equals and name.isidentifier()):
+                raise ValueError(f"got {pair!r}, expected NAME=VALUE, such as widths=8,16")
+            if name in found:
+                raise ValueError(f"{name} is given twice")
+            found[name] = _value(value)
+    return found
+
+
+def _value(text: str) -> object:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        words = [word.strip() for word in text.split(",")]
+        return [_value(word) for word in words] if len(words) > 1 else _NAMED.get(text.lower(), text)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def parse_triple(text: str) -> tuple[float, ...]:

@@ -193,6 +193,8 @@ def _convert(work: Work) -> Made:
         work.runner.start()
         with console.step("masks to compare with"):
             reference = work.subject.ask(pictures.measure[:count], pictures.measure_names[:count], console.say)
+            if work.options.head == "auto":
+                reference.refuse_second_head(work.subject.channels)
             reference = replace(reference, of_drawn=pictures.source == DRAWN_SOURCE)
         golden = _golden(work, reference)
         ran: dict[str, Ran] = {}

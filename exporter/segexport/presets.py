@@ -35,6 +35,8 @@ PREPROCESSING: dict[str, Preprocessing] = {
     "symmetric": Preprocessing(name="symmetric", mean=(0.5,) * 3, std=(0.5,) * 3, summary="-1..1"),
     "none": Preprocessing(name="none", std=(1 / 255,) * 3, summary="0..255, the bytes as they are"),
 }
+SCALES = ("1", "255")
+_LARGEST_MEAN = _LARGEST_STD = 2.0  # of what may be meant for pictures in 0..1
 DEFAULT_PREPROCESSING = "imagenet"
 HEADS = ("auto", "sigmoid", "softmax", "none")
 """How the network ends, in logits or a probability."""
@@ -45,13 +47,18 @@ GOLDEN = ("drawn", "pictures", "none")
 
 
 def choose_preprocessing(
-    name: str | None, mean: Sequence[float] | None, std: Sequence[float] | None
+    name: str | None, mean: Sequence[float] | None, std: Sequence[float] | None, scale: str | None = None
 ) -> tuple[Preprocessing, str | None]:
-    """The preset or the user's own mean and std; and, where nothing was said, a sentence on what was assumed.
+    """The preset or the user's own mean and std; and, where something was assumed, a sentence on it.
+
+    Args:
+        scale: what `mean` and `std` are for, pictures in 0..1 ("1") or in 0..255 ("255"); None where the user did not say.
 
     Raises:
-        ValueError: both given, only one of mean and std given, or values that are not on the 0..1 scale.
+        ValueError: both given, only one of mean and std given, or values whose scale cannot be known.
     """
+    if scale is not None and mean is None and std is None:
+        raise ValueError(f"--scale {scale} says what --mean and --std are for; give them too")
     if mean is None and std is None:
         assumed = (
             None
@@ -66,10 +73,30 @@ def choose_preprocessing(
         given, other = ("--std", "--mean") if mean is None else ("--mean", "--std")
         neutral = "--mean 0" if mean is None else "--std 1"
         raise ValueError(f"{given} without {other}: give both ({neutral} where training used none)")
-    mean, std = tuple(mean), tuple(std)
-    if max(map(abs, mean)) > 2 or max(std) > 2 or min(std) <= 0:
-        raise ValueError(
-            f"--mean {mean} --std {std}: expected values for pictures scaled to 0..1, std above 0; "
-            "divide by 255 if yours are for 0..255"
+    if min(std) <= 0:
+        raise ValueError(f"--std {_listed(std)}: expected numbers above 0")
+    said = None
+    if scale is None:
+        scale, said = _scale_of(mean, std)
+    factor = float(scale)
+    return Preprocessing(name="custom", mean=tuple(m / factor for m in mean), std=tuple(s / factor for s in std)), said
+
+
+def _scale_of(mean: Sequence[float], std: Sequence[float]) -> tuple[str, str | None]:
+    """A mean above 1 is none of pictures in 0..1; one in 0..1 is hardly one of bytes; of none the std alone says nothing."""
+    if max(map(abs, mean)) > _LARGEST_MEAN:
+        return "255", f"--mean {_listed(mean)} is for pictures in 0..255, so --std {_listed(std)} is taken so too"
+    if max(std) <= _LARGEST_STD:
+        return "1", None
+    if max(map(abs, mean)) > 0:
+        return (
+            "1",
+            f"--std {_listed(std)} is taken for pictures in 0..1, as --mean {_listed(mean)} is; else give --scale 255",
         )
-    return Preprocessing(name="custom", mean=mean, std=std), None
+    raise ValueError(
+        f"--std {_listed(std)}: whether it is for pictures in 0..1 or in 0..255 cannot be known; give --scale 1 or --scale 255"
+    )
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ",".join(f"{value:g}" for value in values)

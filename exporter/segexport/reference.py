@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zipfile
 import zlib
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from segexport.errors import CheckpointError, OutputError
+from segexport.errors import ArchitectureError, CheckpointError, OutputError
 from segexport.pictures import Picture
 
 if TYPE_CHECKING:  # torch stays out of `verify`
@@ -48,6 +49,8 @@ class Reference:
     names: tuple[str, ...]
     largest_logit: float
     who: str = "PyTorch"
+    unit_range: tuple[float, float] | None = None
+    """Smallest and largest of what the network itself gave, where all of it lies in 0..1 and a head was put behind it."""
     of_drawn: bool = False
     """Whether segexport drew the pictures itself."""
 
@@ -61,6 +64,20 @@ class Reference:
                 "is it the right --preprocess, --color and --person, and are there people in the pictures?",
             )
         return ()
+
+    def refuse_second_head(self, channels: int) -> None:
+        """Raise ArchitectureError where the network's end looks like a probability, which another head would squash.
+
+        Only to be asked where the user did not say how the network ends.
+        """
+        if self.unit_range is not None:
+            low, high = self.unit_range
+            head = "sigmoid" if channels == 1 else "softmax"
+            raise ArchitectureError(
+                f"all that the network gives for {len(self.names)} pictures lies in 0..1 ({low:.3g} to {high:.3g}), so it may "
+                f"be a probability already, and a {head} would squash it twice; give --head none to take it as it is, or "
+                f"--head {head} where it is logits"
+            )
 
     def in_order(self, places: Sequence[int]) -> Reference:
         """The pictures at `places` first, in that order, then the others."""
@@ -145,7 +162,7 @@ def ask_pytorch(
     height, width = size
     spec = InputSpec(width=width, height=height, layout="NCHW", dtype="float32", color="rgb", value_range=(0.0, 1.0))
     preprocess = Preprocessor(spec)
-    frames, masks, largest = [], [], 0.0
+    frames, masks, largest, low, high = [], [], 0.0, math.inf, -math.inf
     for index, picture in enumerate(pictures):
         say(f"PyTorch {index + 1}/{len(pictures)}")
         frame = np.asarray(cv2.resize(picture, (width, height), interpolation=BYTE_BILINEAR), np.uint8)
@@ -154,10 +171,14 @@ def ask_pytorch(
             masks.append(graph.head(logits)[0, 0].numpy().astype(np.float32))
             largest = max(largest, float(graph.head.margin(logits).abs().max()))
             finite = bool(logits.isfinite().all())
+            low, high = min(low, float(logits.min())), max(high, float(logits.max()))
         if not finite:
             raise CheckpointError(
                 f"PyTorch itself gives NaN or infinite logits for picture {names[index]}, expected numbers; "
                 "the weights are damaged, or --preprocess, --mean or --std is far from what training used"
             )
         frames.append(frame)
-    return Reference(frames=np.stack(frames), masks=np.stack(masks), names=names, largest_logit=largest)
+    unit = (low, high) if graph.head.head != "none" and 0 <= low <= high <= 1 else None
+    return Reference(
+        frames=np.stack(frames), masks=np.stack(masks), names=names, largest_logit=largest, unit_range=unit
+    )

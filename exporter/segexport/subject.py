@@ -19,6 +19,7 @@ from segexport.errors import MissingExtraError
 from segexport.flips import Flips, audit_flips, choices_of
 from segexport.inspection import find_network, setting_conflicts
 from segexport.networks import Network
+from segexport.networks.network import Asked
 from segexport.onnx_input import OnnxSubject, is_onnx, open_onnx_subject
 from segexport.options import Options
 from segexport.pictures import Picture
@@ -49,6 +50,8 @@ class Subject:
 
     source: Source
     variant: str
+    channels: int
+    """Of the network's own output."""
     size: tuple[int, int]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -64,9 +67,17 @@ def prepare(options: Options) -> Subject:
 
 
 def _from_checkpoint(options: Options) -> Subject:
-    preprocessing, assumed = choose_preprocessing(options.preprocess, options.mean, options.std)
+    preprocessing, assumed = choose_preprocessing(options.preprocess, options.mean, options.std, options.scale)
     checkpoint = read_checkpoint(options.checkpoint)
-    network = find_network(checkpoint, options.arch)
+    asked = Asked(
+        arch=options.arch,
+        arch_args=options.arch_args,
+        forward_args=options.forward_args,
+        output=options.output_index,
+        size=options.size,
+        layout=options.layout,
+    )
+    network = find_network(checkpoint, asked)
     size = options.size or network.default_size
     network.check_size(*size)
     head = choose_head(options.head, network, options.person)
@@ -74,6 +85,7 @@ def _from_checkpoint(options: Options) -> Subject:
     return Subject(
         source=_source(options, checkpoint, network, preprocessing),
         variant=network.variant,
+        channels=network.out_channels,
         size=size,
         notes=(*checkpoint.notes, *network.notes),
         warnings=(*([assumed] if assumed else []), *setting_conflicts(checkpoint, network)),
@@ -108,10 +120,18 @@ def _source(options: Options, checkpoint: Checkpoint, network: Network, preproce
 
 
 def _from_onnx(options: Options) -> Subject:
-    if options.arch is not None:
-        raise ValueError(f"--arch {options.arch}: an ONNX file holds its network; leave --arch out")
+    given = {
+        "--arch": options.arch is not None,
+        "--arch-args": bool(options.arch_args),
+        "--set": bool(options.forward_args),
+        "--layout": options.layout != "NCHW",
+    }
+    for option in (name for name, is_given in given.items() if is_given):
+        raise ValueError(f"{option}: an ONNX file holds its network; leave {option} out")
     said = options.preprocess is not None or options.mean is not None or options.std is not None
-    preprocessing = choose_preprocessing(options.preprocess, options.mean, options.std)[0] if said else None
+    preprocessing, assumed = (
+        choose_preprocessing(options.preprocess, options.mean, options.std, options.scale) if said else (None, None)
+    )
     subject = open_onnx_subject(
         options.checkpoint,
         preprocessing=preprocessing,
@@ -119,13 +139,15 @@ def _from_onnx(options: Options) -> Subject:
         head=options.head,
         person=options.person,
         size=options.size,
+        output=options.output_index,
     )
     return Subject(
         source=_source_of_onnx(subject),
         variant=f"the graph of {subject.name}",
+        channels=subject.out_channels,
         size=subject.size,
         notes=subject.notes,
-        warnings=(),
+        warnings=(assumed,) if assumed else (),
         has_program=False,
         write_onnx=partial(_write_foreign, subject),
         ask=subject.reference,

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from segexport.inspection import inspect
-from segexport.networks.unet import UNet
+from segexport.networks.families.unet import UNet
+from segexport.networks.network import Asked
 
 
 def module_with_eps(path: Path, eps: float, count: int = 99) -> Path:
@@ -102,8 +103,8 @@ def test_settings_that_differ_are_warned_of_at_export(tmp_path: Path, segexport:
 
 
 def test_arch_names_the_network_to_fit(trained: Any) -> None:
-    assert inspect(trained.checkpoint, "unet")["network"]["name"] == "unet"
-    found = inspect(trained.checkpoint, "deeplabv3_custom")
+    assert inspect(trained.checkpoint, Asked(arch="unet"))["network"]["name"] == "unet"
+    found = inspect(trained.checkpoint, Asked(arch="deeplabv3_custom"))
     assert found["network"] is None
     assert "--arch deeplabv3_custom" in found["problem"]
 

@@ -21,6 +21,7 @@ from segexport.inspection import find_network, inspect, setting_conflicts
 from segexport.networks import Network
 from segexport.networks.exported.operators import ALLOWED, INPLACE, SUBSTITUTES, schema_of
 from segexport.networks.families.unet import UNet
+from segexport.networks.network import Asked
 from segexport.presets import PREPROCESSING
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -187,7 +188,7 @@ def exported(
 
 
 def rebuilt(path: Path) -> Network:
-    return find_network(read_checkpoint(path), None)
+    return find_network(read_checkpoint(path))
 
 
 def picture(height: int = SIZE, width: int = SIZE) -> Tensor:
@@ -219,14 +220,24 @@ def test_a_rebuilt_graph_gives_what_the_module_gives(tmp_path: Path, name: str, 
     assert network.notes[0].startswith("Rebuilt from the file's own graph of ")
 
 
-@pytest.mark.parametrize("kind", [InDict, InTuple])
-def test_of_several_outputs_the_mask_is_taken(tmp_path: Path, kind: type[nn.Module]) -> None:
+@pytest.mark.parametrize(("kind", "output"), [(InDict, None), (InDict, "out"), (InDict, "1"), (InTuple, "0")])
+def test_of_several_outputs_the_one_that_is_meant_is_taken(
+    tmp_path: Path, kind: type[nn.Module], output: str | None
+) -> None:
     module = made(kind)
-    network = rebuilt(exported(module, tmp_path / "net.pt2"))
+    checkpoint = read_checkpoint(exported(module, tmp_path / "net.pt2"))
+    network = find_network(checkpoint, Asked(output=output))
     with torch.no_grad():
         expected = module(picture())
         torch.testing.assert_close(network.module(picture()), expected["out"] if kind is InDict else expected[0])
     assert any("is used" in note for note in network.notes)
+
+
+def test_several_outputs_are_never_guessed(tmp_path: Path) -> None:
+    with pytest.raises(
+        ArchitectureError, match=r"gives 2 outputs: 0: shape .*; 1: shape .*give --output-index N or NAME"
+    ):
+        rebuilt(exported(made(InTuple), tmp_path / "net.pt2"))
 
 
 @pytest.mark.parametrize("name", ["residual", "mobile", "attention"])
@@ -306,10 +317,9 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "an unknown operator": (lambda x: torch.fft.fft2(x).real, "fft"),
     "classes": (lambda x: x.argmax(1, keepdim=True), "aten.argmax.default"),
     "random": (lambda x: x + torch.rand_like(x), "aten.rand"),
-    "a smaller mask": (lambda x: F.avg_pool2d(x, 2), r"shape \(1, 2, 16, 16\)"),
+    "a mask of another form": (lambda x: F.avg_pool2d(x, 3), r"shape \(1, 2, 10, 10\)"),
     "no picture": (lambda x: x.mean((2, 3)), r"shape \(1, 2\)"),
-    "a dict without out": (lambda x: {"mask": x}, "expected an entry 'out'"),
-    "a list of lists": (lambda x: [[x]], "first output is no tensor"),
+    "a dict of two": (lambda x: {"mask": x, "edges": -x}, "gives 2 outputs: mask: shape .*; edges: shape "),
     "double": (lambda x: x.double(), "float64"),
 }
 
@@ -389,7 +399,7 @@ def test_a_known_network_whose_graph_differs_is_told(tmp_path: Path) -> None:
     torch.manual_seed(1)
     network = UNet([4, 8]).eval()
     plain = read_checkpoint(exported(network, tmp_path / "plain.pt2"))
-    assert setting_conflicts(plain, find_network(plain, None)) == []
+    assert setting_conflicts(plain, find_network(plain)) == []
     next(module for module in network.modules() if isinstance(module, nn.BatchNorm2d)).eps = 0.25
     found = inspect(exported(network, tmp_path / "net.pt2"))
     assert found["network"]["name"] == "unet"

@@ -30,6 +30,7 @@ from torch import nn
 
 from segexport.errors import ArchitectureError
 from segexport.networks import Network
+from segexport.networks.network import Asked
 from segexport.networks.recognise import recognise
 from segexport.networks.smp.deeplabv3plus import make_smp_deeplabv3plus
 from segexport.networks.smp.encoders import ENCODERS, RESNETS
@@ -195,7 +196,9 @@ def test_relatives_are_told_when_the_user_names_the_network_too() -> None:
     with pytest.raises(
         ArchitectureError, match=r"^--arch smp_unet \(.*\) does not fit \(this looks like .* scse attention"
     ):
-        load_user_network("smp_unet", {key: torch.empty(shape, device="meta") for key, shape in shapes.items()})
+        load_user_network(
+            Asked(arch="smp_unet"), [{key: torch.empty(shape, device="meta") for key, shape in shapes.items()}]
+        )
 
 
 def test_networks_of_others_are_no_relatives() -> None:

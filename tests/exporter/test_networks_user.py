@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from segexport.errors import ArchitectureError
 from segexport.networks.families.unet import UNet
+from segexport.networks.network import Asked, Network
 from segexport.networks.user import load_user_network
 
 MODULE = """
@@ -72,6 +74,10 @@ MODULE = """
 """
 
 
+def user_network(spec: str, weights: Mapping[str, Tensor], **asked: Any) -> Network:
+    return load_user_network(Asked(arch=spec, **asked), [weights])
+
+
 @pytest.fixture
 def arch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
     """`package.module:NAME` in the working directory."""
@@ -92,7 +98,7 @@ def weights() -> dict[str, Tensor]:
 
 def test_plain_class_gets_the_weights(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
     path = list(sys.path)
-    network = load_user_network(arch("Plain"), weights)
+    network = user_network(arch("Plain"), weights)
     assert (network.out_channels, network.person_channel, network.parameters) == (2, 1, 56)
     assert (network.default_size, network.name, network.variant) == ((256, 256), arch("Plain"), "Plain")
     assert torch.equal(network.module.state_dict()["steps"], weights["steps"])
@@ -106,21 +112,21 @@ def test_plain_class_gets_the_weights(arch: Callable[[str], str], weights: dict[
 
 
 def test_factory_inside_something_is_found(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
-    assert load_user_network(arch("nested.make"), weights).out_channels == 2
+    assert user_network(arch("nested.make"), weights).out_channels == 2
 
 
 @pytest.mark.parametrize(("name", "note"), [("Dict", "entry 'out' is used"), ("Pair", "first entry is used")])
 def test_one_output_of_several_is_used(
     arch: Callable[[str], str], weights: dict[str, Tensor], name: str, note: str
 ) -> None:
-    network = load_user_network(arch(name), weights)
+    network = user_network(arch(name), weights)
     assert any(note in line for line in network.notes)
     image = torch.ones(1, 3, 8, 8)
-    assert torch.equal(network.module(image), load_user_network(arch("Plain"), weights).module(image))
+    assert torch.equal(network.module(image), user_network(arch("Plain"), weights).module(image))
 
 
 def test_fixed_size_is_found_and_others_refused(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
-    network = load_user_network(arch("Only224"), weights)
+    network = user_network(arch("Only224"), weights)
     assert network.default_size == (224, 224)
     with pytest.raises(ArchitectureError, match="ValueError for an input of 256x256: wants 224; give a --size"):
         network.check_size(256, 256)
@@ -140,25 +146,25 @@ def test_what_is_no_network_is_refused(
     arch: Callable[[str], str], weights: dict[str, Tensor], name: str, message: str
 ) -> None:
     with pytest.raises(ArchitectureError, match=message) as caught:
-        load_user_network(arch(name), weights)
+        user_network(arch(name), weights)
     assert "\n" not in str(caught.value)
 
 
 def test_module_that_is_not_there_is_refused(weights: dict[str, Tensor]) -> None:
     with pytest.raises(ArchitectureError, match=r"ModuleNotFoundError: .*nowhere_at_all"):
-        load_user_network("nowhere_at_all:Net", weights)
+        user_network("nowhere_at_all:Net", weights)
 
 
 @pytest.mark.parametrize("spec", ["unett", ":f", "package.module:", ""])
 def test_unknown_name_lists_the_known_ones(spec: str, weights: dict[str, Tensor]) -> None:
     with pytest.raises(ArchitectureError, match=r"unknown network; expected one of unet, .*package\.module:factory"):
-        load_user_network(spec, weights)
+        user_network(spec, weights)
 
 
 def test_weights_of_another_network_are_refused(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
     other = {"conv.weight": torch.zeros(5, 3, 3, 3), "head.weight": torch.zeros(1), "steps": torch.zeros(3).long()}
     with pytest.raises(ArchitectureError) as caught:
-        load_user_network(arch("Plain"), other)
+        user_network(arch("Plain"), other)
     for part in (
         "does not fit Plain",
         "missing conv.bias",
@@ -169,6 +175,6 @@ def test_weights_of_another_network_are_refused(arch: Callable[[str], str], weig
 
 
 def test_name_of_a_known_network_compares_with_that_one(weights: dict[str, Tensor]) -> None:
-    assert load_user_network("unet", UNet((4, 8)).state_dict()).name == "unet"
+    assert user_network("unet", UNet((4, 8)).state_dict()).name == "unet"
     with pytest.raises(ArchitectureError, match=r"--arch deeplabv3_custom \(.*\) does not fit: missing"):
-        load_user_network("deeplabv3_custom", UNet((4, 8)).state_dict())
+        user_network("deeplabv3_custom", UNet((4, 8)).state_dict())

@@ -58,6 +58,12 @@ def strip_paths(values: Mapping[str, Value], prefix: str) -> dict[str, Value]:
     }
 
 
+def prefix_levels(prefix: str) -> list[str]:
+    """`"module.net."` → `["", "module.", "module.net."]`: a class of the user's may itself have a part called `net`."""
+    words = [f"{word}." for word in prefix.split(".")[:-1]]
+    return ["".join(words[:count]) for count in range(len(words) + 1)]
+
+
 def prefix_notes(stripped: Stripped) -> tuple[str, ...]:
     """What was left out, in one sentence."""
     if not stripped.dropped:

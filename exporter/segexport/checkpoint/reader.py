@@ -16,7 +16,7 @@ from segexport.checkpoint import legacy_container, torchscript, zip_container
 from segexport.checkpoint.containers import Container, container_of
 from segexport.checkpoint.inert import Inert, TensorRef, Unreadable, is_module, mapping_of, shown
 from segexport.checkpoint.module_tree import ModuleTree, Plain, rebuild_module
-from segexport.checkpoint.prefixes import Stripped, common_prefix, prefix_notes, strip_keys, strip_paths
+from segexport.checkpoint.prefixes import Stripped, common_prefix, prefix_levels, prefix_notes, strip_keys, strip_paths
 from segexport.checkpoint.pt2_container import SavedGraph, is_pt2, read_pt2
 from segexport.checkpoint.safetensors_container import read_safetensors
 from segexport.checkpoint.tensors import Storages, load_tensors
@@ -39,12 +39,17 @@ class Checkpoint:
     entry: str | None  # key of the training dict, such as "ema.state_dict"
     prefix: str  # what was stripped from every key, such as "module._orig_mod."
     state_dict: dict[str, Tensor]  # shared tensors stand under each of their keys, as one object
+    saved: dict[str, Tensor]  # the same before `prefix` was stripped, with what stands beside the network
     dtypes: dict[str, int]  # as saved: dtype → tensors
     devices: tuple[str, ...]  # as saved
     classes: dict[str, str]  # of a module: path → class, "" is the root
     settings: dict[str, dict[str, Plain]]  # of a module: path → plain attributes
     notes: tuple[str, ...]
     graph: SavedGraph | None = None  # of a .pt2, as data
+
+    def state_dicts(self) -> list[dict[str, Tensor]]:
+        """`saved`, then with one prefix after the other taken off, `state_dict` at last."""
+        return [strip_keys(self.saved, prefix) for prefix in prefix_levels(self.prefix)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         entry=weights.entry,
         prefix=stripped.prefix,
         state_dict=state_dict,
+        saved=weights.tensors,
         dtypes=dtypes,
         devices=tuple(dict.fromkeys(weights.devices[key] for key in kept)),
         classes=strip_paths(weights.tree.classes, stripped.prefix) if weights.tree else {},

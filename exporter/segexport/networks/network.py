@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import mode
 from typing import TypeAlias
 
@@ -17,6 +17,24 @@ Size: TypeAlias = tuple[int, int]
 
 LARGEST_WIDTH = 65_536  # more channels than this is no network but an attack on the memory
 PERSON_CHANNELS = {1: 0, 2: 1, 21: 15}  # outputs → channel of the person: sigmoid; background, person; Pascal VOC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user said of the network: `--arch`, `--arch-args`, `--set`, `--output-index`, `--size`, `--layout`.
+
+    Values of the two mappings are numbers, texts, booleans, None, or lists of them.
+    """
+
+    arch: str | None = None
+    arch_args: Mapping[str, object] = field(default_factory=dict)
+    forward_args: Mapping[str, object] = field(default_factory=dict)
+    output: str | None = None
+    size: Size | None = None
+    layout: str = "NCHW"
+
+
+NOTHING_ASKED = Asked()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,11 @@ def rebuild_graph(saved: SavedGraph, asked: Asked) -> Network:
         size_rule=_rule(program),
         person_channel=PERSON_CHANNELS.get(settled.channels),
         reasons=("no known network has these keys", "rebuilt from the graph in the file, which is data and not code"),
-        notes=(f"Rebuilt from the file's own graph of {len(program.steps)} operators.", *settled.notes, *_notes(program)),
+        notes=(
+            f"Rebuilt from the file's own graph of {len(program.steps)} operators.",
+            *settled.notes,
+            *_notes(program),
+        ),
         size_check=_size_check(module, program, asked),
     )
 
@@ -113,14 +117,14 @@ def _refusal(error: GraphError) -> ArchitectureError:
 
 
 def _settle(module: ExportedGraph, asked: Asked, size: Size) -> Settled:
-    """First without values, which shows what would take too much; some failures, such as an index out of range, only values show."""
+    """Without values first, which shows what would take too much; an index out of range only values show."""
     module.tried(*size)
     try:
         return settle_output("the file's graph", module, asked, size)
     except ArchitectureError as error:
         if isinstance(error.__cause__, GraphError):
             raise error.__cause__ from error
-        raise
+        raise ArchitectureError(f"{error}; or give your own class: --arch package.module:factory") from error
 
 
 def _size_check(module: ExportedGraph, program: Program, asked: Asked) -> Any:
