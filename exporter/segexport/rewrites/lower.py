@@ -19,6 +19,7 @@ from torch.fx import GraphModule, Node
 
 from segexport.errors import ConversionError
 from segexport.rewrites.adaptive_avg_pool import rewrite_adaptive_avg_pool
+from segexport.rewrites.constants import constants_known
 from segexport.rewrites.editor import Editor
 from segexport.rewrites.max_unpool import rewrite_max_unpool
 from segexport.rewrites.overlapping_unpool import rewrite_overlapping_unpool
@@ -97,7 +98,8 @@ def where(node: Node) -> tuple[str, str]:
 def _export(module: nn.Module, example: Tensor) -> ExportedProgram:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return torch.export.export(module, (example,))
+        with constants_known(module):
+            return torch.export.export(module, (example,))
 
 
 def _has_candidates(program: ExportedProgram) -> bool:
