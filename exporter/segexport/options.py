@@ -50,6 +50,8 @@ class Options:
     overwrite: bool = False
     allow_inaccurate: bool = False
     timeout_s: float = 1800.0
+    command: tuple[str, ...] = ()
+    """What the report says that was typed; empty: what this process was started with."""
 
     @property
     def name(self) -> str:

@@ -43,8 +43,11 @@ from segexport.work import Work
 from segruntime.processor import find_processor
 
 
-def export(options: Options, console: Console) -> tuple[dict[str, Any], list[FileRow]]:
+def export(options: Options, console: Console, module: object = None) -> tuple[dict[str, Any], list[FileRow]]:
     """Make the ONNX file and one TFLite file for each precision, compare each, keep those within their bound.
+
+    Args:
+        module: a network in memory instead of `options.checkpoint`, which then is only a name.
 
     Returns:
         The report's body and its rows; a row that is not `kept` was over its bound and is not on disk.
@@ -63,7 +66,7 @@ def export(options: Options, console: Console) -> tuple[dict[str, Any], list[Fil
         Runner(playground := _made(staging.path / "converter"), limit_s=options.timeout_s) as runner,
     ):
         with console.step(f"read {options.checkpoint.name}"):
-            subject = prepare(options)
+            subject = prepare(options, module)
         for note in subject.notes:
             console.note(f"note: {note}")
         work = Work(
@@ -193,8 +196,7 @@ def _convert(work: Work) -> Made:
         work.runner.start()
         with console.step("masks to compare with"):
             reference = work.subject.ask(pictures.measure[:count], pictures.measure_names[:count], console.say)
-            if work.options.head == "auto":
-                reference.refuse_second_head(work.subject.channels)
+            reference.refuse_second_head(work.subject.assumed_head)
             reference = replace(reference, of_drawn=pictures.source == DRAWN_SOURCE)
         golden = _golden(work, reference)
         ran: dict[str, Ran] = {}
@@ -277,7 +279,7 @@ def _body(work: Work, made: Made, rows: list[FileRow], quantized: Quantized) -> 
     if diagnosis is not None and quantized.stability is not None:
         diagnosis = replace(diagnosis, stability=quantized.stability)
     return {
-        "command": ["segexport", *sys.argv[1:]],
+        "command": list(work.options.command) or ["segexport", *sys.argv[1:]],
         "source": {
             **asdict(work.subject.source),
             "variant": work.subject.variant,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from segexport.checkpoint import Checkpoint, read_checkpoint
+from segexport.checkpoint import read_checkpoint
 from segexport.convert.onnx_export import write_onnx
 from segexport.convert.program_export import write_program
 from segexport.deploy import Deployable, choose_head
@@ -19,7 +19,9 @@ from segexport.errors import MissingExtraError
 from segexport.flips import Flips, audit_flips, choices_of
 from segexport.inspection import find_network, setting_conflicts
 from segexport.networks import Network
+from segexport.networks.in_memory import take_module
 from segexport.networks.network import Asked
+from segexport.networks.user import network_of
 from segexport.onnx_input import OnnxSubject, is_onnx, open_onnx_subject
 from segexport.options import Options
 from segexport.pictures import Picture
@@ -50,8 +52,8 @@ class Subject:
 
     source: Source
     variant: str
-    channels: int
-    """Of the network's own output."""
+    assumed_head: str | None
+    """What was put behind the network though neither the user nor the network said how it ends."""
     size: tuple[int, int]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -61,15 +63,49 @@ class Subject:
     ask: Callable[[Sequence[Picture], tuple[str, ...], Say], Reference]
 
 
-def prepare(options: Options) -> Subject:
-    """Read the checkpoint or the foreign ONNX file, and put preprocessing and head around it."""
+def prepare(options: Options, module: object = None) -> Subject:
+    """Read the checkpoint or the foreign ONNX file, or take `module` as it is; put preprocessing and head around it."""
+    if module is not None:
+        return _from_module(options, module)
     return _from_onnx(options) if is_onnx(options.checkpoint) else _from_checkpoint(options)
 
 
 def _from_checkpoint(options: Options) -> Subject:
-    preprocessing, assumed = choose_preprocessing(options.preprocess, options.mean, options.std, options.scale)
+    preprocessing, assumed = _preprocessing(options)
     checkpoint = read_checkpoint(options.checkpoint)
-    asked = Asked(
+    network = find_network(checkpoint, _asked(options))
+    return _of_network(
+        options,
+        network,
+        source=_source(options, checkpoint.sha256, network, preprocessing),
+        preprocessing=preprocessing,
+        notes=(*checkpoint.notes, *network.notes),
+        warnings=(*assumed, *setting_conflicts(checkpoint, network)),
+    )
+
+
+def _from_module(options: Options, module: object) -> Subject:
+    preprocessing, assumed = _preprocessing(options)
+    asked = _asked(options)
+    taken = take_module(module, asked)
+    network = network_of(taken.name, taken.module, asked, reasons=("it was given in memory",), notes=taken.notes)
+    return _of_network(
+        options,
+        network,
+        source=_source(options, taken.sha256, network, preprocessing),
+        preprocessing=preprocessing,
+        notes=network.notes,
+        warnings=assumed,
+    )
+
+
+def _preprocessing(options: Options) -> tuple[Preprocessing, tuple[str, ...]]:
+    preprocessing, assumed = choose_preprocessing(options.preprocess, options.mean, options.std, options.scale)
+    return preprocessing, (assumed,) if assumed else ()
+
+
+def _asked(options: Options) -> Asked:
+    return Asked(
         arch=options.arch,
         arch_args=options.arch_args,
         forward_args=options.forward_args,
@@ -77,18 +113,28 @@ def _from_checkpoint(options: Options) -> Subject:
         size=options.size,
         layout=options.layout,
     )
-    network = find_network(checkpoint, asked)
+
+
+def _of_network(
+    options: Options,
+    network: Network,
+    *,
+    source: Source,
+    preprocessing: Preprocessing,
+    notes: tuple[str, ...],
+    warnings: tuple[str, ...],
+) -> Subject:
     size = options.size or network.default_size
     network.check_size(*size)
     head = choose_head(options.head, network, options.person)
     graph = Deployable(network.module, preprocessing, options.color, head).eval()
     return Subject(
-        source=_source(options, checkpoint, network, preprocessing),
+        source=source,
         variant=network.variant,
-        channels=network.out_channels,
+        assumed_head=head.head if options.head == "auto" and network.end is None else None,
         size=size,
-        notes=(*checkpoint.notes, *network.notes),
-        warnings=(*([assumed] if assumed else []), *setting_conflicts(checkpoint, network)),
+        notes=notes,
+        warnings=warnings,
         has_program=True,
         write_onnx=partial(_write, graph, size),
         ask=lambda pictures, names, say: ask_pytorch(graph, pictures, names, size, say),
@@ -106,10 +152,10 @@ def _audit(graph: nn.Module, lowered: nn.Module, path: Path, frames: npt.NDArray
     return audit_flips(path, graph, lowered, frames)
 
 
-def _source(options: Options, checkpoint: Checkpoint, network: Network, preprocessing: Preprocessing) -> Source:
+def _source(options: Options, sha256: str, network: Network, preprocessing: Preprocessing) -> Source:
     return Source(
         checkpoint=options.checkpoint.name,
-        sha256=checkpoint.sha256,
+        sha256=sha256,
         architecture=network.name,
         parameters=network.parameters,
         preprocessing=preprocessing.name,
@@ -144,7 +190,7 @@ def _from_onnx(options: Options) -> Subject:
     return Subject(
         source=_source_of_onnx(subject),
         variant=f"the graph of {subject.name}",
-        channels=subject.out_channels,
+        assumed_head=subject.assumed_head,
         size=subject.size,
         notes=subject.notes,
         warnings=(assumed,) if assumed else (),
