@@ -20,7 +20,7 @@ from segexport.commands.setup import setup
 from segexport.commands.tools import show_tools
 from segexport.console import Console, print_diagnosis, print_file_table, print_inspection, print_self_test
 from segexport.convert.converters import AUTO, CONVERTERS
-from segexport.errors import CalibrationError, ConversionError, InaccurateError, MissingExtraError, SegExportError
+from segexport.errors import CalibrationError, MissingExtraError, SegExportError
 from segexport.options import (
     LAYOUTS,
     Options,
@@ -275,6 +275,7 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
     chosen["head"], chosen["two_channel"] = chosen["head"]
     options = Options(output=output or default_output(checkpoint), precisions=precisions, timeout_s=timeout, **chosen)
     _require_torch()
+    from segexport.outcome import interrupted, require_complete
     from segexport.pipeline import export
 
     try:
@@ -288,11 +289,8 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
         rows, body, as_json, f"{options.checkpoint.name} against {body['compared_with']} on {_counted(rows)} pictures"
     )
     console.note(f"in {options.output}: {', '.join(row.name for row in rows if row.kept) or 'nothing'}")
-    _refuse_inaccurate([row for row in rows if not row.kept], body)
-    if body["lost"]:
-        told = "; ".join(f"no {precision} file: {reason}" for precision, reason in body["lost"].items())
-        raise ConversionError(f"{told}. The other files are right and were kept")
-    if body["budget"] is not None and body["budget"]["interrupted"]:
+    require_complete(rows, body)
+    if interrupted(body):
         _fail(f"interrupted; the best file so far was kept ({body['budget']['verdict']})", 130)
 
 
@@ -304,17 +302,6 @@ def _require_torch() -> None:
 def _counted(rows: list[FileRow]) -> str:
     counts = sorted({row.pictures for row in rows})
     return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-
-
-def _refuse_inaccurate(rows: list[FileRow], body: dict[str, Any]) -> None:
-    from segexport.verify import shortfall
-
-    if rows:
-        told = [f"{row.name}: {body['budget']['verdict']}" if row.over_budget else shortfall(row) for row in rows]
-        raise InaccurateError(
-            "; ".join(told) + ". Not kept; --allow-inaccurate keeps it, "
-            "another --preprocess or more --calibration pictures may mend it"
-        )
 
 
 cli.add_command(setup)

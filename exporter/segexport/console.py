@@ -58,10 +58,17 @@ class Console:
         sys.stderr.flush()
 
 
+_FILE_HEADER = ("file", "MB", "max diff", "mean diff", "mask IoU", "changed", "edge F", "ms", " ")
+
+
 def print_file_table(rows: Sequence[FileRow], *, title: str) -> None:
     """Model files against PyTorch, one a line; it fits into 80 columns."""
-    header = ("file", "MB", "max diff", "mean diff", "mask IoU", "changed", "edge F", "ms", " ")
-    print_table(title, header, [_cells(row) for row in rows])
+    print_table(title, _FILE_HEADER, [_cells(row) for row in rows])
+
+
+def file_table(rows: Sequence[FileRow]) -> str:
+    """The same as plain text, without a title."""
+    return _aligned(_FILE_HEADER, [_cells(row) for row in rows]).rstrip("\n")
 
 
 def print_self_test(result: SelfTest, *, title: str) -> None:

@@ -9,6 +9,7 @@ SegExportError
 ├── CalibrationError (ValueError)         the calibration folder is of no use
 ├── RecipeError (ValueError)              a recipe cannot be read, or belongs to another network
 ├── ConversionError (RuntimeError)        a converter failed, or ran out of time
+├── OptionError (ValueError)              options that have no meaning, or none together
 ├── InaccurateError (ArithmeticError)     a file was written and does not give the same mask
 ├── OutputError (OSError)                 the files cannot be put where they were asked for
 ├── MissingExtraError (ImportError)       an extra is not installed
@@ -69,6 +70,10 @@ class RecipeError(SegExportError, ValueError):
 
 class ConversionError(SegExportError, RuntimeError):
     """A converter failed, or ran out of time."""
+
+
+class OptionError(SegExportError, ValueError):
+    """What was asked for has no meaning, or none together with the rest."""
 
 
 class InaccurateError(SegExportError, ArithmeticError):
