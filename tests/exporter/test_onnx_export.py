@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import errno
+import inspect
 import os
 import subprocess
 import sys
@@ -35,6 +36,12 @@ class Pointwise(nn.Module):
         return out
 
 
+class Asserting(Pointwise):
+    def forward(self, x: Tensor) -> Tensor:
+        assert not torch.isnan(x).any()
+        return super().forward(x)
+
+
 class Branching(Pointwise):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x) if float(x.mean()) > 0 else x[:, :1]
@@ -54,12 +61,57 @@ def test_names_and_static_shapes(tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert (probability.name, probability.shape) == ("probability", [1, 1, 6, 9])
 
 
-def test_a_network_that_cannot_be_traced_is_refused_in_one_line(tmp_path: Path) -> None:
+class OfFloat(Pointwise):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).div(float(x.max()))
+
+
+class OfSize(Pointwise):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)[..., : int((x > 0).sum())]
+
+
+class OfNumpy(Pointwise):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + torch.from_numpy(x.numpy()).mean()
+
+
+class OfSvd(Pointwise):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).mul(torch.linalg.svdvals(x).mean())
+
+
+class OfHistogram(Pointwise):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + torch.histc(x, 10).mean()
+
+
+VALUE = "torch.export: forward asks for a value that depends on the picture in ~; "
+UNTRACEABLE: dict[type[nn.Module], str] = {
+    Branching: f"{VALUE}choose with torch.where, or take the check out of forward",
+    Asserting: f"{VALUE}take the assert out of forward",
+    OfFloat: f"{VALUE}leave it a tensor: without float(), int(), bool(), .item() and .tolist()",
+    OfSize: f"{VALUE}a size has to be the same for every picture",
+    OfNumpy: "torch.export: RuntimeError in ~: .numpy() is not supported for tensor subclasses.; "
+    "expected a forward of tensor operations alone: no NumPy, no copies of modules, no files",
+    OfSvd: "ONNX: the operator _linalg_svd in ~ cannot be written as ONNX; compute the same with other operators there",
+    OfHistogram: "ONNX: the operator histc in ~ cannot be written as ONNX: aten_histc with min == max (0.0) is not "
+    "supported in this export path; compute the same with other operators there",
+}
+"""`~`: the first line of the body of forward, and its text."""
+
+
+@pytest.mark.parametrize("kind", UNTRACEABLE)
+def test_a_network_that_cannot_be_exported_is_refused_with_the_line_of_its_forward(
+    tmp_path: Path, kind: type[nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).parent)
     with pytest.raises(ConversionError) as caught:
-        write_onnx(graph(Branching()), 4, 4, tmp_path / "a.onnx")
-    assert str(caught.value).startswith("ONNX: torch's exporter failed on this network (")
-    assert str(caught.value).endswith("torch.export can trace with a fixed input size")
-    assert "\n" not in str(caught.value)
+        write_onnx(graph(kind()), 4, 4, tmp_path / "a.onnx")
+    lines, first = inspect.getsourcelines(kind.forward)
+    line = f"{Path(__file__).name}:{first + 1} (`{lines[1].strip()}`)"
+    assert str(caught.value) == UNTRACEABLE[kind].replace("~", line)
+    assert not (tmp_path / "a.onnx").exists()
 
 
 def test_a_full_disk_is_not_blamed_on_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from segexport.convert.trace_errors import explained
 from segexport.errors import ConversionError, MissingExtraError
 from segexport.rewrites.lower import Lowered, lower
 
@@ -61,12 +62,7 @@ def write_onnx(graph: nn.Module, height: int, width: int, path: Path) -> Lowered
     except (OSError, ConversionError):
         raise  # the disk's fault, or said already
     except Exception as error:
-        cause = error.__cause__ or error
-        first = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
-        raise ConversionError(
-            f"ONNX: torch's exporter failed on this network ({first[:300]}); "
-            "expected a network whose forward pass torch.export can trace with a fixed input size"
-        ) from error
+        raise ConversionError(explained(error)) from error
     finally:
         logging.disable(level)
 
