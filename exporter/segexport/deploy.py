@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from segexport.networks.network import PROBABILITY
 from segexport.presets import Preprocessing
 
 SMALLEST_RANGE = 1e-6
@@ -77,6 +78,9 @@ class HasChannels(Protocol):
     @property
     def person_channel(self) -> int | None: ...
 
+    @property
+    def end(self) -> str | None: ...
+
 
 def choose_head(head: str, network: HasChannels, person: int | None) -> PersonProbability:
     """The head that fits the network's channels; `person` is the index that the user gave.
@@ -86,7 +90,7 @@ def choose_head(head: str, network: HasChannels, person: int | None) -> PersonPr
     """
     channels = network.out_channels
     if head == "auto":
-        head = "sigmoid" if channels == 1 else "softmax"
+        head = "none" if network.end == PROBABILITY else "sigmoid" if channels == 1 else "softmax"
     if head == "softmax" and channels == 1:
         raise ValueError("--head softmax: the network has one output channel, a softmax needs two; use --head sigmoid")
     index = network.person_channel if person is None else person

@@ -71,6 +71,8 @@ class OnnxSubject:
     color: str
     head: PersonProbability | None
     contract: Contract | None
+    assumed_head: str | None
+    """The head's kind, where neither the user nor the file said that it belongs there."""
     logits: str
     """The value that the head is computed from; "" where the file has none."""
     foreign: Foreign
@@ -90,6 +92,7 @@ class OnnxSubject:
 class _Channels:
     out_channels: int
     person_channel: int | None
+    end: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +190,7 @@ def _as_it_is(asked: _Asked, model: Any, contract: Contract) -> OnnxSubject:
         preprocessing=None,
         color="rgb",
         head=None,
+        assumed_head=None,
         contract=contract,
         logits=_before_sigmoid(model, model.graph.output[0].name),
         foreign=asked.foreign,
@@ -279,6 +283,7 @@ def _grafted(asked: _Asked, model: Any) -> OnnxSubject:
         preprocessing=preprocessing,
         color=asked.color,
         head=person_head,
+        assumed_head=person_head.head if asked.head == "auto" and head == "auto" else None,
         contract=None,
         logits=LOGITS,
         foreign=asked.foreign,
@@ -447,14 +452,13 @@ def ask_onnxruntime(
             largest = max(largest, float(np.abs(margin).max()))
             own = logits[0] if logits else margin
             low, high = min(low, float(own.min())), max(high, float(own.max()))
-    with_head = subject.head is not None and subject.head.head != "none"
     return Reference(
         frames=np.stack(frames),
         masks=np.stack(masks),
         names=names,
         largest_logit=largest,
         who="onnxruntime",
-        unit_range=(low, high) if with_head and 0 <= low <= high <= 1 else None,
+        unit_range=(low, high) if 0 <= low <= high <= 1 else None,
     )
 
 

@@ -50,7 +50,7 @@ class Reference:
     largest_logit: float
     who: str = "PyTorch"
     unit_range: tuple[float, float] | None = None
-    """Smallest and largest of what the network itself gave, where all of it lies in 0..1 and a head was put behind it."""
+    """Smallest and largest of what the network itself gave, where all of it lies in 0..1."""
     of_drawn: bool = False
     """Whether segexport drew the pictures itself."""
 
@@ -65,14 +65,14 @@ class Reference:
             )
         return ()
 
-    def refuse_second_head(self, channels: int) -> None:
-        """Raise ArchitectureError where the network's end looks like a probability, which another head would squash.
+    def refuse_second_head(self, head: str | None) -> None:
+        """Raise ArchitectureError where the network's end looks like a probability, which `head` would squash.
 
-        Only to be asked where the user did not say how the network ends.
+        Args:
+            head: what was put behind it; None where it is known how the network ends.
         """
-        if self.unit_range is not None:
+        if head is not None and self.unit_range is not None:
             low, high = self.unit_range
-            head = "sigmoid" if channels == 1 else "softmax"
             raise ArchitectureError(
                 f"all that the network gives for {len(self.names)} pictures lies in 0..1 ({low:.3g} to {high:.3g}), so it may "
                 f"be a probability already, and a {head} would squash it twice; give --head none to take it as it is, or "
@@ -178,7 +178,7 @@ def ask_pytorch(
                 "the weights are damaged, or --preprocess, --mean or --std is far from what training used"
             )
         frames.append(frame)
-    unit = (low, high) if graph.head.head != "none" and 0 <= low <= high <= 1 else None
+    unit = (low, high) if 0 <= low <= high <= 1 else None
     return Reference(
         frames=np.stack(frames), masks=np.stack(masks), names=names, largest_logit=largest, unit_range=unit
     )

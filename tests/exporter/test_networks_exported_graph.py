@@ -220,7 +220,7 @@ def test_a_rebuilt_graph_gives_what_the_module_gives(tmp_path: Path, name: str, 
     assert network.notes[0].startswith("Rebuilt from the file's own graph of ")
 
 
-@pytest.mark.parametrize(("kind", "output"), [(InDict, None), (InDict, "out"), (InDict, "1"), (InTuple, "0")])
+@pytest.mark.parametrize(("kind", "output"), [(InDict, None), (InDict, "out"), (InTuple, "0")])
 def test_of_several_outputs_the_one_that_is_meant_is_taken(
     tmp_path: Path, kind: type[nn.Module], output: str | None
 ) -> None:

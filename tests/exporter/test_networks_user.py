@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,13 +12,17 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from segexport.checkpoint import read_checkpoint
 from segexport.errors import ArchitectureError
+from segexport.inspection import find_network
 from segexport.networks.families.unet import UNet
 from segexport.networks.network import Asked, Network
 from segexport.networks.user import load_user_network
 
 MODULE = """
+    from collections import namedtuple
     from types import SimpleNamespace
 
     import torch
@@ -44,6 +49,58 @@ MODULE = """
             return [self.conv(x), x]
 
 
+    Maps = namedtuple("Maps", ["foreground", "alpha"])
+
+
+    class Named(Plain):
+        def forward(self, x):
+            return Maps(x, self.conv(x))
+
+
+    class Five(Plain):
+        def forward(self, x):
+            return [self.conv(x) * k for k in range(5)]
+
+
+    class WithLoss(Plain):
+        def forward(self, x):
+            return {"loss": x.mean(), "scores": self.conv(x), "features": x.mean((2, 3))}
+
+
+    class Wrapped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = Plain()
+
+        def forward(self, x):
+            return self.net(x)
+
+
+    class Scaled(Plain):
+        def forward(self, x, ratio=1.0, *, twice=False):
+            return self.conv(x) * ratio * (2 if twice else 1)
+
+
+    class Only320(Plain):
+        def forward(self, x):
+            return self.conv(x).view(1, 2, 320, 320)
+
+
+    class ChannelsLast(Plain):
+        def forward(self, x):
+            return self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+    class Flat(Plain):
+        def forward(self, x):
+            return self.conv(x)[:, 0]
+
+
+    class Third(Plain):
+        def forward(self, x):
+            return self.conv(x)[:, :, ::3, ::3]
+
+
     class Only224(Plain):
         def forward(self, x):
             if x.shape[2:] != (224, 224):
@@ -68,6 +125,21 @@ MODULE = """
 
     def no_module():
         return 3
+
+
+    def wide(outputs, *, norm="batch"):
+        assert norm in ("batch", None)
+        return Plain(outputs)
+
+
+    def raises():
+        raise KeyError("weights")
+
+
+    def downloads():
+        import urllib.request
+
+        urllib.request.urlopen("http://weights.example/resnet.pth")
 
 
     nested = SimpleNamespace(make=Plain)
@@ -105,7 +177,7 @@ def test_plain_class_gets_the_weights(arch: Callable[[str], str], weights: dict[
     image = torch.ones(1, 3, 8, 9)
     torch.testing.assert_close(
         network.module(image),
-        torch.nn.functional.conv2d(image, weights["conv.weight"], weights["conv.bias"], padding=1),
+        F.conv2d(image, weights["conv.weight"], weights["conv.bias"], padding=1),
     )
     network.check_size(31, 17)
     assert sys.path == path
@@ -115,31 +187,153 @@ def test_factory_inside_something_is_found(arch: Callable[[str], str], weights: 
     assert user_network(arch("nested.make"), weights).out_channels == 2
 
 
-@pytest.mark.parametrize(("name", "note"), [("Dict", "entry 'out' is used"), ("Pair", "first entry is used")])
-def test_one_output_of_several_is_used(
-    arch: Callable[[str], str], weights: dict[str, Tensor], name: str, note: str
+IMAGE = torch.linspace(-1, 1, 3 * 8 * 16).view(1, 3, 8, 16)
+
+
+def plain(weights: Mapping[str, Tensor], image: Tensor = IMAGE) -> Tensor:
+    return F.conv2d(image, weights["conv.weight"], weights["conv.bias"], padding=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "note"),
+    [
+        ("Dict", None, "'out' is used, as torchvision"),
+        ("Dict", "1", "out is used, as --output-index says"),
+        ("Pair", "0", "of its 2 outputs 0 is used"),
+        ("Named", "alpha", "alpha is used"),
+        ("Named", "1", "alpha is used"),
+        ("Five", "1", "of its 5 outputs 1 is used"),
+        ("WithLoss", None, "scores is used, the only one that is a map"),
+    ],
+)
+def test_one_output_of_several_is_used_and_said(
+    arch: Callable[[str], str], weights: dict[str, Tensor], name: str, output: str | None, note: str
 ) -> None:
-    network = user_network(arch(name), weights)
+    network = user_network(arch(name), weights, output=output)
     assert any(note in line for line in network.notes)
-    image = torch.ones(1, 3, 8, 8)
-    assert torch.equal(network.module(image), user_network(arch("Plain"), weights).module(image))
+    assert torch.equal(network.module(IMAGE), plain(weights))
+    assert network.out_channels == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "listed"),
+    [
+        ("Pair", r"gives 2 outputs: 0: shape \(1, 2, 256, 256\), -?[\d.]+ to [\d.]+; 1: shape \(1, 3, 256, 256\), "),
+        ("Named", r"foreground: shape \(1, 3, 256, 256\), .*; alpha: shape \(1, 2, 256, 256\), "),
+        ("Five", r"gives 5 outputs: 0: shape \(1, 2, 256, 256\), -?0 to -?0; 1: .*; 4: "),
+    ],
+)
+def test_of_several_outputs_none_is_guessed(
+    arch: Callable[[str], str], weights: dict[str, Tensor], name: str, listed: str
+) -> None:
+    with pytest.raises(ArchitectureError, match=listed + r".*give --output-index N or NAME"):
+        user_network(arch(name), weights)
+
+
+def test_an_output_that_is_not_there_lists_those_that_are(
+    arch: Callable[[str], str], weights: dict[str, Tensor]
+) -> None:
+    with pytest.raises(ArchitectureError, match=r"there is no output 2: foreground: shape .*; alpha: shape "):
+        user_network(arch("Named"), weights, output="2")
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod."])
+def test_a_class_with_a_part_called_net_takes_its_own_checkpoint(
+    arch: Callable[[str], str], weights: dict[str, Tensor], tmp_path: Path, prefix: str
+) -> None:
+    """`net.` is a wrapper's prefix as well, and is stripped where no class is named."""
+    torch.save({f"{prefix}net.{key}": value for key, value in weights.items()}, tmp_path / "net.pth")
+    checkpoint = read_checkpoint(tmp_path / "net.pth")
+    assert checkpoint.prefix == f"{prefix}net."
+    network = find_network(checkpoint, Asked(arch=arch("Wrapped")))
+    assert torch.equal(network.module(IMAGE), plain(weights))
+    assert find_network(checkpoint, Asked(arch=arch("Plain"))).out_channels == 2
+
+
+def test_arguments_go_to_the_factory_and_to_forward(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
+    assert user_network(arch("wide"), weights, arch_args={"outputs": 2, "norm": None}).out_channels == 2
+    network = user_network(arch("Scaled"), weights, forward_args={"ratio": 3, "twice": True})
+    torch.testing.assert_close(network.module(IMAGE), plain(weights) * 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        (
+            "wide",
+            {},
+            r"missing a required argument: 'outputs'; it takes \(outputs, \*, norm='batch'\): give --arch-args",
+        ),
+        ("wide", {"outputs": 2, "width": 3}, "unexpected keyword argument 'width'"),
+        ("wide", {"outputs": 2, "norm": "layer"}, r"cannot be built: AssertionError in their_package/nets\.py:\d+"),
+    ],
+)
+def test_a_factorys_arguments_are_held_against_its_signature(
+    arch: Callable[[str], str], weights: dict[str, Tensor], name: str, arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ArchitectureError, match=message):
+        user_network(arch(name), weights, arch_args=arguments)
+
+
+def test_an_argument_that_forward_has_not_is_refused(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
+    message = "--set width: forward has no such argument; beside the picture it takes ratio, twice"
+    with pytest.raises(ArchitectureError, match=message):
+        user_network(arch("Scaled"), weights, forward_args={"width": 3})
+    with pytest.raises(ArchitectureError, match="beside the picture it takes nothing"):
+        user_network(arch("Plain"), weights, forward_args={"width": 3})
 
 
 def test_fixed_size_is_found_and_others_refused(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
     network = user_network(arch("Only224"), weights)
     assert network.default_size == (224, 224)
-    with pytest.raises(ArchitectureError, match="ValueError for an input of 256x256: wants 224; give a --size"):
+    with pytest.raises(
+        ArchitectureError,
+        match=r"fails for a picture of 256x256: ValueError in their_package/nets\.py:\d+: wants 224; give a --size",
+    ):
         network.check_size(256, 256)
+
+
+def test_a_size_that_is_given_is_the_first_that_is_tried(
+    arch: Callable[[str], str], weights: dict[str, Tensor]
+) -> None:
+    network = user_network(arch("Only320"), weights, size=(320, 320))
+    assert network.default_size == (320, 320)
+    network.check_size(320, 320)
+    with pytest.raises(ArchitectureError, match=r"picture of 256x256: RuntimeError .*\(224x224, 512x512 fail too\)"):
+        user_network(arch("Only320"), weights)
+
+
+def test_smaller_scores_are_brought_up_inside_and_it_is_said(
+    arch: Callable[[str], str], weights: dict[str, Tensor]
+) -> None:
+    network = user_network(arch("Quarter"), weights)
+    assert any("1/4 of the picture's size" in line for line in network.notes)
+    expected = F.interpolate(plain(weights)[:, :, ::4, ::4], size=(8, 16), mode="bilinear")
+    torch.testing.assert_close(network.module(IMAGE), expected)
+
+
+def test_a_network_that_takes_channels_last_is_turned(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
+    network = user_network(arch("ChannelsLast"), weights, layout="NHWC")
+    assert torch.equal(network.module(IMAGE), plain(weights))
+    assert network.out_channels == 2
+
+
+def test_a_map_without_channels_gets_one(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
+    network = user_network(arch("Flat"), weights)
+    assert network.out_channels == 1
+    assert torch.equal(network.module(IMAGE), plain(weights)[:, :1])
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Quarter", r"gave shape \(1, 2, 64, 64\) .* expected logits \(1, C, 256, 256\)"),
-        ("Words", "gave str for an input"),
-        ("Needs", "TypeError: .*called without arguments"),
+        ("Third", r"gave shape \(1, 2, 86, 86\), .* for a picture of 256x256, expected scores \(1, C, 256, 256\)"),
+        ("Words", "forward gave a str, expected a tensor"),
+        ("Needs", r"missing a required argument: 'width'; it takes \(width\)"),
         ("no_module", r"gave a int, expected a torch\.nn\.Module"),
-        ("absent", "AttributeError: .*absent"),
+        ("absent", "cannot be imported: AttributeError: .*absent"),
+        ("raises", r"cannot be built: KeyError in their_package/nets\.py:\d+: 'weights'"),
+        ("downloads", r"asks weights\.example for something .* no request leaves the machine here"),
     ],
 )
 def test_what_is_no_network_is_refused(
@@ -148,6 +342,13 @@ def test_what_is_no_network_is_refused(
     with pytest.raises(ArchitectureError, match=message) as caught:
         user_network(arch(name), weights)
     assert "\n" not in str(caught.value)
+
+
+def test_after_a_factory_the_network_is_there_again(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
+    before = (socket.getaddrinfo, socket.create_connection, socket.socket.connect)
+    with pytest.raises(ArchitectureError):
+        user_network(arch("downloads"), weights)
+    assert (socket.getaddrinfo, socket.create_connection, socket.socket.connect) == before
 
 
 def test_module_that_is_not_there_is_refused(weights: dict[str, Tensor]) -> None:

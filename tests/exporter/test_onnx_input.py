@@ -258,8 +258,24 @@ def test_of_several_outputs_the_mask_is_taken_and_the_rest_is_gone(tmp_path: Pat
     want = expected(unet(), UNIT, "rgb", PersonProbability("sigmoid", 1, 0), picture())
     np.testing.assert_allclose(run(subject.model, picture()), want, atol=2e-6)
     assert not any(node.op_type == "Mul" for node in onnx.ModelProto.FromString(subject.model).graph.node)
-    first = opened(save(module, tmp_path / "net.onnx", output_names=["b", "a"]))
-    assert "b is the output that is used; not a." in first.notes
+
+
+@pytest.mark.parametrize("output", ["a", "1"])
+def test_another_output_is_used_where_the_user_says_so(tmp_path: Path, output: str) -> None:
+    path = save(Ends(1, lambda x: (x * 3, x)), tmp_path / "net.onnx", output_names=["b", "a"])
+    subject = opened(path, output=output)
+    assert "a is the output that is used; not b." in subject.notes
+    want = expected(unet(), UNIT, "rgb", PersonProbability("sigmoid", 1, 0), picture())
+    np.testing.assert_allclose(run(subject.model, picture()), want, atol=2e-6)
+
+
+def test_of_several_outputs_none_is_guessed(tmp_path: Path) -> None:
+    path = save(Ends(1, lambda x: (x * 3, x)), tmp_path / "net.onnx", output_names=["b", "a"])
+    shape = rf"shape \(1, 1, {SIZE}, {SIZE}\), float32, -?[\d.e-]+ to -?[\d.e-]+"
+    with pytest.raises(CheckpointError, match=rf"gives 2 outputs: b: {shape}; a: {shape}; which one .*--output-index"):
+        opened(path)
+    with pytest.raises(CheckpointError, match=r"--output-index c: its 2 outputs are b, a; give one of them"):
+        opened(path, output="c")
 
 
 def test_an_output_without_channels_is_one_channel(tmp_path: Path) -> None:

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from segexport.errors import CalibrationError
-from segexport.options import Options, choose_precisions, default_output, parse_size, parse_triple
+from segexport.options import (
+    Options,
+    choose_precisions,
+    default_output,
+    parse_arguments,
+    parse_size,
+    parse_triple,
+)
 from segexport.presets import PREPROCESSING, choose_preprocessing
 
 
@@ -45,9 +52,9 @@ def test_own_mean_and_std_are_taken() -> None:
         ("unit", None, (0.5,) * 3, "^--preprocess unit and --mean/--std exclude each other"),
         (None, (0.5,) * 3, None, "^--mean without --std: give both"),
         (None, None, (0.5,) * 3, "^--std without --mean: give both"),
-        (None, (123.7, 116.3, 103.5), (58.4, 57.1, 57.4), "divide by 255 if yours are for 0..255"),
-        (None, (0.5,) * 3, (0.5, 0.0, 0.5), "std above 0"),
-        (None, (0.5,) * 3, (0.5, -0.5, 0.5), "std above 0"),
+        (None, (0.0,) * 3, (58.4, 57.1, 57.4), "cannot be known; give --scale 1 or --scale 255"),
+        (None, (0.5,) * 3, (0.5, 0.0, 0.5), "numbers above 0"),
+        (None, (0.5,) * 3, (0.5, -0.5, 0.5), "numbers above 0"),
     ],
 )
 def test_mean_and_std_that_make_no_sense_are_refused(
@@ -110,3 +117,51 @@ def test_int8_without_calibration_says_what_to_add() -> None:
 def test_output_lies_beside_the_checkpoint_under_its_name() -> None:
     assert default_output(Path("models/best.v2.pth")) == Path("models/best.v2_export")
     assert Options(checkpoint=Path("a/best.v2.pth"), output=Path("b"), precisions=()).name == "best.v2"
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "scale", "expected", "said"),
+    [
+        ((0.4,) * 3, (0.2,) * 3, None, (0.4, 0.2), None),
+        ((102.0,) * 3, (51.0,) * 3, None, (0.4, 0.2), "for pictures in 0..255, so --std 51,51,51"),
+        ((0.4,) * 3, (63.75,) * 3, None, (0.4, 63.75), "taken for pictures in 0..1, as --mean"),
+        ((0.4,) * 3, (63.75,) * 3, "1", (0.4, 63.75), None),
+        ((0.0,) * 3, (255.0,) * 3, "255", (0.0, 1.0), None),
+        ((0.0,) * 3, (1.0,) * 3, "255", (0.0, 1 / 255), None),
+    ],
+)
+def test_mean_and_std_are_taken_as_other_projects_write_them(
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    scale: str | None,
+    expected: tuple[float, float],
+    said: str | None,
+) -> None:
+    preprocessing, note = choose_preprocessing(None, mean, std, scale)
+    assert (preprocessing.mean[0], preprocessing.std[0]) == pytest.approx(expected)
+    assert (said in note) if said and note else note is None
+
+
+def test_a_scale_alone_says_nothing() -> None:
+    with pytest.raises(ValueError, match="--scale 255 says what --mean and --std are for"):
+        choose_preprocessing("unit", None, None, "255")
+
+
+def test_arguments_are_numbers_texts_and_lists() -> None:
+    texts = ["widths=8,16,norm=batch, bias=false", "rate=0.5", "names=a,b", "nothing=None", "one=[8]", "text='8'"]
+    assert parse_arguments(texts) == {
+        "widths": [8, 16],
+        "norm": "batch",
+        "bias": False,
+        "rate": 0.5,
+        "names": ["a", "b"],
+        "nothing": None,
+        "one": [8],
+        "text": "8",
+    }
+
+
+@pytest.mark.parametrize("texts", [["widths"], ["=3"], ["a b=3"], ["a=1", "a=2"], ["__import__('os')=1"]])
+def test_what_is_no_argument_is_refused(texts: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"NAME=VALUE|given twice"):
+        parse_arguments(texts)

@@ -10,12 +10,15 @@ from typing import TypeAlias
 from torch import nn
 
 from segexport.errors import ArchitectureError
+from segexport.presets import Preprocessing
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 Size: TypeAlias = tuple[int, int]
 """(height, width)"""
 
 LARGEST_WIDTH = 65_536  # more channels than this is no network but an attack on the memory
+LOGITS, PROBABILITY = "logits", "probability"
+"""What a network may give."""
 PERSON_CHANNELS = {1: 0, 2: 1, 21: 15}  # outputs → channel of the person: sigmoid; background, person; Pascal VOC
 
 
@@ -85,6 +88,7 @@ class Plan:
     sizes: Sizes
     reasons: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    end: str = LOGITS
     dropped: tuple[str, ...] = ()
     """Modules, by their paths, that are in the checkpoint and that the mask does not need."""
 
@@ -103,8 +107,14 @@ class Architecture:
     name: str
     summary: str
     plan: Callable[[Shapes], Plan]
+    witnesses: tuple[str, ...]
+    """Beginnings of keys: a checkpoint that has none of them is none of the family, and no plan is made for it."""
     explain: Callable[[Shapes], str | None] = no_explanation
     """Where the shapes are a relative that is not known: which one, in a phrase; only asked when the plan misfits."""
+
+    def is_witnessed(self, shapes: Shapes) -> bool:
+        """Whether a key begins as one of the family's does."""
+        return any(key.startswith(self.witnesses) for key in shapes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +133,12 @@ class Network:
     reasons: tuple[str, ...]
     notes: tuple[str, ...]
     size_check: Callable[[int, int], None]
+    end: str | None = None
+    """`LOGITS` or `PROBABILITY`; None where nobody knows, and the pictures have to tell."""
+    preprocessing: Preprocessing | None = None
+    """What is known of how training prepared its pictures; None where nothing is."""
+    color: str = "rgb"
+    """The order of the channels in that case."""
 
     def check_size(self, height: int, width: int) -> None:
         """Raise `ArchitectureError` where the network cannot take `(N, 3, height, width)`."""

@@ -24,9 +24,12 @@ def recognise(state_dict: Mapping[str, Tensor], classes: Mapping[str, str] | Non
     shapes = shapes_of(state_dict)
     if not shapes:
         raise ArchitectureError("the checkpoint holds no weights; expected a state dict or a saved module with some")
-    plans = {name: architecture.plan(shapes) for name, architecture in ARCHITECTURES.items()}
+    families = {name: family for name, family in ARCHITECTURES.items() if family.is_witnessed(shapes)}
+    if not families:
+        raise ArchitectureError(f"{_unknown(shapes)}{_saved(classes)}; {OWN_CLASS}")
+    plans = {name: family.plan(shapes) for name, family in families.items()}
     nearest = max(plans, key=lambda name: overlap(plans[name], shapes))
-    return build(ARCHITECTURES[nearest], plans[nearest], state_dict, classes)
+    return build(families[nearest], plans[nearest], state_dict, classes)
 
 
 def build(
@@ -57,6 +60,7 @@ def build(
         reasons=(*plan.reasons, f"all {tensors} keys and shapes fit"),
         notes=(*plan.notes, *notes),
         size_check=plan.sizes.check,
+        end=plan.end,
     )
 
 
@@ -83,8 +87,6 @@ def refuse_misfit(
     common = overlap(plan, got)
     if common >= NEAR:
         _refuse_channels(architecture, plan.input_key, expected, got)
-    root = classes.get("", next(iter(classes.values()))) if classes else ""
-    saved = f"; the file names its class {shown(root)}" if root else ""
     what = f"{architecture.name} ({plan.variant})"
     relative = architecture.explain(got)
     if named:
@@ -94,12 +96,19 @@ def refuse_misfit(
     elif common >= NEAR:
         begin = f"nearest to {what}, but it does not fit"
     else:
-        first_keys = ", ".join(map(shown, list(got)[:MOST_BEGINNING]))
-        begin = (
-            f"no known network fits (known: {', '.join(ARCHITECTURES)}): the checkpoint begins with {first_keys}; "
-            f"nearest is {what} with {common:.0%} of the keys, where these differ"
-        )
-    raise ArchitectureError(f"{begin}: {first_few(differing)}{saved}; {OWN_CLASS}")
+        begin = f"{_unknown(got)}; nearest is {what} with {common:.0%} of the keys, where these differ"
+    raise ArchitectureError(f"{begin}: {first_few(differing)}{_saved(classes)}; {OWN_CLASS}")
+
+
+def _unknown(shapes: Shapes) -> str:
+    first_keys = ", ".join(map(shown, list(shapes)[:MOST_BEGINNING]))
+    return f"no known network fits (known: {', '.join(ARCHITECTURES)}): the checkpoint begins with {first_keys}"
+
+
+def _saved(classes: Mapping[str, str] | None) -> str:
+    """What the file calls its class, where it does."""
+    root = classes.get("", next(iter(classes.values()))) if classes else ""
+    return f"; the file names its class {shown(root)}" if root else ""
 
 
 def _refuse_channels(architecture: Architecture, key: str, expected: Shapes, got: Shapes) -> None:
