@@ -5,6 +5,8 @@ Keys as torchvision and others name them: `0` the convolution, `1` its batch nor
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from torch import nn
 
 EPS = 1e-5  # PyTorch's own; MobileNetV3 has another
@@ -38,3 +40,8 @@ def separable_conv(in_channels: int, out_channels: int, rate: int = 1) -> nn.Seq
     """A 3x3 convolution within each channel, then a 1x1 across them; neither has a bias."""
     within = nn.Conv2d(in_channels, in_channels, 3, padding=rate, dilation=rate, groups=in_channels, bias=False)
     return nn.Sequential(within, nn.Conv2d(in_channels, out_channels, 1, bias=False))
+
+
+def named_layers(**layers: nn.Module) -> nn.Sequential:
+    """One after the other, under names instead of numbers."""
+    return nn.Sequential(OrderedDict(layers))
