@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from segexport.checkpoint import Checkpoint, read_checkpoint
-from segexport.errors import ArchitectureError
+from segexport.errors import ArchitectureError, MissingExtraError
 from segexport.networks import Network
 from segexport.networks.exported.graph import NAME as EXPORTED_GRAPH
 from segexport.networks.exported.graph import rebuild_graph
+from segexport.networks.libraries import described_network, prepared_as_trained, recognised_network
 from segexport.networks.network import NOTHING_ASKED, Asked
 from segexport.networks.recognise import recognise
 from segexport.networks.user import load_user_network
@@ -31,7 +32,7 @@ def inspect(path: Path, asked: Asked = NOTHING_ASKED) -> dict[str, Any]:
     problem, network = None, None
     try:
         network = find_network(checkpoint, asked)
-    except ArchitectureError as error:
+    except (ArchitectureError, MissingExtraError) as error:
         problem = str(error)
     odd = [*checkpoint.notes]
     if network is not None:
@@ -39,7 +40,7 @@ def inspect(path: Path, asked: Asked = NOTHING_ASKED) -> dict[str, Any]:
     return {
         "path": str(path),
         "sha256": checkpoint.sha256,
-        "size_bytes": path.stat().st_size,
+        "size_bytes": sum(file.stat().st_size for file in (checkpoint.folder.files if checkpoint.folder else (path,))),
         "container": checkpoint.container,
         "kind": checkpoint.kind,
         "entry": checkpoint.entry,
@@ -56,22 +57,30 @@ def inspect(path: Path, asked: Asked = NOTHING_ASKED) -> dict[str, Any]:
 
 
 def find_network(checkpoint: Checkpoint, asked: Asked = NOTHING_ASKED) -> Network:
-    """The network that the checkpoint's keys and shapes fit, else the graph in the file, or the one that the user named.
+    """The network that the user named, or that was described beside the weights, or else the one that keys and shapes fit:
+    one of ours, the graph in the file, or an installed library's.
 
     Raises:
         ArchitectureError: none fits, or the named one does not.
+        MissingExtraError: it is a library's, which is not installed.
     """
+    described = described_network(checkpoint, asked)
+    if described is not None:
+        return prepared_as_trained(checkpoint, described)
     if asked.arch is not None:
         return load_user_network(asked, checkpoint.state_dicts())
     for option, given in (("--arch-args", asked.arch_args), ("--set", asked.forward_args)):
         if given:
             raise ArchitectureError(f"{option} is for your own class; give --arch package.module:factory too")
     try:
-        return recognise(checkpoint.state_dict, checkpoint.classes)
+        return prepared_as_trained(checkpoint, recognise(checkpoint.state_dict, checkpoint.classes))
     except ArchitectureError:
-        if checkpoint.graph is None:
+        if checkpoint.graph is not None:
+            return rebuild_graph(checkpoint.graph, asked)
+        recognised = recognised_network(checkpoint, asked)
+        if recognised is None:
             raise
-    return rebuild_graph(checkpoint.graph, asked)
+    return prepared_as_trained(checkpoint, recognised)
 
 
 def setting_conflicts(checkpoint: Checkpoint, network: Network) -> list[str]:

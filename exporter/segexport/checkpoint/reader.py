@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,16 @@ from torch import Tensor
 
 from segexport.checkpoint import legacy_container, torchscript, zip_container
 from segexport.checkpoint.containers import Container, container_of
+from segexport.checkpoint.folder import SavedFolder, open_folder
 from segexport.checkpoint.inert import Inert, TensorRef, Unreadable, is_module, mapping_of, shown
 from segexport.checkpoint.module_tree import ModuleTree, Plain, rebuild_module
 from segexport.checkpoint.prefixes import Stripped, common_prefix, prefix_levels, prefix_notes, strip_keys, strip_paths
 from segexport.checkpoint.pt2_container import SavedGraph, is_pt2, read_pt2
 from segexport.checkpoint.safetensors_container import read_safetensors
 from segexport.checkpoint.tensors import Storages, load_tensors
-from segexport.checkpoint.training_dict import find_weights
+from segexport.checkpoint.training_dict import find_weights, hyper_parameters
 from segexport.checkpoint.value_notes import value_notes
-from segexport.digest import file_sha256
+from segexport.digest import files_sha256
 from segexport.errors import CheckpointError, DamagedCheckpointError
 
 MAX_KEY_LENGTH = 500
@@ -46,6 +47,8 @@ class Checkpoint:
     settings: dict[str, dict[str, Plain]]  # of a module: path → plain attributes
     notes: tuple[str, ...]
     graph: SavedGraph | None = None  # of a .pt2, as data
+    folder: SavedFolder | None = None  # what save_pretrained wrote beside the weights, as data
+    hyper_parameters: Mapping[str, object] = field(default_factory=dict)  # of a Lightning checkpoint, as data
 
     def state_dicts(self) -> list[dict[str, Tensor]]:
         """`saved`, then with one prefix after the other taken off, `state_dict` at last."""
@@ -65,18 +68,21 @@ class _Weights:
     tree: ModuleTree | None = None
     notes: tuple[str, ...] = ()
     graph: SavedGraph | None = None
+    hyper_parameters: Mapping[str, object] = field(default_factory=dict)
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """The weights of what torch.save, torch.jit.save, torch.export.save or safetensors wrote.
+    """The weights of what torch.save, torch.jit.save, torch.export.save, safetensors or, a folder, save_pretrained wrote.
 
     Raises:
         CheckpointError: why the file is refused, in one line.
     """
     path = Path(path)
-    container = container_of(path)
-    sha256 = file_sha256(path)
-    weights = _read(path, container)
+    folder = open_folder(path) if path.is_dir() else None
+    files = folder.files if folder else (path,)
+    parts = [_read(file, container_of(file)) for file in files]
+    sha256 = files_sha256(files)
+    weights = parts[0] if folder is None else _together(folder, parts)
     stripped = common_prefix(weights.tensors)
     state_dict = strip_keys(weights.tensors, stripped.prefix)
     kept = [key for key in weights.tensors if key.startswith(stripped.prefix)]
@@ -101,6 +107,23 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             *value_notes(state_dict, dtypes),
         ),
         graph=weights.graph,
+        folder=folder,
+        hyper_parameters=weights.hyper_parameters,
+    )
+
+
+def _together(folder: SavedFolder, parts: list[_Weights]) -> _Weights:
+    """The weights of a folder's files as those of one."""
+    for name, key in ((name, key) for key, name in folder.weight_map.items()):
+        if all(key not in part.tensors for part in parts):
+            raise DamagedCheckpointError(folder.files[0].with_name(name), f"the index says that it holds {shown(key)}")
+    return replace(
+        parts[0],
+        kind="saved folder",
+        tensors={key: tensor for part in parts for key, tensor in part.tensors.items()},
+        dtypes={key: name for part in parts for key, name in part.dtypes.items()},
+        devices={key: name for part in parts for key, name in part.devices.items()},
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
 
 
@@ -176,6 +199,7 @@ def _from_pickle(path: Path, container: Container, root: object, storages: Stora
         entry=found.entry,
         tree=tree,
         notes=(*found.notes, *skipped),
+        hyper_parameters=hyper_parameters(root),
     )
 
 

@@ -33,6 +33,7 @@ AVERAGED = re.compile(r"(^|_|\.)(ema|swa|averaged|shadow|teacher)($|_|\.)|ema_mo
 MAX_DEPTH = 5
 MAX_VISITS = 20_000
 MAX_NAMED = 12
+HYPER_PARAMETERS = "hyper_parameters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,27 @@ def find_weights(path: Path, root: object) -> Found:
         raise CheckpointError(_nothing_found(path, root))
     best = min(candidates, key=lambda way: (AVERAGED.search(way) is not None, _rank(way), -_count(candidates[way])))
     return Found(candidates[best], best, (*_choice_notes(best, list(candidates)), *_other_entries(root, best)))
+
+
+def hyper_parameters(root: object) -> dict[str, object]:
+    """What Lightning's `save_hyperparameters` kept: numbers, texts, None, and lists and dicts of them; the rest is left out."""
+    found = (mapping_of(root) or {}).get(HYPER_PARAMETERS)
+    plain = _plain(found if mapping_of(found) else found.attributes if isinstance(found, Inert) else {}, MAX_DEPTH)
+    return plain if isinstance(plain, dict) else {}
+
+
+def _plain(value: object, depth: int) -> object:
+    """A copy of plain data; `Ellipsis` for anything else."""
+    entries = mapping_of(value)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if depth and isinstance(value, list | tuple) and len(value) <= MAX_VISITS:
+        items = [_plain(item, depth - 1) for item in value]
+        return ... if ... in items else items
+    if depth and entries is not None and len(entries) <= MAX_VISITS:
+        pairs = {key: _plain(item, depth - 1) for key, item in entries.items() if isinstance(key, str)}
+        return {key: item for key, item in pairs.items() if item is not ...}
+    return ...
 
 
 def _candidates(root: object) -> Iterator[tuple[str, object]]:

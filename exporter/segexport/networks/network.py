@@ -91,6 +91,9 @@ class Plan:
     end: str = LOGITS
     dropped: tuple[str, ...] = ()
     """Modules, by their paths, that are in the checkpoint and that the mask does not need."""
+    preprocessing: Preprocessing | None = None
+    """What the family's authors did to their pictures; None where they did not always do the same."""
+    color: str = "rgb"
 
 
 def no_explanation(_: Shapes) -> None:
