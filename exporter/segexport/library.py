@@ -130,8 +130,7 @@ def _options(network: nn.Module | AnyPath, chosen: Chosen) -> Options:
         words["head"], words["two_channel"] = parse_head(words["head"])
     if "output_index" in words:
         words["output_index"] = str(words["output_index"])
-    named = words.pop("precisions", None)
-    words["precisions"] = choose_precisions(None if named is None else _joined(named, ","), words.get("calibration"))
+    words["precisions"] = _precisions(words.get("precisions"), words.get("calibration"))
     output = Path(words.pop("output", default_output(checkpoint)))
     return Options(checkpoint=checkpoint, output=output, command=tuple(command), **words)
 
@@ -164,6 +163,12 @@ def _checkpoint(network: nn.Module | AnyPath, words: dict[str, Any]) -> Path:
     from segexport.networks.in_memory.wrappers import unwrapped
 
     return Path(name or type(unwrapped(network)[0]).__name__)
+
+
+def _precisions(named: str | Sequence[str] | None, calibration: Path | None) -> tuple[str, ...]:
+    if named is not None and not named:
+        return ()  # the ONNX file alone
+    return choose_precisions(None if named is None else _joined(named, ","), calibration)
 
 
 def _joined(value: object, separator: str) -> str:

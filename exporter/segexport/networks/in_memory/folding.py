@@ -29,6 +29,7 @@ def fold(module: nn.Module) -> tuple[str, ...]:
         for one, weights in zip(parametrized, computed, strict=True):
             _make_plain(one, weights)
         older = sum(_fold_older(one) for one in module.modules())
+    module.requires_grad_(False)
     count = sum(map(len, computed)) + older
     return (f"Weight norm and the like are folded into {plural(count, 'weight')}.",) if count else ()
 
