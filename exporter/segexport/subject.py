@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from segexport.networks.user import network_of
 from segexport.onnx_input import OnnxSubject, is_onnx, open_onnx_subject
 from segexport.options import Options
 from segexport.pictures import Picture
-from segexport.presets import Preprocessing, choose_preprocessing
+from segexport.presets import COLORS, Preprocessing, choose_preprocessing
 from segexport.reference import Reference, ask_pytorch
 from segexport.rewrites.lower import Rewritten
 from segruntime.contract import Source
@@ -74,6 +74,9 @@ def _from_checkpoint(options: Options) -> Subject:
     preprocessing, assumed = _preprocessing(options)
     checkpoint = read_checkpoint(options.checkpoint)
     network = find_network(checkpoint, _asked(options))
+    if network.preprocessing is not None and (options.preprocess, options.mean, options.std) == (None, None, None):
+        preprocessing, assumed = network.preprocessing, ()
+        options = replace(options, color=network.color if options.color == COLORS[0] else options.color)
     return _of_network(
         options,
         network,

@@ -18,7 +18,7 @@ from segexport.networks.fit import COUNTER, first_few
 from segexport.networks.libraries.building import made, refuse_larger
 from segexport.networks.libraries.imports import library
 from segexport.networks.libraries.processor import read_processor
-from segexport.networks.network import Asked, Network
+from segexport.networks.network import LOGITS, Asked, Network
 from segexport.networks.user import network_of
 
 NAME = "transformers"
@@ -80,6 +80,7 @@ def load_transformers(checkpoint: Checkpoint, folder: SavedFolder, asked: Asked)
         person_channel=network.person_channel if person is None else person,
         preprocessing=read.preprocessing,
         color=read.color,
+        end=LOGITS,
     )
 
 

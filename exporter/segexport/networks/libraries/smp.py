@@ -15,7 +15,7 @@ from segexport.checkpoint.inert import shown
 from segexport.errors import ArchitectureError
 from segexport.networks.libraries.building import fitting
 from segexport.networks.libraries.imports import library
-from segexport.networks.network import Asked, Network, plural
+from segexport.networks.network import LOGITS, Asked, Network, plural
 from segexport.networks.user import network_of
 
 NAME = "segmentation_models_pytorch"
@@ -84,7 +84,11 @@ def as_network(
     network = network_of(where, module, asked, reasons=reasons, notes=(*described.notes, *notes))
     classes = plural(network.out_channels, "class", "classes")
     return replace(
-        network, name=f"{NAME}:{described.kind.__name__}", variant=f"{described}, {classes}", parameters=count
+        network,
+        name=f"{NAME}:{described.kind.__name__}",
+        variant=f"{described}, {classes}",
+        parameters=count,
+        end=LOGITS if described.settings.get("activation") is None else None,
     )
 
 
