@@ -61,6 +61,8 @@ def build(
         notes=(*plan.notes, *notes),
         size_check=plan.sizes.check,
         end=plan.end,
+        preprocessing=plan.preprocessing,
+        color=plan.color,
     )
 
 

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from segexport.networks.conv_norm import named_layers
 from segexport.networks.families.portrait_layers import (
     AUTHORS,
+    COLOR,
     EPS,
+    PREPROCESSING,
     conv,
     conv_norm_prelu,
     doubled_corners,
@@ -34,7 +36,11 @@ RATES: Rates = (2, 4, 8)
 USUAL_BLOCKS = (1, 5)
 MOST_BLOCKS = 32
 MULTIPLE = 4
-NOTES = ("dilations are no keys: they are taken as in the original", AUTHORS)
+NOTES = (
+    "dilations are no keys: they are taken as in the original",
+    AUTHORS,
+    "its authors trained with a hinge loss, whose scores stay near -1 and 1: probabilities stay near 0.27 and 0.73",
+)
 
 
 def branch(in_channels: int, out_channels: int, rate: int) -> nn.Sequential:
@@ -155,6 +161,8 @@ def plan_extremec3(shapes: Shapes) -> Plan:
             f"classifier gives {plural(classes, 'channel')}",
         ),
         notes=NOTES,
+        preprocessing=PREPROCESSING,
+        color=COLOR,
     )
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from segexport.networks.conv_norm import conv_norm, conv_norm_relu, named_layers
 from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
+from segexport.presets import PREPROCESSING
 
 STEM = (32, 48, 64)
 WIDTHS = (64, 96, 128)
@@ -24,7 +25,10 @@ BINS = (1, 2, 3, 6)
 AUX_WIDTH = 32
 CITYSCAPES = 19
 MULTIPLE = 32
-AUTHORS = "its authors trained with ImageNet's mean and standard deviation: --preprocess imagenet"
+AUTHORS = (
+    "its authors trained with ImageNet's mean and standard deviation, which are taken where nothing else is said: "
+    "--preprocess imagenet"
+)
 
 
 def wrapped(*layers: nn.Module) -> nn.Sequential:
@@ -154,5 +158,6 @@ def plan_fast_scnn(shapes: Shapes) -> Plan:
             f"classifier.conv.1 gives {plural(classes, 'channel')}",
         ),
         notes=(*left_out, AUTHORS),
+        preprocessing=PREPROCESSING["imagenet"],
         dropped=("auxlayer",) if has_aux else (),
     )

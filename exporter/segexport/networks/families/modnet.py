@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from segexport.networks.conv_norm import conv_norm, named_layers
 from segexport.networks.families.mobilenetv2 import LAST_CHANNELS, STEM_CHANNELS, TABLE
 from segexport.networks.network import Plan, Shapes, Sizes, vote
+from segexport.presets import PREPROCESSING
 
 USUAL_WIDTH = 32
 MULTIPLE = 32
@@ -30,7 +31,7 @@ ONLY_FOR_TRAINING = ("lr_branch.conv_lr", "hr_branch.conv_hr")
 NOTES = (
     "its third output, the matte, is the mask; the heads for semantics and details are left out",
     "the matte's own sigmoid is the head (--head sigmoid, as auto does), so it is not applied twice",
-    "its authors trained on RGB in -1..1: --preprocess symmetric",
+    "its authors trained on RGB in -1..1, which is taken where nothing else is said: --preprocess symmetric",
 )
 
 
@@ -222,5 +223,6 @@ def plan_modnet(shapes: Shapes) -> Plan:
         sizes=Sizes(rule=f"multiples of {MULTIPLE}", default=(512, 512), least=MULTIPLE, multiple=MULTIPLE),
         reasons=("lr_branch, hr_branch and f_branch are MODNet's on MobileNetV2; f_branch gives the matte",),
         notes=NOTES,
+        preprocessing=PREPROCESSING["symmetric"],
         dropped=ONLY_FOR_TRAINING,
     )

@@ -8,10 +8,17 @@ from __future__ import annotations
 from torch import nn
 
 from segexport.networks.conv_norm import named_layers
+from segexport.presets import Preprocessing
 
 EPS = 1e-3
+COLOR = "bgr"
+PREPROCESSING = Preprocessing(
+    name="custom",
+    mean=tuple(value / 255 for value in (107.304565, 115.69884, 132.35703)),
+    std=(63.97182, 65.1337, 68.29726),  # for 0..1 too: the authors divide by 255 once more after mean and std of bytes
+)
 AUTHORS = (
-    "its authors trained on BGR, divided by 255 once more after mean and std of bytes: "
+    "its authors trained on BGR, divided by 255 after mean and std of bytes, which is taken where nothing else is said: "
     "--color bgr --mean 0.420802,0.453721,0.519047 --std 63.97182,65.1337,68.29726 --scale 1"
 )
 

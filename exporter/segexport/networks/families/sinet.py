@@ -17,7 +17,9 @@ from torch.nn import functional as F
 from segexport.networks.conv_norm import named_layers
 from segexport.networks.families.portrait_layers import (
     AUTHORS,
+    COLOR,
     EPS,
+    PREPROCESSING,
     conv,
     conv_norm_prelu,
     doubled_corners,
@@ -197,6 +199,8 @@ def plan_sinet(shapes: Shapes) -> Plan:
             f"classifier gives {plural(classes, 'channel')}",
         ),
         notes=NOTES,
+        preprocessing=PREPROCESSING,
+        color=COLOR,
     )
 
 

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from segexport.networks.conv_norm import named_layers
 from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
+from segexport.presets import PREPROCESSING
 
 HEIGHTS = {"stage1": 7, "stage2": 6, "stage3": 5, "stage4": 4, "stage5": 4, "stage6": 4}
 DILATED = ("stage5", "stage6", "stage5d")
@@ -34,8 +35,9 @@ SIDES = {
 NOTES = (
     "its first output, of outconv, is the mask; the other six are for training",
     "that output's own sigmoid is the head (--head sigmoid, as auto does), so it is not applied twice",
-    "its authors trained at 320x320 with ImageNet's mean and standard deviation, --preprocess imagenet, after a division "
-    "by each picture's largest value; their scripts stretch each mask to 0..1, which no file of ours does",
+    "its authors trained with ImageNet's mean and standard deviation, which are taken where nothing else is said: "
+    "--preprocess imagenet; they divided by each picture's largest value before, and stretch each mask to 0..1 "
+    "afterwards, which the files made here do not",
 )
 
 
@@ -169,6 +171,7 @@ def plan_u2net(shapes: Shapes) -> Plan:
             f"outconv gives {plural(out_channels, 'channel')}",
         ),
         notes=NOTES,
+        preprocessing=PREPROCESSING["imagenet"],
     )
 
 

@@ -16,10 +16,11 @@ from torch.nn import functional as F
 
 from segexport.networks.conv_norm import named_layers
 from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
+from segexport.presets import PREPROCESSING
 
 MOST_LEVELS = 12  # 4096 pixels halved twelve times is one
 USUAL_LEVELS, USUAL_WIDTH = 4, 64
-AUTHORS = "its authors trained on RGB in 0..1: --preprocess unit"
+AUTHORS = "its authors trained on RGB in 0..1, which is taken where nothing else is said: --preprocess unit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +138,7 @@ def plan_unet_milesial(shapes: Shapes) -> Plan:
             f"outc gives {plural(out_channels, 'channel')}",
         ),
         notes=(AUTHORS,),
+        preprocessing=PREPROCESSING["unit"],
     )
 
 
