@@ -19,7 +19,7 @@ from zoo.errors import ZooError
 from zoo.networks import NETWORKS
 from zoo.results import WAYS
 from zoo.run import is_whole, run_zoo
-from zoo.table import auto_table, networks_table, notes
+from zoo.table import auto_table, networks_table, notes, saved_table
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-zoo" / "bin" / "python"
@@ -55,7 +55,7 @@ def main(
         if as_json:
             click.echo(json.dumps(result, indent=1, allow_nan=False))
         else:
-            click.echo(f"{networks_table(result)}\n\n{auto_table(result)}\n\n{notes(result)}")
+            click.echo(f"{networks_table(result)}\n\n{auto_table(result)}\n\n{saved_table(result)}\n\n{notes(result)}")
         target = output or (RESULTS if is_whole(result) else None)
         if target is not None:
             write_results(target, result)

@@ -1,4 +1,4 @@
-"""Networks and pictures on disk, made once and kept: `.made/NAME.onnx`, `.made/NAME.pt2`, `.made/pictures/`."""
+"""Networks and pictures on disk, made once and kept: `.made/NAME.onnx`, `.pt2` and what was saved, `.made/pictures/`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from segbench.interrupt import Interrupt
 from segexport.pictures import draw_pictures
 from zoo.errors import ZooError
+from zoo.networks import NETWORKS
 
 FOLDER = Path(__file__).resolve().parent / ".made"
 SIZE = 256
@@ -33,6 +34,7 @@ class Made:
 
     onnx: Path
     pt2: Path
+    saved: Path
     facts: Mapping[str, Any]
 
 
@@ -56,10 +58,14 @@ def make_network(name: str, python: Path, interrupt: Interrupt, folder: Path = F
         ZooError: the library refuses, or Ctrl-C came.
     """
     known = folder / f"{name}.json"  # written last: without it the network counts as half made
-    if not known.is_file():
+    saved = folder / f"{name}{NETWORKS[name].suffix}"
+    if not (known.is_file() and saved.exists()):
         known.write_text(json.dumps(_run(name, python, interrupt, folder)), "utf-8")
     return Made(
-        onnx=folder / f"{name}.onnx", pt2=folder / f"{name}.pt2", facts=json.loads(known.read_text(encoding="utf-8"))
+        onnx=folder / f"{name}.onnx",
+        pt2=folder / f"{name}.pt2",
+        saved=saved,
+        facts=json.loads(known.read_text(encoding="utf-8")),
     )
 
 

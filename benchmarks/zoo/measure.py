@@ -22,29 +22,56 @@ TIMEOUT_S = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """`converter`: as the command calls it. `suffix`: of the file that it is given. `precisions`: what is asked for."""
+    """One way of calling the command.
+
+    converter: as the command calls it. given: which of `Made`'s files. precisions: what is asked for. words: more options.
+    has_libraries: whether it runs where the networks' libraries are.
+    """
 
     converter: str
-    suffix: str = ".onnx"
+    given: str = "onnx"
     precisions: tuple[str, ...] = ("float32",)
+    words: tuple[str, ...] = ()
+    has_libraries: bool = False
 
 
 WAYS = {
     "direct": Way(converter="direct"),
     "tf": Way(converter="tf"),
     # it takes no ONNX: the same network as an exported program
-    "litert-torch": Way(converter="litert-torch", suffix=".pt2"),
+    "litert-torch": Way(converter="litert-torch", given="pt2"),
     "auto": Way(converter="auto", precisions=("float32", "int8")),
+    "saved": Way(
+        converter="auto",
+        given="saved",
+        precisions=("float32", "int8"),
+        words=("--max-iou-drop", "2"),
+        has_libraries=True,
+    ),
 }
 
 
-def measure(made: Made, way: Way, pictures: Path, interrupt: Interrupt) -> dict[str, Any]:
-    """What became of it, as `results.CELL` says; `seconds` are those of the whole command."""
-    source = made.onnx if way.suffix == ".onnx" else made.pt2
+def measure(made: Made, way: Way, python: Path, interrupt: Interrupt) -> dict[str, Any]:
+    """What became of it, as `results.CELL` says; `seconds` are those of the whole command.
+
+    Args:
+        python: the interpreter that has the networks' libraries, and the exporter.
+    """
+    source: Path = getattr(made, way.given)
+    pictures = made.onnx.parent / "pictures"
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "segexport.cli", "tflite", str(source), "--preprocess", "imagenet"]
+        command = [
+            str(python) if way.has_libraries else sys.executable,
+            "-m",
+            "segexport.cli",
+            "tflite",
+            str(source),
+            "--preprocess",
+            "imagenet",
+        ]
         command += ["--calibration", str(pictures), "--precision", ",".join(way.precisions)]
         command += ["--converter", way.converter, "--timeout", str(TIMEOUT_S), "--json", "--output", folder]
+        command += way.words
         started = time.monotonic()
         said, words, code = run_child(command, interrupt)
         seconds = time.monotonic() - started

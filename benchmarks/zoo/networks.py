@@ -5,8 +5,8 @@ The libraries are imported where a network is made, in the zoo's own environment
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -15,12 +15,25 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """`build()` gives `(1, 3, H, W) float32, normalised → (1, classes, h, w) float32 logits`; the last class is the person."""
+    """`build()` gives `(1, 3, H, W) float32, normalised → (1, classes, h, w) float32 logits`; the last class is the person.
+
+    saved: what its user has, one of `SAVED`. settings: what its constructor was given, as a training script logs it.
+    """
 
     title: str
     library: str
     classes: int
     build: Callable[[], nn.Module]
+    saved: str = "folder"
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def suffix(self) -> str:
+        return SAVED[self.saved]
+
+
+SAVED = {"state dict": ".pth", "Lightning checkpoint": ".ckpt", "folder": ""}
+"""What is saved → the suffix of its name; a folder is what `save_pretrained` writes."""
 
 
 class Logits(nn.Module):
@@ -35,8 +48,11 @@ class Logits(nn.Module):
         return logits
 
 
-def _smp(decoder: str, encoder: str, **options: Any) -> Network:
+def _smp(decoder: str, encoder: str, saved: str = "state dict", **options: Any) -> Network:
+    settings = {"arch": decoder, "encoder_name": encoder, "in_channels": 3, "out_classes": 1, **options}
     return Network(
+        saved=saved,
+        settings=settings,
         title=f"{decoder}, {encoder.removeprefix('tu-').removeprefix('timm-')}",
         library="segmentation-models-pytorch",
         classes=1,
@@ -81,18 +97,18 @@ NETWORKS: dict[str, Network] = {
     "unet_resnet18": _smp("Unet", "resnet18"),
     "unet_mobilenet_v2": _smp("Unet", "mobilenet_v2"),
     "unet_efficientnet_b0": _smp("Unet", "efficientnet-b0"),
-    "unet_mobilenetv3": _smp("Unet", "tu-mobilenetv3_large_100"),
+    "unet_mobilenetv3": _smp("Unet", "tu-mobilenetv3_large_100", "Lightning checkpoint"),
     "unet_mit_b0": _smp("Unet", "mit_b0"),
     "unet_convnext": _smp("Unet", "tu-convnext_atto"),
     "unetplusplus_resnet18": _smp("UnetPlusPlus", "resnet18"),
-    "manet_mobilenet_v2": _smp("MAnet", "mobilenet_v2"),
+    "manet_mobilenet_v2": _smp("MAnet", "mobilenet_v2", "folder"),
     "linknet_resnet18": _smp("Linknet", "resnet18"),
     "fpn_resnet18": _smp("FPN", "resnet18"),
-    "pan_resnet18": _smp("PAN", "resnet18"),
+    "pan_resnet18": _smp("PAN", "resnet18", "Lightning checkpoint"),
     "pspnet_resnet18": _smp("PSPNet", "resnet18"),
     "deeplabv3plus_mobilenet_v2": _smp("DeepLabV3Plus", "mobilenet_v2"),
-    "upernet_resnet18": _smp("UPerNet", "resnet18"),
-    "smp_segformer_mit_b0": _smp("Segformer", "mit_b0"),
+    "upernet_resnet18": _smp("UPerNet", "resnet18", "folder"),
+    "smp_segformer_mit_b0": _smp("Segformer", "mit_b0", "folder"),
     "segformer_b0": _transformers("SegFormer, b0", "Segformer"),
     "mobilevit_xxs": _transformers(
         "MobileViT, xx-small with DeepLabV3",

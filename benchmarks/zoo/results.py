@@ -8,8 +8,8 @@ from typing import Any
 from segbench.result_file import read_shaped
 from segbench.shape import a_list, a_map, amount, fields, flag, maybe, share, text, whole
 
-FORMAT, VERSION = "segedge.zoo", 1
-WAYS = ("direct", "tf", "litert-torch", "auto")
+FORMAT, VERSION = "segedge.zoo", 2
+WAYS = ("direct", "tf", "litert-torch", "auto", "saved")
 
 _FILE = fields(
     max_difference=amount,
@@ -30,6 +30,7 @@ _NETWORK = fields(
     name=text,
     title=text,
     library=text,
+    saved=text,
     facts=maybe(fields(parameters=whole, packages=fields(), person=share, largest_logit=amount)),
     failure=maybe(text),
     cells=a_map(_CELL, keys=WAYS),

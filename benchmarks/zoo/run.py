@@ -42,7 +42,7 @@ def run_zoo(
     FOLDER.mkdir(exist_ok=True)
     result = {**_begun(), "measured_at": now(), "machine": describe_machine(), "interrupted": False}
     entries = {one["name"]: one for one in result["networks"]}
-    pictures = make_pictures()
+    make_pictures()
     total = len(names) * len(ways)
     with Interrupt() as interrupt:
         for name in names:
@@ -51,7 +51,7 @@ def run_zoo(
             made = _made(entry, python, interrupt, say) if todo and not interrupt.asked else None
             for way in ways:
                 if made is not None and way in todo and not interrupt.asked:
-                    _cell(entry, way, made, pictures, interrupt, say)
+                    _cell(entry, way, made, python, interrupt, say)
                     _keep(result, entries)
                 advance(total)
         result["interrupted"] = interrupt.asked
@@ -88,6 +88,7 @@ def _entry(name: str) -> dict[str, Any]:
         "name": name,
         "title": network.title,
         "library": network.library,
+        "saved": network.saved,
         "facts": None,
         "failure": None,
         "cells": {},
@@ -108,10 +109,10 @@ def _made(entry: dict[str, Any], python: Path, interrupt: Interrupt, say: Callab
 
 
 def _cell(
-    entry: dict[str, Any], way: str, made: Made, pictures: Path, interrupt: Interrupt, say: Callable[[str], None]
+    entry: dict[str, Any], way: str, made: Made, python: Path, interrupt: Interrupt, say: Callable[[str], None]
 ) -> None:
     say(f"{entry['name']}: {way}")
-    found = measure(made, WAYS[way], pictures, interrupt)
+    found = measure(made, WAYS[way], python, interrupt)
     if not interrupt.asked:  # what Ctrl-C ended says nothing of the network
         entry["cells"][way] = found
 

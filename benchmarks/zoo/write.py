@@ -1,4 +1,4 @@
-"""One network of the zoo as its user would have it, an .onnx and a .pt2; run by the zoo's own environment.
+"""One network of the zoo as its user would have it: what was saved, an .onnx and a .pt2; run by the zoo's own environment.
 
 python write.py JOB      JOB: JSON, {"name", "pictures": a .npy (N, H, W, 3) uint8 RGB, "folder"}
 
@@ -21,7 +21,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 from zoo.lively import make_lively  # noqa: E402
-from zoo.networks import NETWORKS  # noqa: E402
+from zoo.networks import NETWORKS, Logits, Network  # noqa: E402
 
 SEED = 5
 OPSET = 18
@@ -38,7 +38,9 @@ def main() -> None:
     pictures = (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
     module = network.build()
     lively = make_lively(module, pictures, network.classes)
-    write(module, pictures[:1].clone(), Path(job["folder"]) / job["name"])
+    target = Path(job["folder"]) / job["name"]
+    save(module, network, target.with_suffix(network.suffix))
+    write(module, pictures[:1].clone(), target)
     facts: dict[str, Any] = {
         "parameters": sum(p.numel() for p in module.parameters()),
         "packages": {name: metadata.version(name) for name in (network.library, *PACKAGES)},
@@ -46,6 +48,21 @@ def main() -> None:
         "largest_logit": lively.largest_logit,
     }
     print(json.dumps(facts))
+
+
+def save(module: nn.Module, network: Network, target: Path) -> None:
+    """What is left of a training: `target`, a file or a folder."""
+    inner: Any = module.network if isinstance(module, Logits) else module
+    if network.saved == "folder":
+        inner.save_pretrained(target)
+    elif network.saved == "state dict":
+        torch.save(inner.state_dict(), target)
+    else:
+        weights = {f"model.{key}": value for key, value in inner.state_dict().items()}
+        torch.save(
+            {"state_dict": weights, "hyper_parameters": dict(network.settings), "pytorch-lightning_version": "2.5"},
+            target,
+        )
 
 
 def write(module: nn.Module, example: torch.Tensor, target: Path) -> None:

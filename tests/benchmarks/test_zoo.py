@@ -28,7 +28,7 @@ from zoo.networks import NETWORKS
 from zoo.results import WAYS as NAMES
 from zoo.results import read_zoo
 from zoo.run import is_whole, run_zoo
-from zoo.table import auto_table, networks_table, notes
+from zoo.table import auto_table, networks_table, notes, saved_table
 
 FACTS = {"parameters": 3_720_000, "packages": {"transformers": "5.1"}, "person": 0.4, "largest_logit": 12.0}
 
@@ -53,13 +53,13 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was measured, `network way`; every network is there, every way gives one file."""
     done: list[str] = []
 
-    def measured(made: Made, way: Any, _pictures: Path, interrupt: Interrupt) -> dict[str, Any]:
+    def measured(made: Made, way: Any, _python: Path, interrupt: Interrupt) -> dict[str, Any]:
         done.append(f"{made.onnx.stem} {way.converter}")
         interrupt.asked = len(done) == 3
         return cell(way.converter, float32=file())
 
     def made(name: str, *_: object) -> Made:
-        return Made(onnx=tmp_path / f"{name}.onnx", pt2=tmp_path / f"{name}.pt2", facts=FACTS)
+        return Made(onnx=tmp_path / f"{name}.onnx", pt2=tmp_path / f"{name}.pt2", saved=tmp_path / name, facts=FACTS)
 
     monkeypatch.setattr(zoo.run, "FOLDER", tmp_path)
     monkeypatch.setattr(zoo.run, "KEPT", tmp_path / "results.json")
@@ -112,12 +112,16 @@ def test_tables_say_what_was_measured(runs: list[str]) -> None:
         "direct": cell(float32=file(GATHER_ND=2)),
         "tf": cell(None, "none of 1 converters gives this network"),
         "auto": cell(float32=file(), int8=file(0.9723, RESIZE_BILINEAR=1)),
+        "saved": cell(float32=file(), int8=file(0.9832)),
     }
     assert networks_table(result).splitlines()[2] == (
         "| transformers SegFormer, b0 | 3.7 M | 3e-07 · IoU 1.0000 · 7.1 s · 41 ms · 2 off | refused · 7 s | – |"
     )
     assert auto_table(result).splitlines()[2] == (
         "| transformers SegFormer, b0 | direct | 7.1 | 3e-07 | 1.0000 | 41.3 | – | 0.9723 | 2.77 | 41.3 | 1 RESIZE_BILINEAR |"
+    )
+    assert saved_table(result).splitlines()[2] == (
+        "| transformers SegFormer, b0 | folder | direct | 7.1 | 3e-07 | 1.0000 | 0.9832 | 1.68 | 41.3 |"
     )
     assert "- transformers SegFormer, b0, tf: none of 1 converters gives this network" in notes(result).splitlines()
 
@@ -175,7 +179,7 @@ def test_report_of_the_command_gives_the_files_that_were_asked_for(
     rows = [{"precision": name, "name": f"net.{name}", **file(kept=False)} for name in ("onnx", "float32", "int8")]
     report = json.dumps({"converter": "tf", "refused": {"direct": "IoU 0.4"}, "files": rows})
     monkeypatch.setattr(zoo.measure, "run_child", lambda *_: (report, "segexport: int8 is over its bound\n", 1))
-    made = Made(onnx=tmp_path / "net.onnx", pt2=tmp_path / "net.pt2", facts=FACTS)
+    made = Made(onnx=tmp_path / "net.onnx", pt2=tmp_path / "net.pt2", saved=tmp_path / "net", facts=FACTS)
     with Interrupt() as interrupt:
         found = measure(made, WAYS["auto"], tmp_path, interrupt)
     assert {name: found[name] for name in ("taken", "refused", "refusal")} == {
@@ -186,8 +190,24 @@ def test_report_of_the_command_gives_the_files_that_were_asked_for(
     assert found["files"] == {"float32": file(kept=False), "int8": file(kept=False)}
 
 
+def test_what_was_saved_is_given_to_the_exporter_that_has_the_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(zoo.measure, "run_child", lambda command, _: (ran.append(command), ("", "", 0))[1])
+    made = Made(onnx=tmp_path / "net.onnx", pt2=tmp_path / "net.pt2", saved=tmp_path / "net.ckpt", facts=FACTS)
+    with Interrupt() as interrupt:
+        for way in ("saved", "litert-torch"):
+            measure(made, WAYS[way], Path("its/python"), interrupt)
+    assert ran[0][0] == "its/python"
+    assert str(tmp_path / "net.ckpt") in ran[0]
+    assert ran[0][-2:] == ["--max-iou-drop", "2"]
+    assert ran[1][0] == sys.executable
+    assert str(tmp_path / "net.pt2") in ran[1]
+
+
 def test_refusal_of_the_command_is_the_reason_without_paths(tmp_path: Path) -> None:
-    made = Made(onnx=tmp_path / "missing.onnx", pt2=tmp_path / "missing.pt2", facts=FACTS)
+    made = Made(onnx=tmp_path / "missing.onnx", pt2=tmp_path / "missing.pt2", saved=tmp_path / "missing", facts=FACTS)
     with Interrupt() as interrupt:
         found = measure(made, WAYS["auto"], tmp_path, interrupt)
     assert (found["taken"], found["files"]) == (None, {})
@@ -218,10 +238,13 @@ def test_half_made_network_is_made_again(tmp_path: Path) -> None:
     python.write_text(script)
     os.chmod(python, 0o700)
     (tmp_path / "segformer_b0.onnx").write_bytes(b"half")
+    (tmp_path / "segformer_b0").mkdir()
     with Interrupt() as interrupt:
         assert make.make_network("segformer_b0", python, interrupt, tmp_path).facts == {"parameters": 5}
         python.write_text(script.replace("5", "6"))
         assert make.make_network("segformer_b0", python, interrupt, tmp_path).facts == {"parameters": 5}
+        (tmp_path / "segformer_b0").rmdir()
+        assert make.make_network("segformer_b0", python, interrupt, tmp_path).facts == {"parameters": 6}
 
 
 def test_child_that_fails_is_named_by_its_last_words(tmp_path: Path) -> None:

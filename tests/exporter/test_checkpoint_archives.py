@@ -155,7 +155,7 @@ def test_a_known_network_is_recognised_in_a_torchscript_archive(tmp_path: Path, 
     checkpoint = read_checkpoint(
         WRITERS[writer](unet() if writer == "trace" else scriptable_unet(), tmp_path / "net.pt")
     )
-    network = find_network(checkpoint, None)
+    network = find_network(checkpoint)
     image = torch.rand(1, 3, 32, 32)
     assert network.name == "unet"
     torch.testing.assert_close(network.module(image), unet()(image))
@@ -234,7 +234,7 @@ def test_a_pt2_gives_the_weights_under_their_names(tmp_path: Path) -> None:
 
 
 def test_a_known_network_is_recognised_in_a_pt2(tmp_path: Path) -> None:
-    network = find_network(read_checkpoint(exported(unet(), tmp_path / "net.pt2")), None)
+    network = find_network(read_checkpoint(exported(unet(), tmp_path / "net.pt2")))
     image = torch.rand(1, 3, 48, 80)
     assert network.name == "unet"
     torch.testing.assert_close(network.module(image), unet()(image))

@@ -58,7 +58,7 @@ def with_graph(path: Path, program: Any, target: Path) -> Path:
 
 def refusal(simple: Path, program: Any, target: Path) -> str:
     with pytest.raises(ArchitectureError) as caught:
-        find_network(read_checkpoint(with_graph(simple, program, target)), None)
+        find_network(read_checkpoint(with_graph(simple, program, target)))
     message = str(caught.value)
     assert "\n" not in message
     assert len(message) < 900
