@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ Made = TypeVar("Made")
 Make = Callable[[], nn.Module]
 
 _MADE = frozenset({torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn})
+_FILLS = frozenset({"uniform_", "normal_", "fill_", "zero_", "mul_", "add_", "clamp_", "erfinv_"})
+"""Of a tensor without values: slow, and without effect."""
 _SPARE = 4  # timm's encoders are built twice, one of them with a classifier
 _LEAST = 4_000
 
@@ -30,22 +32,25 @@ class _WithoutValues(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         words = dict(kwargs or {})
+        if getattr(func, "__name__", "") in _FILLS and args and isinstance(args[0], Tensor) and args[0].is_meta:
+            return args[0]
         if func in _MADE and words.get("device") is None:
             words["device"] = "meta"
         return func(*args, **words)
 
 
-def sketch(where: str, make: Make, tensors: int) -> nn.Module:
+def sketch(where: str, make: Make, tensors: int, convolutions: Set[tuple[int, ...]] | None = None) -> nn.Module:
     """The module without values: its keys and shapes.
 
     Args:
         where: what messages begin with.
         tensors: of the checkpoint; a module with many times as many is given up while it is being built.
+        convolutions: the shapes that its kernels wider than 1x1 may have; it is given up at the first other one.
 
     Raises:
-        ArchitectureError: it cannot be built.
+        ArchitectureError: it cannot be built, or was given up.
     """
-    with _at_most(_SPARE * tensors + _LEAST), _WithoutValues():
+    with _watched(_SPARE * tensors + _LEAST, convolutions), _WithoutValues():
         return made(where, make)
 
 
@@ -103,20 +108,23 @@ def made(where: str, make: Callable[[], Made]) -> Made:
 
 
 @contextmanager
-def _at_most(parameters: int) -> Iterator[None]:
-    """A configuration may ask for more layers than any memory holds."""
-    left = parameters
+def _watched(most: int, convolutions: Set[tuple[int, ...]] | None) -> Iterator[None]:
+    """A configuration may ask for more layers than memory holds; and of many networks most are told by their first layer."""
+    left = most
 
-    def count(_module: nn.Module, _name: str, parameter: nn.Parameter) -> None:  # noqa: ARG001
+    def look(_module: nn.Module, _name: str, parameter: nn.Parameter) -> None:
         nonlocal left
         left -= 1
         if left < 0:
             raise ArchitectureError(
-                f"the configuration asks for more than {parameters:,} tensors, many times what the checkpoint holds; "
+                f"the configuration asks for more than {most:,} tensors, many times what the checkpoint holds; "
                 "give the configuration that the weights were saved with"
             )
+        shape = tuple(parameter.shape)
+        if convolutions is not None and len(shape) == 4 and shape[2] > 1 and shape not in convolutions:
+            raise ArchitectureError(f"a convolution of {shape} is none of the checkpoint's")
 
-    hook = register_module_parameter_registration_hook(count)
+    hook = register_module_parameter_registration_hook(look)
     try:
         yield
     finally:

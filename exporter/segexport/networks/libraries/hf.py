@@ -84,6 +84,17 @@ def load_transformers(checkpoint: Checkpoint, folder: SavedFolder, asked: Asked)
     )
 
 
+def with_its_labels(network: Network, module: nn.Module) -> Network:
+    """Of a module in memory whose class is transformers' own: the person by its labels, and that it ends in logits."""
+    own = [one for one in type(module).__mro__ if one.__module__.partition(".")[0] == NAME]
+    labels = getattr(getattr(module, "config", None), "id2label", None)
+    if not any(one.__name__.endswith(TASK) for one in own) or not isinstance(labels, Mapping):
+        return network
+    person, said = _person({"id2label": {str(index): label for index, label in labels.items()}})
+    channel = network.person_channel if person is None else person
+    return replace(network, person_channel=channel, notes=(*network.notes, *said), end=LOGITS)
+
+
 def _settings(kind: Any, config: Mapping[str, object]) -> Any:
     settings = kind.config_class.from_dict(_data(config))
     settings.output_hidden_states, settings.output_attentions, settings.return_dict = False, False, True

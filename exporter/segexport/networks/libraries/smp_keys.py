@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -61,7 +62,6 @@ UNSHOWN = {"encoder_output_stride", "decoder_atrous_rates", "decoder_interpolati
 DEPTHS = (5, 4, 3)
 TIMM = re.compile(r"(tf_)?(mobilenetv[234]|efficientnet(v2)?_|resnet\d|resnext\d|convnext_|ghostnet|mobileone|repvgg)")
 """Families of timm's encoders that are tried; the others have to be named."""
-MOST_ENCODERS = 150
 NONE_NAMED: Mapping[str, object] = {}
 
 
@@ -174,10 +174,12 @@ def _block_widths(decoder: str, shapes: Shapes) -> list[int]:
 def _encoders(smp: ModuleType, where: str, found: Found) -> list[str]:
     """Names of encoders whose keys and shapes include the checkpoint's."""
     own = {key.removeprefix("encoder."): shape for key, shape in found.shapes.items() if key.startswith("encoder.")}
+    convolutions = {shape for shape in own.values() if len(shape) == 4}
     fits = []
-    for name in [*_native(smp, own), *_of_timm(own)][:MOST_ENCODERS]:
+    for name in _of_timm(own) if any(key.startswith("model.") for key in own) else smp.encoders.encoders:
+        make = partial(smp.encoders.get_encoder, name, weights=None)
         try:
-            encoder = sketch(where, lambda name=name: smp.encoders.get_encoder(name, weights=None), len(own))  # type: ignore[misc]
+            encoder = sketch(where, make, len(own), convolutions)
         except ArchitectureError:
             continue
         theirs = shapes_of(encoder.state_dict())
@@ -186,31 +188,15 @@ def _encoders(smp: ModuleType, where: str, found: Found) -> list[str]:
     return fits
 
 
-def _native(smp: ModuleType, own: Shapes) -> Iterator[str]:
-    """The library's own encoders, but for those of a class whose smallest begins with another key."""
-    if any(key.startswith("model.") for key in own):
-        return
-    begins: dict[Any, bool] = {}
-    for name, about in smp.encoders.encoders.items():
-        kind = about["encoder"]
-        if kind not in begins:
-            smallest = sketch(name, lambda name=name: smp.encoders.get_encoder(name, weights=None), len(own))  # type: ignore[misc]
-            begins[kind] = next(iter(smallest.state_dict())) in own
-        if begins[kind]:
-            yield name
-
-
 def _of_timm(own: Shapes) -> Iterator[str]:
     """Encoders `tu-…` of the families in `TIMM` whose first convolution has the key that the checkpoint has."""
-    if not any(key.startswith("model.") for key in own):
-        return
     models: Any = import_module("timm").models
-    for name in models.list_models():
-        if TIMM.match(name):
-            first = getattr(models.get_pretrained_cfg(name), "first_conv", None)
-            firsts = first if isinstance(first, tuple | list) else (first,)
-            if any(f"model.{one}.weight".replace(".", "_") in {key.replace(".", "_") for key in own} for one in firsts):
-                yield f"tu-{name}"
+    flat = {key.replace(".", "_") for key in own}
+    for name in filter(TIMM.match, models.list_models()):
+        first = getattr(models.get_pretrained_cfg(name), "first_conv", None)
+        firsts = first if isinstance(first, tuple | list) else (first,)
+        if any(f"model.{one}.weight".replace(".", "_") in flat for one in firsts):
+            yield f"tu-{name}"
 
 
 def _fitting(candidates: list[Described], found: Found) -> tuple[list[Described], str]:
