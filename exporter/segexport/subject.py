@@ -20,6 +20,7 @@ from segexport.flips import Flips, audit_flips, choices_of
 from segexport.inspection import find_network, setting_conflicts
 from segexport.networks import Network
 from segexport.networks.in_memory import take_module
+from segexport.networks.libraries.hf import with_its_labels
 from segexport.networks.network import Asked
 from segexport.networks.user import network_of
 from segexport.onnx_input import OnnxSubject, is_onnx, open_onnx_subject
@@ -92,6 +93,7 @@ def _from_module(options: Options, module: object) -> Subject:
     asked = _asked(options)
     taken = take_module(module, asked)
     network = network_of(taken.name, taken.module, asked, reasons=("it was given in memory",), notes=taken.notes)
+    network = with_its_labels(network, taken.module)
     return _of_network(
         options,
         network,

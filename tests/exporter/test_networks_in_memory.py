@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from torch.nn.utils import parametrizations, parametrize, prune, spectral_norm, 
 
 from segexport.errors import ArchitectureError
 from segexport.networks.in_memory import Taken, take_module
+from segexport.networks.libraries.hf import with_its_labels
 from segexport.networks.network import Asked
+from segexport.networks.user import network_of
 
 ASKED = Asked(size=(16, 16))
 TRAINING = "It is in training mode; a copy in evaluation mode is exported."
@@ -328,6 +331,23 @@ def test_a_hook_that_raises_is_refused_with_its_line(small: Small) -> None:
         ArchitectureError, match=r"with its hooks \(middle\) the network fails and without .*KeyError in "
     ):
         taken(small)
+
+
+def test_the_person_is_found_by_the_labels_of_a_network_of_transformers() -> None:
+    class TinyForSemanticSegmentation(Small):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Conv2d(4, 3, 1)
+            self.config = SimpleNamespace(id2label={0: "wall", 1: "tree", 2: "Person"})
+
+    module = TinyForSemanticSegmentation().eval()
+    plain = network_of("tiny", module, ASKED, reasons=())
+    assert (plain.person_channel, plain.end) == (None, None)
+    assert with_its_labels(plain, module) is plain
+    TinyForSemanticSegmentation.__module__ = "transformers.models.tiny"
+    found = with_its_labels(plain, module)
+    assert (found.person_channel, found.end) == (2, "logits")
+    assert found.notes == ("channel 2 is the person: id2label calls it 'Person'",)
 
 
 class Locked(Small):
