@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 import segexport
 from segexport.library import Chosen
 from segexport.networks.families.unet import UNet
+from segexport.report import FileRow
 from segruntime import read_contract
 
 Children = Callable[[], list[psutil.Process]]
@@ -201,13 +203,39 @@ def test_files_that_are_there_are_not_replaced_unasked(network: UNet, chosen: di
 
 
 @pytest.mark.usefixtures("copied_floats")
-def test_a_file_over_its_bound_is_an_error_and_the_others_are_there(network: UNet, chosen: dict[str, Any]) -> None:
+def test_a_float32_file_that_is_another_network_is_an_error_and_nothing_is_left(
+    network: UNet, chosen: dict[str, Any]
+) -> None:
     with torch.no_grad():  # the converter's copy is of the network as it was
         for parameter in network.parameters():
             parameter.mul_(1.02)
     with pytest.raises(segexport.ConversionError, match="another network: the largest difference is"):
         segexport.export(network, **{**chosen, "converter": "direct"}, quiet=True)
     assert not chosen["output"].exists()
+
+
+def test_a_file_that_was_not_kept_is_an_error(
+    exported: Any, network: UNet, chosen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [FileRow.from_json(row) for row in exported.body["files"]]
+    body: dict[str, Any] = {**exported.body}
+    monkeypatch.setattr("segexport.pipeline.export", lambda *_: (body, rows))
+    result = segexport.export(network, **chosen)
+    assert {kind: path.name for kind, path in result.paths.items()} == {row.precision: row.name for row in rows}
+    rows[3] = replace(rows[3], kept=False, within_bound=False)
+    with pytest.raises(
+        segexport.InaccurateError, match=r"^tiny_int8\.tflite: does not give PyTorch's mask: .* Not kept"
+    ):
+        segexport.export(network, **chosen)
+    rows.pop()
+    body["lost"] = {"int8": "the quantizer crashed"}
+    with pytest.raises(
+        segexport.ConversionError, match="no int8 file: the quantizer crashed. The other files are right"
+    ):
+        segexport.export(network, **chosen)
+    body["budget"] = {"interrupted": True, "verdict": "interrupted"}
+    with pytest.raises(KeyboardInterrupt):
+        segexport.export(network, **chosen)
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
