@@ -7,6 +7,7 @@ torchvision and the tests that run without it see the same numbers.
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Mapping
 
@@ -15,6 +16,9 @@ import numpy.typing as npt
 
 RANGES = {"running_mean": (-0.3, 0.3), "running_var": (0.5, 2.0), "bias": (-0.1, 0.1), "gamma": (0.7, 1.3)}
 LAST_GAMMA = (0.2, 0.4)  # of a residual branch: its sum over many blocks then stays small
+SLOPE = (0.05, 0.4)  # of a PReLU, told by the names that ExtremeC3 and SINet give theirs
+PRELU = re.compile(r"(^|\.)act\.weight|\.act_conv1x1\.0\.|\.dense\.[13]\.|d[123]\.conv\.2\.")
+BEFORE_SOFTMAX = (0.002, 0.02)  # of SINet's bn_3: its softmax is a gate, and has to be neither open nor shut
 PICTURE_RANGE = (-2.0, 2.0)  # what ImageNet's mean and standard deviation make of 0..1
 
 
@@ -30,11 +34,20 @@ def lively(key: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | npt.ND
     if kind == "num_batches_tracked":
         return np.asarray(1, dtype=np.int64)
     if kind == "weight" and len(shape) == 1:
-        return uniform(key, shape, *(LAST_GAMMA if ".bn3." in key else RANGES["gamma"]))
+        return uniform(key, shape, *_one_dimensional(key))
     if kind == "weight":
         bound = math.sqrt(6 / math.prod(shape[1:]))
         return uniform(key, shape, -bound, bound)
     return uniform(key, shape, *RANGES[kind])
+
+
+def _one_dimensional(key: str) -> tuple[float, float]:
+    """The range of a batch norm's weights, or of a PReLU's."""
+    if PRELU.search(key):
+        return SLOPE
+    if key.startswith("bn_3."):
+        return BEFORE_SOFTMAX
+    return LAST_GAMMA if ".bn3." in key else RANGES["gamma"]
 
 
 def lively_state_dict(
