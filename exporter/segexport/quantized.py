@@ -173,7 +173,8 @@ def _search(
             say=lambda text: bench.console.say(f"{text} (of at most {MOST_STEPS})"),
             shown=lambda step: bench.console.note(_told(step)),
         )
-    (bench.console.note if budget.holds else bench.console.warn)(f"int8: {budget.verdict}")
+    plain = budget.holds and not budget.hardly_int8
+    (bench.console.note if plain else bench.console.warn)(f"int8: {budget.verdict}")
     return budget
 
 

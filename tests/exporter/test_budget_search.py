@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from segexport.budget.judge import Score
-from segexport.budget.search import MOST_FLOAT_WEIGHTS, MOST_STEPS, Chosen, Outcome, Step, search
+from segexport.budget.search import MOST_STEPS, Chosen, Outcome, Step, search
 from segexport.tflite_graph import Block, Operator
 
 BYTES = 1000
@@ -115,20 +115,35 @@ def test_no_more_quantizations_than_allowed_and_none_twice(count: int, floor: fl
     assert len(set(network.asked)) == len(network.asked)
 
 
-def test_no_more_than_nine_tenths_of_the_weights_stay_in_float() -> None:
+def test_where_float32_holds_the_search_ends_within_the_budget() -> None:
+    """Every tensor costs more than is allowed, so no block may be in int8: nothing less than everything in float holds."""
     network = Network(40, {(k, k + 1): 2.0 for k in range(39)}, floor=1.0)
-    network.search(0.5)
-    assert max(len(chosen) for chosen in network.asked) == 40 * MOST_FLOAT_WEIGHTS
-
-
-def test_trouble_everywhere_is_halved_down_to_as_few_blocks_as_hold() -> None:
-    """Half of 60 tensors cost a little each: no few blocks help, and only the noisy ones have to stay in float."""
-    network = Network(60, {(k, k + 1): 0.5 for k in range(30)})
-    outcome = network.search(2.0)
+    outcome = network.search(1.5)
     assert outcome.best.holds
-    assert outcome.best.blocks <= set(range(31))
-    assert network.drop(outcome.best.blocks) <= 2.0
-    assert len(outcome.best.blocks) <= 31
+    assert outcome.best.blocks == frozenset(range(40))
+    assert outcome.best.what == "everything in float"
+
+
+def test_trouble_everywhere_leaves_the_parts_in_float_that_cost_most() -> None:
+    """A little in every tensor, most of it in the first and in the last quarter: errors whose squares add up."""
+    costs = {(k, k + 1): 3.0 if k < 10 or k >= 30 else 0.2 for k in range(39)}
+    network = Network(40, costs, floor=0.0)
+    network.drop = lambda chosen: (  # type: ignore[method-assign]
+        sum(cost**2 for ends, cost in costs.items() if not set(ends) <= chosen) ** 0.5
+    )
+    outcome = network.search(5.0)
+    assert outcome.best.holds
+    assert {*range(5), *range(35, 40)} <= outcome.best.blocks
+    assert not outcome.best.blocks & set(range(15, 25))
+
+
+def test_peeling_that_does_not_help_is_given_up_after_two_blocks() -> None:
+    """The noise points at ten blocks that cost no mask, one after the other."""
+    network = Network(40, {(k, k + 1): 2.0 for k in range(20, 39)})
+    network.losses = lambda step: {k: 9.0 for k in range(10) if k not in step.blocks}  # type: ignore[method-assign]
+    outcome = network.search(1.0)
+    assert sum("and what feeds it" in step.what for step in outcome.steps) == 2
+    assert outcome.best.holds
 
 
 def test_an_interruption_keeps_the_best_so_far() -> None:

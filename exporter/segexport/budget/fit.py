@@ -22,6 +22,10 @@ NOISE_PICTURES = 1
 """Signal-to-noise ratios hardly differ between pictures, and each costs a run of every tensor in float."""
 
 
+MOST_FLOAT_WEIGHTS = 0.5
+"""Of the weights: where more are in float, what is left of int8 saves little."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """How the search for an int8 file within `points` ended."""
@@ -40,16 +44,29 @@ class Budget:
         return layers_of(self.blocks, self.outcome.best.blocks)
 
     @property
+    def float_share(self) -> float:
+        """Of all weights, those that stay in float: 0–1."""
+        chosen = self.outcome.best.blocks
+        whole = sum(block.weight_bytes for block in self.blocks)
+        return sum(self.blocks[number].weight_bytes for number in chosen) / max(1, whole)
+
+    @property
+    def hardly_int8(self) -> bool:
+        return self.float_share > MOST_FLOAT_WEIGHTS
+
+    @property
     def verdict(self) -> str:
         best, layers = self.outcome.best, self.float_layers
         told = "interrupted, " if self.outcome.interrupted else ""
-        what = (
-            f"{len(layers)} operator{'s' if len(layers) > 1 else ''} left in float" if layers else "everything in int8"
-        )
+        what = "everything in int8"
+        if layers:
+            plural = "s" if len(layers) > 1 else ""
+            what = f"{len(layers)} operator{plural} with {100 * self.float_share:.0f} % of the weights left in float"
         lost = f"loses {best.score.drop_points:.3f} points of IoU against {self.against}"
         count = f"{len(self.outcome.steps)} quantization{'' if len(self.outcome.steps) == 1 else 's'}"
         if best.holds:
-            return f"{told}{what}: {lost}, within the {self.points:g} allowed, after {count}"
+            hardly = "; this is hardly an int8 file, float32 or float16 may do as well" if self.hardly_int8 else ""
+            return f"{told}{what}: {lost}, within the {self.points:g} allowed, after {count}{hardly}"
         return f"{told}nothing of {count} stays within {self.points:g} points; nearest came step {best.number}, {what}: {lost}"
 
     def to_json(self) -> dict[str, Any]:
@@ -57,6 +74,7 @@ class Budget:
             "points": self.points,
             "against": self.against,
             "holds": self.holds,
+            "float_share": round(self.float_share, 4),
             "interrupted": self.outcome.interrupted,
             "verdict": self.verdict,
             "steps": [

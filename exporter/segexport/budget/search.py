@@ -6,16 +6,18 @@ helps: what is tried are whole blocks together with the blocks that feed them. I
 1. everything in int8
 2. the last block, the last two: small convolutions whose error goes straight into the mask
 3. the block that loses most signal by itself, with the blocks that feed it; then the next one, as the new file shows it; …
-4. what helped, together, the best first
-5. the noisiest blocks, as many as nine tenths of the weights allow; where that holds, by halves down to as few as hold
+   as long as the budget can be reached at this pace
+4. an eighth of the network after the other, from the image on: what each of them costs; then those that cost most together
 
-The first that holds the budget ends it; then parts of it are given back to int8 while the budget still holds.
+The first that holds the budget ends it; then parts of it are given back to int8 while the budget still holds. The last that
+is tried is everything in float between the byte ends, so that something holds wherever the float32 file itself would.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TypeAlias
 
 from segexport.budget.judge import Score
@@ -28,8 +30,7 @@ MOST_PEELED = 8
 LEAST_LOSS_DB = 1.0
 MOST_PEELED_WEIGHTS = 0.5
 """Of the weights: beyond it single blocks are no longer what hurts."""
-MOST_FLOAT_WEIGHTS = 0.9
-"""Of the weights: beyond it there is nothing of int8 about a file."""
+PARTS = 8
 
 Chosen: TypeAlias = frozenset[int]
 
@@ -117,8 +118,7 @@ def search(
     try:
         plain = state.try_(frozenset(), "everything in int8")
         if not plain.holds:
-            _widen(state, losses(plain), losses)
-            _give_back(state)
+            _give_back(state, at_once=_widen(state, losses(plain), losses))
     except _Enough:
         pass
     except KeyboardInterrupt:
@@ -128,24 +128,23 @@ def search(
     return Outcome(steps=tuple(state.steps), best=state.best(), interrupted=interrupted)
 
 
-def _widen(state: _Search, plain_losses: Mapping[int, float], losses: Callable[[Step], Mapping[int, float]]) -> None:
+def _widen(state: _Search, plain_losses: Mapping[int, float], losses: Callable[[Step], Mapping[int, float]]) -> int:
+    """Ends with what holds; how many of its blocks may go back to int8 at once."""
     count = len(state.blocks)
     for size in (1, 2):
         if state.try_(_last(count, min(size, count)), _last_words(size)).holds:
-            return
+            return 1
     if _peel(state, plain_losses, losses):
-        return
-    for chosen, what in _together(state, state.steps[1:]):
-        if state.share(chosen) <= MOST_PEELED_WEIGHTS and state.try_(chosen, what).holds:
-            return
-    _halve(state, _noisiest(state, plain_losses))
+        return len(state.best().blocks) // 2
+    _part_by_part(state)
+    return max(1, count // PARTS // 2)  # no whole part: it was taken because it costs too much
 
 
 def _peel(state: _Search, found: Mapping[int, float], losses: Callable[[Step], Mapping[int, float]]) -> bool:
     """Block after block, always the one that loses most in the file of the step before; whether that holds the budget."""
     feeders = neighbours(state.blocks)
-    chosen: Chosen = frozenset()
-    for _ in range(MOST_PEELED):
+    chosen = state.best().blocks  # the last blocks, where that helped
+    for peeled in range(1, MOST_PEELED + 1):
         worst = max((k for k in found if k not in chosen), key=lambda k: found[k], default=None)
         if worst is None or found[worst] < LEAST_LOSS_DB:
             return False
@@ -155,51 +154,63 @@ def _peel(state: _Search, found: Mapping[int, float], losses: Callable[[Step], M
         step = state.try_(chosen, f"block {worst + 1} (loses {found[worst]:.0f} dB) and what feeds it in float too")
         if step.holds:
             return True
+        if not _keeps_pace(state, step, peeled):
+            return False
         found = losses(step)
     return False
 
 
-def _together(state: _Search, tried: Sequence[Step]) -> Iterator[tuple[Chosen, str]]:
-    base = state.steps[0].score.drop_points
-    helped = sorted((s for s in tried if s.score.drop_points < base), key=lambda s: s.score.drop_points)
-    union: Chosen = frozenset()
-    for count, step in enumerate(helped, 1):
-        union |= step.blocks
-        if count > 1:
-            yield union, f"the {count} that helped most, together"
+def _keeps_pace(state: _Search, step: Step, peeled: int) -> bool:
+    """Whether `MOST_PEELED` blocks reach the budget if they go on as these did; the first may fail."""
+    before = state.steps[0].score.drop_points
+    gained, needed = before - step.score.drop_points, before - state.points
+    return gained * MOST_PEELED >= needed * (peeled - 1)
 
 
-def _noisiest(state: _Search, losses: Mapping[int, float]) -> list[int]:
-    """Blocks, what loses most first, as many as the weights allow; those that say nothing from the output on."""
-    chosen: list[int] = []
-    for block in sorted(range(len(state.blocks)), key=lambda k: (-losses.get(k, 0.0), -k)):
-        if state.share(frozenset((*chosen, block))) <= MOST_FLOAT_WEIGHTS:
-            chosen.append(block)
-    return chosen
+def _part_by_part(state: _Search) -> None:
+    """What each part costs, from the image on with all before it in float; then the costliest together.
 
-
-def _halve(state: _Search, noisiest: Sequence[int]) -> None:
-    """All of them; where that holds, half as many, and so on, between what holds and what does not."""
-    least, most = 0, len(noisiest)
-    if not most or not state.try_(frozenset(noisiest), _noisy_words(most)).holds:
+    Losses behave like the width of an error: their squares add up, as far as the parts' errors know nothing of each other.
+    """
+    parts = _parts(len(state.blocks))
+    squares, costs = [state.steps[0].score.drop_points ** 2], []
+    for count in range(1, len(parts) + 1):
+        step = state.try_(_union(parts[:count]), _first_words(parts[count - 1][-1] + 1, len(state.blocks)))
+        squares.append(max(0.0, step.score.drop_points) ** 2)
+        costs.append(squares[-2] - squares[-1])
+        if step.holds:
+            break
+    else:
         return
-    while most - least > 1:
-        middle = (least + most) // 2
-        if state.try_(frozenset(noisiest[:middle]), _noisy_words(middle)).holds:
-            most = middle
-        else:
-            least = middle
+    ranked = sorted(range(len(costs)), key=lambda k: -costs[k])
+    for count in range(1, len(ranked)):
+        left = squares[-1] + sum(costs[k] for k in ranked[count:])
+        if left <= state.points**2:
+            chosen = _union([parts[k] for k in ranked[:count]])
+            words = f"the {count} of {len(parts)} parts that cost most in float"
+            if state.try_(chosen, words).holds:
+                return
 
 
-def _noisy_words(count: int) -> str:
-    return f"the {count} noisiest blocks in float"
+def _parts(count: int) -> list[range]:
+    """Blocks 0 to `count`, in as many parts as there are, of about the same number."""
+    edges = [round(k * count / min(PARTS, count)) for k in range(min(PARTS, count) + 1)]
+    return [range(a, b) for a, b in pairwise(edges)]
 
 
-def _give_back(state: _Search) -> None:
-    """Halves, quarters, … of what is in float go back to int8 as long as the budget holds."""
+def _first_words(size: int, count: int) -> str:
+    return "everything in float" if size == count else f"the first {size} block{'' if size == 1 else 's'} in float"
+
+
+def _union(parts: Sequence[range]) -> Chosen:
+    return frozenset(block for part in parts for block in part)
+
+
+def _give_back(state: _Search, *, at_once: int) -> None:
+    """So many of what is in float, half as many, … go back to int8 as long as the budget holds."""
     left = MOST_GIVING_BACK
     best = state.best()
-    size = len(best.blocks) // 2
+    size = at_once
     while best.holds and size > 0 and left > 0:
         numbers = sorted(best.blocks)
         for start in range(0, len(numbers), size):
