@@ -229,9 +229,7 @@ def test_a_file_that_was_not_kept_is_an_error(
         segexport.export(network, **chosen)
     rows.pop()
     body["lost"] = {"int8": "the quantizer crashed"}
-    with pytest.raises(
-        segexport.ConversionError, match="no int8 file: the quantizer crashed. The other files are right"
-    ):
+    with pytest.raises(segexport.ConversionError, match=r"no int8 file: the quantizer crashed\. The other"):
         segexport.export(network, **chosen)
     body["budget"] = {"interrupted": True, "verdict": "interrupted"}
     with pytest.raises(KeyboardInterrupt):
