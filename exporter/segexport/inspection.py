@@ -17,7 +17,9 @@ from segexport.networks.network import NOTHING_ASKED, Asked
 from segexport.networks.recognise import recognise
 from segexport.networks.user import load_user_network
 
-_COMPARED = ("eps", "stride", "padding", "dilation", "groups", "output_padding", "ceil_mode")
+_COMPARED = (
+    "eps", "stride", "padding", "dilation", "groups", "output_padding", "ceil_mode", "kernel_size", "mode", "align_corners"
+)  # fmt: skip
 _MOST_NAMED = 3
 _TOLERANCE = 1e-3
 

@@ -26,7 +26,7 @@ from torch import nn
 
 from segexport.checkpoint import read_checkpoint
 from segexport.errors import ArchitectureError
-from segexport.inspection import find_network
+from segexport.inspection import find_network, setting_conflicts
 from segexport.networks import ARCHITECTURES
 from segexport.networks.families.bisenetv2 import BiSeNetV2
 from segexport.networks.families.extremec3 import ExtremeC3
@@ -132,7 +132,7 @@ def bend_rate(path: str) -> Callable[[nn.Module], None]:
 
 
 def bend_up(module: nn.Module) -> None:
-    module.get_submodule("up1").add_module("up", nn.Upsample(scale_factor=2, mode="bilinear"))
+    module.get_submodule("up1").add_module("up", nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False))
 
 
 def bend_norm(module: nn.Module) -> None:
@@ -298,3 +298,15 @@ def test_can_be_exported(path: str) -> None:
     exported = torch.export.export(module, (image,)).module()
     with torch.no_grad():
         torch.testing.assert_close(exported(image), module(image))
+
+
+def test_a_saved_module_that_brings_its_maps_up_otherwise_is_warned_of(tmp_path: Path) -> None:
+    module = MilesialUNet(Widths(downs=blocks(4, 8), ups=blocks(4), upsampled=None))
+    torch.save(module, tmp_path / "same.pth")
+    bend_up(module)
+    torch.save(module, tmp_path / "bent.pth")
+    same, bent = (read_checkpoint(tmp_path / name) for name in ("same.pth", "bent.pth"))
+    assert setting_conflicts(same, find_network(same, Asked())) == []
+    told = setting_conflicts(bent, find_network(bent, Asked()))
+    assert len(told) == 1
+    assert "up1.up.align_corners is False in the saved module, True in unet_milesial" in told[0]
