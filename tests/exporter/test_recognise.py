@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,8 @@ def test_load_takes_a_module_that_already_has_values(small: dict[str, Tensor]) -
     module = UNet((4, 8))
     assert load(module, small) == ()
     assert all(torch.equal(tensor, small[key]) for key, tensor in module.state_dict().items() if "batches" not in key)
+
+
+def test_keys_that_fit_two_networks_are_asked_about(small: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ARCHITECTURES, "unet_twin", replace(ARCHITECTURES["unet"], name="unet_twin"))
+    assert "fit unet and unet_twin alike; say which it is: --arch unet" in refusal(small)

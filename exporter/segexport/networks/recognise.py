@@ -28,7 +28,12 @@ def recognise(state_dict: Mapping[str, Tensor], classes: Mapping[str, str] | Non
     if not families:
         raise ArchitectureError(f"{_unknown(shapes)}{_saved(classes)}; {OWN_CLASS}")
     plans = {name: family.plan(shapes) for name, family in families.items()}
-    nearest = max(plans, key=lambda name: overlap(plans[name], shapes))
+    fitting = [name for name, plan in plans.items() if not _differing(plan, state_dict)]
+    if len(fitting) > 1:
+        raise ArchitectureError(
+            f"all keys and shapes fit {' and '.join(fitting)} alike; say which it is: --arch {fitting[0]}"
+        )
+    nearest = fitting[0] if fitting else max(plans, key=lambda name: overlap(plans[name], shapes))
     return build(families[nearest], plans[nearest], state_dict, classes)
 
 
@@ -66,6 +71,10 @@ def build(
     )
 
 
+def _differing(plan: Plan, state_dict: Mapping[str, Tensor]) -> list[str]:
+    return differences(shapes_of(plan.module.state_dict()), shapes_of(with_aliases(plan.module, state_dict)))
+
+
 def overlap(plan: Plan, shapes: Shapes) -> float:
     """Keys in common, as a share of all keys of both: 0..1."""
     expected = shapes_of(plan.module.state_dict()).keys()
@@ -81,11 +90,11 @@ def refuse_misfit(
     named: bool,
 ) -> None:
     """Raise `ArchitectureError` unless every key and shape fits the plan."""
-    expected = shapes_of(plan.module.state_dict())
-    got = shapes_of(with_aliases(plan.module, state_dict))
-    differing = differences(expected, got)
+    differing = _differing(plan, state_dict)
     if not differing:
         return
+    expected = shapes_of(plan.module.state_dict())
+    got = shapes_of(with_aliases(plan.module, state_dict))
     common = overlap(plan, got)
     if common >= NEAR:
         _refuse_channels(architecture, plan.input_key, expected, got)
