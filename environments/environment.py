@@ -52,7 +52,7 @@ class Environment:
         return next((line for line in lines if self.apart and line.startswith(f"{self.apart}==")), self.apart)
 
 
-EVERYTHING = ("export", "tflite", "onnx", "bench", "video", "serve", "dev")
+EVERYTHING = ("export", "hf", "smp", "tflite", "onnx", "bench", "video", "serve", "dev")
 _ALL = (
     Environment(name="main", extras=EVERYTHING, apart="torch", constrained=True),
     Environment(name="light", extras=("tflite", "onnx", "video", "serve")),
