@@ -118,7 +118,7 @@ def search(
     try:
         plain = state.try_(frozenset(), "everything in int8")
         if not plain.holds:
-            _give_back(state, at_once=_widen(state, losses(plain), losses))
+            _give_back(state, *_widen(state, losses(plain), losses))
     except _Enough:
         pass
     except KeyboardInterrupt:
@@ -128,16 +128,17 @@ def search(
     return Outcome(steps=tuple(state.steps), best=state.best(), interrupted=interrupted)
 
 
-def _widen(state: _Search, plain_losses: Mapping[int, float], losses: Callable[[Step], Mapping[int, float]]) -> int:
-    """Ends with what holds; how many of its blocks may go back to int8 at once."""
+def _widen(
+    state: _Search, plain_losses: Mapping[int, float], losses: Callable[[Step], Mapping[int, float]]
+) -> tuple[list[int], int]:
+    """Ends with what holds; the order in which its blocks may go back to int8, and how many at once."""
     count = len(state.blocks)
     for size in (1, 2):
         if state.try_(_last(count, min(size, count)), _last_words(size)).holds:
-            return 1
+            return list(range(count)), 1
     if _peel(state, plain_losses, losses):
-        return len(state.best().blocks) // 2
-    _part_by_part(state)
-    return max(1, count // PARTS // 2)  # no whole part: it was taken because it costs too much
+        return list(range(count)), len(state.best().blocks) // 2
+    return _part_by_part(state), max(1, count // PARTS // 2)  # no whole part: it costs too much
 
 
 def _peel(state: _Search, found: Mapping[int, float], losses: Callable[[Step], Mapping[int, float]]) -> bool:
@@ -167,10 +168,13 @@ def _keeps_pace(state: _Search, step: Step, peeled: int) -> bool:
     return gained * MOST_PEELED >= needed * (peeled - 1)
 
 
-def _part_by_part(state: _Search) -> None:
+def _part_by_part(state: _Search) -> list[int]:
     """What each part costs, from the image on with all before it in float; then the costliest together.
 
     Losses behave like the width of an error: their squares add up, as far as the parts' errors know nothing of each other.
+
+    Returns:
+        The blocks of those parts, the part that costs least first.
     """
     parts = _parts(len(state.blocks))
     squares, costs = [state.steps[0].score.drop_points ** 2], []
@@ -180,8 +184,6 @@ def _part_by_part(state: _Search) -> None:
         costs.append(squares[-2] - squares[-1])
         if step.holds:
             break
-    else:
-        return
     ranked = sorted(range(len(costs)), key=lambda k: -costs[k])
     for count in range(1, len(ranked)):
         left = squares[-1] + sum(costs[k] for k in ranked[count:])
@@ -189,7 +191,8 @@ def _part_by_part(state: _Search) -> None:
             chosen = _union([parts[k] for k in ranked[:count]])
             words = f"the {count} of {len(parts)} parts that cost most in float"
             if state.try_(chosen, words).holds:
-                return
+                break
+    return [block for k in reversed(ranked) for block in parts[k]]
 
 
 def _parts(count: int) -> list[range]:
@@ -206,13 +209,13 @@ def _union(parts: Sequence[range]) -> Chosen:
     return frozenset(block for part in parts for block in part)
 
 
-def _give_back(state: _Search, *, at_once: int) -> None:
+def _give_back(state: _Search, order: Sequence[int], at_once: int) -> None:
     """So many of what is in float, half as many, … go back to int8 as long as the budget holds."""
     left = MOST_GIVING_BACK
     best = state.best()
     size = at_once
     while best.holds and size > 0 and left > 0:
-        numbers = sorted(best.blocks)
+        numbers = [block for block in order if block in best.blocks]
         for start in range(0, len(numbers), size):
             fewer = best.blocks - frozenset(numbers[start : start + size])
             known = any(step.blocks == fewer for step in state.steps)
