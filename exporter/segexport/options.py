@@ -55,11 +55,16 @@ class Options:
 
     @property
     def name(self) -> str:
-        return self.checkpoint.stem
+        return _name_of(self.checkpoint)
 
 
 def default_output(checkpoint: Path) -> Path:
-    return checkpoint.parent / f"{checkpoint.stem}_export"
+    return (checkpoint.resolve() if checkpoint.is_dir() else checkpoint).parent / f"{_name_of(checkpoint)}_export"
+
+
+def _name_of(checkpoint: Path) -> str:
+    """A folder's name is all of it, also where it was given as `.`; a file's is without its ending."""
+    return checkpoint.resolve().name if checkpoint.is_dir() else checkpoint.stem
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -159,7 +159,7 @@ def _audit(graph: nn.Module, lowered: nn.Module, path: Path, frames: npt.NDArray
 
 def _source(options: Options, sha256: str, network: Network, preprocessing: Preprocessing) -> Source:
     return Source(
-        checkpoint=options.checkpoint.name,
+        checkpoint=options.name if options.checkpoint.is_dir() else options.checkpoint.name,
         sha256=sha256,
         architecture=network.name,
         parameters=network.parameters,
