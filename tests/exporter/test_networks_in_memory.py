@@ -72,7 +72,7 @@ def state_of(given: object) -> dict[str, Any]:
             type(one),
             one.training,
             sorted(vars(one)),
-            {key: list(getattr(value, "items", value.copy)()) for key, value in vars(one).items() if "_hooks" in key},
+            {key: dict(value) for key, value in vars(one).items() if "_hooks" in key and isinstance(value, dict)},
             {key: id(value) for key, value in vars(one).items() if isinstance(value, torch.device | torch.dtype)},
         )
         for name, tensor in [*one.named_parameters(recurse=False), *one.named_buffers(recurse=False)]:
