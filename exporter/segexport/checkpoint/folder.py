@@ -56,7 +56,7 @@ def _read_index(folder: Path, index: Path) -> dict[str, str]:
     if not isinstance(found, dict) or not found or not all(isinstance(file, str) for file in found.values()):
         raise DamagedCheckpointError(index, "it has no weight_map that says which file holds which tensor")
     shards = list(dict.fromkeys(found.values()))
-    strange = next((file for file in shards if "\\" in file or file != Path(file).name or not file.isprintable()), None)
+    strange = next((file for file in shards if not _is_plain_name(file)), None)
     if strange is not None or len(shards) > MAX_SHARDS:
         what = (
             f"more than {MAX_SHARDS:,} files" if strange is None else f"{shown(strange)!r}, which is no name of a file"
@@ -69,6 +69,11 @@ def _read_index(folder: Path, index: Path) -> dict[str, str]:
             "missing, expected all of them in the folder. Copy or download the folder again"
         )
     return found
+
+
+def _is_plain_name(file: str) -> bool:
+    """No way out of the folder, on any system."""
+    return file not in ("", "..") and file == Path(file).name and "\\" not in file and file.isprintable()
 
 
 def _read_object(path: Path) -> dict[str, object] | None:
