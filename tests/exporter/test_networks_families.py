@@ -184,6 +184,13 @@ def test_modnets_data_parallel_checkpoint_is_recognised(tmp_path: Path) -> None:
     assert not any(".conv_lr." in key or ".conv_hr." in key for key in network.module.state_dict())
 
 
+def test_a_backbone_that_is_named_once_is_filled_in() -> None:
+    """safetensors keeps one name of a shared tensor."""
+    weights = zeros(shapes_of_module(meta("modnet/mobilenetv2")))
+    network = recognise({key: one for key, one in weights.items() if not key.startswith("lr_branch.backbone.")})
+    assert "names of shared tensors were filled in" in network.notes
+
+
 def test_the_list_that_milesials_training_puts_between_the_weights_is_no_weight(tmp_path: Path) -> None:
     path = saved(tmp_path, "unet_milesial/bilinear_1", mask_values=[0, 255])
     assert find_network(read_checkpoint(path), Asked()).name == "unet_milesial"
