@@ -8,7 +8,6 @@ MEDIAPIPE := .venv-mediapipe
 DEMO_PICTURES ?= $(wildcard ../shared/data/portraits/calibration/images)
 
 BUILD  := .venv-build
-ZOO    := .venv-zoo
 PYTHONS := .venv-pythons
 SUITE  ?= bookworm
 
@@ -72,7 +71,7 @@ test-aarch64: $(LIGHT)/.ready $(BUILD)/.ready
 	$(LIGHT)/bin/python tests/aarch64/run.py --wheel $$(ls dist/*.whl) --suite $(SUITE)
 
 # networks of other people's libraries through every converter, then docs/networks.md; goes on where it was: ZOO_WORDS="segformer_b0 --again"
-zoo: $(VENV)/.converters $(ZOO)/.ready
+zoo: $(VENV)/.converters
 	$(BIN)/python benchmarks/zoo $(ZOO_WORDS)
 	$(BIN)/python benchmarks/readme_tables.py
 
@@ -137,13 +136,6 @@ $(MEDIAPIPE)/.ready: environments/mediapipe.lock $(wildcard environments/mediapi
 	! command -v npm >/dev/null || npm ci --silent --prefix $(MEDIAPIPE)
 	@touch $@
 
-# torch and torchvision have to fit together, and are without hashes, since builds of one version differ; 5.5 GB where pip has CUDA's only
-ZOO_TORCH ?= torch==2.14.1 torchvision==0.29.1
-$(ZOO)/.ready: environments/zoo.lock
-	$(PYTHON) environments/install.py zoo $(ZOO)
-	$(ZOO)/bin/python -m pip install --quiet $(ZOO_TORCH)
-	@touch $@
-
 $(BUILD)/.ready: environments/build.lock
 	$(PYTHON) environments/install.py build $(BUILD)
 	@touch $@
@@ -175,4 +167,4 @@ test-pythons:
 	$(PYTHON) environments/pythons.py $(PYTHONS) "$(EXPORTERS)" $(PYTEST) $(LIGHT_TESTS)
 
 clean:
-	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(ZOO) $(PYTHONS) $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe .venv-cpus .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures benchmarks/zoo/.made
+	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(PYTHONS) $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe .venv-cpus .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures benchmarks/zoo/.made

@@ -58,7 +58,6 @@ _ALL = (
     Environment(name="light", extras=("tflite", "onnx", "video", "serve")),
     Environment(name="mediapipe"),
     Environment(name="build"),
-    Environment(name="zoo"),
 )
 _CONVERTERS = (
     Environment(name="direct", alone="onnx2tf==2.6.9", constrained=True, folder=CONVERTERS),

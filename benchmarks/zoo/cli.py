@@ -22,7 +22,6 @@ from zoo.run import is_whole, run_zoo
 from zoo.table import auto_table, networks_table, notes, saved_table
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / ".venv-zoo" / "bin" / "python"
 RESULTS = ROOT / "benchmarks" / "results" / "zoo.json"
 FILE = click.Path(path_type=Path)
 INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
@@ -32,12 +31,9 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 @click.argument("names", nargs=-1, metavar="[NETWORK]...")
 @click.option("--converter", "ways", multiple=True, type=click.Choice(WAYS), help="May be repeated; default: all.")
 @click.option("--again", is_flag=True, help="Also what an earlier run has done.")
-@click.option("--python", type=FILE, default=PYTHON, help="Has the networks' libraries.  [default: .venv-zoo]")
 @click.option("-o", "--output", type=FILE, help="[default: benchmarks/results/zoo.json, once all is done]")
 @click.option("--json", "as_json", is_flag=True, help="The result on standard output instead of tables.")
-def main(
-    names: tuple[str, ...], ways: tuple[str, ...], again: bool, python: Path, output: Path | None, as_json: bool
-) -> None:
+def main(names: tuple[str, ...], ways: tuple[str, ...], again: bool, output: Path | None, as_json: bool) -> None:
     """Networks of segmentation_models_pytorch and transformers through every converter, each file compared.
 
     The first run makes them, a minute each. Whatever is done is kept: after Ctrl-C, or with other words, the command goes on
@@ -49,9 +45,9 @@ def main(
       python benchmarks/zoo segformer_b0 --converter auto --again
     """
     try:
-        _check(names, python, output, as_json)
+        _check(names, output, as_json)
         with nullcontext(no_progress) if as_json else progress("zoo") as advance:
-            result = run_zoo(names or tuple(NETWORKS), ways or WAYS, python, again, _say, advance)
+            result = run_zoo(names or tuple(NETWORKS), ways or WAYS, again, _say, advance)
         if as_json:
             click.echo(json.dumps(result, indent=1, allow_nan=False))
         else:
@@ -67,12 +63,10 @@ def main(
         sys.exit(INTERRUPTED)
 
 
-def _check(names: tuple[str, ...], python: Path, output: Path | None, as_json: bool) -> None:
+def _check(names: tuple[str, ...], output: Path | None, as_json: bool) -> None:
     unknown = [name for name in names if name not in NETWORKS]
     if unknown:
         raise ZooError(f"{unknown[0]}: no such network, expected some of {', '.join(NETWORKS)}")
-    if not python.exists():
-        raise ZooError(f"{python.name}: the networks' libraries are not there; `make zoo` installs them into .venv-zoo")
     if not as_json:
         require_rich()
     if output is not None:

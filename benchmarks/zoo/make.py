@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +52,8 @@ def make_pictures(folder: Path = FOLDER) -> Path:
     return pictures
 
 
-def make_network(name: str, python: Path, interrupt: Interrupt, folder: Path = FOLDER) -> Made:
-    """The network of that name, by the interpreter `python` that has its library; `make_pictures` came before.
+def make_network(name: str, interrupt: Interrupt, folder: Path = FOLDER) -> Made:
+    """The network of that name, in a process of its own; `make_pictures` came before.
 
     Raises:
         ZooError: the library refuses, or Ctrl-C came.
@@ -60,7 +61,7 @@ def make_network(name: str, python: Path, interrupt: Interrupt, folder: Path = F
     known = folder / f"{name}.json"  # written last: without it the network counts as half made
     saved = folder / f"{name}{NETWORKS[name].suffix}"
     if not (known.is_file() and saved.exists()):
-        known.write_text(json.dumps(_run(name, python, interrupt, folder)), "utf-8")
+        known.write_text(json.dumps(_run(name, interrupt, folder)), "utf-8")
     return Made(
         onnx=folder / f"{name}.onnx",
         pt2=folder / f"{name}.pt2",
@@ -69,9 +70,9 @@ def make_network(name: str, python: Path, interrupt: Interrupt, folder: Path = F
     )
 
 
-def _run(name: str, python: Path, interrupt: Interrupt, folder: Path) -> Mapping[str, Any]:
+def _run(name: str, interrupt: Interrupt, folder: Path) -> Mapping[str, Any]:
     job = {"name": name, "pictures": str(_array(folder)), "folder": str(folder)}
-    said, words, code = run_child([str(python), str(_SCRIPT), json.dumps(job)], interrupt)
+    said, words, code = run_child([sys.executable, str(_SCRIPT), json.dumps(job)], interrupt)
     if code or not said.strip():
         raise ZooError(f"{name}: cannot be made ({last_line(words) or f'code {code}'})")
     facts: dict[str, Any] = json.loads(said.strip().splitlines()[-1])

@@ -25,14 +25,12 @@ class Way:
     """One way of calling the command.
 
     converter: as the command calls it. given: which of `Made`'s files. precisions: what is asked for. words: more options.
-    has_libraries: whether it runs where the networks' libraries are.
     """
 
     converter: str
     given: str = "onnx"
     precisions: tuple[str, ...] = ("float32",)
     words: tuple[str, ...] = ()
-    has_libraries: bool = False
 
 
 WAYS = {
@@ -46,22 +44,17 @@ WAYS = {
         given="saved",
         precisions=("float32", "int8"),
         words=("--max-iou-drop", "2"),
-        has_libraries=True,
     ),
 }
 
 
-def measure(made: Made, way: Way, python: Path, interrupt: Interrupt) -> dict[str, Any]:
-    """What became of it, as `results.CELL` says; `seconds` are those of the whole command.
-
-    Args:
-        python: the interpreter that has the networks' libraries, and the exporter.
-    """
+def measure(made: Made, way: Way, interrupt: Interrupt) -> dict[str, Any]:
+    """What became of it, as `results.CELL` says; `seconds` are those of the whole command."""
     source: Path = getattr(made, way.given)
     pictures = made.onnx.parent / "pictures"
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            str(python) if way.has_libraries else sys.executable,
+            sys.executable,
             "-m",
             "segexport.cli",
             "tflite",

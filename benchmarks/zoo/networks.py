@@ -1,6 +1,6 @@
 """The networks of the zoo, by the constructors of the libraries that people take them from; nothing is downloaded.
 
-The libraries are imported where a network is made, in the zoo's own environment; the names can be had without them.
+The libraries are imported where a network is made; the names can be had without them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
+
+from segexport.networks.libraries.imports import library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +63,7 @@ def _smp(decoder: str, encoder: str, saved: str = "state dict", **options: Any) 
 
 
 def _build_smp(decoder: str, encoder: str, options: dict[str, Any]) -> nn.Module:
-    import segmentation_models_pytorch
-
-    make = getattr(segmentation_models_pytorch, decoder)
+    make = getattr(library("segmentation_models_pytorch"), decoder)
     made: nn.Module = make(encoder_name=encoder, encoder_weights=None, classes=1, **options)
     return made
 
@@ -74,16 +74,14 @@ def _transformers(title: str, kind: str, **settings: Any) -> Network:
 
 
 def _build_transformers(kind: str, settings: dict[str, Any]) -> nn.Module:
-    import transformers
-
+    transformers = library("transformers")
     config = getattr(transformers, f"{kind}Config")(num_labels=2, **settings)
     return Logits(getattr(transformers, f"{kind}ForSemanticSegmentation")(config))
 
 
 def _upernet_convnext() -> nn.Module:
     """The layers of ConvNeXt-tiny, a quarter as wide."""
-    import transformers
-
+    transformers = library("transformers")
     backbone = transformers.ConvNextConfig(
         depths=[2, 2, 4, 2], hidden_sizes=[24, 48, 96, 192], out_features=["stage1", "stage2", "stage3", "stage4"]
     )

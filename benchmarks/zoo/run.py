@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from pathlib import Path
 from typing import Any
 
 import segruntime
@@ -27,7 +26,6 @@ KEPT = FOLDER / "results.json"
 def run_zoo(
     names: Collection[str],
     ways: Collection[str],
-    python: Path,
     again: bool,
     say: Callable[[str], None],
     advance: Advance,
@@ -36,7 +34,6 @@ def run_zoo(
 
     Args:
         names, ways: what is to be done; `again`: also where it is done already.
-        python: the interpreter that has the networks' libraries.
         advance: told of every cell.
     """
     FOLDER.mkdir(exist_ok=True)
@@ -48,10 +45,10 @@ def run_zoo(
         for name in names:
             entry = entries.setdefault(name, _entry(name))
             todo = [way for way in ways if again or way not in entry["cells"]]
-            made = _made(entry, python, interrupt, say) if todo and not interrupt.asked else None
+            made = _made(entry, interrupt, say) if todo and not interrupt.asked else None
             for way in ways:
                 if made is not None and way in todo and not interrupt.asked:
-                    _cell(entry, way, made, python, interrupt, say)
+                    _cell(entry, way, made, interrupt, say)
                     _keep(result, entries)
                 advance(total)
         result["interrupted"] = interrupt.asked
@@ -95,10 +92,10 @@ def _entry(name: str) -> dict[str, Any]:
     }
 
 
-def _made(entry: dict[str, Any], python: Path, interrupt: Interrupt, say: Callable[[str], None]) -> Made | None:
+def _made(entry: dict[str, Any], interrupt: Interrupt, say: Callable[[str], None]) -> Made | None:
     say(f"{entry['name']}: the network")
     try:
-        made = make_network(entry["name"], python, interrupt)
+        made = make_network(entry["name"], interrupt)
     except ZooError as error:
         if not interrupt.asked:
             entry["failure"] = reason(str(error).removeprefix(f"{entry['name']}: "))
@@ -108,11 +105,9 @@ def _made(entry: dict[str, Any], python: Path, interrupt: Interrupt, say: Callab
     return made
 
 
-def _cell(
-    entry: dict[str, Any], way: str, made: Made, python: Path, interrupt: Interrupt, say: Callable[[str], None]
-) -> None:
+def _cell(entry: dict[str, Any], way: str, made: Made, interrupt: Interrupt, say: Callable[[str], None]) -> None:
     say(f"{entry['name']}: {way}")
-    found = measure(made, WAYS[way], python, interrupt)
+    found = measure(made, WAYS[way], interrupt)
     if not interrupt.asked:  # what Ctrl-C ended says nothing of the network
         entry["cells"][way] = found
 

@@ -1,4 +1,4 @@
-"""One network of the zoo as its user would have it: what was saved, an .onnx and a .pt2; run by the zoo's own environment.
+"""One network of the zoo as its user would have it: what was saved, an .onnx and a .pt2; run in a process of its own.
 
 python write.py JOB      JOB: JSON, {"name", "pictures": a .npy (N, H, W, 3) uint8 RGB, "folder"}
 

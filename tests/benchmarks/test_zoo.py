@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was measured, `network way`; every network is there, every way gives one file."""
     done: list[str] = []
 
-    def measured(made: Made, way: Any, _python: Path, interrupt: Interrupt) -> dict[str, Any]:
+    def measured(made: Made, way: Any, interrupt: Interrupt) -> dict[str, Any]:
         done.append(f"{made.onnx.stem} {way.converter}")
         interrupt.asked = len(done) == 3
         return cell(way.converter, float32=file())
@@ -70,7 +69,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def go(names: tuple[str, ...], ways: tuple[str, ...], again: bool = False) -> dict[str, Any]:
-    return run_zoo(names, ways, Path("python"), again, lambda _: None, no_progress)
+    return run_zoo(names, ways, again, lambda _: None, no_progress)
 
 
 def test_run_goes_on_where_it_was_interrupted_and_does_nothing_twice(runs: list[str]) -> None:
@@ -181,7 +180,7 @@ def test_report_of_the_command_gives_the_files_that_were_asked_for(
     monkeypatch.setattr(zoo.measure, "run_child", lambda *_: (report, "segexport: int8 is over its bound\n", 1))
     made = Made(onnx=tmp_path / "net.onnx", pt2=tmp_path / "net.pt2", saved=tmp_path / "net", facts=FACTS)
     with Interrupt() as interrupt:
-        found = measure(made, WAYS["auto"], tmp_path, interrupt)
+        found = measure(made, WAYS["auto"], interrupt)
     assert {name: found[name] for name in ("taken", "refused", "refusal")} == {
         "taken": "tf",
         "refused": {"direct": "IoU 0.4"},
@@ -190,26 +189,22 @@ def test_report_of_the_command_gives_the_files_that_were_asked_for(
     assert found["files"] == {"float32": file(kept=False), "int8": file(kept=False)}
 
 
-def test_what_was_saved_is_given_to_the_exporter_that_has_the_libraries(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_saved_is_given_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[list[str]] = []
     monkeypatch.setattr(zoo.measure, "run_child", lambda command, _: (ran.append(command), ("", "", 0))[1])
     made = Made(onnx=tmp_path / "net.onnx", pt2=tmp_path / "net.pt2", saved=tmp_path / "net.ckpt", facts=FACTS)
     with Interrupt() as interrupt:
         for way in ("saved", "litert-torch"):
-            measure(made, WAYS[way], Path("its/python"), interrupt)
-    assert ran[0][0] == "its/python"
+            measure(made, WAYS[way], interrupt)
     assert str(tmp_path / "net.ckpt") in ran[0]
     assert ran[0][-2:] == ["--max-iou-drop", "2"]
-    assert ran[1][0] == sys.executable
     assert str(tmp_path / "net.pt2") in ran[1]
 
 
 def test_refusal_of_the_command_is_the_reason_without_paths(tmp_path: Path) -> None:
     made = Made(onnx=tmp_path / "missing.onnx", pt2=tmp_path / "missing.pt2", saved=tmp_path / "missing", facts=FACTS)
     with Interrupt() as interrupt:
-        found = measure(made, WAYS["auto"], tmp_path, interrupt)
+        found = measure(made, WAYS["auto"], interrupt)
     assert (found["taken"], found["files"]) == (None, {})
     assert found["refusal"]
     assert str(tmp_path) not in found["refusal"]
@@ -219,10 +214,6 @@ def test_refusal_of_the_command_is_the_reason_without_paths(tmp_path: Path) -> N
     ("words", "reason"),
     [
         (["resnet"], "zoo: resnet: no such network, expected some of unet_resnet18, "),
-        (
-            ["--python", "nowhere/python"],
-            "zoo: python: the networks' libraries are not there; `make zoo` installs them",
-        ),
     ],
 )
 def test_wrong_word_is_one_line(words: list[str], reason: str) -> None:
@@ -232,27 +223,26 @@ def test_wrong_word_is_one_line(words: list[str], reason: str) -> None:
     assert ran.stderr.count("\n") == 1
 
 
-def test_half_made_network_is_made_again(tmp_path: Path) -> None:
-    script = f"#!{sys.executable}\nprint('made')\nprint('{{\"parameters\": 5}}')\n"
-    python = tmp_path / "python"
-    python.write_text(script)
-    os.chmod(python, 0o700)
+def test_half_made_network_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(facts := "print('made')\nprint('{\"parameters\": 5}')\n")
+    monkeypatch.setattr(make, "_SCRIPT", script)
     (tmp_path / "segformer_b0.onnx").write_bytes(b"half")
     (tmp_path / "segformer_b0").mkdir()
     with Interrupt() as interrupt:
-        assert make.make_network("segformer_b0", python, interrupt, tmp_path).facts == {"parameters": 5}
-        python.write_text(script.replace("5", "6"))
-        assert make.make_network("segformer_b0", python, interrupt, tmp_path).facts == {"parameters": 5}
+        assert make.make_network("segformer_b0", interrupt, tmp_path).facts == {"parameters": 5}
+        script.write_text(facts.replace("5", "6"))
+        assert make.make_network("segformer_b0", interrupt, tmp_path).facts == {"parameters": 5}
         (tmp_path / "segformer_b0").rmdir()
-        assert make.make_network("segformer_b0", python, interrupt, tmp_path).facts == {"parameters": 6}
+        assert make.make_network("segformer_b0", interrupt, tmp_path).facts == {"parameters": 6}
 
 
-def test_child_that_fails_is_named_by_its_last_words(tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    python.write_text(f"#!{sys.executable}\nraise SystemExit('ImportError: no timm')\n")
-    os.chmod(python, 0o700)
+def test_child_that_fails_is_named_by_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("raise SystemExit('ImportError: no timm')\n")
+    monkeypatch.setattr(make, "_SCRIPT", script)
     with (
         Interrupt() as interrupt,
         pytest.raises(ZooError, match=r"unet_mit_b0: cannot be made \(ImportError: no timm\)"),
     ):
-        make.make_network("unet_mit_b0", python, interrupt, tmp_path)
+        make.make_network("unet_mit_b0", interrupt, tmp_path)
