@@ -10,7 +10,11 @@ from tests.exporter.golden.lively_weights import uniform
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segexport.rewrites.adaptive_avg_pool import FixedAvgPool, bins_of
+from segexport.rewrites.adaptive_avg_pool import FixedAvgPool
+from segexport.rewrites.adaptive_max_pool import FixedMaxPool
+from segexport.rewrites.along_axes import AlongAxes
+from segexport.rewrites.bins import bins_of, plain_window
+from segexport.rewrites.ceil_avg_pool import CeilAvgPool
 from segexport.rewrites.lower import lower
 from segexport.rewrites.padded_max_pool import PaddedMaxPool
 
@@ -48,6 +52,8 @@ def values(kind: str, size: tuple[int, int]) -> Tensor:
         "zeros": torch.zeros_like(spread),
         "ties": torch.round(2 * spread),
         "tiny": spread * 1e-40,
+        "rows": spread,
+        "columns": spread,
     }[kind]
 
 
@@ -127,14 +133,47 @@ def test_a_dilated_pool_of_signed_values_is_left_as_it_is() -> None:
     assert lower(pool, values("spread", (9, 9))).module is pool
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("target", [(1, 1), (2, 2), (3, 3), (6, 6), (4, 7), (14, 14), (8, 12), (16, 24), (20, 5)])
-@pytest.mark.parametrize("size", [(8, 12), (7, 13), (14, 14), (1, 3)])
-def test_average_to_any_size_is_pytorchs(size: tuple[int, int], target: tuple[int, int], dtype: torch.dtype) -> None:
-    x = values("spread", size).to(dtype)
-    rounding = 8 * torch.finfo(dtype).eps  # of sums of at most 196 numbers below 1, in another order
+TARGETS = [(1, 1), (2, 2), (3, 3), (6, 6), (4, 7), (14, 14), (8, 12), (16, 24), (20, 5)]
+POOLED = [(8, 12), (7, 13), (14, 14), (1, 3)]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("size", POOLED)
+def test_average_to_any_size_is_pytorchs(size: tuple[int, int], target: tuple[int, int]) -> None:
+    x = values("spread", size)
+    rounding = 8 * torch.finfo(torch.float32).eps  # of sums of at most 196 numbers below 1, in another order
     out, expected = FixedAvgPool(size, target)(x), F.adaptive_avg_pool2d(x, target)
     torch.testing.assert_close(out, expected, rtol=rounding, atol=rounding)
+
+
+@pytest.mark.parametrize("kind", ["spread", "negative", "zeros", "ties"])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("size", POOLED)
+def test_maximum_to_any_size_is_pytorchs(size: tuple[int, int], target: tuple[int, int], kind: str) -> None:
+    x = values(kind, size)
+    assert torch.equal(FixedMaxPool(size, target)(x), F.adaptive_max_pool2d(x, target))
+
+
+def test_bins_that_are_alike_are_a_plain_pools() -> None:
+    assert plain_window((8, 12), (4, 3)) == ((2, 4), (2, 4))
+    assert plain_window((7, 7), (3, 1)) == ((3, 7), (2, 7))  # they overlap, at equal distances
+    assert plain_window((7, 8), (4, 4)) is None
+    assert plain_window((3, 3), (6, 6)) is None  # each line twice
+    assert plain_window((1, 4), (2, 4)) is None
+
+
+@pytest.mark.parametrize("bins", [3, 7, 40])
+def test_an_adaptive_average_costs_two_convolutions_however_many_bins(bins: int) -> None:
+    (graph,) = [torch.fx.symbolic_trace(FixedAvgPool((32, 33), (bins, bins)).weighted or nn.Identity())]
+    calls = [node.target for node in graph.graph.nodes if node.op in ("call_function", "call_method")]
+    assert calls == ["permute", F.conv2d, "permute", F.conv2d, "permute"]
+
+
+def test_a_line_is_the_weighted_sum_of_lines() -> None:
+    x = values("spread", (4, 5))
+    rows, columns = values("rows", (3, 4))[0, 0], values("columns", (6, 5))[0, 0]
+    expected = torch.einsum("hH,wW,ncHW->nchw", rows, columns, x)
+    torch.testing.assert_close(AlongAxes(rows, columns)(x), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_bins_are_those_of_the_documentation() -> None:
@@ -151,3 +190,55 @@ def test_adaptive_average_of_a_network_is_rewritten(target: object) -> None:
     lowered = lower(module, x)
     assert [(done.rewrite, done.count) for done in lowered.rewrites] == [("adaptive_avg_pool", 1)]
     torch.testing.assert_close(lowered.module(x), module(x), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("target", [1, 2, (3, 5), (None, 2)])
+def test_adaptive_maximum_of_a_network_is_rewritten(target: object) -> None:
+    x = values("ties", (7, 8))
+    module = nn.AdaptiveMaxPool2d(target)  # type: ignore[arg-type]
+    lowered = lower(module, x)
+    assert [(done.rewrite, done.count) for done in lowered.rewrites] == [("adaptive_max_pool", 1)]
+    assert torch.equal(lowered.module(x), module(x))
+
+
+class IndicesToo(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        most, where = F.adaptive_max_pool2d(x, 3, return_indices=True)
+        return most + where
+
+
+def test_adaptive_maximum_whose_indices_are_used_is_left() -> None:
+    module = IndicesToo()
+    assert lower(module, values("spread", (7, 8))).module is module
+
+
+# kernel, stride, padding
+CEILINGS = [((2, 2), (2, 2), (0, 0)), ((3, 3), (2, 2), (0, 0)), ((3, 2), (2, 3), (1, 1)), ((2, 2), (3, 3), (1, 1))]
+
+
+@pytest.mark.parametrize("settings", CEILINGS)
+@pytest.mark.parametrize("size", [(4, 6), (7, 8), (9, 13), (3, 3), (16, 17)])
+def test_average_with_a_ceiling_is_pytorchs(size: tuple[int, int], settings: Any) -> None:
+    x = values("spread", size)
+    kernel, stride, padding = settings
+    expected = F.avg_pool2d(x, kernel, stride, padding, ceil_mode=True)
+    torch.testing.assert_close(CeilAvgPool(size, *settings)(x), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("pool", "rewrites"),
+    [
+        (nn.AvgPool2d(2, ceil_mode=True), ["ceil_avg_pool"]),
+        (nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False), ["ceil_avg_pool"]),
+        (nn.AvgPool2d(3, 2, 1, ceil_mode=True), ["ceil_avg_pool"]),
+        (nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), []),
+        (nn.AvgPool2d(3, 2, ceil_mode=True, divisor_override=2), []),
+        (nn.AvgPool2d(9, 9, ceil_mode=True, padding=1), []),  # not one full window of rows
+        (nn.AvgPool2d(3, 2, 1), []),
+    ],
+)
+def test_average_with_a_ceiling_of_a_network_is_rewritten_where_it_fits(pool: nn.Module, rewrites: list[str]) -> None:
+    x = values("spread", (6, 9))
+    lowered = lower(pool, x)
+    assert [done.rewrite for done in lowered.rewrites] == rewrites
+    torch.testing.assert_close(lowered.module(x), pool(x), rtol=1e-6, atol=1e-6)

@@ -1,10 +1,10 @@
 """Adaptive average pool to a fixed size, for converters that know plain averages only.
 
 Needs: the size of what is pooled, which the exported graph fixes.
-Does: to 1x1, a mean over rows and columns; to a size that divides the input's, a plain average pool; else bin i of n over H
-    lines is floor(i·H/n) to ceil((i+1)·H/n), as PyTorch has it: the mean over each bin's rows, put together, and then
-    over each bin's columns. All rows of a bin count alike, and so do all columns, so the mean of means is the mean.
-Holds after: the same numbers up to rounding.
+Does: bin i of n over H lines is floor(i·H/n) to ceil((i+1)·H/n), as PyTorch has it. To 1x1, a mean over rows and columns; where
+    all bins are alike and begin at equal distances, a plain average pool; else weights along both axes (see along_axes.py): all
+    rows of a bin count alike, and so do all columns, so the mean of means is the mean.
+Holds after: the same numbers up to rounding, in at most two convolutions and three transposes, however many bins there are.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.fx import Node
 from torch.nn import functional as F
 
+from segexport.rewrites.along_axes import AlongAxes
+from segexport.rewrites.bins import plain_window, wanted_of
 from segexport.rewrites.editor import Editor
-from segexport.rewrites.pools import Pair, size_of
+from segexport.rewrites.pools import Pair
 
 
 class FixedAvgPool(nn.Module):
@@ -23,35 +25,28 @@ class FixedAvgPool(nn.Module):
 
     def __init__(self, size: Pair, target: Pair) -> None:
         super().__init__()
-        self.size, self.target = size, target
+        self.whole, self.window = target == (1, 1), plain_window(size, target)
+        self.weighted = None if self.window else AlongAxes(*map(weights_of, size, target))
 
     def forward(self, x: Tensor) -> Tensor:
-        (height, width), (rows, columns) = self.size, self.target
-        if self.target == (1, 1):
+        if self.whole:
             return x.mean((2, 3), keepdim=True)
-        if height % rows == 0 and width % columns == 0:
-            return F.avg_pool2d(x, (height // rows, width // columns))
-        return mean_of_bins(mean_of_bins(x, 2, rows), 3, columns)
+        if self.window is not None:
+            return F.avg_pool2d(x, *self.window)
+        out: Tensor = self.weighted(x)  # type: ignore[misc]  # one of the two
+        return out
 
 
-def mean_of_bins(x: Tensor, axis: int, bins: int) -> Tensor:
-    """The mean of each bin along one axis."""
-    means = [x.narrow(axis, first, count).mean(axis, keepdim=True) for first, count in bins_of(x.shape[axis], bins)]
-    return torch.cat(means, axis)
-
-
-def bins_of(size: int, bins: int) -> list[Pair]:
-    """First line and number of lines of each bin; they overlap where `bins` does not divide `size`."""
-    edges = [(index * size // bins, -(-(index + 1) * size // bins)) for index in range(bins)]
-    return [(first, end - first) for first, end in edges]
+def weights_of(size: int, bins: int) -> Tensor:
+    """How each bin weighs the lines, `(bins, size)`."""
+    return F.adaptive_avg_pool2d(torch.eye(size).view(1, size, size, 1), (bins, 1))[0, :, :, 0].T
 
 
 def rewrite_adaptive_avg_pool(editor: Editor, node: Node) -> bool:
     """Rewrite `node`, an `aten.adaptive_avg_pool2d`."""
-    source, wanted = node.args[0], node.args[1]
-    if not isinstance(source, Node) or not isinstance(wanted, list | tuple):
+    wanted = wanted_of(node)
+    if wanted is None:
         return False
-    size = size_of(source)
-    rows, columns = (int(n) if isinstance(n, int) else size[axis] for axis, n in enumerate(wanted))
-    editor.replace(node, FixedAvgPool(size, (rows, columns)), (source,))
+    source, size, target = wanted
+    editor.replace(node, FixedAvgPool(size, target), (source,))
     return True

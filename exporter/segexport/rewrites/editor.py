@@ -26,9 +26,9 @@ class Editor:
         self._choices: dict[Node, Node] = {}
         self._values: dict[Node, Node] = {node: self._values_alone(node) for node in self.calls(POOL_WITH_INDICES)}
 
-    def calls(self, operator: Any) -> list[Node]:
-        """All calls of an ATen operator, in the order in which they run."""
-        return [node for node in self.module.graph.nodes if node.op == "call_function" and node.target == operator]
+    def calls(self, *operators: Any) -> list[Node]:
+        """All calls of these ATen operators, in the order in which they run."""
+        return [node for node in self.module.graph.nodes if node.op == "call_function" and node.target in operators]
 
     def replace(self, node: Node, module: nn.Module, args: tuple[Any, ...]) -> None:
         """Everything that used `node` uses `module(*args)` instead."""

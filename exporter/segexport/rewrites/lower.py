@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,28 +19,40 @@ from torch.fx import GraphModule, Node
 
 from segexport.errors import ConversionError
 from segexport.rewrites.adaptive_avg_pool import rewrite_adaptive_avg_pool
+from segexport.rewrites.adaptive_max_pool import rewrite_adaptive_max_pool
+from segexport.rewrites.ceil_avg_pool import AVG_POOL, has_ceil_mode, rewrite_ceil_avg_pool
 from segexport.rewrites.constants import constants_known
 from segexport.rewrites.editor import Editor
 from segexport.rewrites.max_unpool import rewrite_max_unpool
 from segexport.rewrites.overlapping_unpool import rewrite_overlapping_unpool
-from segexport.rewrites.padded_max_pool import rewrite_padded_max_pool
-from segexport.rewrites.pools import POOL, POOL_WITH_INDICES, UNPOOL, read_pool, source_of_indices, target_of
+from segexport.rewrites.padded_max_pool import has_padding, rewrite_padded_max_pool
+from segexport.rewrites.pools import POOL, POOL_WITH_INDICES, UNPOOL, source_of_indices, target_of
+from segexport.rewrites.resizing import RESIZINGS, is_mistaken, rewrite_resizing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrite:
-    """What looks for calls of one ATen operator; `apply` rewrites a call and says True, or leaves it and says False."""
+    """What looks for calls of ATen operators; `apply` rewrites a call and says True, or leaves it and says False.
 
-    operator: Any
+    `may_apply`, of a call in the graph as exported: False where it would be left for sure.
+    """
+
+    operators: tuple[Any, ...]
     apply: Callable[[Editor, Node], bool]
+    may_apply: Callable[[Node], bool] = lambda _: True
 
 
+aten = torch.ops.aten
 REWRITES: dict[str, Rewrite] = {
-    "max_unpool": Rewrite(operator=UNPOOL, apply=rewrite_max_unpool),
-    "overlapping_unpool": Rewrite(operator=UNPOOL, apply=rewrite_overlapping_unpool),
-    "padded_max_pool": Rewrite(operator=POOL, apply=rewrite_padded_max_pool),
-    "adaptive_avg_pool": Rewrite(operator=torch.ops.aten.adaptive_avg_pool2d.default, apply=rewrite_adaptive_avg_pool),
+    "max_unpool": Rewrite(operators=(UNPOOL,), apply=rewrite_max_unpool),
+    "overlapping_unpool": Rewrite(operators=(UNPOOL,), apply=rewrite_overlapping_unpool),
+    "padded_max_pool": Rewrite(operators=(POOL,), apply=rewrite_padded_max_pool, may_apply=has_padding),
+    "adaptive_avg_pool": Rewrite(operators=(aten.adaptive_avg_pool2d.default,), apply=rewrite_adaptive_avg_pool),
+    "adaptive_max_pool": Rewrite(operators=(aten.adaptive_max_pool2d.default,), apply=rewrite_adaptive_max_pool),
+    "ceil_avg_pool": Rewrite(operators=(AVG_POOL,), apply=rewrite_ceil_avg_pool, may_apply=has_ceil_mode),
+    "resizing": Rewrite(operators=RESIZINGS, apply=rewrite_resizing, may_apply=is_mistaken),
 }
+_POOL_OF_VALUES = replace(REWRITES["padded_max_pool"], operators=(POOL_WITH_INDICES,))  # the editor makes one of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +87,7 @@ def lower(module: nn.Module, example: Tensor) -> Lowered:
     editor = Editor(_graph_of(program))
     done: Counter[tuple[str, str, str]] = Counter()
     for name, rewrite in REWRITES.items():
-        for node in editor.calls(rewrite.operator):
+        for node in editor.calls(*rewrite.operators):
             path, kind = where(node)
             if rewrite.apply(editor, node):
                 done[name, path, kind] += 1
@@ -104,14 +116,11 @@ def _export(module: nn.Module, example: Tensor) -> ExportedProgram:
 
 def _has_candidates(program: ExportedProgram) -> bool:
     """Whether any call could be rewritten: the graph without in-place operations takes as long again as the export."""
-    for node in program.graph.nodes:
-        if node.target in (POOL, POOL_WITH_INDICES):
-            pool = read_pool(node)
-            if pool.padding != (0, 0) or pool.ceil_mode:
-                return True
-        elif any(node.target == rewrite.operator for rewrite in REWRITES.values()):
-            return True
-    return False
+    return any(
+        node.target in rewrite.operators and rewrite.may_apply(node)
+        for node in program.graph.nodes
+        for rewrite in (*REWRITES.values(), _POOL_OF_VALUES)
+    )
 
 
 def _graph_of(program: ExportedProgram) -> GraphModule:

@@ -65,12 +65,17 @@ def margins(size: int, kernel: int, stride: int, padding: int, dilation: int, *,
     return padding, max((windows - 1) * stride + reach - padding - size, 0)
 
 
+def has_padding(node: Node) -> bool:
+    """Whether `node`, a max-pool, pads."""
+    pool = read_pool(node)
+    return pool.padding != (0, 0) or pool.ceil_mode
+
+
 def rewrite_padded_max_pool(editor: Editor, node: Node) -> bool:
     """Rewrite `node`, an `aten.max_pool2d`, where it pads."""
     pool = read_pool(node)
     zeros = never_negative(pool.source)
-    pads = pool.padding != (0, 0) or pool.ceil_mode
-    if not (pads and (zeros or pool.dilation == (1, 1))):
+    if not (has_padding(node) and (zeros or pool.dilation == (1, 1))):
         return False
     how = (pool.kernel, pool.stride, pool.padding, pool.dilation)
     editor.replace(node, PaddedMaxPool(pool.size, *how, ceil_mode=pool.ceil_mode, zeros=zeros), (pool.source,))

@@ -43,15 +43,15 @@ def read_pool(node: Node) -> Pool:
     names = ("self", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
     given: dict[str, Any] = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
     source = given["self"]
-    kernel = _pair(given["kernel_size"])
+    kernel = pair_of(given["kernel_size"])
     return Pool(
         node=node,
         source=source,
         size=size_of(source),
         kernel=kernel,
-        stride=_pair(given.get("stride") or kernel),
-        padding=_pair(given.get("padding", 0)),
-        dilation=_pair(given.get("dilation", 1)),
+        stride=pair_of(given.get("stride") or kernel),
+        padding=pair_of(given.get("padding", 0)),
+        dilation=pair_of(given.get("dilation", 1)),
         ceil_mode=bool(given.get("ceil_mode", False)),
     )
 
@@ -77,7 +77,7 @@ def source_of_indices(unpool: Node) -> Pool | None:
 
 def target_of(unpool: Node) -> Pair:
     """(height, width) to which `unpool` goes."""
-    return _pair(unpool.args[2])
+    return pair_of(unpool.args[2])
 
 
 def size_of(node: Node) -> Pair:
@@ -86,7 +86,8 @@ def size_of(node: Node) -> Pair:
     return int(height), int(width)
 
 
-def _pair(value: Any) -> Pair:
+def pair_of(value: Any) -> Pair:
+    """One number for both axes, or one for each."""
     values = [int(item) for item in (value if isinstance(value, list | tuple) else [value])]
     return values[0], values[-1]
 
