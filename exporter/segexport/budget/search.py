@@ -136,15 +136,18 @@ def _widen(
     for size in (1, 2):
         if state.try_(_last(count, min(size, count)), _last_words(size)).holds:
             return list(range(count)), 1
-    if _peel(state, plain_losses, losses):
+    start = state.best()  # with the last blocks, where that helped
+    if _peel(state, start, plain_losses, losses):
         return list(range(count)), len(state.best().blocks) // 2
-    return _part_by_part(state), max(1, count // PARTS // 2)  # no whole part: it costs too much
+    return _part_by_part(state, start), max(1, count // PARTS // 2)  # no whole part: it costs too much
 
 
-def _peel(state: _Search, found: Mapping[int, float], losses: Callable[[Step], Mapping[int, float]]) -> bool:
+def _peel(
+    state: _Search, start: Step, found: Mapping[int, float], losses: Callable[[Step], Mapping[int, float]]
+) -> bool:
     """Block after block, always the one that loses most in the file of the step before; whether that holds the budget."""
     feeders = neighbours(state.blocks)
-    chosen = state.best().blocks  # the last blocks, where that helped
+    chosen = start.blocks
     for peeled in range(1, MOST_PEELED + 1):
         worst = max((k for k in found if k not in chosen), key=lambda k: found[k], default=None)
         if worst is None or found[worst] < LEAST_LOSS_DB:
@@ -155,31 +158,28 @@ def _peel(state: _Search, found: Mapping[int, float], losses: Callable[[Step], M
         step = state.try_(chosen, f"block {worst + 1} (loses {found[worst]:.0f} dB) and what feeds it in float too")
         if step.holds:
             return True
-        if not _keeps_pace(state, step, peeled):
+        gained, needed = start.score.drop_points - step.score.drop_points, start.score.drop_points - state.points
+        if gained * MOST_PEELED < needed * (
+            peeled - 1
+        ):  # at this pace no `MOST_PEELED` blocks are enough; one may fail
             return False
         found = losses(step)
     return False
 
 
-def _keeps_pace(state: _Search, step: Step, peeled: int) -> bool:
-    """Whether `MOST_PEELED` blocks reach the budget if they go on as these did; the first may fail."""
-    before = state.steps[0].score.drop_points
-    gained, needed = before - step.score.drop_points, before - state.points
-    return gained * MOST_PEELED >= needed * (peeled - 1)
-
-
-def _part_by_part(state: _Search) -> list[int]:
-    """What each part costs, from the image on with all before it in float; then the costliest together.
+def _part_by_part(state: _Search, start: Step) -> list[int]:
+    """What each part costs, from the image on with all before it in float; then the costliest together, beside `start`'s.
 
     Losses behave like the width of an error: their squares add up, as far as the parts' errors know nothing of each other.
 
     Returns:
-        The blocks of those parts, the part that costs least first.
+        The blocks of those parts, the part that costs least first, then `start`'s.
     """
     parts = _parts(len(state.blocks))
-    squares, costs = [state.steps[0].score.drop_points ** 2], []
+    squares, costs = [start.score.drop_points**2], []
     for count in range(1, len(parts) + 1):
-        step = state.try_(_union(parts[:count]), _first_words(parts[count - 1][-1] + 1, len(state.blocks)))
+        chosen = start.blocks | _union(parts[:count])
+        step = state.try_(chosen, _first_words(parts[count - 1][-1] + 1, start.blocks, len(state.blocks)))
         squares.append(max(0.0, step.score.drop_points) ** 2)
         costs.append(squares[-2] - squares[-1])
         if step.holds:
@@ -188,11 +188,12 @@ def _part_by_part(state: _Search) -> list[int]:
     for count in range(1, len(ranked)):
         left = squares[-1] + sum(costs[k] for k in ranked[count:])
         if left <= state.points**2:
-            chosen = _union([parts[k] for k in ranked[:count]])
+            chosen = start.blocks | _union([parts[k] for k in ranked[:count]])
             words = f"the {count} of {len(parts)} parts that cost most in float"
             if state.try_(chosen, words).holds:
                 break
-    return [block for k in reversed(ranked) for block in parts[k]]
+    cheapest_first = [block for k in reversed(ranked) for block in parts[k] if block not in start.blocks]
+    return [*cheapest_first, *sorted(start.blocks)]
 
 
 def _parts(count: int) -> list[range]:
@@ -201,8 +202,11 @@ def _parts(count: int) -> list[range]:
     return [range(a, b) for a, b in pairwise(edges)]
 
 
-def _first_words(size: int, count: int) -> str:
-    return "everything in float" if size == count else f"the first {size} block{'' if size == 1 else 's'} in float"
+def _first_words(size: int, end: Chosen, count: int) -> str:
+    if len(end | frozenset(range(size))) == count:
+        return "everything in float"
+    last = f" and the last {len(end)}" if end else ""
+    return f"the first {size} block{'' if size == 1 else 's'}{last} in float"
 
 
 def _union(parts: Sequence[range]) -> Chosen:
