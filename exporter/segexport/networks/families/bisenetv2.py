@@ -224,12 +224,12 @@ def plan_bisenetv2(shapes: Shapes) -> Plan:
     return Plan(
         module=module,
         out_channels=classes,
-        variant=f"{plural(classes, 'class', 'classes')}, head of {version}" + (", auxiliary heads" if aux else ""),
+        variant=f"{plural(classes, 'class', 'classes')}, {version} head" + (", auxiliary heads" if aux else ""),
         input_key="detail.S1.0.conv.weight",
         sizes=Sizes(rule=f"multiples of {MULTIPLE}", default=(256, 256), least=MULTIPLE, multiple=MULTIPLE),
         reasons=(
             "detail, segment and bga are BiSeNetV2's",
-            f"{last} is the last layer, so the version is that of {version}; it gives {plural(classes, 'channel')}",
+            f"{last} is the last layer, as in the version with the {version} head; it gives {plural(classes, 'channel')}",
         ),
         notes=(*left_out, AUTHORS),
         dropped=tuple(AUX) if aux else (),
