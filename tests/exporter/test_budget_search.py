@@ -137,6 +137,15 @@ def test_trouble_everywhere_leaves_the_parts_in_float_that_cost_most() -> None:
     assert not outcome.best.blocks & set(range(15, 25))
 
 
+def test_the_last_blocks_stay_in_float_where_that_helped_and_the_parts_come_to_them() -> None:
+    network = Network(40, {(38, 39): 6.0, **{(k, k + 1): 0.9 for k in range(10)}})
+    outcome = network.search(1.0)
+    assert outcome.best.holds
+    assert {38, 39} <= outcome.best.blocks
+    assert outcome.best.blocks <= {*range(15), 38, 39}
+    assert any(step.what == "the first 10 blocks and the last 2 in float" for step in outcome.steps)
+
+
 def test_peeling_that_does_not_help_is_given_up_after_two_blocks() -> None:
     """The noise points at ten blocks that cost no mask, one after the other."""
     network = Network(40, {(k, k + 1): 2.0 for k in range(20, 39)})
