@@ -53,7 +53,9 @@ class OfModules(nn.Module):
         x.add_(100)  # after the pool: the choice was made before
         out = self.unpool(pooled, indices, output_size=size)
         out = out + F.interpolate(self.global_average(out), size=out.shape[2:]) + F.max_pool2d(out, 3, 1, 1)
-        return out - F.adaptive_max_pool2d(out, 1)
+        rows = out.tanh()
+        rows = F.scaled_dot_product_attention(rows, rows, rows, is_causal=True)
+        return out - F.adaptive_max_pool2d(out, 1) + rows
 
 
 class OfFunctions(nn.Module):
@@ -134,6 +136,7 @@ def test_what_was_rewritten_is_told_with_the_modules_path() -> None:
         ("padded_max_pool", ""): 1,
         ("adaptive_avg_pool", "global_average"): 1,
         ("adaptive_max_pool", ""): 1,
+        ("masked_attention", ""): 1,
     }
     assert counted(lively(OfFunctions()), (12, 20)) == {
         ("max_unpool", ""): 2,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
 from segexport.rewrites.pools import POOL, POOL_WITH_INDICES, Pool
@@ -29,6 +29,12 @@ class Editor:
     def calls(self, *operators: Any) -> list[Node]:
         """All calls of these ATen operators, in the order in which they run."""
         return [node for node in self.module.graph.nodes if node.op == "call_function" and node.target in operators]
+
+    def constant(self, node: Node) -> Tensor:
+        """The tensor that `node`, a `get_attr`, stands for."""
+        path, _, name = str(node.target).rpartition(".")
+        found: Tensor = getattr(self.module.get_submodule(path), name)
+        return found
 
     def replace(self, node: Node, module: nn.Module, args: tuple[Any, ...]) -> None:
         """Everything that used `node` uses `module(*args)` instead."""

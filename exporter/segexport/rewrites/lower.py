@@ -23,6 +23,7 @@ from segexport.rewrites.adaptive_max_pool import rewrite_adaptive_max_pool
 from segexport.rewrites.ceil_avg_pool import AVG_POOL, has_ceil_mode, rewrite_ceil_avg_pool
 from segexport.rewrites.constants import constants_known
 from segexport.rewrites.editor import Editor
+from segexport.rewrites.masked_attention import ATTENTION, is_masked, rewrite_masked_attention
 from segexport.rewrites.max_unpool import rewrite_max_unpool
 from segexport.rewrites.overlapping_unpool import rewrite_overlapping_unpool
 from segexport.rewrites.padded_max_pool import has_padding, rewrite_padded_max_pool
@@ -50,6 +51,7 @@ REWRITES: dict[str, Rewrite] = {
     "adaptive_avg_pool": Rewrite(operators=(aten.adaptive_avg_pool2d.default,), apply=rewrite_adaptive_avg_pool),
     "adaptive_max_pool": Rewrite(operators=(aten.adaptive_max_pool2d.default,), apply=rewrite_adaptive_max_pool),
     "ceil_avg_pool": Rewrite(operators=(AVG_POOL,), apply=rewrite_ceil_avg_pool, may_apply=has_ceil_mode),
+    "masked_attention": Rewrite(operators=(ATTENTION,), apply=rewrite_masked_attention, may_apply=is_masked),
     "resizing": Rewrite(operators=RESIZINGS, apply=rewrite_resizing, may_apply=is_mistaken),
 }
 _POOL_OF_VALUES = replace(REWRITES["padded_max_pool"], operators=(POOL_WITH_INDICES,))  # the editor makes one of it
