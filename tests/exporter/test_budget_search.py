@@ -103,6 +103,7 @@ def test_where_nothing_holds_the_nearest_is_named_and_it_does_not_hold() -> None
     assert not outcome.best.holds
     assert outcome.best.score.drop_points == min(step.score.drop_points for step in outcome.steps) == 5.0
     assert not any(step.holds for step in outcome.steps)
+    assert outcome.steps[-1].what == "everything in float"
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 24, 170])

@@ -52,3 +52,10 @@ def test_a_budget_that_does_not_hold_is_not_called_hardly_int8() -> None:
         "nothing of 1 quantization stays within 1 points; nearest came step 1, 2 operators with 90 % of the weights left in "
         "float: loses 3.000 points of IoU against the masks"
     )
+
+
+def test_where_everything_in_float_is_over_the_budget_too_the_bytes_are_named() -> None:
+    assert budget(0, 1, 2, drop=3.0).verdict.endswith(
+        "3 operators with 100 % of the weights left in float: loses 3.000 points of IoU against the masks; that is what the "
+        "picture's and the mask's bytes cost by themselves, allow more"
+    )

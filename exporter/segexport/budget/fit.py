@@ -67,7 +67,10 @@ class Budget:
         if best.holds:
             hardly = "; this is hardly an int8 file, float32 or float16 may do as well" if self.hardly_int8 else ""
             return f"{told}{what}: {lost}, within the {self.points:g} allowed, after {count}{hardly}"
-        return f"{told}nothing of {count} stays within {self.points:g} points; nearest came step {best.number}, {what}: {lost}"
+        bytes_alone = len(best.blocks) == len(self.blocks)
+        why = "; that is what the picture's and the mask's bytes cost by themselves, allow more" if bytes_alone else ""
+        nearest = f"nearest came step {best.number}, {what}: {lost}{why}"
+        return f"{told}nothing of {count} stays within {self.points:g} points; {nearest}"
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -184,6 +184,8 @@ def _part_by_part(state: _Search, start: Step) -> list[int]:
         costs.append(squares[-2] - squares[-1])
         if step.holds:
             break
+    else:  # not even everything in float
+        return []
     ranked = sorted(range(len(costs)), key=lambda k: -costs[k])
     for count in range(1, len(ranked)):
         left = squares[-1] + sum(costs[k] for k in ranked[count:])
@@ -205,7 +207,7 @@ def _parts(count: int) -> list[range]:
 def _first_words(size: int, end: Chosen, count: int) -> str:
     if len(end | frozenset(range(size))) == count:
         return "everything in float"
-    last = f" and the last {len(end)}" if end else ""
+    last = f" and the last {'one' if len(end) == 1 else len(end)}" if end else ""
     return f"the first {size} block{'' if size == 1 else 's'}{last} in float"
 
 
