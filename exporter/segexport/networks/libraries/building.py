@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from segexport.errors import ArchitectureError
 from segexport.networks.blame import told
 from segexport.networks.fit import differences, first_few, load, shapes_of, with_aliases
+from segexport.networks.network import LARGEST_WIDTH
 from segexport.networks.offline import offline
 
 Made = TypeVar("Made")
@@ -23,6 +24,8 @@ Make = Callable[[], nn.Module]
 _MADE = frozenset({torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn})
 _FILLS = frozenset({"uniform_", "normal_", "fill_", "zero_", "mul_", "add_", "clamp_", "erfinv_"})
 """Of a tensor without values: slow, and without effect."""
+MOST_IN_ALL = 2**20
+"""Of the numbers in one list, together."""
 _SPARE = 4  # timm's encoders are built twice, one of them with a classifier
 _LEAST = 4_000
 
@@ -37,6 +40,22 @@ class _WithoutValues(TorchFunctionMode):
         if func in _MADE and words.get("device") is None:
             words["device"] = "meta"
         return func(*args, **words)
+
+
+def refuse_large_numbers(where: str, value: object) -> None:
+    """Raise `ArchitectureError` where data from a file holds a number that is no width and no count of layers of any network.
+
+    Libraries compute lists as long as such a number, before they make the first layer.
+    """
+    parts = list(value.values() if isinstance(value, Mapping) else value) if isinstance(value, Mapping | list) else []
+    numbers = [one for one in [value, *parts] if isinstance(one, int) and not isinstance(one, bool)]
+    if sum(map(abs, numbers)) > (LARGEST_WIDTH if not parts else MOST_IN_ALL):
+        raise ArchitectureError(
+            f"{where}: it holds the number {max(map(abs, numbers)):,}, more than any layer has channels; "
+            "give the configuration that the weights were saved with"
+        )
+    for part in parts:
+        refuse_large_numbers(where, part)
 
 
 def sketch(where: str, make: Make, tensors: int, convolutions: Set[tuple[int, ...]] | None = None) -> nn.Module:

@@ -15,7 +15,7 @@ from segexport.checkpoint.folder import CONFIG, SavedFolder
 from segexport.checkpoint.inert import shown
 from segexport.errors import ArchitectureError
 from segexport.networks.fit import COUNTER, first_few
-from segexport.networks.libraries.building import made, refuse_larger
+from segexport.networks.libraries.building import made, refuse_large_numbers, refuse_larger
 from segexport.networks.libraries.imports import library
 from segexport.networks.libraries.processor import read_processor
 from segexport.networks.network import LOGITS, Asked, Network
@@ -45,7 +45,7 @@ def load_transformers(checkpoint: Checkpoint, folder: SavedFolder, asked: Asked)
     where = f"{checkpoint.path / CONFIG}"
     name = _architecture(where, config)
     transformers = library(NAME)
-    found: Any = getattr(transformers, name, None)
+    found: Any = made(where, lambda: getattr(transformers, name, None))
     if not (isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)):
         raise ArchitectureError(
             f"{where}: {shown(name)} is not in transformers {transformers.__version__}, which is installed"
@@ -53,6 +53,7 @@ def load_transformers(checkpoint: Checkpoint, folder: SavedFolder, asked: Asked)
         )
     kind: Any = found
     read = read_processor(checkpoint.path, folder.preprocessor)
+    refuse_large_numbers(where, _data(config))
     settings: Any = made(where, lambda: _settings(kind, config))
     refuse_larger(where, lambda: kind(settings), checkpoint.saved)
     with _quiet(transformers):

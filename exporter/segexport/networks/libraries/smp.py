@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from segexport.checkpoint.inert import shown
 from segexport.errors import ArchitectureError
-from segexport.networks.libraries.building import fitting
+from segexport.networks.libraries.building import fitting, refuse_large_numbers
 from segexport.networks.libraries.imports import library
 from segexport.networks.network import LOGITS, Asked, Network, plural
 from segexport.networks.user import network_of
@@ -118,6 +118,7 @@ def describe(smp: ModuleType, where: str, name: str, settings: Mapping[str, obje
             f"{where}: encoder_name is {shown(str(encoder))}, expected the name of an encoder that {NAME} or timm has; "
             "nothing is downloaded"
         )
+    refuse_large_numbers(where, plain)
     channels = plain.get("in_channels", 3)
     if channels != 3:
         raise ArchitectureError(
