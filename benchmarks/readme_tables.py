@@ -24,7 +24,7 @@ from segbench.export import as_table
 from segbench.results import read_results
 from segbench.table import start_cells
 from zoo.results import read_zoo
-from zoo.table import auto_table, networks_table, saved_table
+from zoo.table import networks_table, saved_table
 from zoo.table import notes as zoo_notes
 
 ROOT = Path(__file__).parents[1]
@@ -103,7 +103,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "peers_notes": peers_notes,
     "peers_export": lambda: markdown_table(_export()),
     "zoo": lambda: networks_table(_zoo()),
-    "zoo_auto": lambda: auto_table(_zoo()),
     "zoo_saved": lambda: saved_table(_zoo()),
     "zoo_notes": lambda: zoo_notes(_zoo()),
 }

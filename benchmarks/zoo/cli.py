@@ -19,7 +19,7 @@ from zoo.errors import ZooError
 from zoo.networks import NETWORKS
 from zoo.results import WAYS
 from zoo.run import is_whole, run_zoo
-from zoo.table import auto_table, networks_table, notes, saved_table
+from zoo.table import networks_table, notes, saved_table
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "zoo.json"
@@ -42,7 +42,7 @@ def main(names: tuple[str, ...], ways: tuple[str, ...], again: bool, output: Pat
     \b
     Examples:
       python benchmarks/zoo
-      python benchmarks/zoo segformer_b0 --converter auto --again
+      python benchmarks/zoo segformer_b0 --converter saved --again
     """
     try:
         _check(names, output, as_json)
@@ -51,7 +51,7 @@ def main(names: tuple[str, ...], ways: tuple[str, ...], again: bool, output: Pat
         if as_json:
             click.echo(json.dumps(result, indent=1, allow_nan=False))
         else:
-            click.echo(f"{networks_table(result)}\n\n{auto_table(result)}\n\n{saved_table(result)}\n\n{notes(result)}")
+            click.echo(f"{networks_table(result)}\n\n{saved_table(result)}\n\n{notes(result)}")
         target = output or (RESULTS if is_whole(result) else None)
         if target is not None:
             write_results(target, result)

@@ -38,7 +38,6 @@ WAYS = {
     "tf": Way(converter="tf"),
     # it takes no ONNX: the same network as an exported program
     "litert-torch": Way(converter="litert-torch", given="pt2"),
-    "auto": Way(converter="auto", precisions=("float32", "int8")),
     "saved": Way(
         converter="auto",
         given="saved",

@@ -9,7 +9,7 @@ from segbench.result_file import read_shaped
 from segbench.shape import a_list, a_map, amount, fields, flag, maybe, share, text, whole
 
 FORMAT, VERSION = "segedge.zoo", 2
-WAYS = ("direct", "tf", "litert-torch", "auto", "saved")
+WAYS = ("direct", "tf", "litert-torch", "saved")
 
 _FILE = fields(
     max_difference=amount,

@@ -9,10 +9,21 @@ from segbench.export import as_table
 from zoo.results import WAYS
 
 NOTHING = "–"
-_CONVERTERS = WAYS[: WAYS.index("auto")]
-_SAVED = ("network", "saved as", "taken", "seconds", "difference", "IoU", "int8: IoU", "drop", "ms")
-_AUTO = (
-    *("network", "taken", "seconds", "difference", "IoU", "ms", "not on XNNPACK", "int8: IoU", "drop", "ms"),
+_CONVERTERS = WAYS[: WAYS.index("saved")]
+_SAVED = (
+    *(
+        "network",
+        "saved as",
+        "taken",
+        "seconds",
+        "difference",
+        "IoU",
+        "ms",
+        "not on XNNPACK",
+        "int8: IoU",
+        "drop",
+        "ms",
+    ),
     "not on XNNPACK",
 )
 
@@ -23,16 +34,10 @@ def networks_table(result: dict[str, Any]) -> str:
     return as_table(header, [_row(one) for one in result["networks"]], numeric=(1,))
 
 
-def auto_table(result: dict[str, Any]) -> str:
-    """What a user gets who says nothing of converters: float32 on the left, int8 on the right."""
-    rows = [_auto_row(one) for one in result["networks"] if "auto" in one["cells"]]
-    return as_table(_AUTO, rows, numeric=(2, 3, 4, 5, 7, 8, 9))
-
-
 def saved_table(result: dict[str, Any]) -> str:
-    """What its user has, given to the command as it is, with two points of IoU as int8's budget."""
+    """What its user has, given to the command as it is: float32, then int8 that may lose two points of IoU."""
     rows = [_saved_row(one) for one in result["networks"] if "saved" in one["cells"]]
-    return as_table(_SAVED, rows, numeric=(3, 4, 5, 6, 7, 8))
+    return as_table(_SAVED, rows, numeric=(3, 4, 5, 6, 8, 9, 10))
 
 
 def notes(result: dict[str, Any]) -> str:
@@ -76,30 +81,16 @@ def _cell(cell: dict[str, Any] | None) -> str:
     )
 
 
-def _auto_row(network: dict[str, Any]) -> list[str]:
-    cell = network["cells"]["auto"]
-    float32, int8 = _kept(cell, "float32"), _kept(cell, "int8")
-    return [
-        _title(network),
-        cell["taken"] or "refused",
-        f"{cell['seconds']:.1f}",
-        *_numbers(float32, f"{float32['max_difference']:.0e}" if float32 else NOTHING),
-        *_int8_numbers(float32, cell["files"].get("int8"), kept=int8 is not None),
-    ]
-
-
 def _saved_row(network: dict[str, Any]) -> list[str]:
     cell = network["cells"]["saved"]
     float32, int8 = _kept(cell, "float32"), _kept(cell, "int8")
-    first, *others = _numbers(float32, f"{float32['max_difference']:.0e}" if float32 else NOTHING)
     return [
         _title(network),
         network["saved"],
         cell["taken"] or "refused",
         f"{cell['seconds']:.1f}",
-        first,
-        *others[:1],
-        *_int8_numbers(float32, cell["files"].get("int8"), kept=int8 is not None)[:3],
+        *_numbers(float32, f"{float32['max_difference']:.0e}" if float32 else NOTHING),
+        *_int8_numbers(float32, cell["files"].get("int8"), kept=int8 is not None),
     ]
 
 

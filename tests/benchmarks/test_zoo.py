@@ -27,7 +27,7 @@ from zoo.networks import NETWORKS
 from zoo.results import WAYS as NAMES
 from zoo.results import read_zoo
 from zoo.run import is_whole, run_zoo
-from zoo.table import auto_table, networks_table, notes, saved_table
+from zoo.table import networks_table, notes, saved_table
 
 FACTS = {"parameters": 3_720_000, "packages": {"transformers": "5.1"}, "person": 0.4, "largest_logit": 12.0}
 
@@ -110,17 +110,14 @@ def test_tables_say_what_was_measured(runs: list[str]) -> None:
     result["networks"][0]["cells"] = {
         "direct": cell(float32=file(GATHER_ND=2)),
         "tf": cell(None, "none of 1 converters gives this network"),
-        "auto": cell(float32=file(), int8=file(0.9723, RESIZE_BILINEAR=1)),
-        "saved": cell(float32=file(), int8=file(0.9832)),
+        "saved": cell(float32=file(), int8=file(0.9832, RESIZE_BILINEAR=1)),
     }
     assert networks_table(result).splitlines()[2] == (
         "| transformers SegFormer, b0 | 3.7 M | 3e-07 · IoU 1.0000 · 7.1 s · 41 ms · 2 off | refused · 7 s | – |"
     )
-    assert auto_table(result).splitlines()[2] == (
-        "| transformers SegFormer, b0 | direct | 7.1 | 3e-07 | 1.0000 | 41.3 | – | 0.9723 | 2.77 | 41.3 | 1 RESIZE_BILINEAR |"
-    )
     assert saved_table(result).splitlines()[2] == (
-        "| transformers SegFormer, b0 | folder | direct | 7.1 | 3e-07 | 1.0000 | 0.9832 | 1.68 | 41.3 |"
+        "| transformers SegFormer, b0 | folder | direct | 7.1 | 3e-07 | 1.0000 | 41.3 | – | "
+        "0.9832 | 1.68 | 41.3 | 1 RESIZE_BILINEAR |"
     )
     assert "- transformers SegFormer, b0, tf: none of 1 converters gives this network" in notes(result).splitlines()
 
@@ -128,11 +125,11 @@ def test_tables_say_what_was_measured(runs: list[str]) -> None:
 def test_reasons_of_each_converter_are_told_in_place_of_the_line_that_points_to_them(runs: list[str]) -> None:
     result = go(("segformer_b0",), NAMES[:1])
     found = {**cell(None, "none of 2 converters, see above"), "refused": {"direct": "IoU 0.4", "tf": "tf.Erf"}}
-    result["networks"][0]["cells"] = {"auto": found}
+    result["networks"][0]["cells"] = {"saved": found}
     said = notes(result).splitlines()
     assert said[-2:] == [
-        "- transformers SegFormer, b0, auto: direct: IoU 0.4",
-        "- transformers SegFormer, b0, auto: tf: tf.Erf",
+        "- transformers SegFormer, b0, saved: direct: IoU 0.4",
+        "- transformers SegFormer, b0, saved: tf: tf.Erf",
     ]
 
 
@@ -143,8 +140,8 @@ def test_converters_that_were_passed_over_are_read_from_the_warnings() -> None:
 
 def test_int8_that_was_not_kept_is_no_number_alone(runs: list[str]) -> None:
     result = go(("segformer_b0",), NAMES[:1])
-    result["networks"][0]["cells"] = {"auto": cell(float32=file(), int8=file(0.52, kept=False))}
-    assert "| 0.5200, refused | 48.00 |" in auto_table(result)
+    result["networks"][0]["cells"] = {"saved": cell(float32=file(), int8=file(0.52, kept=False))}
+    assert "| 0.5200, refused | 48.00 |" in saved_table(result)
 
 
 @pytest.mark.parametrize(
@@ -152,13 +149,13 @@ def test_int8_that_was_not_kept_is_no_number_alone(runs: list[str]) -> None:
     [
         (("networks", 0, "cells", "tf"), {}, "lacks the field"),
         (("networks", 0, "cells", "other"), cell(), "'other'"),
-        (("networks", 0, "cells", "auto", "files", "int8"), file(1.5), "a number from 0 to 1"),
+        (("networks", 0, "cells", "saved", "files", "int8"), file(1.5), "a number from 0 to 1"),
     ],
 )
 def test_result_that_lacks_something_is_refused(
     runs: list[str], tmp_path: Path, place: tuple[Any, ...], value: Any, problem: str
 ) -> None:
-    result = go(("segformer_b0",), ("auto",))
+    result = go(("segformer_b0",), ("saved",))
     inside: Any = result
     for step in place[:-1]:
         inside = inside[step]
@@ -180,7 +177,7 @@ def test_report_of_the_command_gives_the_files_that_were_asked_for(
     monkeypatch.setattr(zoo.measure, "run_child", lambda *_: (report, "segexport: int8 is over its bound\n", 1))
     made = Made(onnx=tmp_path / "net.onnx", pt2=tmp_path / "net.pt2", saved=tmp_path / "net", facts=FACTS)
     with Interrupt() as interrupt:
-        found = measure(made, WAYS["auto"], interrupt)
+        found = measure(made, WAYS["saved"], interrupt)
     assert {name: found[name] for name in ("taken", "refused", "refusal")} == {
         "taken": "tf",
         "refused": {"direct": "IoU 0.4"},
@@ -204,7 +201,7 @@ def test_what_was_saved_is_given_as_it_is(tmp_path: Path, monkeypatch: pytest.Mo
 def test_refusal_of_the_command_is_the_reason_without_paths(tmp_path: Path) -> None:
     made = Made(onnx=tmp_path / "missing.onnx", pt2=tmp_path / "missing.pt2", saved=tmp_path / "missing", facts=FACTS)
     with Interrupt() as interrupt:
-        found = measure(made, WAYS["auto"], interrupt)
+        found = measure(made, WAYS["saved"], interrupt)
     assert (found["taken"], found["files"]) == (None, {})
     assert found["refusal"]
     assert str(tmp_path) not in found["refusal"]
