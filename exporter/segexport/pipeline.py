@@ -236,7 +236,7 @@ def _choose(work: Work, chooser: Chooser, judge: Judge) -> Chosen:
     except AllRefusedError as error:
         for name, reason in error.reasons.items() if len(error.reasons) > 1 else ():
             console.warn(f"{name}: {reason}")
-        raise
+        raise AllRefusedError(error.reasons, judge.written.seldom_converted) from error
     for name, reason in chosen.refused.items():
         console.note(f"  not {name}: {reason}")
     console.note(f"  by {chosen}")

@@ -43,6 +43,7 @@ class Written:
     """
 
     rewrites: tuple[Rewritten, ...] = ()
+    seldom_converted: tuple[str, ...] = ()
     audit: Audit | None = None
     write_program: Callable[[Path], None] | None = None
 
@@ -150,7 +151,12 @@ def _write(graph: Deployable, size: tuple[int, int], path: Path) -> Written:
     lowered = write_onnx(graph, *size, path)
     can_flip = bool(choices_of(lowered.module))
     audit: Audit | None = partial(_audit, graph, lowered.module) if can_flip else None
-    return Written(rewrites=lowered.rewrites, audit=audit, write_program=partial(write_program, lowered.program))
+    return Written(
+        rewrites=lowered.rewrites,
+        seldom_converted=lowered.seldom_converted,
+        audit=audit,
+        write_program=partial(write_program, lowered.program),
+    )
 
 
 def _audit(graph: nn.Module, lowered: nn.Module, path: Path, frames: npt.NDArray[np.uint8]) -> Flips:
@@ -212,13 +218,14 @@ def _write_foreign(subject: OnnxSubject, path: Path) -> Written:
     except ImportError as error:
         raise MissingExtraError("onnx_ir", "export") from error
     from segexport.convert.rewrites.rewrite import rewrite_onnx
+    from segexport.convert.seldom import seldom_converted
 
     subject.write(path)
     model = onnx_ir.load(path)
     rewrites = rewrite_onnx(model)
     if rewrites:
         onnx_ir.save(model, path)
-    return Written(rewrites=rewrites)
+    return Written(rewrites=rewrites, seldom_converted=seldom_converted(model))
 
 
 def _source_of_onnx(subject: OnnxSubject) -> Source:

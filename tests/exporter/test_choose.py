@@ -134,6 +134,14 @@ def test_one_converter_by_name_is_the_only_one(stand: Any) -> None:
     assert str(caught.value) == "TFLite float32: by a: another network: 0.5 away"
 
 
+def test_operators_that_converters_seldom_know_are_told_where_all_refuse() -> None:
+    seldom = ("GridSample (mode=cubic) in nets.py:12 (`x = F.grid_sample(x, flow)`)", "DFT in nets.py:14 (`…`)")
+    assert str(AllRefusedError({"a": "cannot read it"}, seldom)) == (
+        "TFLite float32: by a: cannot read it. Converters seldom know GridSample (mode=cubic) in nets.py:12 "
+        "(`x = F.grid_sample(x, flow)`); DFT in nets.py:14 (`…`): compute that with other operators"
+    )
+
+
 def test_without_any_converter_it_is_one_line_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choose, "is_ready", lambda name: False)
     with pytest.raises(MissingConverterError) as caught:

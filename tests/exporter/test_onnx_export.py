@@ -17,6 +17,7 @@ import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from segexport.convert.onnx_export import write_onnx
 from segexport.deploy import Deployable, PersonProbability
@@ -112,6 +113,20 @@ def test_a_network_that_cannot_be_exported_is_refused_with_the_line_of_its_forwa
     line = f"{Path(__file__).name}:{first + 1} (`{lines[1].strip()}`)"
     assert str(caught.value) == UNTRACEABLE[kind].replace("~", line)
     assert not (tmp_path / "a.onnx").exists()
+
+
+class OfGrid(Pointwise):
+    def forward(self, x: Tensor) -> Tensor:
+        grid = x.permute(0, 2, 3, 1)[..., :2]
+        return F.grid_sample(super().forward(x), grid, "bicubic", "reflection")
+
+
+def test_operators_that_converters_seldom_know_are_told_with_the_line_of_forward(tmp_path: Path) -> None:
+    written = write_onnx(graph(OfGrid()), 4, 4, tmp_path / "a.onnx")
+    (line,) = written.seldom_converted
+    assert line.startswith("GridSample (mode=bicubic, padding_mode=reflection) in ")
+    assert "test_onnx_export.py:" in line
+    assert line.endswith('(`return F.grid_sample(super().forward(x), grid, "bicubic", "reflection")`)')
 
 
 def test_a_full_disk_is_not_blamed_on_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,18 @@ def test_a_constant_that_overflows_is_refused_in_one_line_that_names_the_operato
     )
 
 
+def test_custom_operators_that_a_converter_left_are_refused_by_name(tmp_path: Path) -> None:
+    model = made(np.float32([1]))
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    code.customCode = "ONNX_GRIDSAMPLE"
+    model.operatorCodes.append(code)
+    model.subgraphs[0].operators[1].opcodeIndex = len(model.operatorCodes) - 1
+    assert refusal(model, tmp_path) == (
+        "int8: it left ONNX_GRIDSAMPLE as custom operators, expected operators of TFLite alone"
+    )
+
+
 @pytest.mark.parametrize("value", [LOWEST, float("-inf")])
 def test_padding_with_the_lowest_number_is_what_a_max_pool_needs(value: float, tmp_path: Path) -> None:
     model = made(np.float32([value]), operator="PADV2")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,9 +127,9 @@ class Chooser:
 
 
 class AllRefusedError(ConversionError):
-    """No converter made a file that gives the same mask; `reasons`: name → why."""
+    """No converter made a file that gives the same mask; `reasons`: name → why; `seldom`: operators to look at first."""
 
-    def __init__(self, reasons: Mapping[str, str]) -> None:
+    def __init__(self, reasons: Mapping[str, str], seldom: Sequence[str] = ()) -> None:
         self.reasons = dict(reasons)
         if len(self.reasons) == 1:
             told = "by {}: {}".format(*next(iter(self.reasons.items())))
@@ -139,7 +139,8 @@ class AllRefusedError(ConversionError):
                 "passes the comparison. Try another --size, `segexport setup` for those that are not installed, or the ONNX "
                 "file alone: segexport onnx"
             )
-        super().__init__(f"TFLite float32: {told}")
+        look = f". Converters seldom know {'; '.join(seldom)}: compute that with other operators" if seldom else ""
+        super().__init__(f"TFLite float32: {told}{look}")
 
 
 def _left_out(asked: str, readable: Collection[str]) -> dict[str, str]:

@@ -37,6 +37,7 @@ def write_onnx(graph: nn.Module, height: int, width: int, path: Path) -> Lowered
     except ImportError as error:
         raise MissingExtraError("onnxscript", "export") from error
     from segexport.convert.rewrites.rewrite import rewrite_onnx
+    from segexport.convert.seldom import seldom_converted
 
     example = torch.zeros(1, 3, height, width)
     talk = io.StringIO()
@@ -56,9 +57,10 @@ def write_onnx(graph: nn.Module, height: int, width: int, path: Path) -> Lowered
                 verbose=False,
             )
             rewritten = rewrite_onnx(program.model)
+            seldom = seldom_converted(program.model)
             _forget_where_it_was_made(program)
             program.save(str(path), external_data=False)
-        return replace(lowered, rewrites=lowered.rewrites + rewritten)
+        return replace(lowered, rewrites=lowered.rewrites + rewritten, seldom_converted=seldom)
     except (OSError, ConversionError):
         raise  # the disk's fault, or said already
     except Exception as error:

@@ -22,15 +22,16 @@ _NUMPY = {"FLOAT16": np.float16, "FLOAT32": np.float32, "FLOAT64": np.float64}
 
 
 def check_structure(path: Path, step: str) -> None:
-    """Every float constant and every quantization range that an operator touches is finite and within ±1e30.
+    """No operator is one of the converter's own; every constant and range that one touches is finite and within ±1e30.
 
     Raises:
-        ConversionError: names the first operator, in the order in which they run, that touches another one.
+        ConversionError: names the own ones, or the first operator, in the order in which they run, that touches another one.
     """
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(path.read_bytes(), 0)
     kinds = operator_kinds(model)
+    _refuse_custom(model, step)
     for graph in (model.Subgraphs(k) for k in range(model.SubgraphsLength())):
         sound: set[int] = set()
         for index in range(graph.OperatorsLength()):
@@ -41,6 +42,14 @@ def check_structure(path: Path, step: str) -> None:
                     kind, name = kinds[operator.OpcodeIndex()], graph.Tensors(operator.Outputs(0)).Name().decode()
                     raise ConversionError(_told(step, index, kind, name, fault))
                 sound.add(number)
+
+
+def _refuse_custom(model: Any, step: str) -> None:
+    """What a converter cannot write it may write as a custom operator, which no runtime has."""
+    codes = [model.OperatorCodes(index).CustomCode() for index in range(model.OperatorCodesLength())]
+    names = ", ".join(code.decode(errors="replace") for code in codes if code)
+    if names:
+        raise ConversionError(f"{step}: it left {names} as custom operators, expected operators of TFLite alone")
 
 
 def check_ranges(ranges: Ranges, float32: Path, step: str) -> None:

@@ -74,6 +74,7 @@ class Lowered:
     module: nn.Module
     program: ExportedProgram
     rewrites: tuple[Rewritten, ...]
+    seldom_converted: tuple[str, ...] = ()  # operators of its ONNX file that converters may lack, with lines of forward
 
 
 def lower(module: nn.Module, example: Tensor) -> Lowered:
