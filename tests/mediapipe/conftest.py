@@ -29,21 +29,41 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if head not in made:
             folder = tmp_path_factory.mktemp(head)
             words = ["--preprocess", "imagenet", "--precision", "float32,int8", "--pictures", "12", "--head", head]
-            command = [EXPORTER, "-m", "segexport", "tflite", ROOT / "examples" / "portrait_unet.pth", *words]
-            paths = os.pathsep.join(str(ROOT / name) for name in ("exporter", "runtime"))
-            done = subprocess.run(
-                [*map(str, command), "--calibration", str(pictures), "--output", str(folder), "--overwrite"],
-                env={**os.environ, "PYTHONPATH": paths},
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=LIMIT_S,
-            )
-            assert done.returncode == 0, done.stderr
+            words += ["--calibration", str(pictures), "--output", str(folder), "--overwrite"]
+            exporter(["-m", "segexport", "tflite", str(ROOT / "examples" / "portrait_unet.pth"), *words])
             made[head] = folder
         return made[head]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def of_libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The float32 files of what two libraries saved, see tests/saved_by_libraries.py."""
+    if not EXPORTER.exists():
+        pytest.skip(f"{EXPORTER} is not there, which makes the files for MediaPipe: run make mediapipe-test")
+    folder = tmp_path_factory.mktemp("libraries")
+    exporter([str(ROOT / "tests" / "saved_by_libraries.py"), str(folder)])
+    words = ["--preprocess", "imagenet", "--size", "64", "--precision", "float32"]
+    for name in ("segformer", "fpn.ckpt"):
+        exporter(["-m", "segexport", "tflite", str(folder / name), *words, "--output", str(folder / f"of_{name}")])
+    return {
+        "segformer": folder / "of_segformer" / "segformer_float32.tflite",
+        "fpn": folder / "of_fpn.ckpt" / "fpn_float32.tflite",
+    }
+
+
+def exporter(words: list[str]) -> None:
+    paths = os.pathsep.join(str(ROOT / name) for name in ("exporter", "runtime"))
+    done = subprocess.run(
+        [str(EXPORTER), *words],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")

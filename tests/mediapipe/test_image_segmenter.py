@@ -93,6 +93,17 @@ def test_a_float32_probability_is_the_runtimes_number_for_number(float32: Both, 
         assert np.abs(float32.confidence(frame) - float32.ours.alpha(frame)).max() <= 1e-4
 
 
+@pytest.mark.parametrize("name", ["segformer", "fpn"])
+def test_what_a_library_saved_gives_the_runtimes_mask_number_for_number(
+    of_libraries: dict[str, Path], frames: list[PICTURE], name: str
+) -> None:
+    both = Both(of_libraries[name])
+    for frame in map(both.small, frames):
+        alpha = both.ours.alpha(frame)
+        assert np.ptp(alpha) > 0.5
+        assert np.abs(both.confidence(frame) - alpha).max() <= 1e-4
+
+
 def test_as_they_are_only_mediapipes_shrinking_parts_the_masks(float32: Both, frames: list[PICTURE]) -> None:
     size = float32.ours.contract.input.height, float32.ours.contract.input.width
     found, explained = [], []

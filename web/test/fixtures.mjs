@@ -7,9 +7,9 @@ import { FIXTURES } from "./harness.mjs";
 
 const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int8: Int8Array };
 
-/** Every model of the two folders of vectors: its bytes, frames, stream and tolerances. */
+/** Every model of the folders of vectors: its bytes, frames, stream and tolerances. */
 export function models() {
-  return ["export/vectors", "letterbox_vectors"].flatMap((folder) => {
+  return ["export/vectors", "letterbox_vectors", "of_segformer/vectors", "of_fpn/vectors"].flatMap((folder) => {
     const { models } = JSON.parse(readFileSync(path.join(FIXTURES, folder, "index.json"), "utf8"));
     return models.map((model) => ({ ...model, vectors: folder, path: path.join(FIXTURES, folder, "..", model.file) }));
   });

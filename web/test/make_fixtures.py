@@ -1,8 +1,8 @@
-"""What the page's tests are held against, made by segexport and OpenCV into `web/.fixtures`; takes half a minute.
+"""What the page's tests are held against, made by segexport and OpenCV into `web/.fixtures`; takes a minute.
 
 `export/`: the demo network in three files, and their vectors. `letterbox.onnx`: the same network with a contract that asks for
-a letterbox. `best/`: three sequences that the strongest refinement was run on. `resize.json`: pictures and what OpenCV's
-resizes make of them.
+a letterbox. `of_segformer/`, `of_fpn/`: what libraries saved (tests/saved_by_libraries.py), exported. `best/`: three sequences
+that the strongest refinement was run on. `resize.json`: pictures and what OpenCV's resizes make of them.
 """
 
 from __future__ import annotations
@@ -42,9 +42,18 @@ def main() -> None:
     write_letterbox(draft / "export/portrait_unet.onnx", draft / "letterbox.onnx")
     segexport("vectors", f"{draft}/export")
     segexport("vectors", f"{draft}/letterbox.onnx")
+    write_libraries(draft)
     (draft / "resize.json").write_text(json.dumps([resize_case(seed) for seed in range(120)]))
     write_best(draft / "best")
     draft.rename(TARGET)
+
+
+def write_libraries(draft: Path) -> None:
+    subprocess.run([sys.executable, "tests/saved_by_libraries.py", str(draft)], cwd=ROOT, check=True)
+    for saved, name in (("segformer", "segformer"), ("fpn.ckpt", "fpn")):
+        words = ("--preprocess", "imagenet", "--size", "64", "--precision", "float32", "--output", f"{draft}/of_{name}")
+        segexport("tflite", f"{draft}/{saved}", *words)
+        segexport("vectors", f"{draft}/of_{name}")
 
 
 def segexport(*arguments: str) -> None:
