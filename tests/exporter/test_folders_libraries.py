@@ -182,7 +182,8 @@ def test_what_an_image_processor_does_is_what_the_file_does(
 
 def test_the_user_s_words_win_over_the_image_processor_s(hf: ModuleType, tmp_path: Path) -> None:
     segformer(hf, **PERSON).save_pretrained(tmp_path)  # type: ignore[operator]
-    hf.MobileViTImageProcessor(do_normalize=True, size=64, do_center_crop=False).save_pretrained(tmp_path)
+    half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "do_normalize": True, "do_flip_channel_order": True}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(half | {"size": 64}))
     options = Options(checkpoint=tmp_path, output=tmp_path / "out", precisions=("float32",))
     said = prepare(options)
     assert (said.source.preprocessing, said.source.color, said.source.checkpoint) == ("saved", "bgr", tmp_path.name)
@@ -191,7 +192,7 @@ def test_the_user_s_words_win_over_the_image_processor_s(hf: ModuleType, tmp_pat
         ({"preprocess": "imagenet"}, "imagenet", "rgb", (64, 64)),
         ({"mean": (0.1,) * 3, "std": (0.2,) * 3, "size": (96, 32)}, "custom", "rgb", (96, 32)),
     ):
-        chosen = prepare(replace(options, **changes))  # type: ignore[arg-type]
+        chosen = prepare(replace(options, **changes))
         assert (chosen.source.preprocessing, chosen.source.color, chosen.size) == (name, color, size)
 
 
@@ -219,7 +220,7 @@ def change_config(folder: Path, **changes: object) -> None:
         ({"hidden_sizes": "many"}, "cannot be built"),
         (
             {"num_labels": 3, "id2label": {str(k): str(k) for k in range(3)}},
-            "has shape (2, 16, 1, 1), expected (3, 16, 1, 1)",
+            "decode_head.classifier.weight has ",
         ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

@@ -119,15 +119,22 @@ def _with_weights(kind: Any, settings: Any, state_dict: Mapping[str, Tensor]) ->
 def _refuse_misfit(where: str, info: Mapping[str, Any], advice: str) -> None:
     """The library goes on with random weights where some are missing; here that is an error."""
     missing, unexpected = (sorted(key for key in info[name] if not key.endswith(COUNTER)) for name in _MISFITS)
-    mismatched = sorted(info.get("mismatched_keys", ()))
     differing = [
         *(f"missing {shown(key)}" for key in missing),
         *(f"unexpected {shown(key)}" for key in unexpected),
-        *(f"{shown(key)} has shape {tuple(got)}, expected {tuple(wanted)}" for key, got, wanted in mismatched),
+        *sorted(map(_reshaped, info["mismatched_keys"])),
         *(shown(" ".join(str(error).split())) for error in info.get("error_msgs", ())),
     ]
     if differing:
         raise ArchitectureError(f"{where}: the weights do not fit: {first_few(differing)}; {advice}")
+
+
+def _reshaped(mismatch: Any) -> str:
+    """transformers 4 tells the key alone, 5 both shapes too."""
+    if isinstance(mismatch, str):
+        return f"{shown(mismatch)} has another shape"
+    key, got, wanted = mismatch
+    return f"{shown(key)} has shape {tuple(got)}, expected {tuple(wanted)}"
 
 
 @contextmanager
