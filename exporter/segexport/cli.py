@@ -161,7 +161,9 @@ def _export_options(command: F) -> F:
                 help="Whether --mean and --std are for pictures in 0..1 or 0..255. Default: as they look, and it says so.",
             ),
             click.option(
-                "--color", type=click.Choice(COLORS), default="rgb", help="The order the network was trained on."
+                "--color",
+                type=click.Choice(COLORS),
+                help="The order the network was trained on; default: the network's, or rgb.",
             ),
             click.option("--person", type=int, metavar="INDEX", help="The person's channel, where there are several."),
             click.option(

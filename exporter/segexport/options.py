@@ -35,7 +35,7 @@ class Options:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     scale: str | None = None
-    color: str = "rgb"
+    color: str | None = None
     size: tuple[int, int] | None = None
     person: int | None = None
     head: str = "auto"

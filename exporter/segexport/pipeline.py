@@ -196,7 +196,7 @@ def _convert(work: Work) -> Made:
         work.runner.start()
         with console.step("masks to compare with"):
             reference = work.subject.ask(pictures.measure[:count], pictures.measure_names[:count], console.say)
-            reference.refuse_second_head(work.subject.assumed_head)
+            reference.refuse_wrong_end(work.subject.assumed_head)
             reference = replace(reference, of_drawn=pictures.source == DRAWN_SOURCE)
         golden = _golden(work, reference)
         ran: dict[str, Ran] = {}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # torch stays out of `verify`
 FILE_NAME = "reference.npz"
 KEPT = 12
 THRESHOLD = 0.5
+BEYOND = 0.01  # rounding, and resizing with a filter that overshoots
 ALMOST_NONE = 0.001  # of the pixels
 _MOST_BYTES = 2**31  # 12 pictures and masks of 4096x4096 take 1.4 GB
 _NPZ_ERRORS = (
@@ -65,12 +66,17 @@ class Reference:
             )
         return ()
 
-    def refuse_second_head(self, head: str | None) -> None:
-        """Raise ArchitectureError where the network's end looks like a probability, which `head` would squash.
+    def refuse_wrong_end(self, head: str | None) -> None:
+        """Raise ArchitectureError where the masks are no probabilities, or where they were ones before `head` squashed them.
 
         Args:
             head: what was put behind it; None where it is known how the network ends.
         """
+        if self.masks.min() < -BEYOND or self.masks.max() > 1 + BEYOND:
+            raise ArchitectureError(
+                f"what --head none takes for a probability lies in {self.masks.min():.3g} to {self.masks.max():.3g}, expected "
+                "0 to 1; leave --head none out, so that a sigmoid or softmax is put behind the network"
+            )
         if head is not None and self.unit_range is not None:
             low, high = self.unit_range
             raise ArchitectureError(

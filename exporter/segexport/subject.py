@@ -78,7 +78,7 @@ def _from_checkpoint(options: Options) -> Subject:
     network = find_network(checkpoint, _asked(options))
     if network.preprocessing is not None and (options.preprocess, options.mean, options.std) == (None, None, None):
         preprocessing, assumed = network.preprocessing, ()
-        options = replace(options, color=network.color if options.color == COLORS[0] else options.color)
+        options = replace(options, color=options.color or network.color)
     return _of_network(
         options,
         network,
@@ -133,7 +133,7 @@ def _of_network(
     size = options.size or network.default_size
     network.check_size(*size)
     head = choose_head(options.head, network, options.person)
-    graph = Deployable(network.module, preprocessing, options.color, head).eval()
+    graph = Deployable(network.module, preprocessing, options.color or COLORS[0], head).eval()
     return Subject(
         source=source,
         variant=network.variant,
@@ -172,7 +172,7 @@ def _source(options: Options, sha256: str, network: Network, preprocessing: Prep
         preprocessing=preprocessing.name,
         mean=preprocessing.mean,
         std=preprocessing.std,
-        color=options.color,
+        color=options.color or COLORS[0],
     )
 
 
@@ -192,7 +192,7 @@ def _from_onnx(options: Options) -> Subject:
     subject = open_onnx_subject(
         options.checkpoint,
         preprocessing=preprocessing,
-        color=options.color,
+        color=options.color or COLORS[0],
         head=options.head,
         person=options.person,
         size=options.size,

@@ -82,6 +82,11 @@ NETS = """
             return super().forward(F.avg_pool2d(x, 4))
 
 
+    class Loud(Body):
+        def forward(self, x):
+            return super().forward(x) * 40 - 20
+
+
     class Asks(Body):
         def forward(self, x):
             if x.mean() > 0.3:
@@ -192,6 +197,10 @@ ASKED = {
         r"lies in 0\.\.1 \(.*\), so it may be a probability already, and a sigmoid would squash it twice; give --head none",
     ),
     "Matting": (["--preprocess", "unit"], r"gives 2 outputs: 0: shape .*; 1: shape .*give --output-index N or NAME"),
+    "Loud": (
+        ["--preprocess", "unit", "--head", "none"],
+        r"takes for a probability lies in -[\d.]+ to .*, expected 0 to 1",
+    ),
     "Body": (["--mean", "0", "--std", "51"], "give --scale 1 or --scale 255"),
 }
 
