@@ -329,6 +329,28 @@ def test_keys_that_fit_two_encoders_are_refused_with_what_to_type(smp: ModuleTyp
     assert same_scores(find_network(read_checkpoint(tmp_path / "net.ckpt"), SMALL), original)
 
 
+def test_a_whole_saved_module_says_what_keys_do_not(smp: ModuleType, tmp_path: Path) -> None:
+    original = lively(smp.Unet("resnet18", encoder_weights=None, decoder_interpolation="bilinear"))
+    torch.save(original, tmp_path / "whole.pth")
+    network = find_network(read_checkpoint(tmp_path / "whole.pth"), SMALL)
+    assert network.name == "segmentation_models_pytorch:Unet"
+    assert same_scores(network, original)
+
+
+def test_hyper_parameters_say_what_keys_do_not_and_plain_weights_go_before_averaged_ones(
+    smp: ModuleType, tmp_path: Path
+) -> None:
+    original = lively(smp.Unet("resnet18", encoder_weights=None, decoder_interpolation="bilinear"))
+    weights = {f"net.{key}": value for key, value in original.state_dict().items()}
+    averaged = {f"ema_{key}": torch.zeros_like(value) for key, value in weights.items()}
+    arguments = {"lr": 0.1, "net": {"encoder_name": "resnet18", "decoder_interpolation": "bilinear"}}
+    saved = {"state_dict": {**weights, **averaged}, "hyper_parameters": arguments}
+    torch.save(saved, tmp_path / "last.ckpt")
+    network = find_network(read_checkpoint(tmp_path / "last.ckpt"), SMALL)
+    assert same_scores(network, original)
+    assert any("keys beside the network were left out: ema_net." in note for note in network.notes)
+
+
 def test_a_saved_folder_says_what_keys_do_not(smp: ModuleType, tmp_path: Path) -> None:
     words = {"decoder_interpolation": "bilinear", "activation": "sigmoid", "aux_params": {"classes": 3}}
     original: Any = lively(smp.Unet("resnet18", encoder_weights=None, **words))

@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from segexport.errors import ArchitectureError, CheckpointError, DamagedCheckpoi
 from segexport.inspection import find_network, inspect
 from segexport.networks import libraries
 from segexport.networks.families.unet import UNet
+from segexport.networks.network import NOTHING_ASKED
 
 WEIGHTS = {f"layer.{index}.weight": torch.full((2, 3), float(index)) for index in range(4)}
 SHARDS = {"model-00001-of-00002.safetensors": (0, 1), "model-00002-of-00002.safetensors": (2, 3)}
@@ -216,8 +218,8 @@ def test_keys_of_another_network_are_told_in_a_fifth_of_a_second_without_any_lib
     )
     checkpoint = read_checkpoint(tmp_path / "n.ckpt")
     start = time.process_time()
-    assert libraries.described_network(checkpoint, libraries.find.Asked()) is None
-    assert libraries.recognised_network(checkpoint, libraries.find.Asked()) is None
+    assert libraries.described_network(checkpoint, NOTHING_ASKED) is None
+    assert libraries.recognised_network(checkpoint, NOTHING_ASKED) is None
     assert time.process_time() - start < 0.2
 
 
@@ -259,6 +261,24 @@ def test_hyper_parameters_are_read_as_data(tmp_path: Path, kind: type) -> None:
         "nested": {"a": None},
         "odd": {},
     }
+
+
+def test_a_library_that_is_imported_here_may_ask_the_network_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only while we import it it may not: a training script goes on, and what it downloads is its own affair."""
+    seen = {}
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def look(name: str) -> object:
+        seen[name] = os.environ.get("HF_HUB_OFFLINE")
+        with pytest.raises(OSError, match=r"example\.org"):
+            socket.create_connection(("example.org", 443))
+        return object()
+
+    monkeypatch.setattr(libraries.imports, "import_module", look)
+    monkeypatch.setattr(libraries.imports, "find_spec", lambda name: None if name == "torchvision" else object())
+    libraries.imports.library("transformers")
+    assert seen == {"transformers": None}
 
 
 def test_the_tests_with_the_libraries_are_not_skipped_where_the_environment_is_ours() -> None:

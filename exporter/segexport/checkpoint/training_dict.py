@@ -34,6 +34,8 @@ MAX_DEPTH = 5
 MAX_VISITS = 20_000
 MAX_NAMED = 12
 HYPER_PARAMETERS = "hyper_parameters"
+ARGUMENTS = "_hub_mixin_config"
+"""Where huggingface_hub's mixin keeps the arguments that a module was made with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,9 @@ def find_weights(path: Path, root: object) -> Found:
 
 
 def hyper_parameters(root: object) -> dict[str, object]:
-    """What Lightning's `save_hyperparameters` kept: numbers, texts, None, and lists and dicts of them; the rest is left out."""
-    found = (mapping_of(root) or {}).get(HYPER_PARAMETERS)
+    """What Lightning's `save_hyperparameters` kept, or a saved module of its arguments: plain values, lists and dicts of them."""
+    whole = root.attributes.get(ARGUMENTS) if isinstance(root, Inert) and is_module(root) else None
+    found = (mapping_of(root) or {}).get(HYPER_PARAMETERS) if whole is None else whole
     plain = _plain(found if mapping_of(found) else found.attributes if isinstance(found, Inert) else {}, MAX_DEPTH)
     return plain if isinstance(plain, dict) else {}
 

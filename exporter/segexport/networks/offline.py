@@ -29,12 +29,16 @@ class Offline:
 
 
 @contextmanager
-def offline() -> Iterator[Offline]:
-    """Names are not looked up and connections not made, in this process, until it ends."""
+def offline(*, switches: bool = True) -> Iterator[Offline]:
+    """Names are not looked up and connections not made, in this process, until it ends.
+
+    Args:
+        switches: libraries are told so too. One that is imported meanwhile would believe it for good.
+    """
     guard = Offline()
     real = (socket.getaddrinfo, socket.create_connection, socket.socket.connect)
     before = {name: os.environ.get(name) for name in _SWITCHES}
-    os.environ.update(_SWITCHES)
+    os.environ.update(_SWITCHES if switches else {})
     socket.getaddrinfo = guard.refuse
     socket.create_connection = guard.refuse  # type: ignore[assignment]
 

@@ -8,9 +8,9 @@ from segexport.checkpoint import Checkpoint
 from segexport.checkpoint.folder import CONFIG
 from segexport.errors import ArchitectureError
 from segexport.networks.libraries.hf import is_saved_by_transformers, load_transformers
-from segexport.networks.libraries.lightning import settings_of, with_statistics
+from segexport.networks.libraries.lightning import needs_the_library, settings_of, with_statistics
 from segexport.networks.libraries.smp import MODEL_CLASS, NAME, is_saved_by_smp, load_smp
-from segexport.networks.libraries.smp_keys import UNSHOWN, find_smp, recognise_smp
+from segexport.networks.libraries.smp_keys import find_smp, recognise_smp
 from segexport.networks.network import Asked, Network
 
 
@@ -40,7 +40,8 @@ def described_network(checkpoint: Checkpoint, asked: Asked) -> Network | None:
             f"{where}: is neither transformers' ('architectures' is missing) nor {NAME}'s ('{MODEL_CLASS}' is missing); "
             "give --arch package.module:factory with your own class"
         )
-    return recognised_network(checkpoint, asked) if UNSHOWN & settings_of(checkpoint.hyper_parameters).keys() else None
+    is_special = needs_the_library(settings_of(checkpoint.hyper_parameters))
+    return recognised_network(checkpoint, asked) if is_special else None
 
 
 def recognised_network(checkpoint: Checkpoint, asked: Asked) -> Network | None:

@@ -31,7 +31,7 @@ def library(name: str) -> ModuleType:
     if find_spec(name) is None:
         raise MissingExtraError(name, EXTRAS[name])
     try:
-        with offline(), warnings.catch_warnings():
+        with offline(switches=False), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _make_torchvision_importable()
             return import_module(name)

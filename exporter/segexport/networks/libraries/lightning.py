@@ -15,16 +15,30 @@ from segexport.presets import Preprocessing
 
 ENCODER = ("encoder_name", "encoder", "backbone")
 ARGUMENTS = re.compile(r"(decoder|psp)_\w+|encoder_(depth|output_stride)|upsampling|activation")
+OWN = {
+    "decoder_atrous_rates": [12, 24, 36],
+    "decoder_interpolation": "nearest",
+    "encoder_output_stride": 16,
+    "upsampling": 4,
+    "activation": None,
+}
 STATISTICS = (("mean", "std"), ("pixel_mean", "pixel_std"))
 _BYTES = 255.0
 _OCTAVES = (4, 8, 16, 32, 64, 128)
 
 
 def settings_of(hyper_parameters: Mapping[str, object]) -> dict[str, object]:
-    """Arguments of a network of segmentation_models_pytorch among what `save_hyperparameters` kept."""
-    encoder = next((value for name in ENCODER if isinstance(value := hyper_parameters.get(name), str)), None)
-    settings = {name: value for name, value in hyper_parameters.items() if ARGUMENTS.fullmatch(name)}
+    """Arguments of a network of segmentation_models_pytorch among what was kept, also in a dict of its own such as `net`."""
+    nested = [value for value in hyper_parameters.values() if isinstance(value, Mapping)]
+    kept = {name: value for one in (*nested, hyper_parameters) for name, value in one.items()}
+    encoder = next((value for name in ENCODER if isinstance(value := kept.get(name), str)), None)
+    settings = {name: value for name, value in kept.items() if isinstance(name, str) and ARGUMENTS.fullmatch(name)}
     return settings | ({} if encoder is None else {"encoder_name": encoder})
+
+
+def needs_the_library(settings: Mapping[str, object]) -> bool:
+    """Whether anything that no key shows is other than in our own forms of the library's networks."""
+    return any(settings.get(name, ours) != ours for name, ours in OWN.items())
 
 
 def with_statistics(network: Network, beside: Mapping[str, Tensor]) -> Network:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from segexport.checkpoint import Checkpoint
 from segexport.checkpoint.inert import shown
+from segexport.checkpoint.training_dict import AVERAGED
 from segexport.errors import ArchitectureError
 from segexport.networks.fit import differences, first_few, shapes_of
 from segexport.networks.libraries.building import fitting, sketch
@@ -58,7 +59,7 @@ BLOCKS = {
     "Linknet": r"decoder\.blocks\.(\d+)\.block\.2\.0\.weight",
 }
 """Decoder → the last convolution of each of its blocks, of which there are as many as the encoder is deep."""
-UNSHOWN = {"encoder_output_stride", "decoder_atrous_rates", "decoder_interpolation", "upsampling"}
+UNSHOWN = ("decoder_atrous_rates", "decoder_interpolation", "encoder_output_stride", "upsampling")
 DEPTHS = (5, 4, 3)
 TIMM = re.compile(r"(tf_)?(mobilenetv[234]|efficientnet(v2)?_|resnet\d|resnext\d|convnext_|ghostnet|mobileone|repvgg)")
 """Families of timm's encoders that are tried; the others have to be named."""
@@ -76,9 +77,14 @@ class Found:
 
 
 def find_smp(checkpoint: Checkpoint) -> Found | None:
-    """The weights of one network of the library, whatever stands before their keys; None where there is none, or several."""
+    """The weights of one network of the library, whatever stands before their keys; None where there is none, or several.
+
+    Plain weights are taken before averaged ones.
+    """
     for saved in (checkpoint.state_dict, checkpoint.saved):
-        prefixes = [key.removesuffix(HEAD) for key in saved if key.endswith(HEAD)]
+        every = [key.removesuffix(HEAD) for key, value in saved.items() if key.endswith(HEAD) and value.ndim == 4]
+        plain = [prefix for prefix in every if not AVERAGED.search(prefix)]
+        prefixes = plain or every
         if len(prefixes) != 1:
             continue
         (prefix,) = prefixes
@@ -142,7 +148,7 @@ def read_settings(decoder: str, shapes: Shapes) -> dict[str, object]:
     """The arguments of the class that its keys and shapes show."""
     settings: dict[str, object] = {"classes": shapes[HEAD][0]}
     for name, key in WIDTHS.get(decoder, {}).items():
-        if key in shapes:
+        if shapes.get(key):
             settings[name] = shapes[key][0]
     widths = _block_widths(decoder, shapes)
     if widths:
@@ -158,7 +164,7 @@ def read_settings(decoder: str, shapes: Shapes) -> dict[str, object]:
         settings["decoder_aspp_separable"] = any(
             re.match(r"decoder\.aspp\.(0\.)?convs\.1\.0\.0\.", key) for key in shapes
         )
-    if "classification_head.3.weight" in shapes:
+    if shapes.get("classification_head.3.weight"):
         settings["aux_params"] = {"classes": shapes["classification_head.3.weight"][0]}
     return settings
 
