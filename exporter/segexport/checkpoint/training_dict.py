@@ -62,7 +62,7 @@ def find_weights(path: Path, root: object) -> Found:
 
 
 def hyper_parameters(root: object) -> dict[str, object]:
-    """What Lightning's `save_hyperparameters` kept, or a saved module of its arguments: plain values, lists and dicts of them."""
+    """What Lightning's `save_hyperparameters` kept, or a saved module of its arguments: plain values, lists and dicts."""
     whole = root.attributes.get(ARGUMENTS) if isinstance(root, Inert) and is_module(root) else None
     found = (mapping_of(root) or {}).get(HYPER_PARAMETERS) if whole is None else whole
     plain = _plain(found if mapping_of(found) else found.attributes if isinstance(found, Inert) else {}, MAX_DEPTH)
