@@ -342,3 +342,48 @@ def test_what_direct_got_wrong_is_right_when_rewritten(
     (out,) = interpreter.get_signature_runner(name)(image=np.ascontiguousarray(image)).values()
     np.testing.assert_allclose(out, run(model).transpose(0, 2, 3, 1), rtol=0, atol=2e-5)
     assert run(model).std() > 0.05
+
+
+CONCAT = "x = Relu(image) out = Concat<axis=1>(x, image, x)"
+
+
+def test_channels_put_together_with_the_channels_last_are_the_same_bit_for_bit() -> None:
+    made = assert_same(graph(CONCAT, {}, (1, 4, 4, 4)), {"channel_concat": 1}, atol=0)
+    assert kinds(made) == ["Relu", "Transpose", "Transpose", "Transpose", "Concat", "Transpose"]
+
+
+@pytest.mark.parametrize("nodes", [CONCAT, "out = Concat<axis=2>(image, image)"])
+@pytest.mark.parametrize("shape", [(1, 4, 5, 5), (1, 4, 4, 5), (1, 1, 1, 1)])
+def test_channels_that_can_be_told_from_rows_and_columns_are_left(nodes: str, shape: tuple[int, ...]) -> None:
+    assert_same(graph(nodes, {}, shape), {})
+
+
+@pytest.mark.skipif(not is_ready("direct"), reason="segexport setup direct makes the converter that this is about")
+def test_what_direct_put_together_along_the_rows_is_right_when_rewritten(
+    tmp_path: Path, write_float32: Callable[[Path, Path], None]
+) -> None:
+    """As ESPNetv2's branches: PReLU, sums, concatenation, a grouped convolution."""
+    size = 8
+    nodes = (
+        "x = Conv(image, w0) a = Conv<group=8, pads=[1,1,1,1]>(x, w1) b = Conv<group=8, pads=[2,2,2,2], dilations=[2,2]>(x, w2)"
+        " p = PRelu(a, s) q = PRelu(b, s) r = Add(p, q) y = Concat<axis=1>(p, r) z = Conv<group=2>(y, w3) out = Conv(z, w4)"
+    )
+    shapes = {
+        "w0": (size, 3, 1, 1),
+        "w1": (size, 1, 3, 3),
+        "w2": (size, 1, 3, 3),
+        "w3": (2 * size, size, 1, 1),
+        "w4": (1, 2 * size, 1, 1),
+    }
+    constants = {name: value - np.float32(1) for name, value in weights(**shapes).items()}
+    constants["s"] = np.full((size, 1, 1), 0.25, np.float32)
+    model = graph(nodes, constants, (1, 3, size, size))
+    made = assert_same(model, {"channel_concat": 1}, atol=1e-5)
+    onnx.save(made, tmp_path / "it.onnx")
+    write_float32(tmp_path / "it.onnx", tmp_path / "it.tflite")
+    interpreter = Interpreter(str(tmp_path / "it.tflite"))
+    (name,) = interpreter.get_signature_list()
+    image = picture((1, 3, size, size)).astype(np.float32).transpose(0, 2, 3, 1)
+    (out,) = interpreter.get_signature_runner(name)(image=np.ascontiguousarray(image)).values()
+    np.testing.assert_allclose(out, run(model).transpose(0, 2, 3, 1), rtol=0, atol=2e-5)
+    assert run(model).std() > 0.05

@@ -8,7 +8,14 @@ from collections.abc import Callable
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass, ShapeInferencePass
 
-from segexport.convert.rewrites import batch_norm, channel_shuffle, constant_operand, gelu, padded_max_pool
+from segexport.convert.rewrites import (
+    batch_norm,
+    channel_concat,
+    channel_shuffle,
+    constant_operand,
+    gelu,
+    padded_max_pool,
+)
 from segexport.convert.rewrites.editor import Editor
 from segexport.rewrites.lower import Rewritten
 
@@ -17,6 +24,7 @@ REWRITES: dict[str, Callable[[Editor], None]] = {
     batch_norm.NAME: batch_norm.rewrite_batch_norm,
     padded_max_pool.NAME: padded_max_pool.rewrite_padded_max_pool,
     channel_shuffle.NAME: channel_shuffle.rewrite_channel_shuffle,
+    channel_concat.NAME: channel_concat.rewrite_channel_concat,
     constant_operand.NAME: constant_operand.rewrite_constant_operand,
 }
 
