@@ -124,11 +124,17 @@ def describe(smp: ModuleType, where: str, name: str, settings: Mapping[str, obje
         raise ArchitectureError(
             f"{where}: the network takes {shown(str(channels))} input channels, expected 3 (RGB); train it on RGB"
         )
+    notes = []
+    if encoder.startswith("timm-") and encoder not in smp.encoders.encoders:
+        notes.append(
+            f"{encoder} is made by another class since {NAME} 0.5, and its scores may differ in the third digit: "
+            "with the version that it was trained with they do not"
+        )
     activation, classes = plain.get("activation"), plain.get("classes", 1)
-    if not _head_does_it(activation, classes):
-        return Described(kind=kind, settings=plain, notes=())
-    said = f"its activation {activation!r} is left out: the file's own head does the same"
-    return Described(kind=kind, settings=plain | {"activation": None}, notes=(said,))
+    if _head_does_it(activation, classes):
+        notes.append(f"its activation {activation!r} is left out: the file's own head does the same")
+        plain["activation"] = None
+    return Described(kind=kind, settings=plain, notes=tuple(notes))
 
 
 def classes_of(smp: ModuleType) -> dict[str, type[nn.Module]]:
