@@ -63,13 +63,14 @@ def seeded(module: nn.Module) -> nn.Module:
     return module.eval().requires_grad_(False)
 
 
-@pytest.mark.parametrize("scale", [0.0, 1.0, 30.0])
 @pytest.mark.parametrize("kind", MASKED)
-def test_attention_with_a_mask_gives_the_same_numbers(kind: str, scale: float) -> None:
-    module, x = seeded(MASKED[kind]), picture(scale)
-    lowered = lower(module, x)
+def test_attention_with_a_mask_gives_the_same_numbers(kind: str) -> None:
+    module = seeded(MASKED[kind])
+    lowered = lower(module, picture(1))
     assert [(done.rewrite, done.kind) for done in lowered.rewrites] == [("masked_attention", "Attention")]
-    torch.testing.assert_close(lowered.module(x), module(x), rtol=1e-5, atol=1e-5 * max(scale, 1))
+    for scale in (0.0, 1.0, 30.0):
+        x = picture(scale)
+        torch.testing.assert_close(lowered.module(x), module(x), rtol=1e-5, atol=1e-5 * max(scale, 1))
 
 
 @pytest.mark.parametrize(
