@@ -67,7 +67,7 @@ NONE_NAMED: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundNetwork:
     """`shapes` of the network itself; `state_dict` are its weights, `left_out` the keys beside it."""
 
     decoder: str
@@ -76,7 +76,7 @@ class Found:
     left_out: tuple[str, ...]
 
 
-def find_smp(checkpoint: Checkpoint) -> Found | None:
+def find_smp(checkpoint: Checkpoint) -> FoundNetwork | None:
     """The weights of one network of the library, whatever stands before their keys; None where there is none, or several.
 
     Plain weights are taken before averaged ones.
@@ -92,11 +92,11 @@ def find_smp(checkpoint: Checkpoint) -> Found | None:
         decoder = next((name for pattern, name in DECODERS.items() if any(re.match(pattern, key) for key in own)), None)
         if decoder is not None and any(key.startswith("encoder.") for key in own):
             left_out = tuple(key for key in saved if not key.startswith(prefix))
-            return Found(decoder=decoder, state_dict=own, shapes=shapes_of(own), left_out=left_out)
+            return FoundNetwork(decoder=decoder, state_dict=own, shapes=shapes_of(own), left_out=left_out)
     return None
 
 
-def recognise_smp(where: str, found: Found, asked: Asked, named: Mapping[str, object] = NONE_NAMED) -> Network:
+def recognise_smp(where: str, found: FoundNetwork, asked: Asked, named: Mapping[str, object] = NONE_NAMED) -> Network:
     """The one network of the installed library that the keys fit, with its weights.
 
     Args:
@@ -177,7 +177,7 @@ def _block_widths(decoder: str, shapes: Shapes) -> list[int]:
     return [width for _, width in sorted(found.items())]
 
 
-def _encoders(smp: ModuleType, where: str, found: Found) -> list[str]:
+def _encoders(smp: ModuleType, where: str, found: FoundNetwork) -> list[str]:
     """Names of encoders whose keys and shapes include the checkpoint's."""
     own = {key.removeprefix("encoder."): shape for key, shape in found.shapes.items() if key.startswith("encoder.")}
     convolutions = {shape for shape in own.values() if len(shape) == 4}
@@ -205,7 +205,7 @@ def _of_timm(own: Shapes) -> Iterator[str]:
             yield f"tu-{name}"
 
 
-def _fitting(candidates: list[Described], found: Found) -> tuple[list[Described], str]:
+def _fitting(candidates: list[Described], found: FoundNetwork) -> tuple[list[Described], str]:
     """Those that every key and shape fits; and in what the nearest differs."""
     fits: list[Described] = []
     nearest: list[str] | None = None
