@@ -72,6 +72,10 @@ def _describe(path: Path, backend: Backend, layout: str) -> Contract:
             f"expected one {layout} image and one or two channels; report this network"
         )
     (height, width), (out_height, out_width) = _size(image, layout), _size(mask, layout)
+    if min(height, width, out_height, out_width) < 1:
+        raise ConversionError(
+            f"{path.name}: the converter made {image.shape} in and {mask.shape} out, expected sizes that stand fast"
+        )
     return Contract(
         input=InputSpec(
             width=width,
