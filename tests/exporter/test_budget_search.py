@@ -147,6 +147,15 @@ def test_the_last_blocks_stay_in_float_where_that_helped_and_the_parts_come_to_t
     assert any(step.what == "the first 10 blocks and the last 2 in float" for step in outcome.steps)
 
 
+def test_a_bad_tensor_that_enters_a_part_takes_the_block_that_writes_it() -> None:
+    """Parts of five blocks; no noise tells of the tensor between the fourth and the fifth of them."""
+    network = Network(40, {(19, 20): 30.0})
+    network.losses = lambda step: {}  # type: ignore[method-assign]
+    outcome = network.search(1.0)
+    assert outcome.best.holds
+    assert {19, 20} <= outcome.best.blocks <= frozenset(range(19, 25))
+
+
 def test_peeling_that_does_not_help_is_given_up_after_two_blocks() -> None:
     """The noise points at ten blocks that cost no mask, one after the other."""
     network = Network(40, {(k, k + 1): 2.0 for k in range(20, 39)})

@@ -168,14 +168,15 @@ def _peel(
 
 
 def _part_by_part(state: _Search, start: Step) -> list[int]:
-    """What each part costs, from the image on with all before it in float; then the costliest together, beside `start`'s.
+    """What each part costs, from the image on with all before it in float; then the costliest together.
 
+    Beside `start`'s blocks, and with the blocks that feed them.
     Losses behave like the width of an error: their squares add up, as far as the parts' errors know nothing of each other.
 
     Returns:
-        The blocks of those parts, the part that costs least first, then `start`'s.
+        What is in float beside those parts, then the blocks of the parts, that which costs least first.
     """
-    parts = _parts(len(state.blocks))
+    parts, feeders = _parts(len(state.blocks)), neighbours(state.blocks)
     squares, costs = [start.score.drop_points**2], []
     for count in range(1, len(parts) + 1):
         chosen = start.blocks | _union(parts[:count])
@@ -190,12 +191,13 @@ def _part_by_part(state: _Search, start: Step) -> list[int]:
     for count in range(1, len(ranked)):
         left = squares[-1] + sum(costs[k] for k in ranked[count:])
         if left <= state.points**2:
-            chosen = start.blocks | _union([parts[k] for k in ranked[:count]])
-            words = f"the {count} of {len(parts)} parts that cost most in float"
+            taken = _union([parts[k] for k in ranked[:count]])
+            chosen = start.blocks | taken.union(*(feeders[block] for block in taken))
+            words = f"the {count} of {len(parts)} parts that cost most, and what feeds them, in float"
             if state.try_(chosen, words).holds:
                 break
-    cheapest_first = [block for k in reversed(ranked) for block in parts[k] if block not in start.blocks]
-    return [*cheapest_first, *sorted(start.blocks)]
+    cheapest_first = [block for k in reversed(ranked) for block in parts[k]]
+    return [*sorted(state.best().blocks - {*cheapest_first}), *cheapest_first]
 
 
 def _parts(count: int) -> list[range]:
