@@ -264,7 +264,7 @@ def test_how_the_library_shall_compute_is_not_the_file_s_to_say(hf: ModuleType, 
 KEYS = {
     "FPN": "efficientnet-b0",
     "UnetPlusPlus": "resnet18",
-    "MAnet": "mobilenet_v2",
+    "MAnet": "resnet18",
     "Linknet": "resnet18",
     "PSPNet": "efficientnet-b0",
     "DeepLabV3": "resnet18",
