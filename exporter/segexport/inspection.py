@@ -109,7 +109,7 @@ def _graph_conflicts(checkpoint: Checkpoint, network: Network) -> list[str]:
     if checkpoint.graph is None or network.name == EXPORTED_GRAPH:
         return []
     try:
-        own = rebuild_graph(checkpoint.graph, NOTHING_ASKED)
+        own = rebuild_graph(checkpoint.graph)
         height, width = own.default_size
         network.check_size(height, width)
     except ArchitectureError:

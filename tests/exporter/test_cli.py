@@ -140,7 +140,7 @@ def test_int8_without_calibration_is_one_line(trained: Any, segexport: Callable[
     [
         (["--calibration", "gone"], "gone: found nothing there, expected a folder of pictures"),
         (["--size", "3"], "the network needs at least 4 pixels each way, got 3x3"),
-        (["--arch", "no_such_package:Net"], "--arch no_such_package:Net: ModuleNotFoundError"),
+        (["--arch", "no_such_package:Net"], "--arch no_such_package:Net: cannot be imported: ModuleNotFoundError"),
         (["--arch", "segnet9000"], "--arch segnet9000: unknown network; expected one of unet"),
         (["--output", "/dev/null/out"], "/dev/null/out: cannot be written (Not a directory)"),
     ],

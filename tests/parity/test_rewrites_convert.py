@@ -26,7 +26,7 @@ SIZES = [(24, 24, 24), (12, 24, 24), (5, 20, 28)]  # channels, height, width
 
 
 class Rewritten(nn.Module):
-    """One of everything that is rewritten. Weights are eighths, so that sums are exact in any order, and ties are many."""
+    """What chooses a place. Weights are eighths, so that sums are exact in any order, and ties are many."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Rewritten(nn.Module):
         b, second = F.max_pool2d(a, 3, 2, 1, return_indices=True)
         c = F.max_unpool2d(self.mix(b), second, 2, output_size=a.shape[2:])
         out = F.max_unpool2d(c - 1, first, 2)
-        out = out + F.max_pool2d(out - 3, 3, 1, 1) + F.adaptive_avg_pool2d(out, 5)[:, :, 1:2, 3:4]
+        out = out + F.max_pool2d(out - 3, 3, 1, 1)
         last: Tensor = self.last(out)
         return last
 
@@ -61,7 +61,10 @@ def answer(path: Path, image: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
 
 @pytest.fixture(scope="module")
 def write_by_tf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path, Path], None]]:
-    """By the converter that takes all of these at once: XNNPACK refuses what `direct` makes of them, and `auto` goes on."""
+    """By the converter that takes all of these at once: XNNPACK refuses what `direct` makes of them, and `auto` goes on.
+
+    With an irregular adaptive pool beside them it goes on to litert-torch: tf mistakes the pool's transposes here.
+    """
     if not is_ready("tf"):
         pytest.skip("converter tf is not installed here: segexport setup tf")
     with Float32Converter("tf", tmp_path_factory.mktemp("converter"), limit_s=600) as converter:
@@ -84,7 +87,6 @@ def test_the_tflite_file_chooses_what_pytorch_chooses(
         "max_unpool",
         "overlapping_unpool",
         "padded_max_pool",
-        "adaptive_avg_pool",
     }
     target = tmp_path / "a.tflite"
     write_by_tf(tmp_path / "a.onnx", target)
@@ -92,5 +94,5 @@ def test_the_tflite_file_chooses_what_pytorch_chooses(
     with UnpoolsInOrder(), torch.inference_mode():
         expected = network(torch.from_numpy(image)).numpy()
     assert expected.std() > 0.1
-    # a place chosen otherwise moves a value by an eighth or more; averages are rounded, by a few millionths
+    # a place chosen otherwise moves a value by an eighth or more
     np.testing.assert_allclose(answer(target, image), expected, atol=1e-5)

@@ -21,7 +21,7 @@ from segexport.networks.exported.operators import SYMBOLIC, function_of
 from segexport.networks.exported.program import ASSERTION, SIZE_OF, Program, Side, Step, parse_program
 from segexport.networks.exported.values import GraphError, Here, Ref
 from segexport.networks.exported.work import Work
-from segexport.networks.network import PERSON_CHANNELS, Asked, Network, Size
+from segexport.networks.network import NOTHING_ASKED, PERSON_CHANNELS, Asked, Network, Size
 from segexport.networks.outputs import Settled, settle_output
 
 NAME = "exported_graph"
@@ -77,7 +77,7 @@ class ExportedGraph(nn.Module):
             return self.walk(torch.empty(1, 3, height, width, device="meta"), values, Work())
 
 
-def rebuild_graph(saved: SavedGraph, asked: Asked) -> Network:
+def rebuild_graph(saved: SavedGraph, asked: Asked = NOTHING_ASKED) -> Network:
     """The network that the graph in a file describes, with the one output that `asked` says, or that there is.
 
     Raises:
