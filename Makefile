@@ -92,7 +92,7 @@ web-test: web-build web/.fixtures/resize.json
 	cd web && npm --silent test
 
 # what segruntime makes of some frames, for holding the page's engine against it
-web/.fixtures/resize.json: $(VENV)/.direct web/test/make_fixtures.py $(shell find exporter/segexport runtime/segruntime -name '*.py') examples/portrait_unet.pth
+web/.fixtures/resize.json: $(VENV)/.direct web/test/make_fixtures.py tests/saved_by_libraries.py $(shell find exporter/segexport runtime/segruntime -name '*.py') examples/portrait_unet.pth
 	$(BIN)/python web/test/make_fixtures.py
 
 web-test-where-possible: $(VENV)/.ready
