@@ -50,9 +50,11 @@ def require_complete(rows: Sequence[FileRow], body: Mapping[str, Any]) -> None:
     refused = [row for row in rows if not row.kept]
     if refused:
         told = [f"{row.name}: {body['budget']['verdict']}" if row.over_budget else shortfall(row) for row in refused]
+        searchable = body["budget"] is None and any(row.precision == "int8" for row in refused)
+        advice = "--max-iou-drop 2 leaves in float what int8 hurts; " if searchable else ""
         raise InaccurateError(
-            "; ".join(told) + ". Not kept; --allow-inaccurate keeps it, "
-            "another --preprocess or more --calibration pictures may mend it"
+            f"{'; '.join(told)}. Not kept; {advice}another --preprocess or more --calibration pictures may mend it, "
+            "--allow-inaccurate keeps it"
         )
     if body["lost"]:
         lost = "; ".join(f"no {precision} file: {reason}" for precision, reason in body["lost"].items())

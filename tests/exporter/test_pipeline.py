@@ -193,6 +193,7 @@ def test_a_file_over_its_bound_is_not_left_and_the_others_stay(
     assert f"mask IoU {exported.row('int8')['mask_iou']:.4f}" in ran.refusal
     assert "on 20 pictures" in ran.refusal
     assert "expected mask IoU at least 1.1" in ran.refusal
+    assert "--max-iou-drop 2 leaves in float what int8 hurts" in ran.refusal
     assert "--allow-inaccurate keeps it" in ran.refusal
     names = {path.name for path in (tmp_path / "out").iterdir()}
     reports = {"report.json", "report.html", "reference.npz", "recipe.json"}

@@ -144,7 +144,8 @@ def _choice_notes(best: str, ways: list[str]) -> Iterator[str]:
 
 def _other_entries(root: object, best: str) -> Iterator[str]:
     entries = mapping_of(root) or {}
-    names = [shown(key) for key in entries if isinstance(key, str) and key != best.split(".")[0]]
+    read = (best.split(".")[0], HYPER_PARAMETERS)
+    names = [shown(key) for key in entries if isinstance(key, str) and key not in read]
     if names:
         more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
         yield f"The training dict also holds {', '.join(names[:MAX_NAMED])}{more}; nothing of that is used."
