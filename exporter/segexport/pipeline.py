@@ -82,7 +82,8 @@ def export(options: Options, console: Console, module: object = None) -> tuple[d
             console=console,
         )
         body, rows = _make(work, started)
-        staging.publish([*(row.name for row in rows if row.kept), *beside])
+        told = beside if body["recipe"] is not None else [name for name in beside if name != RECIPE]
+        staging.publish([*(row.name for row in rows if row.kept), *told])
     return body, rows
 
 

@@ -16,12 +16,13 @@ from ai_edge_litert.interpreter import Interpreter
 
 from segexport.console import Console
 from segexport.convert.converters import CONVERTERS
-from segexport.errors import CheckpointError, MissingConverterError, MissingExtraError
+from segexport.errors import CheckpointError, ConversionError, MissingConverterError, MissingExtraError
 from segexport.networks.families.unet import UNet
 from segexport.options import Options
 from segexport.pictures import draw_pictures
 from segexport.pipeline import export
 from segexport.precisions import PRECISIONS, Bound
+from segexport.quantize.quantizer import Quantizer
 from segexport.reference import Reference
 from segruntime import load, read_contract
 
@@ -178,6 +179,25 @@ def tighten(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """No file can hold this."""
     kind = PRECISIONS[name]
     monkeypatch.setitem(PRECISIONS, name, replace(kind, bound=Bound(mask_iou=1.1)))
+
+
+@pytest.mark.usefixtures("copied_converters")
+def test_an_int8_file_that_cannot_be_made_costs_only_itself(
+    exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segexport: Callable[..., Any]
+) -> None:
+    def crash(*_: Any) -> Any:
+        raise ConversionError("half0.tflite: XNNPACK refuses it")
+
+    monkeypatch.setattr(Quantizer, "write", crash)
+    trained = exported.trained
+    words = (trained.checkpoint, "--calibration", trained.pictures, "--size", 32, "--output", tmp_path / "out")
+    ran = segexport("tflite", *words, "--precision", "float32,int8")
+    assert ran.code == 1
+    assert ran.refusal == (
+        "segexport: no int8 file: half0.tflite: XNNPACK refuses it. The other files are right and were kept"
+    )
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"tiny.onnx", "tiny_float32.tflite", "report.json", "report.html", "reference.npz"}
 
 
 @pytest.mark.usefixtures("copied_converters")
