@@ -12,6 +12,7 @@ import numpy.typing as npt
 LOGIT_LIMIT = 8.0
 """sigmoid(8) is 0.99966: beyond it the probability moves by less than a tenth of an int8 step (1/256), so the steps of the
 logit are better spent between -8 and 8, where the mask is decided."""
+STILL = 1e-7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,12 @@ class Ranges:
         """The mean over the pictures of the smallest and of the largest value, each `(T,) float32`.
 
         A mean lets rare outliers saturate, where the extremes of all pictures would make every step coarser for them.
+        What was 0 on all of them, as behind a ReLU that nothing passes, gets -1..1: a range without width would be a scale
+        that XNNPACK refuses.
         """
-        return self.low.mean(axis=0), self.high.mean(axis=0)
+        low, high = self.low.mean(axis=0), self.high.mean(axis=0)
+        still = np.maximum(abs(low), abs(high)) < STILL
+        return np.where(still, np.float32(-1), low), np.where(still, np.float32(1), high)
 
     def save(self, path: Path) -> None:
         """For the child process that quantizes: names and mean ranges."""

@@ -124,3 +124,11 @@ def test_a_recipe_of_another_network_is_refused_by_a_name() -> None:
     check_layers(RECIPE, {"x;y", "z", "w"})
     with pytest.raises(RecipeError, match="1 of its 2 layers are not in this network, first 'x;y'"):
         check_layers(RECIPE, {"z"})
+
+
+def test_a_tensor_that_was_0_on_every_picture_gets_a_range_with_a_width() -> None:
+    low = np.array([[0, -2, 0, 1e-3]], np.float32)
+    high = np.array([[0, 3, 1e-3, 1e-3]], np.float32)
+    least, most = Ranges(names=("still", "b", "c", "d"), low=low, high=high).mean()
+    np.testing.assert_array_equal(least, np.array([-1, -2, 0, 1e-3], np.float32))
+    np.testing.assert_array_equal(most, np.array([1, 3, 1e-3, 1e-3], np.float32))
