@@ -14,6 +14,7 @@ from typing import Any
 
 from segexport.checkpoint.inert import shown
 from segexport.errors import CheckpointError, MissingExtraError
+from segexport.networks.network import output_of
 from segruntime.contract import MAX_SIDE
 
 MAX_BYTES = 2**31 - 1  # protobuf's own limit
@@ -281,8 +282,7 @@ def choose_output(path: Path, model: Any, asked: str | None) -> tuple[str | None
     names = list(outputs)
     name = next((name for name in PREFERRED_OUTPUTS if name in outputs), names[0] if len(names) == 1 else None)
     if asked is not None:
-        index = int(asked) if asked.isdecimal() and asked not in outputs else -1
-        name = asked if asked in outputs else names[index] if 0 <= index < len(names) else None
+        name = output_of(asked, names)
         if name is None:
             raise CheckpointError(
                 f"{path}: --output-index {asked}: its {len(names)} outputs are {', '.join(map(shown, names[:_NAMES_SHOWN]))}; "

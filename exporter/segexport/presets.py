@@ -83,7 +83,7 @@ def choose_preprocessing(
 
 
 def _scale_of(mean: Sequence[float], std: Sequence[float]) -> tuple[str, str | None]:
-    """A mean above 1 is none of pictures in 0..1; one in 0..1 is hardly one of bytes; of none the std alone says nothing."""
+    """A mean above 2 is none of pictures in 0..1; one in 0..1 is hardly one of bytes; of none the std alone says nothing."""
     if max(map(abs, mean)) > _LARGEST_MEAN:
         return "255", f"--mean {_listed(mean)} is for pictures in 0..255, so --std {_listed(std)} is taken so too"
     if max(std) <= _LARGEST_STD:

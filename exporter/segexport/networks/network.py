@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mode
 from typing import TypeAlias
@@ -38,6 +38,13 @@ class Asked:
 
 
 NOTHING_ASKED = Asked()
+
+
+def output_of(asked: str, names: Sequence[str]) -> str | None:
+    """What `--output-index` means: a name, else an index from 0; None where there is no such output."""
+    if asked in names:
+        return asked
+    return names[int(asked)] if asked.isdecimal() and int(asked) < len(names) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from segexport.errors import ArchitectureError
 from segexport.networks.blame import told
-from segexport.networks.network import Asked, Size
+from segexport.networks.network import Asked, Size, output_of
 
 NAMES = ("out", "logits")
 """What torchvision's and transformers' networks call the one that is meant; what stands beside it is for training."""
@@ -134,10 +134,8 @@ def _choose(where: str, output: Any, tensors: Mapping[str, Tensor], asked: Asked
     if not tensors:
         raise ArchitectureError(f"{where}: forward gave a {type(output).__name__}, expected a tensor of scores")
     if asked.output is not None:
-        names = list(tensors)
-        index = int(asked.output) if asked.output.isdecimal() and asked.output not in tensors else None
-        name = asked.output if index is None else names[index] if index < len(names) else None
-        if name is None or name not in tensors:
+        name = output_of(asked.output, list(tensors))
+        if name is None:
             raise ArchitectureError(
                 f"{where}: there is no output {asked.output}: {_listed(tensors)}; give --output-index one of these"
             )

@@ -7,7 +7,6 @@ original's.
 
 from __future__ import annotations
 
-import re
 from typing import TypeAlias
 
 import torch
@@ -21,6 +20,7 @@ from segexport.networks.families.portrait_layers import (
     PREPROCESSING,
     conv,
     conv_norm_prelu,
+    count_blocks,
     doubled_corners,
     norm_prelu,
     wrapped_conv,
@@ -146,7 +146,10 @@ class ExtremeC3(nn.Module):
 
 def plan_extremec3(shapes: Shapes) -> Plan:
     """The ExtremeC3 that the shapes come nearest to."""
-    blocks = _blocks(shapes, 2), _blocks(shapes, 3)
+    blocks = (
+        count_blocks(shapes, 2, USUAL_BLOCKS[0], MOST_BLOCKS),
+        count_blocks(shapes, 3, USUAL_BLOCKS[1], MOST_BLOCKS),
+    )
     classes = vote(shapes, 1, ("classifier.2.weight", 0))
     with torch.device("meta"):
         module = ExtremeC3(blocks, classes)
@@ -164,8 +167,3 @@ def plan_extremec3(shapes: Shapes) -> Plan:
         preprocessing=PREPROCESSING,
         color=COLOR,
     )
-
-
-def _blocks(shapes: Shapes, level: int) -> int:
-    found = [int(match[1]) for key in shapes if (match := re.match(rf"encoder\.level{level}\.(\d{{1,2}})\.", key))]
-    return min(max(found, default=USUAL_BLOCKS[level - 2] - 1) + 1, MOST_BLOCKS)

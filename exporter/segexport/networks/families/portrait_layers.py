@@ -5,9 +5,12 @@ Park et al. 2019 (clovaai/ext_portrait_segmentation).
 
 from __future__ import annotations
 
+import re
+
 from torch import nn
 
 from segexport.networks.conv_norm import named_layers
+from segexport.networks.network import Shapes
 from segexport.presets import Preprocessing
 
 EPS = 1e-3
@@ -52,3 +55,9 @@ def conv_norm_prelu(in_channels: int, out_channels: int, kernel: int, *, stride:
 def doubled_corners(factor: int = 2) -> nn.Upsample:
     """`factor` times as high and wide, corners on corners."""
     return nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=True)
+
+
+def count_blocks(shapes: Shapes, level: int, usual: int, most: int) -> int:
+    """Modules of `encoder.level2` or `encoder.level3`, as their keys are numbered; `usual` where there is none."""
+    found = [int(match[1]) for key in shapes if (match := re.match(rf"encoder\.level{level}\.(\d{{1,2}})\.", key))]
+    return min(max(found, default=usual - 1) + 1, most)

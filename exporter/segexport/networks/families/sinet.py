@@ -7,7 +7,6 @@ keys: they are the original's, and the kernels, which are, have to be its too.
 
 from __future__ import annotations
 
-import re
 from typing import TypeAlias
 
 import torch
@@ -22,6 +21,7 @@ from segexport.networks.families.portrait_layers import (
     PREPROCESSING,
     conv,
     conv_norm_prelu,
+    count_blocks,
     doubled_corners,
     norm_prelu,
     wrapped_conv,
@@ -182,7 +182,10 @@ class SINet(nn.Module):
 
 def plan_sinet(shapes: Shapes) -> Plan:
     """The SINet that the shapes come nearest to."""
-    blocks = _blocks(shapes, 2, len(BRANCHES)), _blocks(shapes, 3, len(BRANCHES) - LEVEL3_FROM)
+    blocks = (
+        count_blocks(shapes, 2, USUAL_BLOCKS[0], len(BRANCHES)),
+        count_blocks(shapes, 3, USUAL_BLOCKS[1], len(BRANCHES) - LEVEL3_FROM),
+    )
     second = vote(shapes, SECOND, ("encoder.level2.0.BR.bn.weight", 0), ("level2_C.conv.weight", 1))
     third = vote(shapes, THIRD, ("encoder.level3.0.BR.bn.weight", 0), ("encoder.level3.1.BR.bn.weight", 0))
     classes = vote(shapes, 2, ("classifier.1.weight", 0), ("bn_2.weight", 0), ("bn_3.weight", 0))
@@ -202,8 +205,3 @@ def plan_sinet(shapes: Shapes) -> Plan:
         preprocessing=PREPROCESSING,
         color=COLOR,
     )
-
-
-def _blocks(shapes: Shapes, level: int, most: int) -> int:
-    found = [int(match[1]) for key in shapes if (match := re.match(rf"encoder\.level{level}\.(\d{{1,2}})\.", key))]
-    return min(max(found, default=USUAL_BLOCKS[level - 2] - 1) + 1, most)

@@ -22,19 +22,12 @@ from segexport.networks.libraries.building import fitting, sketch
 from segexport.networks.libraries.imports import library
 from segexport.networks.libraries.smp import NAME, Described, as_network, class_of, describe
 from segexport.networks.network import Asked, Network, Shapes
+from segexport.networks.smp.relatives import DECODERS as UNKNOWN_DECODERS
+from segexport.networks.smp.relatives import HEAD
 
-HEAD = "segmentation_head.0.weight"
 DECODERS = {
-    r"decoder\.p5\.": "FPN",
-    r"decoder\.blocks\.x_": "UnetPlusPlus",
-    r"decoder\.fpn_": "UPerNet",
-    r"decoder\.psp\.": "PSPNet",
-    r"decoder\.blocks\.\d+\.block\.": "Linknet",
-    r"decoder\.center\.top_conv\.": "MAnet",
-    r"decoder\.fpa\.": "PAN",
-    r"decoder\.mlp_stage\.": "Segformer",
+    **UNKNOWN_DECODERS,
     r"decoder\.block1\.": "DeepLabV3Plus",
-    r"decoder\.(aspp|0)\.convs\.": "DeepLabV3",
     r"decoder\.blocks\.\d+\.conv1\.": "Unet",
 }
 """The first key that begins so gives a decoder away."""
