@@ -106,6 +106,13 @@ def test_batch_norm_in_a_convolution_is_the_batch_norm(
     assert kinds(assert_same(model, {"batch_norm": 1}, atol=5e-6)) == left
 
 
+def test_a_pixel_shuffle_to_one_channel_is_in_the_order_that_tflite_has() -> None:
+    one = graph('out = DepthToSpace<blocksize=2, mode="CRD">(image)', {})
+    made = assert_same(one, {"pixel_shuffle": 1}, atol=0)
+    assert [onnx.helper.get_attribute_value(a) for a in made.graph.node[0].attribute if a.name == "mode"] == [b"DCR"]
+    assert_same(graph('out = DepthToSpace<blocksize=2, mode="CRD">(image)', {}, (1, 8, 5, 3)), {}, atol=0)
+
+
 def test_batch_norm_of_which_the_statistics_are_computed_is_left() -> None:
     nodes = f"m = ReduceMean<keepdims=0>(image, axes) x = Relu(image) out = {BATCH_NORM}"
     constants = weights(s=(4,), b=(4,), v=(4,)) | {"axes": np.array([0, 2, 3])}

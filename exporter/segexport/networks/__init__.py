@@ -9,6 +9,7 @@ from segexport.networks.families.extremec3 import plan_extremec3
 from segexport.networks.families.fast_scnn import plan_fast_scnn
 from segexport.networks.families.fcn import plan_fcn
 from segexport.networks.families.lraspp import plan_lraspp
+from segexport.networks.families.mobile_unet import plan_mobile_unet
 from segexport.networks.families.modnet import plan_modnet
 from segexport.networks.families.segnet import plan_segnet
 from segexport.networks.families.segresnet import plan_segresnet
@@ -31,6 +32,12 @@ ARCHITECTURES: dict[str, Architecture] = {
         summary="U-Net with batch norm, any widths",
         plan=plan_unet,
         witnesses=("downs.", "ups.", "bottle_neck."),
+    ),
+    "mobile_unet": Architecture(
+        name="mobile_unet",
+        summary="MobileUNet, the bundled network's, any widths",
+        plan=plan_mobile_unet,
+        witnesses=("stages.0.0.expand.", "narrow.", "blend."),
     ),
     "deeplabv3_torchvision": Architecture(
         name="deeplabv3_torchvision",

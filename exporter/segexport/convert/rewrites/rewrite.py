@@ -15,6 +15,7 @@ from segexport.convert.rewrites import (
     constant_operand,
     gelu,
     padded_max_pool,
+    pixel_shuffle,
 )
 from segexport.convert.rewrites.editor import Editor
 from segexport.rewrites.lower import Rewritten
@@ -25,6 +26,7 @@ REWRITES: dict[str, Callable[[Editor], None]] = {
     padded_max_pool.NAME: padded_max_pool.rewrite_padded_max_pool,
     channel_shuffle.NAME: channel_shuffle.rewrite_channel_shuffle,
     channel_concat.NAME: channel_concat.rewrite_channel_concat,
+    pixel_shuffle.NAME: pixel_shuffle.rewrite_pixel_shuffle,
     constant_operand.NAME: constant_operand.rewrite_constant_operand,
 }
 
