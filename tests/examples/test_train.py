@@ -1,0 +1,116 @@
+"""Training of the bundled network: goes on where it was killed, begins with a checkpoint, and composes what it says it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+Image = npt.NDArray[np.uint8]
+Example = Callable[[str], ModuleType]
+QUICK = ("--steps", "4", "--batch", "2", "--workers", "0", "--threads", "1", "--every", "2", "--minutes", "0")
+
+
+def drawn_person(width: int, height: int, rng: np.random.Generator) -> tuple[Image, Image]:
+    """A head on shoulders in one colour before another, `(H, W, 3) uint8` and its mask."""
+    mask = np.zeros((height, width), np.uint8)
+    x, top = int(rng.uniform(0.35, 0.65) * width), int(0.3 * height)
+    cv2.circle(mask, (x, top), height // 8, 255, -1)
+    cv2.ellipse(mask, (x, height), (width // 4, int(0.55 * height)), 0, 180, 360, 255, -1)
+    wall, shirt = rng.uniform(0, 120, 3), rng.uniform(140, 255, 3)
+    image = np.where(mask[..., None] > 0, shirt, wall) + rng.normal(0, 6, (height, width, 3))
+    return np.asarray(np.clip(image, 0, 255), np.uint8), mask
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """`pairs/` of six drawn people, `rooms/` of three pictures with nobody."""
+    rng = np.random.default_rng(1)
+    for name in ("pairs/images", "pairs/masks", "rooms"):
+        (tmp_path / name).mkdir(parents=True)
+    for index in range(6):
+        image, mask = drawn_person(120, 160, rng)
+        cv2.imwrite(str(tmp_path / f"pairs/images/{index}.png"), image)
+        cv2.imwrite(str(tmp_path / f"pairs/masks/{index}.png"), mask)
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / f"rooms/{index}.png"), rng.integers(0, 255, (90, 120, 3)).astype(np.uint8))
+    return tmp_path
+
+
+@pytest.fixture
+def train(example: Example, folders: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    threads = torch.get_num_threads()
+    program = example("train")
+    data = ("--outlined", str(folders / "pairs"), "--backgrounds", str(folders / "rooms"))
+
+    def run(name: str, *words: str, stop_after: int | None = None) -> Path:
+        output = folders / name
+        monkeypatch.setattr("sys.argv", ["train.py", *data, *QUICK, "--output", str(output), *words])
+        learn = program.Run.learn
+
+        def until(self: Any, *batch: torch.Tensor) -> float:
+            if stop_after is not None and self.step == stop_after:
+                raise KeyboardInterrupt
+            return float(learn(self, *batch))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(program.Run, "learn", until)
+            program.main()
+        return output
+
+    yield run
+    torch.set_num_threads(threads)
+
+
+def weights(output: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = torch.load(output / "network.pth", weights_only=True)
+    return found
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(train: Callable[..., Path]) -> None:
+    whole = weights(train("whole"))
+    with pytest.raises(KeyboardInterrupt):
+        train("stopped", stop_after=3)
+    kept = torch.load(train("stopped") / "state.pt", weights_only=True)
+    assert kept["step"] == 4
+    resumed = weights(train("stopped"))
+    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+
+
+def test_begins_with_a_checkpoint_and_leaves_pictures_out(
+    train: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = train("first")
+    second = train("second", "--from", str(first / "network.pth"), "--lr", "0", "--leave-out", "pairs/5")
+    assert '"pairs": ' in capsys.readouterr().out
+    for (key, old), new in zip(weights(first).items(), weights(second).values(), strict=True):
+        if not key.endswith(("running_mean", "running_var", "num_batches_tracked")):
+            torch.testing.assert_close(new, old)
+
+
+def test_scenes_are_what_their_shares_say(example: Example, folders: Path) -> None:
+    scenes, pictures = example("scenes"), example("pictures")
+    people = [pictures.outlined_person(image, mask, None) for _, image, mask in pictures.read_pairs(folders / "pairs")]
+    rooms, _ = pictures.read_folder([folders / "rooms"], [])
+    maker = scenes.Scenes(people=people, faces=people, outlined=people, backgrounds=list(rooms.values()))
+    rng = np.random.default_rng(0)
+    samples = [maker.sample(64, rng) for _ in range(300)]
+    empty = np.mean([not mask.any() for _, mask, _ in samples])
+    assert scenes.EMPTY - 0.08 < empty < scenes.EMPTY + 0.2  # somebody may stand outside, or show no more than an edge
+    for image, mask, weight in samples:
+        assert image.shape == (64, 64, 3)
+        assert mask.shape == weight.shape == (64, 64)
+        assert {image.dtype, mask.dtype, weight.dtype} == {np.dtype(np.uint8)}
+
+
+def test_a_picture_without_its_mask_is_named(train: Callable[..., Path], folders: Path) -> None:
+    (folders / "pairs/masks/3.png").unlink()
+    with pytest.raises(SystemExit, match=r"3\.png: expected a mask of the picture's size, \(160, 120\)"):
+        train("run")
