@@ -5,15 +5,18 @@ Every function takes and gives an image `(H, W, 3) uint8, RGB`; what is random i
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 Image = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[Any]
 GRAY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
-def as_bytes(values: npt.NDArray[np.float32]) -> Image:
+def as_bytes(values: Numbers) -> Image:
     """From 0..1."""
     return np.asarray(np.clip(values, 0, 1) * 255 + 0.5, np.uint8)
 
@@ -42,15 +45,15 @@ def darken(image: Image, rng: np.random.Generator) -> Image:
     return as_bytes(x + noise * (0.3 + np.sqrt(x)))
 
 
-def motion_kernel(rng: np.random.Generator, longest: int) -> npt.NDArray[np.float32]:
+def motion_kernel(rng: np.random.Generator, longest: int) -> Numbers:
     """The mean over a line of at most `longest` pixels in any direction."""
     length = int(rng.integers(3, max(4, longest)))
     kernel = np.zeros((length, length), np.float32)
     half = (length - 1) / 2
     angle = rng.uniform(0, np.pi)
     for t in np.linspace(-half, half, 4 * length):
-        kernel[int(round(half + t * np.sin(angle))), int(round(half + t * np.cos(angle)))] = 1
-    return kernel / kernel.sum()
+        kernel[round(half + t * np.sin(angle)), round(half + t * np.cos(angle))] = 1
+    return np.asarray(kernel / kernel.sum())
 
 
 def degrade(image: Image, rng: np.random.Generator) -> Image:

@@ -1,7 +1,7 @@
-"""How good model files are on pictures by kind: IoU and mean absolute error where masks are known, false pixels where nobody is.
+"""How good model files are on pictures by kind: IoU and mean absolute error; where nobody is, the pixels that are found.
 
-    python examples/evaluate.py out/*.tflite --outlined street=../portraits/calibration --nobody nobody=../wide/negatives:lws_,imm_ \\
-        --teacher selfie_256.tflite --taught rooms=../wide/people:mp_ --dark --worst sheets/
+    python examples/evaluate.py out/*.tflite --outlined street=portraits --nobody rooms=pictures:room_,hall_ --dark \\
+        --teacher selfie_256.tflite --taught guests=pictures:guest_ --worst sheets/
 
 A set is `KIND=FOLDER` or `KIND=FOLDER:BEGINNINGS` of the names in it. --outlined folders hold images/ and masks/, those of
 --taught have their masks from the teacher, a model file. Masks are compared at each picture's own size.
@@ -105,7 +105,9 @@ def read_sets(args: argparse.Namespace) -> dict[str, list[Case]]:
             kind, equals, folder = words.partition("=")
             cases = reader(folder, teacher) if equals else []
             if not cases:
-                raise SystemExit(f"--{option} {words}: no pictures; expected KIND=FOLDER or KIND=FOLDER:BEGINNING,BEGINNING")
+                raise SystemExit(
+                    f"--{option} {words}: no pictures; expected KIND=FOLDER or KIND=FOLDER:BEGINNING,BEGINNING"
+                )
             sets[kind] = cases
             if args.dark and option != "nobody":
                 sets[f"{kind}, dark"] = [darkened(case) for case in cases]
@@ -177,7 +179,9 @@ def main() -> None:
         parser.add_argument(f"--{option}", action="append", default=[], metavar="KIND=FOLDER[:BEGINNING,…]")
     parser.add_argument("--teacher", type=Path, help="model file, a contract beside it")
     parser.add_argument("--dark", action="store_true", help=f"pictures of people once more, at 1/{DARK} of the light")
-    parser.add_argument("--worst", type=Path, metavar="FOLDER", help=f"sheets of the {WORST} worst pictures of each kind")
+    parser.add_argument(
+        "--worst", type=Path, metavar="FOLDER", help=f"sheets of the {WORST} worst pictures of each kind"
+    )
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     sets = read_sets(args)
@@ -190,7 +194,11 @@ def main() -> None:
                 args.worst.mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(args.worst / f"{model.stem}_{kind.replace(' ', '_')}.png"), sheet(cases, alphas))
     if args.json:
-        print(json.dumps({model: {kind: asdict(one) for kind, one in by.items()} for model, by in scores.items()}, indent=1))
+        print(
+            json.dumps(
+                {model: {kind: asdict(one) for kind, one in by.items()} for model, by in scores.items()}, indent=1
+            )
+        )
     else:
         Console(width=max(80, 30 + 32 * len(scores))).print(table_of(scores))
 

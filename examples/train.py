@@ -1,4 +1,4 @@
-"""Train the bundled network: people against their background, from pictures with and without hand-made masks.
+"""Train a MobileUNet: people against their background, from pictures with and without hand-made masks.
 
     python examples/train.py --outlined PAIRS --people PICTURES --teacher selfie.tflite --backgrounds PICTURES --output run
 
@@ -12,8 +12,11 @@ import argparse
 import copy
 import json
 import os
+import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -25,39 +28,56 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 from scenes import Scenes
 from torch import Tensor, nn
+from torch.multiprocessing import get_context
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
 
 from segexport.networks.families.mobile_unet import MobileUNet
 
 SIZE = 256
-TRAIN_SIZES = (160, 192, 224)
-DECAYING = 0.3
-"""The last share of the steps: at full size, the learning rate going down to nothing."""
+EARLY, LATER = (96, 128, 160), (160, 192, 224)
+"""What a person is shows in small pictures, and they cost a fraction."""
+SMALL, DECAYING = 0.5, 0.3
+"""The first share of the steps, and the last one: at full size, the learning rate going down to nothing."""
 WARM_UP = 300
 AVERAGED = 0.999
+LONGEST_WAIT_S = 600
+"""For another process: one that was killed is noticed so."""
 
 
-class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Step K's batch, the same whenever it is asked for."""
+class Together:
+    """Gradients of several processes, averaged: on a processor each of them is as fast with one thread as one with several."""
 
-    def __init__(self, scenes: Scenes, args: argparse.Namespace, first: int) -> None:
-        self.scenes, self.args, self.first = scenes, args, first
+    def __init__(self, processes: int, numbers: int) -> None:
+        context = get_context("fork")
+        self.processes = processes
+        self.barrier = context.Barrier(processes, timeout=LONGEST_WAIT_S)
+        self.shared: Tensor = torch.zeros(processes, numbers).share_memory_()  # type: ignore[no-untyped-call]
 
-    def __len__(self) -> int:
-        return int(self.args.steps - self.first)
+    def average(self, process: int, parameters: Sequence[nn.Parameter]) -> None:
+        """All processes are here at once, with a gradient in every parameter."""
+        gradients = [one.grad for one in parameters if one.grad is not None]
+        torch.cat([one.flatten() for one in gradients], out=self.shared[process])
+        self.barrier.wait()
+        mean = self.shared.mean(0)
+        self.barrier.wait()
+        for one, part in zip(gradients, torch.split(mean, [one.numel() for one in gradients]), strict=True):
+            one.copy_(part.view_as(one))
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        step = self.first + index
-        rng = np.random.default_rng((self.args.seed, step))
-        size = SIZE if is_decaying(step, self.args.steps) else int(rng.choice(TRAIN_SIZES))
-        samples = [self.scenes.sample(size, rng) for _ in range(self.args.batch)]
-        images, masks, weights = (torch.from_numpy(np.stack(planes)) for planes in zip(*samples, strict=True))
-        return images.permute(0, 3, 1, 2), masks[:, None], weights[:, None]
+
+def batch_of(scenes: Scenes, args: argparse.Namespace, step: int, process: int) -> tuple[Tensor, Tensor, Tensor]:
+    """A process's part of a step's batch, the same whenever it is asked for; of one size for all of them."""
+    size = size_of(step, args)
+    rng = np.random.default_rng((args.seed, step, process))
+    samples = [scenes.sample(size, rng) for _ in range(args.batch // args.processes)]
+    images, masks, weights = (torch.from_numpy(np.stack(planes)) for planes in zip(*samples, strict=True))
+    return images.permute(0, 3, 1, 2), masks[:, None], weights[:, None]
 
 
-def is_decaying(step: int, steps: int) -> bool:
-    return step >= steps * (1 - DECAYING)
+def size_of(step: int, args: argparse.Namespace) -> int:
+    if step >= args.steps * (1 - DECAYING):
+        return SIZE
+    sizes = EARLY if step < args.steps * SMALL else LATER
+    return int(np.random.default_rng((args.seed, step)).choice(sizes))
 
 
 def rate(step: int, steps: int) -> float:
@@ -66,7 +86,7 @@ def rate(step: int, steps: int) -> float:
 
 
 def loss_of(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy that counts edges four times, and soft Dice (Milletari et al. 2016) where there is anybody."""
+    """Cross-entropy that counts edges four times; soft Dice (Milletari et al. 2016) where there is anybody, else the mean."""
     wide = F.max_pool2d(target, 7, 1, 3) + F.max_pool2d(-target, 7, 1, 3)
     weighted = weight * (1 + 3 * (wide > 0.3))
     entropy = F.binary_cross_entropy_with_logits(logits, target, weighted, reduction="sum") / weighted.sum()
@@ -75,14 +95,14 @@ def loss_of(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     common = (probability * truth).sum((1, 2, 3))
     dice = 1 - 2 * common / ((probability**2).sum((1, 2, 3)) + (truth**2).sum((1, 2, 3)) + 1)
     somebody = truth.sum((1, 2, 3)) > 20
-    return entropy + 0.5 * (dice * somebody).sum() / somebody.sum().clamp(min=1)
+    return entropy + 0.5 * torch.where(somebody, dice, probability.mean((1, 2, 3))).mean()
 
 
 @torch.no_grad()
 def predict(model: nn.Module, image: Image) -> Image:
     small = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
     x = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
-    return (model(x)[0, 0].sigmoid() * 255).byte().numpy()
+    return np.asarray((model(x)[0, 0].sigmoid() * 255).byte().numpy(), np.uint8)
 
 
 def validate(model: nn.Module, sources: Sources) -> dict[str, float]:
@@ -109,6 +129,7 @@ class Run:
             self.model.load_state_dict(torch.load(args.start, weights_only=True))
         self.average = copy.deepcopy(self.model).eval()
         self.optimizer = torch.optim.AdamW(groups(self.model), lr=args.lr)
+        self.together = Together(args.processes, sum(one.numel() for one in self.model.parameters()))
         self.state = args.output / "state.pt"
         if self.state.exists():
             kept = torch.load(self.state, weights_only=True)
@@ -124,7 +145,8 @@ class Run:
             torch.save(value, draft)
             os.replace(draft, self.args.output / name)
 
-    def learn(self, images: Tensor, masks: Tensor, weights: Tensor) -> float:
+    def learn(self, scenes: Scenes, process: int) -> float:
+        images, masks, weights = batch_of(scenes, self.args, self.step, process)
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.args.lr * rate(self.step, self.args.steps)
@@ -132,6 +154,7 @@ class Run:
         loss = loss_of(self.model(x), masks.float() / 255, (weights > 0).float())
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        self.together.average(process, list(self.model.parameters()))
         nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self.optimizer.step()
         self.step += 1
@@ -156,14 +179,23 @@ def plain(model: nn.Module) -> dict[str, Tensor]:
     return {key: value.detach().contiguous().clone() for key, value in model.state_dict().items()}
 
 
+def help_out(run: Run, scenes: Scenes, process: int) -> None:
+    """What the processes but the first do: the same steps, with pictures of their own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    with suppress(threading.BrokenBarrierError):
+        while run.step < run.args.steps:
+            run.learn(scenes, process)
+
+
 def steps_of(run: Run, scenes: Scenes) -> Iterator[float]:
-    batches = Batches(scenes, run.args, run.step)
-    loader = DataLoader(batches, batch_size=None, num_workers=run.args.workers)
-    total, done = run.args.steps, run.step
+    context = get_context("fork")
+    for process in range(1, run.args.processes):
+        context.Process(target=help_out, args=(run, scenes, process), daemon=True).start()
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("steps", total=total, completed=done)
-        for batch in loader:
-            yield run.learn(*batch)
+        task = progress.add_task("steps", total=run.args.steps, completed=run.step)
+        while run.step < run.args.steps:
+            yield run.learn(scenes, 0)
             progress.advance(task)
 
 
@@ -191,26 +223,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--outlined", type=Path, action="append", default=[], help="folder with images/ and masks/")
     parser.add_argument("--people", type=Path, action="append", default=[], help="pictures of people without masks")
-    parser.add_argument("--teacher", type=Path, help="model file, a contract beside it, that gives --people their masks")
+    parser.add_argument(
+        "--teacher", type=Path, help="model file, a contract beside it, that gives --people their masks"
+    )
     parser.add_argument("--backgrounds", type=Path, action="append", default=[], help="pictures with nobody in them")
     parser.add_argument("--measured", type=Path, action="append", default=[], help="as --outlined, never trained on")
     parser.add_argument("--leave-out", action="append", default=[], help="beginning of names never trained on")
-    parser.add_argument("--faces", action="append", default=[], help="beginning of names that are at most half of --people")
+    parser.add_argument(
+        "--faces", action="append", default=[], help="beginning of names that are at most half of --people"
+    )
     parser.add_argument("--from", dest="start", type=Path, help="a checkpoint to begin with")
     parser.add_argument("--output", type=Path, default=Path("run"))
     parser.add_argument("--steps", type=int, default=40_000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, help="default: 0.003, with --from 0.0005")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument(
+        "--processes", type=int, default=min(4, len(os.sched_getaffinity(0))), help="default: the cores, at most 4"
+    )
     parser.add_argument("--every", type=int, default=500, help="steps between two measurements")
     parser.add_argument("--minutes", type=float, default=3, help="between two checkpoints")
     args = parser.parse_args()
     if args.lr is None:
         args.lr = 3e-3 if args.start is None else 5e-4
     cv2.setNumThreads(1)
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(1)
     args.output.mkdir(parents=True, exist_ok=True)
     train(Run(args), read_sources(args))
 

@@ -15,7 +15,7 @@ import torch
 
 Image = npt.NDArray[np.uint8]
 Example = Callable[[str], ModuleType]
-QUICK = ("--steps", "4", "--batch", "2", "--workers", "0", "--threads", "1", "--every", "2", "--minutes", "0")
+QUICK = ("--steps", "4", "--batch", "2", "--processes", "1", "--every", "2", "--minutes", "0")
 
 
 def drawn_person(width: int, height: int, rng: np.random.Generator) -> tuple[Image, Image]:
@@ -55,10 +55,10 @@ def train(example: Example, folders: Path, monkeypatch: pytest.MonkeyPatch) -> I
         monkeypatch.setattr("sys.argv", ["train.py", *data, *QUICK, "--output", str(output), *words])
         learn = program.Run.learn
 
-        def until(self: Any, *batch: torch.Tensor) -> float:
+        def until(self: Any, *given: Any) -> float:
             if stop_after is not None and self.step == stop_after:
                 raise KeyboardInterrupt
-            return float(learn(self, *batch))
+            return float(learn(self, *given))
 
         with monkeypatch.context() as patch:
             patch.setattr(program.Run, "learn", until)
@@ -84,6 +84,13 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(train: Callable[..., Pa
     assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
 
 
+def test_two_processes_learn_the_same_from_pictures_of_their_own(train: Callable[..., Path]) -> None:
+    one, two = (weights(train(name, "--processes", name, "--batch", "4")) for name in ("1", "2"))
+    again = weights(train("again", "--processes", "2", "--batch", "4"))
+    assert all(torch.equal(value, again[key]) for key, value in two.items())
+    assert not all(torch.equal(value, one[key]) for key, value in two.items())
+
+
 def test_begins_with_a_checkpoint_and_leaves_pictures_out(
     train: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,7 +106,7 @@ def test_scenes_are_what_their_shares_say(example: Example, folders: Path) -> No
     scenes, pictures = example("scenes"), example("pictures")
     people = [pictures.outlined_person(image, mask, None) for _, image, mask in pictures.read_pairs(folders / "pairs")]
     rooms, _ = pictures.read_folder([folders / "rooms"], [])
-    maker = scenes.Scenes(people=people, faces=people, outlined=people, backgrounds=list(rooms.values()))
+    maker = scenes.Scenes(people=people, faces=people, outlined=people, backgrounds=pictures.by_kind(rooms))
     rng = np.random.default_rng(0)
     samples = [maker.sample(64, rng) for _ in range(300)]
     empty = np.mean([not mask.any() for _, mask, _ in samples])

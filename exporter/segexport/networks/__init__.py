@@ -35,7 +35,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "mobile_unet": Architecture(
         name="mobile_unet",
-        summary="MobileUNet, the bundled network's, any widths",
+        summary="MobileUNet, which examples/train.py trains, any widths",
         plan=plan_mobile_unet,
         witnesses=("stages.0.0.expand.", "narrow.", "blend."),
     ),

@@ -1,8 +1,8 @@
-"""MobileUNet, the network that the runtime brings along: cheap on any processor, people against their background.
+"""MobileUNet: cheap on any processor, for people against their background; `examples/train.py` trains it.
 
 Two plain convolutions to a quarter, stages of inverted residuals (Sandler et al. 2018) to a 32nd, the mean of the whole picture
-added there (Liu, Rabinovich & Berg 2015), sums of a pyramid on the way up (Lin et al. 2017), and at half the size four logits a
-pixel, one for each that it stands for. `examples/train.py` trains it.
+added there (Liu, Rabinovich & Berg 2015), sums of a pyramid on the way up (Lin et al. 2017), and at half the size four logits
+a pixel, one for each that it stands for.
 
 Keys: `stem.K.{0,1}`, `stages.S.B.{expand,depthwise,project}.{0,1}`, `context.{0,2}`, `narrow.K.{0,1}`, `skip.K.{0,1}`,
 `blend.K.{0,1}.{0,1}`, the last one `blend.K.{0,1}`, `head`.
@@ -70,9 +70,7 @@ class InvertedResidual(nn.Module):
 class MobileUNet(nn.Module):
     """`(N, 3, H, W)` → logits `(N, out_channels, H, W)`; H and W are multiples of two."""
 
-    def __init__(
-        self, stem: Sequence[int] = STEM, stages: Sequence[Stage] = STAGES, out_channels: int = 1
-    ) -> None:
+    def __init__(self, stem: Sequence[int] = STEM, stages: Sequence[Stage] = STAGES, out_channels: int = 1) -> None:
         super().__init__()
         widths = (3, *stem, *(stage.out for stage in stages))
         self.stem = nn.ModuleList(
