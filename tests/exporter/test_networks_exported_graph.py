@@ -321,7 +321,20 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "no picture": (lambda x: x.mean((2, 3)), r"shape \(1, 2\)"),
     "a dict of two": (lambda x: {"mask": x, "edges": -x}, "gives 2 outputs: mask: shape .*; edges: shape "),
     "double": (lambda x: x.double(), "float64"),
+    "memory as it is": (
+        lambda x: x + torch.empty(1, 2, SIZE, SIZE),
+        "whatever the memory holds; .* without torch.empty",
+    ),
 }
+
+
+def test_a_map_without_channels_may_come_from_nowhere(tmp_path: Path) -> None:
+    """segmentation_models_pytorch's encoders of timm and SegFormer give one to their decoders."""
+    network = Ending(lambda x: torch.cat([torch.empty(1, 0, SIZE, SIZE), x], 1)).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(
+            rebuilt(exported(network, tmp_path / "net.pt2")).module(picture()), network(picture())
+        )
 
 
 @pytest.mark.parametrize("why", REFUSED)

@@ -24,6 +24,9 @@ from segruntime.refine import Refiner
 from segruntime.resize import resized
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "examples"))
+from demo import astronaut, crops  # noqa: E402
+
 TARGET = ROOT / "web/.fixtures"
 PICTURES = ROOT.parent / "shared/data/portraits/calibration/images"
 SIDES = (1, 2, 3, 5, 8, 17, 31, 64, 75, 128, 144, 176, 240, 256)
@@ -34,10 +37,10 @@ def main() -> None:
     draft = TARGET.with_name(".fixtures.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    pictures = ["--calibration", str(PICTURES)] if PICTURES.is_dir() else []
+    pictures = PICTURES if PICTURES.is_dir() else crops(astronaut(), draft / "calibration")
     segexport(
         *("tflite", "examples/portrait_unet.pth", "--preprocess", "imagenet", "--precision", "float32,int8"),
-        *(*pictures, "--output", f"{draft}/export"),
+        *("--calibration", str(pictures), "--output", f"{draft}/export"),
     )
     write_letterbox(draft / "export/portrait_unet.onnx", draft / "letterbox.onnx")
     segexport("vectors", f"{draft}/export")

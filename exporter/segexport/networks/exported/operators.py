@@ -67,8 +67,8 @@ _VIEWS = """
 VIEWS = frozenset(_VIEWS.split())
 """What may give back the memory of its input."""
 _FACTORIES = """
-    zeros.default ones.default full.default arange.default arange.start arange.start_step linspace.default
-    scalar_tensor.default
+    zeros.default ones.default full.default empty.memory_format arange.default arange.start arange.start_step
+    linspace.default scalar_tensor.default
 """
 FACTORIES = frozenset(_FACTORIES.split())
 EVALUATION: dict[str, dict[str, Any]] = {
@@ -170,7 +170,15 @@ def _index(self: Tensor, indices: list[Tensor | None]) -> Tensor:
     return checked
 
 
+def _empty(size: list[int], *, device: torch.device, dtype: torch.dtype | None = None, **_: Any) -> Tensor:
+    """segmentation_models_pytorch gives its decoders a map without channels so."""
+    if 0 not in size:
+        raise ValueError(f"a tensor {tuple(size)} of whatever the memory holds; export the network without torch.empty")
+    return torch.zeros(size, dtype=dtype, device=device)
+
+
 SUBSTITUTES: dict[str, Callable[..., Any]] = {
+    "empty.memory_format": _empty,
     "_native_batch_norm_legit_no_training.default": _batch_norm,
     "_native_batch_norm_legit.no_stats": _batch_norm_of_batch,
     "native_layer_norm.default": _layer_norm,
