@@ -33,12 +33,6 @@ ARCHITECTURES: dict[str, Architecture] = {
         plan=plan_unet,
         witnesses=("downs.", "ups.", "bottle_neck."),
     ),
-    "mobile_unet": Architecture(
-        name="mobile_unet",
-        summary="MobileUNet, which examples/train.py trains, any widths",
-        plan=plan_mobile_unet,
-        witnesses=("stages.0.0.expand.", "narrow.", "blend."),
-    ),
     "deeplabv3_torchvision": Architecture(
         name="deeplabv3_torchvision",
         summary="torchvision's DeepLabV3: ResNet-50, ResNet-101 or MobileNetV3-Large",
@@ -130,5 +124,11 @@ ARCHITECTURES: dict[str, Architecture] = {
         summary="U²-Net: U2NETP, U2NET or any widths",
         plan=plan_u2net,
         witnesses=("stage1.rebnconv", "stage1d.rebnconv", "side1."),
+    ),
+    "mobile_unet": Architecture(
+        name="mobile_unet",
+        summary="MobileUNet, which examples/train.py trains, any widths",
+        plan=plan_mobile_unet,
+        witnesses=("stages.0.0.expand.", "narrow.", "blend."),
     ),
 }
