@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,31 +109,44 @@ def read_sources(args: argparse.Namespace) -> Sources:
     teacher = None if args.teacher is None else Teacher(args.teacher)
     left_out: dict[str, list[tuple[Image, Image]]] = defaultdict(list)
     outlined = []
+    names = []
     for folder in (*args.outlined, *args.measured):
         for name, image, mask in read_pairs(folder):
+            names.append(name)
             if folder in args.measured or name.startswith(tuple(args.leave_out)):
                 left_out[folder.name].append((image, mask))
             else:
                 outlined.append(outlined_person(image, mask, teacher))
     people, left = read_folder(args.people, args.leave_out)
+    backgrounds, no_people = read_folder(args.backgrounds, args.leave_out)
+    check_beginnings((*args.leave_out, *args.faces), [*names, *people, *left, *backgrounds, *no_people])
     if people and teacher is None:
         raise SystemExit("--people have no masks: give --teacher, a model file that makes them")
     taught = {name: taught_person(image, teacher.alpha(image)) for name, image in people.items()} if teacher else {}
     is_face = {name: name.startswith(tuple(args.faces)) for name in taught}
-    backgrounds, no_people = read_folder(args.backgrounds, args.leave_out)
     for name, image in left.items():
         kind = next(prefix for prefix in args.leave_out if name.startswith(prefix))
         left_out[kind].append((image, teacher.alpha(image) if teacher else image[..., 0]))
+    if not outlined and not taught:
+        raise SystemExit("nobody to learn from: give --outlined, or --people and --teacher")
     return Sources(
         scenes=Scenes(
-            people=[one for name, one in taught.items() if not is_face[name]] or outlined,
-            faces=[one for name, one in taught.items() if is_face[name]] or outlined,
+            people=[one for name, one in taught.items() if not is_face[name]] or outlined or list(taught.values()),
+            faces=[one for name, one in taught.items() if is_face[name]] or outlined or list(taught.values()),
             outlined=outlined or list(taught.values()),
             backgrounds=by_kind(backgrounds),
         ),
         left_out=dict(left_out),
         left_out_backgrounds=list(no_people.values()),
     )
+
+
+def check_beginnings(beginnings: Iterable[str], names: Sequence[str]) -> None:
+    """One that no picture has is a slip: what should have been left out would be trained on."""
+    for beginning in beginnings:
+        if not any(name.startswith(beginning) for name in names):
+            near = f", for example {names[0]}" if names else ""
+            raise SystemExit(f"{beginning}: no picture's folder and name begin so{near}")
 
 
 def iou(found: Image, truth: Image) -> float:

@@ -31,6 +31,9 @@ from torch import Tensor, nn
 from torch.multiprocessing import get_context
 from torch.nn import functional as F
 
+from segexport.checkpoint import read_checkpoint
+from segexport.errors import SegExportError
+from segexport.inspection import find_network
 from segexport.networks.families.mobile_unet import MobileUNet
 
 SIZE = 256
@@ -118,15 +121,25 @@ def validate(model: nn.Module, sources: Sources) -> dict[str, float]:
     return scores
 
 
+def read_network(path: Path) -> nn.Module:
+    """A checkpoint's MobileUNet of whatever widths, to be trained on."""
+    try:
+        network = find_network(read_checkpoint(path))
+    except SegExportError as error:
+        raise SystemExit(f"--from {path}: {error}") from error
+    if network.name != "mobile_unet":
+        raise SystemExit(f"--from {path}: is a {network.name}, expected a MobileUNet such as examples/mobile_unet.pth")
+    return network.module.requires_grad_(True)
+
+
 class Run:
     """The network, its average, and all that is needed to go on."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         torch.manual_seed(args.seed)
         self.args, self.step = args, 0
-        self.model: nn.Module = MobileUNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if args.start is not None:
-            self.model.load_state_dict(torch.load(args.start, weights_only=True))
+        begun = MobileUNet() if args.start is None else read_network(args.start)
+        self.model: nn.Module = begun.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).eval()
         self.optimizer = torch.optim.AdamW(groups(self.model), lr=args.lr)
         self.together = Together(args.processes, sum(one.numel() for one in self.model.parameters()))

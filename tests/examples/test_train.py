@@ -102,6 +102,14 @@ def test_begins_with_a_checkpoint_and_leaves_pictures_out(
             torch.testing.assert_close(new, old)
 
 
+def test_begins_with_nothing_but_a_network_of_its_kind(train: Callable[..., Path], folders: Path) -> None:
+    with pytest.raises(SystemExit, match=r"portrait_unet\.pth: is a unet, expected a MobileUNet"):
+        train("run", "--from", str(Path(__file__).parents[2] / "examples" / "portrait_unet.pth"))
+    (folders / "not.pth").write_bytes(b"nothing")
+    with pytest.raises(SystemExit, match=r"--from .*not\.pth: "):
+        train("run", "--from", str(folders / "not.pth"))
+
+
 def test_scenes_are_what_their_shares_say(example: Example, folders: Path) -> None:
     scenes, pictures = example("scenes"), example("pictures")
     people = [pictures.outlined_person(image, mask, None) for _, image, mask in pictures.read_pairs(folders / "pairs")]
@@ -115,6 +123,12 @@ def test_scenes_are_what_their_shares_say(example: Example, folders: Path) -> No
         assert image.shape == (64, 64, 3)
         assert mask.shape == weight.shape == (64, 64)
         assert {image.dtype, mask.dtype, weight.dtype} == {np.dtype(np.uint8)}
+
+
+@pytest.mark.parametrize("option", ["--leave-out", "--faces"])
+def test_a_beginning_that_no_picture_has_is_refused(train: Callable[..., Path], option: str) -> None:
+    with pytest.raises(SystemExit, match=r"images/5: no picture's folder and name begin so, for example pairs/0\.png"):
+        train("run", option, "images/5")
 
 
 def test_a_picture_without_its_mask_is_named(train: Callable[..., Path], folders: Path) -> None:
