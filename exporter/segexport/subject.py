@@ -22,6 +22,7 @@ from segexport.networks import Network
 from segexport.networks.in_memory import take_module
 from segexport.networks.libraries.hf import with_its_labels
 from segexport.networks.network import Asked
+from segexport.networks.recognise import with_its_familys_pictures
 from segexport.networks.user import network_of
 from segexport.onnx_input import OnnxSubject, is_onnx, open_onnx_subject
 from segexport.options import Options
@@ -73,12 +74,9 @@ def prepare(options: Options, module: object = None) -> Subject:
 
 
 def _from_checkpoint(options: Options) -> Subject:
-    preprocessing, assumed = _preprocessing(options)
     checkpoint = read_checkpoint(options.checkpoint)
     network = find_network(checkpoint, _asked(options))
-    if network.preprocessing is not None and (options.preprocess, options.mean, options.std) == (None, None, None):
-        preprocessing, assumed = network.preprocessing, ()
-        options = replace(options, color=options.color or network.color)
+    options, preprocessing, assumed = _as_trained(options, network)
     return _of_network(
         options,
         network,
@@ -90,11 +88,11 @@ def _from_checkpoint(options: Options) -> Subject:
 
 
 def _from_module(options: Options, module: object) -> Subject:
-    preprocessing, assumed = _preprocessing(options)
     asked = _asked(options)
     taken = take_module(module, asked)
     network = network_of(taken.name, taken.module, asked, reasons=("it was given in memory",), notes=taken.notes)
-    network = with_its_labels(network, taken.module)
+    network = with_its_familys_pictures(with_its_labels(network, taken.module), taken.module.state_dict())
+    options, preprocessing, assumed = _as_trained(options, network)
     return _of_network(
         options,
         network,
@@ -103,6 +101,14 @@ def _from_module(options: Options, module: object) -> Subject:
         notes=network.notes,
         warnings=assumed,
     )
+
+
+def _as_trained(options: Options, network: Network) -> tuple[Options, Preprocessing, tuple[str, ...]]:
+    """What the user said of the pictures, else what is known of the network's, else what is assumed, with a sentence on it."""
+    preprocessing, assumed = _preprocessing(options)
+    if network.preprocessing is None or (options.preprocess, options.mean, options.std) != (None, None, None):
+        return options, preprocessing, assumed
+    return replace(options, color=options.color or network.color), network.preprocessing, ()
 
 
 def _preprocessing(options: Options) -> tuple[Preprocessing, tuple[str, ...]]:

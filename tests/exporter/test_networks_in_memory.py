@@ -19,10 +19,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize, prune, spectral_norm, weight_norm
 
 from segexport.errors import ArchitectureError
+from segexport.networks.families.mobile_unet import MobileUNet
 from segexport.networks.in_memory import Taken, take_module
 from segexport.networks.libraries.hf import with_its_labels
 from segexport.networks.network import Asked
 from segexport.networks.user import network_of
+from segexport.options import Options
+from segexport.subject import Subject, prepare
 
 ASKED = Asked(size=(16, 16))
 TRAINING = "It is in training mode; a copy in evaluation mode is exported."
@@ -42,6 +45,20 @@ class Small(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.head(self.again(self.middle(self.encoder(x))))
         return y
+
+
+def from_memory(module: nn.Module, **said: Any) -> Subject:
+    paths = {"checkpoint": Path("net"), "output": Path("out"), "precisions": ("float32",), "size": (32, 32)}
+    return prepare(Options(**{**paths, **said}), module)
+
+
+def test_a_known_family_in_memory_takes_its_pictures_as_a_checkpoint_of_it_does() -> None:
+    subject = from_memory(MobileUNet())
+    assert subject.source.preprocessing == "unit"
+    assert any("those of mobile_unet, whose preprocessing is taken" in note for note in subject.notes)
+    assert not any("assuming" in warning for warning in subject.warnings)
+    assert from_memory(MobileUNet(), preprocess="symmetric").source.preprocessing == "symmetric"
+    assert any("assuming" in warning for warning in from_memory(Small()).warnings)
 
 
 @pytest.fixture

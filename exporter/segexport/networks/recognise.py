@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -35,6 +36,18 @@ def recognise(state_dict: Mapping[str, Tensor], classes: Mapping[str, str] | Non
         )
     nearest = fitting[0] if fitting else max(plans, key=lambda name: overlap(plans[name], shapes))
     return build(families[nearest], plans[nearest], state_dict, classes)
+
+
+def with_its_familys_pictures(network: Network, state_dict: Mapping[str, Tensor]) -> Network:
+    """A network of another origin whose keys and shapes are a family's takes pictures as that family's authors made them."""
+    try:
+        known = recognise(state_dict)
+    except ArchitectureError:
+        return network
+    if known.preprocessing is None or network.preprocessing is not None:
+        return network
+    note = f"its keys and shapes are those of {known.name}, whose preprocessing is taken where nothing else is said"
+    return replace(network, preprocessing=known.preprocessing, color=known.color, notes=(*network.notes, note))
 
 
 def build(
