@@ -32,8 +32,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGES = (ROOT / "README.md", ROOT / "docs" / "peers.md", ROOT / "docs" / "networks.md")
 _TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NETWORKS = {
-    "mobile_unet": "bundled MobileUNet, 0.34 M parameters",
-    "portrait_unet": "U-Net, 0.49 M parameters",
+    "portrait_unet": "demo U-Net, 0.49 M parameters",
     "selfie_256": "ML Kit's selfie network",
     "mnv3": "MobileNetV3 portrait network",
 }

@@ -74,9 +74,10 @@ def prepare(options: Options, module: object = None) -> Subject:
 
 
 def _from_checkpoint(options: Options) -> Subject:
+    said = _preprocessing(options)
     checkpoint = read_checkpoint(options.checkpoint)
     network = find_network(checkpoint, _asked(options))
-    options, preprocessing, assumed = _as_trained(options, network)
+    options, preprocessing, assumed = _as_trained(options, network, said)
     return _of_network(
         options,
         network,
@@ -88,11 +89,12 @@ def _from_checkpoint(options: Options) -> Subject:
 
 
 def _from_module(options: Options, module: object) -> Subject:
+    said = _preprocessing(options)
     asked = _asked(options)
     taken = take_module(module, asked)
     network = network_of(taken.name, taken.module, asked, reasons=("it was given in memory",), notes=taken.notes)
     network = with_its_familys_pictures(with_its_labels(network, taken.module), taken.module.state_dict())
-    options, preprocessing, assumed = _as_trained(options, network)
+    options, preprocessing, assumed = _as_trained(options, network, said)
     return _of_network(
         options,
         network,
@@ -103,12 +105,13 @@ def _from_module(options: Options, module: object) -> Subject:
     )
 
 
-def _as_trained(options: Options, network: Network) -> tuple[Options, Preprocessing, tuple[str, ...]]:
+def _as_trained(
+    options: Options, network: Network, said: tuple[Preprocessing, tuple[str, ...]]
+) -> tuple[Options, Preprocessing, tuple[str, ...]]:
     """What the user said of the pictures, else what is known of the network's, else what is assumed, with a sentence on it."""
-    preprocessing, assumed = _preprocessing(options)
-    if network.preprocessing is None or (options.preprocess, options.mean, options.std) != (None, None, None):
-        return options, preprocessing, assumed
-    return replace(options, color=options.color or network.color), network.preprocessing, ()
+    if network.preprocessing is not None and (options.preprocess, options.mean, options.std) == (None, None, None):
+        return replace(options, color=options.color or network.color), network.preprocessing, ()
+    return options, *said
 
 
 def _preprocessing(options: Options) -> tuple[Preprocessing, tuple[str, ...]]:

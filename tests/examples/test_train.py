@@ -1,4 +1,4 @@
-"""Training of the bundled network: goes on where it was killed, begins with a checkpoint, and composes what it says it does."""
+"""Training of a MobileUNet: goes on where it was killed, begins with a checkpoint, and composes what it says it does."""
 
 from __future__ import annotations
 

@@ -59,6 +59,8 @@ def test_a_known_family_in_memory_takes_its_pictures_as_a_checkpoint_of_it_does(
     assert not any("assuming" in warning for warning in subject.warnings)
     assert from_memory(MobileUNet(), preprocess="symmetric").source.preprocessing == "symmetric"
     assert any("assuming" in warning for warning in from_memory(Small()).warnings)
+    with pytest.raises(ValueError, match="--scale 1 says what --mean and --std are for"):
+        from_memory(MobileUNet(), scale="1")
 
 
 @pytest.fixture

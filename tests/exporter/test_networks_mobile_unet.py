@@ -1,4 +1,4 @@
-"""The bundled network's family: recognised by its keys, whatever its widths, and in operators that every runtime has."""
+"""MobileUNet: recognised by its keys, whatever its widths."""
 
 from __future__ import annotations
 

@@ -40,11 +40,13 @@ def recognise(state_dict: Mapping[str, Tensor], classes: Mapping[str, str] | Non
 
 def with_its_familys_pictures(network: Network, state_dict: Mapping[str, Tensor]) -> Network:
     """A network of another origin whose keys and shapes are a family's takes pictures as that family's authors made them."""
+    if network.preprocessing is not None:
+        return network
     try:
         known = recognise(state_dict)
     except ArchitectureError:
         return network
-    if known.preprocessing is None or network.preprocessing is not None:
+    if known.preprocessing is None:
         return network
     note = f"its keys and shapes are those of {known.name}, whose preprocessing is taken where nothing else is said"
     return replace(network, preprocessing=known.preprocessing, color=known.color, notes=(*network.notes, note))
