@@ -75,9 +75,10 @@ zoo: $(VENV)/.converters
 	$(BIN)/python benchmarks/zoo $(ZOO_WORDS)
 	$(BIN)/python benchmarks/readme_tables.py
 
-# what the runtime's package carries, made again from the demo checkpoint
+# what the runtime's package carries, made again from the bundled checkpoint: CALIBRATION=FOLDER of pictures of people
+CALIBRATION ?= ../shared/data/portraits/training/images
 bundle: $(VENV)/.direct
-	$(BIN)/python examples/bundle.py --calibration ../shared/data/portraits/training/images
+	$(BIN)/python examples/bundle.py --calibration $(CALIBRATION)
 
 # the page that replaces the background in the browser: builds web/dist and serves it on this machine; PORT=8080 for another port
 PORT ?= 8080
@@ -92,7 +93,7 @@ web-test: web-build web/.fixtures/resize.json
 	cd web && npm --silent test
 
 # what segruntime makes of some frames, for holding the page's engine against it
-web/.fixtures/resize.json: $(VENV)/.direct web/test/make_fixtures.py tests/saved_by_libraries.py $(shell find exporter/segexport runtime/segruntime -name '*.py') examples/portrait_unet.pth
+web/.fixtures/resize.json: $(VENV)/.direct web/test/make_fixtures.py tests/saved_by_libraries.py $(shell find exporter/segexport runtime/segruntime -name '*.py') examples/mobile_unet.pth
 	$(BIN)/python web/test/make_fixtures.py
 
 web-test-where-possible: $(VENV)/.ready

@@ -21,7 +21,7 @@ from skimage import data
 import segruntime
 
 Image = npt.NDArray[np.uint8]
-CHECKPOINT = Path(__file__).parent / "portrait_unet.pth"
+CHECKPOINT = Path(__file__).parent / "mobile_unet.pth"
 HEIGHT = 360
 
 
@@ -58,7 +58,7 @@ def export(output: Path, calibration: Path | None) -> Path:
         segexport("verify", str(folder))
         return folder
     calibration = calibration or crops(astronaut(), output / "calibration")
-    words = ["--preprocess", "imagenet", "--calibration", str(calibration), "--output", str(folder), "--overwrite"]
+    words = ["--calibration", str(calibration), "--output", str(folder), "--overwrite"]
     segexport("tflite", str(CHECKPOINT), *words)
     return folder
 

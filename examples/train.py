@@ -22,7 +22,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from augment import Image
+from augment import Image, Numbers
+from hints import Hints, TeacherMaps, teacher_maps
 from pictures import Sources, iou, read_sources
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
@@ -39,10 +40,12 @@ from segexport.networks.families.mobile_unet import MobileUNet
 SIZE = 256
 EARLY, LATER = (96, 128, 160), (160, 192, 224)
 """What a person is shows in small pictures, and they cost a fraction."""
-SMALL, DECAYING = 0.5, 0.3
-"""The first share of the steps, and the last one: at full size, the learning rate going down to nothing."""
+SMALL, FULL, DECAYING = 0.65, 0.17, 0.4
+"""Shares of the steps: the first, at small sizes; the last, at full size; the last, the learning rate going down to nothing."""
 WARM_UP = 300
-AVERAGED = 0.999
+AVERAGED = 0.997
+HINT = 0.3
+"""The weight of what the teacher's maps say, until the last steps."""
 LONGEST_WAIT_S = 600
 """For another process: one that was killed is noticed so."""
 
@@ -59,25 +62,26 @@ class Together:
     def average(self, process: int, parameters: Sequence[nn.Parameter]) -> None:
         """All processes are here at once, with a gradient in every parameter."""
         gradients = [one.grad for one in parameters if one.grad is not None]
-        torch.cat([one.flatten() for one in gradients], out=self.shared[process])
+        numbers = sum(one.numel() for one in gradients)
+        torch.cat([one.flatten() for one in gradients], out=self.shared[process, :numbers])
         self.barrier.wait()
-        mean = self.shared.mean(0)
+        mean = self.shared[:, :numbers].mean(0)
         self.barrier.wait()
         for one, part in zip(gradients, torch.split(mean, [one.numel() for one in gradients]), strict=True):
             one.copy_(part.view_as(one))
 
 
-def batch_of(scenes: Scenes, args: argparse.Namespace, step: int, process: int) -> tuple[Tensor, Tensor, Tensor]:
+def batch_of(scenes: Scenes, args: argparse.Namespace, step: int, process: int) -> tuple[Image, Image, Image]:
     """A process's part of a step's batch, the same whenever it is asked for; of one size for all of them."""
     size = size_of(step, args)
     rng = np.random.default_rng((args.seed, step, process))
     samples = [scenes.sample(size, rng) for _ in range(args.batch // args.processes)]
-    images, masks, weights = (torch.from_numpy(np.stack(planes)) for planes in zip(*samples, strict=True))
-    return images.permute(0, 3, 1, 2), masks[:, None], weights[:, None]
+    images, masks, weights = (np.stack(planes) for planes in zip(*samples, strict=True))
+    return images, masks, weights
 
 
 def size_of(step: int, args: argparse.Namespace) -> int:
-    if step >= args.steps * (1 - DECAYING):
+    if step >= args.steps * (1 - FULL):
         return SIZE
     sizes = EARLY if step < args.steps * SMALL else LATER
     return int(np.random.default_rng((args.seed, step)).choice(sizes))
@@ -88,10 +92,19 @@ def rate(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / min(WARM_UP, 0.1 * steps + 1), (steps - step) / (steps * DECAYING))
 
 
-def loss_of(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def edges_of(mask: Image) -> Image:
+    """Where a mask changes within three pixels."""
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((7, 7), np.uint8)) > 76)
+
+
+def plane(masks: Numbers) -> Tensor:
+    """`(N, H, W)` → `(N, 1, H, W) float32`"""
+    return torch.from_numpy(masks)[:, None].float()
+
+
+def loss_of(logits: Tensor, target: Tensor, weight: Tensor, edge: Tensor) -> Tensor:
     """Cross-entropy that counts edges four times; soft Dice (Milletari et al. 2016) where there is anybody, else the mean."""
-    wide = F.max_pool2d(target, 7, 1, 3) + F.max_pool2d(-target, 7, 1, 3)
-    weighted = weight * (1 + 3 * (wide > 0.3))
+    weighted = weight * (1 + 3 * edge)
     entropy = F.binary_cross_entropy_with_logits(logits, target, weighted, reduction="sum") / weighted.sum()
     probability = logits.sigmoid() * weight
     truth = target * weight
@@ -135,24 +148,31 @@ def read_network(path: Path) -> nn.Module:
 class Run:
     """The network, its average, and all that is needed to go on."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
+    def __init__(self, args: argparse.Namespace, maps: TeacherMaps | None) -> None:
         torch.manual_seed(args.seed)
         self.args, self.step = args, 0
         begun = MobileUNet() if args.start is None else read_network(args.start)
         self.model: nn.Module = begun.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).eval()
-        self.optimizer = torch.optim.AdamW(groups(self.model), lr=args.lr)
-        self.together = Together(args.processes, sum(one.numel() for one in self.model.parameters()))
+        self.hints = Hints(self.model, maps) if maps is not None else None
+        self.parts = {"model": self.model, "average": self.average}
+        trained = [self.model]
+        if self.hints is not None:
+            self.parts["hints"] = self.hints
+            trained.append(self.hints)
+        parameters = [one for module in trained for one in module.parameters()]
+        self.optimizer = torch.optim.AdamW(groups(parameters), lr=args.lr)
+        self.together = Together(args.processes, sum(one.numel() for one in parameters))
         self.state = args.output / "state.pt"
         if self.state.exists():
             kept = torch.load(self.state, weights_only=True)
-            for part in ("model", "average", "optimizer"):
-                getattr(self, part).load_state_dict(kept[part])
+            for name, part in (*self.parts.items(), ("optimizer", self.optimizer)):
+                part.load_state_dict(kept[name])
             self.step = kept["step"]
 
     def keep(self) -> None:
         """Whole or not at all."""
-        parts = {part: getattr(self, part).state_dict() for part in ("model", "average", "optimizer")}
+        parts = {name: part.state_dict() for name, part in (*self.parts.items(), ("optimizer", self.optimizer))}
         for name, value in (("state.pt", {**parts, "step": self.step}), ("network.pth", plain(self.average))):
             draft = self.args.output / f".{name}"
             torch.save(value, draft)
@@ -163,11 +183,18 @@ class Run:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.args.lr * rate(self.step, self.args.steps)
-        x = (images.float() / 255).contiguous(memory_format=torch.channels_last)
-        loss = loss_of(self.model(x), masks.float() / 255, (weights > 0).float())
+        x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255  # in memory as channels_last has it
+        edges = np.stack([edges_of(mask) for mask in masks])
+        loss = loss_of(self.model(x), plane(masks) / 255, plane(weights > 0), plane(edges))
+        trained = list(self.model.parameters())
+        total = loss
+        if self.hints is not None and self.step < self.args.steps * (1 - FULL):
+            # a teacher sees people where nobody is
+            total = loss + HINT * self.hints(images, masks.any((1, 2)))
+            trained += self.hints.parameters()
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.together.average(process, list(self.model.parameters()))
+        total.backward()  # type: ignore[no-untyped-call]
+        self.together.average(process, trained)
         nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self.optimizer.step()
         self.step += 1
@@ -178,9 +205,8 @@ class Run:
         return float(loss.detach())
 
 
-def groups(model: nn.Module) -> list[dict[str, object]]:
+def groups(parameters: Sequence[nn.Parameter]) -> list[dict[str, object]]:
     """Weight decay for the convolutions only."""
-    parameters = list(model.parameters())
     return [
         {"params": [one for one in parameters if one.ndim > 1], "weight_decay": 0.02},
         {"params": [one for one in parameters if one.ndim <= 1], "weight_decay": 0.0},
@@ -262,7 +288,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     args.output.mkdir(parents=True, exist_ok=True)
-    train(Run(args), read_sources(args))
+    sources = read_sources(args)
+    train(Run(args, teacher_maps(args.teacher, sources.scenes) if args.teacher else None), sources)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ const WEB = fileURLToPath(new URL(".", import.meta.url));
 const DIST = path.join(WEB, "dist");
 const MODELS = path.join(WEB, "../runtime/segruntime/models");
 const NAMES = {
-  "portrait_unet_int8.tflite": "Portrait U-Net, int8 (LiteRT)",
-  "portrait_unet.onnx": "Portrait U-Net, float32 (ONNX)",
+  "mobile_unet_int8.tflite": "MobileUNet, int8 (LiteRT)",
+  "mobile_unet_float16.tflite": "MobileUNet, float16 (LiteRT)",
+  "mobile_unet.onnx": "MobileUNet, float32 (ONNX)",
 };
 const WASM = {
   "node_modules/@litertjs/core/wasm": [

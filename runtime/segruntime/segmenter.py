@@ -17,10 +17,13 @@ from segruntime.embedded_text import model_kind
 from segruntime.errors import ContractError, OptionError
 from segruntime.postprocess import Postprocessor, on_region
 from segruntime.preprocess import Frame, Preprocessor, Region, fit_region
+from segruntime.processor import Processor, find_processor
 from segruntime.self_test import SelfTest, run_self_test
 
 MODELS = Path(__file__).parent / "models"
-BUNDLED = {"tflite": MODELS / "portrait_unet_int8.tflite", "onnx": MODELS / "portrait_unet.onnx"}
+BUNDLED = {"tflite": MODELS / "mobile_unet_int8.tflite", "onnx": MODELS / "mobile_unet.onnx"}
+WITHOUT_INT8 = MODELS / "mobile_unet_float16.tflite"
+"""In place of the int8 file on processors without instructions for it, where int8 is slower than float32."""
 MAX_THREADS = 256
 
 
@@ -122,7 +125,7 @@ def load(
     threads: int | None = None,
     contract: Contract | str | Path | Mapping[str, Any] | None = None,
 ) -> Segmenter:
-    """Load a model file, or the bundled portrait network where none is named.
+    """Load a model file, or the bundled network where none is named: int8 where the processor has instructions for it.
 
     Args:
         path: a `.tflite` or `.onnx` file; what it is, its content says.
@@ -136,7 +139,7 @@ def load(
     if backend is not None and backend not in BACKENDS:
         raise OptionError(f"backend: got {backend!r}, expected one of {', '.join(BACKENDS)}")
     count = _checked_threads(threads)
-    path = BUNDLED[backend or _installed_backend()] if path is None else Path(path)
+    path = bundled_model(backend or _installed_backend(), find_processor()) if path is None else Path(path)
     kind = model_kind(path)
     if backend is not None and backend != kind:
         raise OptionError(f"{path}: is a file for backend {kind!r}, got backend={backend!r}; leave backend out")
@@ -144,6 +147,12 @@ def load(
     found = require_contract(path, contract)
     _check_tensors(path, loaded, found)
     return Segmenter(loaded, found, path, count)
+
+
+def bundled_model(backend: str, processor: Processor) -> Path:
+    """The file that is fastest there; all give the same mask but for rounding."""
+    int8_pays = processor.int8 in ("VNNI", "dot product")
+    return WITHOUT_INT8 if backend == "tflite" and not int8_pays else BUNDLED[backend]
 
 
 def default_threads() -> int:

@@ -136,7 +136,7 @@ def test_json_holds_every_picture_and_its_summary(folders: tuple[Path, Path]) ->
 def test_table_shows_the_measures_and_the_worst_picture(folders: tuple[Path, Path]) -> None:
     result = segbench("--images", folders[0], "--masks", folders[1], "--backend", "onnx")
     assert result.exit_code == 0, result.output
-    for text in ("portrait_unet.onnx", "3 pictures", "IoU", "boundary F", "mean absolute error", "lowest IoU: ", "p10"):
+    for text in ("mobile_unet.onnx", "3 pictures", "IoU", "boundary F", "mean absolute error", "lowest IoU: ", "p10"):
         assert text in result.stdout
 
 

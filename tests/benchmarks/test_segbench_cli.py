@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import segbench.latency as segbench_latency
+import segruntime
 from segbench.child import run_worker
 from segbench.cli import main
 from segbench.effort import QUICK, effort_of
@@ -77,8 +78,9 @@ def test_file_holds_statistics_raw_values_and_where_they_come_from(tmp_path: Pat
     assert one["frames_per_second"] == pytest.approx(1e3 / one["stages"]["whole"]["p50_ms"])
     assert one["frame"] == {"width": 96, "height": 64, "source": "the drawn frame"}
     assert (one["backend"], one["threads"], one["preset"]) == (backend, 1, None)
-    assert one["model"]["name"] == one["name"] == BUNDLED[backend].name
-    assert one["model"]["size_bytes"] == BUNDLED[backend].stat().st_size
+    path = segruntime.load(backend=backend).path
+    assert one["model"]["name"] == one["name"] == path.name
+    assert one["model"]["size_bytes"] == path.stat().st_size
     assert one["library_version"][0].isdigit()
     assert one["golden"]["same"]
     assert found["settings"] == {
@@ -126,8 +128,8 @@ def test_several_configurations_stand_beside_one_another_within_100_columns() ->
     assert result.exit_code == 0, result.output
     assert max(map(len, result.stdout.splitlines())) <= 100
     for name in (
-        "portrait_unet.onnx",
-        "portrait_unet_int8.tflite",
+        "mobile_unet.onnx",
+        segruntime.load().path.name,
         "2 threads",
         "no preset",
         "fast",
@@ -163,8 +165,8 @@ def test_broken_configuration_does_not_lose_the_others(tmp_path: Path) -> None:
     assert line.startswith("segbench: cut.tflite, 1 thread and 1 more: ")
     assert "Traceback" not in line
     assert [one["name"] for one in read_results(path)["configurations"]] == [
-        "portrait_unet_int8.tflite, 1 thread",
-        "portrait_unet_int8.tflite, 2 threads",
+        "mobile_unet_int8.tflite, 1 thread",
+        "mobile_unet_int8.tflite, 2 threads",
     ]
 
 
@@ -182,7 +184,7 @@ def test_configuration_that_dies_while_it_is_measured_is_left_out(monkeypatch: p
     axes = ["--backend", "tflite", "--backend", "onnx", "--processes", 3, "--size", "32x32"]
     result = segbench(*TINY, *axes, "--json")
     assert result.exit_code == 1
-    assert result.stderr == "segbench: portrait_unet.onnx: the measuring process ended with code -9\n"
+    assert result.stderr == "segbench: mobile_unet.onnx: the measuring process ended with code -9\n"
     (one,) = json.loads(result.stdout)["configurations"]
     assert (one["backend"], len(one["processes"]), len(ran)) == ("tflite", 3, 2)
 

@@ -125,8 +125,8 @@ def test_values_at_one_place_are_one_tick_and_those_beyond_are_none() -> None:
 
 def test_labels_break_after_commas_and_lose_their_middle() -> None:
     assert label("net.tflite") == "net.tflite"
-    assert label("portrait_unet_int8.tflite, 2 threads, 640x480, fast") == (
-        "portrait_unet_int8.tflite,\n2 threads, 640x480, fast"
+    assert label("mobile_unet_int8.tflite, 2 threads, 640x480, fast") == (
+        "mobile_unet_int8.tflite,\n2 threads, 640x480, fast"
     )
     long = label("a" * 40 + "b" * 60)
     assert [len(line) for line in long.split("\n")] == [34, 34]

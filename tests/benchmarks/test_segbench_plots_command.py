@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import segbench.latency_command
+import segruntime
 from segbench.accuracy_file import read_accuracy
 from segbench.cli import main
 from segbench.errors import ResultsError
@@ -195,7 +196,7 @@ def test_latency_command_draws_what_it_measured(tmp_path: Path) -> None:
     path = tmp_path / "a.svg"
     result = segbench_(*TINY, "--size", "32x32", "--plot", path, "--json")
     assert result.exit_code == 0, result.output
-    assert "portrait_unet_int8.tflite" in path.read_text("utf-8")
+    assert segruntime.load().path.name in path.read_text("utf-8")
 
 
 def test_plot_that_cannot_be_written_is_refused_before_anything_is_measured(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 from click.testing import CliRunner, Result
 
+import segruntime
 from segbench.cli import main
 from segbench.clip import Clip
 from segbench.errors import ClipError, OptionError
@@ -129,8 +130,8 @@ def test_table_names_both_files_and_where_to_look(make_clip: MakeClip) -> None:
     assert result.exit_code == 0, result.output
     for text in (
         "160x120, 10 frames/s, 4 frames",
-        "portrait_unet_int8.tflite",
-        "portrait_unet.onnx",
+        segruntime.load().path.name,
+        "mobile_unet.onnx",
         "dtSSD",
         "flicker",
     ):
@@ -153,7 +154,7 @@ def test_each_model_is_measured_with_each_preset_against_the_reference_with_the_
     )
     assert result.exit_code == 0, result.output
     streams = json.loads(result.stdout)["streams"]
-    names = [f"{BUNDLED[kind].name} {preset}" for kind in ("onnx", "tflite") for preset in PRESETS]
+    names = [f"{segruntime.load(backend=kind).path.name} {preset}" for kind in ("onnx", "tflite") for preset in PRESETS]
     assert [stream["label"] for stream in streams] == names
     for preset, stream in zip(PRESETS, streams[len(PRESETS) :], strict=True):
         assert stream["preset"] == preset

@@ -28,9 +28,9 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def make(head: str) -> Path:
         if head not in made:
             folder = tmp_path_factory.mktemp(head)
-            words = ["--preprocess", "imagenet", "--precision", "float32,int8", "--pictures", "12", "--head", head]
+            words = ["--precision", "float32,int8", "--pictures", "12", "--head", head]
             words += ["--calibration", str(pictures), "--output", str(folder), "--overwrite"]
-            exporter(["-m", "segexport", "tflite", str(ROOT / "examples" / "portrait_unet.pth"), *words])
+            exporter(["-m", "segexport", "tflite", str(ROOT / "examples" / "mobile_unet.pth"), *words])
             made[head] = folder
         return made[head]
 

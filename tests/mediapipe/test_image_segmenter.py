@@ -57,7 +57,7 @@ class Both:
 
 
 def make_both(export: Callable[[str], Path], head: str, precision: str) -> Both:
-    path = export(head) / f"portrait_unet_{precision}.tflite"
+    path = export(head) / f"mobile_unet_{precision}.tflite"
     assert load(path).contract.input.dtype in ("float32", "uint8")  # MediaPipe takes no other
     return Both(path)
 

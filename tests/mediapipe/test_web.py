@@ -66,7 +66,7 @@ def browser() -> str:
 
 @pytest.fixture(scope="module")
 def cases(export: Callable[[str], Path]) -> dict[str, Path]:
-    paths = {"-".join(case): export(case[0]) / f"portrait_unet_{case[1]}.tflite" for case in CASES}
+    paths = {"-".join(case): export(case[0]) / f"mobile_unet_{case[1]}.tflite" for case in CASES}
     return {name: path for name, path in paths.items() if load(path).contract.input.dtype in ("float32", "uint8")}
 
 

@@ -72,7 +72,7 @@ def test_no_file_of_a_package_is_left_behind_or_changed(package: str, files: dic
 
 
 def test_the_bundled_models_and_the_type_markers_are_inside(files: dict[str, bytes]) -> None:
-    for name in ("portrait_unet.onnx", "portrait_unet_int8.tflite"):
+    for name in ("mobile_unet.onnx", "mobile_unet_float16.tflite", "mobile_unet_int8.tflite"):
         assert f"segruntime/models/{name}" in files
     assert all(f"{package}/py.typed" in files for package in PACKAGES)
 

@@ -77,7 +77,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, **facts: Any) -> type[FakeInterpreter]
 
 def test_path_and_threads_reach_the_interpreter_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     interpreter = fake(monkeypatch)
-    segmenter = segruntime.load(threads=3)
+    segmenter = segruntime.load(BUNDLED["tflite"], threads=3)
     assert interpreter.made == [{"model_path": str(BUNDLED["tflite"]), "num_threads": 3}]
     assert segmenter.alpha(FRAME).min() == pytest.approx(255 / 256)
 
@@ -85,9 +85,9 @@ def test_path_and_threads_reach_the_interpreter_and_nothing_else(monkeypatch: py
 def test_a_delegate_that_fails_is_left_out_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     interpreter = fake(monkeypatch, fails_to_prepare=True)
     with pytest.warns(
-        RuntimeWarning, match=r"portrait.*: the XNNPACK delegate failed to prepare \(failed to create XNNPACK"
+        RuntimeWarning, match=r"mobile_unet.*: the XNNPACK delegate failed to prepare \(failed to create XNNPACK"
     ):
-        segmenter = segruntime.load(threads=2)
+        segmenter = segruntime.load(BUNDLED["tflite"], threads=2)
     assert [made.get("experimental_op_resolver_type") for made in interpreter.made] == [None, "plain"]
     assert [made["num_threads"] for made in interpreter.made] == [2, 2]
     assert segmenter.alpha(FRAME).shape == (40, 30)
@@ -106,7 +106,7 @@ def test_a_file_refused_with_and_without_delegate_is_an_error(monkeypatch: pytes
 
 def test_the_real_interpreter_without_its_delegate_gives_the_same_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     real = tflite._interpreter_module()
-    expected = segruntime.load(threads=1).alpha(FRAME)
+    expected = segruntime.load(BUNDLED["tflite"], threads=1).alpha(FRAME)
 
     class NoDelegate(real.Interpreter):  # type: ignore[misc, name-defined]
         def __init__(self, **options: Any) -> None:
@@ -122,13 +122,13 @@ def test_the_real_interpreter_without_its_delegate_gives_the_same_mask(monkeypat
     module.OpResolverType = real.OpResolverType  # type: ignore[attr-defined]
     monkeypatch.setattr(tflite, "_interpreter_module", lambda: module)
     with pytest.warns(RuntimeWarning, match="XNNPACK"):
-        plain = segruntime.load(threads=1)
+        plain = segruntime.load(BUNDLED["tflite"], threads=1)
     assert np.abs(plain.alpha(FRAME) - expected).max() <= 0.05
 
 
 def test_a_node_that_fails_while_running_is_a_backend_error_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     fake(monkeypatch, fails_to_invoke=True)
-    segmenter = segruntime.load()
+    segmenter = segruntime.load(BUNDLED["tflite"])
     with pytest.raises(BackendError, match=r"ai_edge_litert fails to run the model \(Node number 3 failed to invoke\)"):
         segmenter.alpha(FRAME)
 
@@ -167,7 +167,7 @@ def test_tflite_runtime_is_taken_where_only_that_is_installed(monkeypatch: pytes
     )
     monkeypatch.setitem(sys.modules, "tflite_runtime", package)
     monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", package.interpreter)
-    segmenter = segruntime.load(backend="tflite")
+    segmenter = segruntime.load(BUNDLED["tflite"])
     assert (segmenter.backend, segmenter.library) == ("tflite", "tflite_runtime")
 
 

@@ -82,7 +82,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def golden(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled network with golden pictures inside."""
     path = tmp_path_factory.mktemp("golden") / f"portrait.{kind}"
-    path.write_bytes(with_golden(MODEL[kind], golden_of(segruntime.load(backend=kind))))
+    path.write_bytes(with_golden(MODEL[kind], golden_of(segruntime.load(BUNDLED[kind]))))
     return path
 
 
@@ -236,7 +236,7 @@ def test_on_the_machine_where_it_was_made_it_is_the_same_to_the_byte(golden: Pat
 
 def test_the_mask_of_pytorch_is_reported_and_decides_nothing(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "a"
-    none = [dataclasses.replace(one, reference=1 - one.made) for one in golden_of(segruntime.load(backend=kind))]
+    none = [dataclasses.replace(one, reference=1 - one.made) for one in golden_of(segruntime.load(BUNDLED[kind]))]
     path.write_bytes(with_golden(MODEL[kind], none))
     result = segruntime.load(path).self_test()
     assert result.same
@@ -249,7 +249,7 @@ def test_without_xnnpack_an_int8_file_still_gives_the_same_mask(
     import segruntime.backends.tflite as module
 
     golden = tmp_path / "a.tflite"
-    golden.write_bytes(with_golden(MODEL["tflite"], golden_of(segruntime.load(backend="tflite"))))
+    golden.write_bytes(with_golden(MODEL["tflite"], golden_of(segruntime.load(BUNDLED["tflite"]))))
 
     real = module._allocate
     monkeypatch.setattr(module, "_allocate", lambda *args, **_: real(*args, delegates=False))
@@ -280,7 +280,7 @@ def test_one_changed_byte_of_the_weights_is_found_whatever_the_mask(golden: Path
 
 
 def test_the_pictures_of_another_file_are_not_its_own(tmp_path: Path) -> None:
-    masks = golden_of(segruntime.load(backend="onnx"))
+    masks = golden_of(segruntime.load(BUNDLED["onnx"]))
     text = golden_text(masks, model_sha256(MODEL["onnx"]))
     path = tmp_path / "a.tflite"
     path.write_bytes(with_text(MODEL["tflite"], "segedge.golden", text))

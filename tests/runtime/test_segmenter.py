@@ -19,7 +19,8 @@ from segruntime import Contract, Segmenter
 from segruntime.backends import BACKENDS, TensorInfo
 from segruntime.contract import EXAMPLE
 from segruntime.errors import FrameError, ModelFileError, OptionError
-from segruntime.segmenter import BUNDLED
+from segruntime.processor import Processor, find_processor
+from segruntime.segmenter import BUNDLED, WITHOUT_INT8, bundled_model
 
 
 def noise(*shape: int, seed: int = 0) -> npt.NDArray[np.uint8]:
@@ -63,9 +64,24 @@ def red_segmenter(width: int, height: int, resize: str, output: tuple[int, int] 
 
 def test_the_bundled_network_is_loaded_where_no_path_is_given() -> None:
     segmenter = segruntime.load()
-    assert segmenter.path == BUNDLED["tflite"]
+    assert segmenter.path == bundled_model("tflite", find_processor())
     assert (segmenter.backend, segmenter.library) == ("tflite", "ai_edge_litert")
     assert 1 <= segmenter.threads <= 4
+
+
+@pytest.mark.parametrize(
+    ("int8", "backend", "file"),
+    [
+        ("VNNI", "tflite", BUNDLED["tflite"]),
+        ("dot product", "tflite", BUNDLED["tflite"]),
+        ("neither", "tflite", WITHOUT_INT8),
+        ("unknown", "tflite", WITHOUT_INT8),
+        ("VNNI", "onnx", BUNDLED["onnx"]),
+        ("neither", "onnx", BUNDLED["onnx"]),
+    ],
+)
+def test_int8_is_taken_where_it_pays(int8: Any, backend: str, file: Path) -> None:
+    assert bundled_model(backend, Processor(name="one", int8=int8)) == file
 
 
 @pytest.mark.parametrize("backend", list(BACKENDS))
@@ -79,7 +95,7 @@ def test_each_backend_has_a_bundled_network_with_a_contract(backend: str) -> Non
 
 
 def test_the_bundled_int8_network_takes_camera_bytes_as_they_are() -> None:
-    spec = segruntime.load(backend="tflite").contract.input
+    spec = segruntime.load(BUNDLED["tflite"]).contract.input
     assert spec.dtype == "uint8"
     assert spec.scale == pytest.approx(1 / 255, rel=1e-6)
     assert spec.zero_point == np.iinfo(spec.dtype).min

@@ -50,7 +50,7 @@ def test_a_model_and_a_background_of_the_command_line_are_used(tmp_path: Path) -
     wall = tmp_path / "wall.png"
     wall.write_bytes(encoded(picture()))
     with started("--model", str(BUNDLED["tflite"]), "--background", f"wall={wall}") as (_, address):
-        assert b"portrait_unet_int8.tflite" in get(f"{address}/health")
+        assert b"mobile_unet_int8.tflite" in get(f"{address}/health")
         assert get(f"{address}/v1/composite?background=wall", encoded(picture())).startswith(b"\xff\xd8")
 
 

@@ -27,7 +27,7 @@ after(async () => {
   await withGpu?.close();
 });
 
-for (const file of ["portrait_unet.onnx", "portrait_unet_float32.tflite"]) {
+for (const file of ["mobile_unet.onnx", "mobile_unet_float32.tflite"]) {
   test(`${file}: WebGPU asked for where there is none runs on WebAssembly and says so`, async () => {
     const facts = await site.open(bytesOf(file), { backend: "webgpu" });
     assert.equal(facts.backend, "wasm");
@@ -37,13 +37,13 @@ for (const file of ["portrait_unet.onnx", "portrait_unet_float32.tflite"]) {
 }
 
 // onnxruntime-web compiles for a minute on a GPU in software, so only LiteRT.js is tried there
-test("portrait_unet_float32.tflite: WebGPU gives the same alpha", async (t) => {
+test("mobile_unet_float32.tflite: WebGPU gives the same alpha", async (t) => {
   withGpu = await launch(EMULATED_GPU);
   const here = await openEngineSite(withGpu);
   t.after(() => here.close()); // an open server would keep this process alive
   if (!(await here.page.evaluate(async () => Boolean(await navigator.gpu?.requestAdapter()))))
     return t.skip("this Chromium has no software WebGPU");
-  const model = named("portrait_unet_float32.tflite");
+  const model = named("mobile_unet_float32.tflite");
   const facts = await here.open(bytesOf(model.file), { backend: "webgpu" });
   if (/no mask within/.test(facts.note))
     return t.skip(`this machine is too slow for WebGPU in software: ${facts.note}`);
@@ -113,7 +113,7 @@ function pretendGpu(t) {
 }
 
 test("a run hands over a picture and gives coefficients of the mask's size, also for a frame smaller than the mask", async () => {
-  await site.open(bytesOf("portrait_unet_int8.tflite"), { preset: "fast" });
+  await site.open(bytesOf("mobile_unet_int8.tflite"), { preset: "fast" });
   const found = await site.ran(640, 360);
   assert.deepEqual([found.width, found.height, found.bounds], [640, 360, null]);
   assert.equal(found.slopes, found.maskWidth * found.maskHeight);
@@ -132,7 +132,7 @@ test(
   },
 );
 
-const float = () => bytesOf("portrait_unet_float32.tflite");
+const float = () => bytesOf("mobile_unet_float32.tflite");
 const inputAs = (file, change) => ({ ...named(file).contract, input: { ...named(file).contract.input, ...change } });
 const REFUSALS = {
   "a text": [() => new TextEncoder().encode("hello, world"), {}, /not a model/],
@@ -147,7 +147,7 @@ const REFUSALS = {
     /LiteRT\.js cannot run this model|belongs to another model/,
   ],
   "an ONNX file cut off": [
-    () => bytesOf("portrait_unet.onnx").subarray(0, 300_000),
+    () => bytesOf("mobile_unet.onnx").subarray(0, 300_000),
     { contract: contractOf("mnv3_float") },
     /onnxruntime-web cannot run this model/,
   ],
@@ -158,17 +158,17 @@ const REFUSALS = {
   ],
   "int8 at its ends, as older files have": [
     float,
-    { contract: inputAs("portrait_unet_float32.tflite", { dtype: "int8", scale: 0.004, zero_point: -128 }) },
+    { contract: inputAs("mobile_unet_float32.tflite", { dtype: "int8", scale: 0.004, zero_point: -128 }) },
     /Export it again with a newer segexport/,
   ],
   "a huge TFLite input that the model does not have": [
     float,
-    { contract: inputAs("portrait_unet_float32.tflite", { width: 8192, height: 8192 }) },
+    { contract: inputAs("mobile_unet_float32.tflite", { width: 8192, height: 8192 }) },
     /belongs to another model/,
   ],
   "a huge ONNX input that the model does not have": [
-    () => bytesOf("portrait_unet.onnx"),
-    { contract: inputAs("portrait_unet.onnx", { width: 8192, height: 8192 }) },
+    () => bytesOf("mobile_unet.onnx"),
+    { contract: inputAs("mobile_unet.onnx", { width: 8192, height: 8192 }) },
     /belongs to another model/,
   ],
 };

@@ -95,7 +95,7 @@ for (const [data, message] of REFUSED) {
 }
 
 test("a model cut off anywhere is refused with a sentence or holds no contract, and never hangs", async () => {
-  for (const name of ["portrait_unet.onnx", "portrait_unet_int8.tflite"]) {
+  for (const name of ["mobile_unet.onnx", "mobile_unet_int8.tflite"]) {
     const whole = model(name);
     for (const share of [0.001, 0.3, 0.9, 0.99, 0.9999]) {
       const text = await readText(whole.subarray(0, Math.round(whole.length * share)), NAME).catch((error) => error);

@@ -39,10 +39,10 @@ def main() -> None:
     draft.mkdir(parents=True)
     pictures = PICTURES if PICTURES.is_dir() else crops(astronaut(), draft / "calibration")
     segexport(
-        *("tflite", "examples/portrait_unet.pth", "--preprocess", "imagenet", "--precision", "float32,int8"),
+        *("tflite", "examples/mobile_unet.pth", "--precision", "float32,int8"),
         *("--calibration", str(pictures), "--output", f"{draft}/export"),
     )
-    write_letterbox(draft / "export/portrait_unet.onnx", draft / "letterbox.onnx")
+    write_letterbox(draft / "export/mobile_unet.onnx", draft / "letterbox.onnx")
     segexport("vectors", f"{draft}/export")
     segexport("vectors", f"{draft}/letterbox.onnx")
     write_libraries(draft)

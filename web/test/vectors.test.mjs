@@ -62,7 +62,7 @@ function compared(model, frame, found) {
 }
 
 test("the whole chain with memory gives segruntime's alpha on a stream", async (t) => {
-  const model = models().find((one) => one.file === "portrait_unet_float32.tflite");
+  const model = models().find((one) => one.file === "mobile_unet_float32.tflite");
   const { open, refined } = sites[true];
   await open(readFileSync(model.path), { name: model.file, preset: "balanced", backend: "wasm" });
   for (const frame of model.stream) {

@@ -25,7 +25,7 @@ const open = (name, options) => site.open(readFileSync(path.join(FIXTURES, "expo
 test("an emulated GPU is not chosen by itself", async (t) => {
   if (!(await site.page.evaluate(async () => !!(await navigator.gpu?.requestAdapter()))))
     return t.skip("this browser emulates no WebGPU");
-  for (const name of ["portrait_unet_float32.tflite", "portrait_unet.onnx"])
+  for (const name of ["mobile_unet_float32.tflite", "mobile_unet.onnx"])
     assert.equal((await open(name, { backend: "auto" })).backend, "wasm", name);
   assert.deepEqual(site.errors, []);
 });
@@ -33,7 +33,7 @@ test("an emulated GPU is not chosen by itself", async (t) => {
 test("a network that WebGPU cannot run goes on with WebAssembly, and the page is told why", async (t) => {
   if (!(await site.page.evaluate(async () => !!(await navigator.gpu?.requestAdapter()))))
     return t.skip("this browser emulates no WebGPU");
-  const facts = await open("portrait_unet_int8.tflite", { backend: "webgpu" });
+  const facts = await open("mobile_unet_int8.tflite", { backend: "webgpu" });
   assert.equal(facts.backend, "wasm");
   assert.match(facts.note, /WebGPU did not work .* WebAssembly/);
 });
