@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import platform
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -64,24 +65,25 @@ def red_segmenter(width: int, height: int, resize: str, output: tuple[int, int] 
 
 def test_the_bundled_network_is_loaded_where_no_path_is_given() -> None:
     segmenter = segruntime.load()
-    assert segmenter.path == bundled_model("tflite", find_processor())
+    assert segmenter.path == bundled_model("tflite", find_processor(), platform.machine())
     assert (segmenter.backend, segmenter.library) == ("tflite", "ai_edge_litert")
     assert 1 <= segmenter.threads <= 4
 
 
 @pytest.mark.parametrize(
-    ("int8", "backend", "file"),
+    ("int8", "machine", "backend", "file"),
     [
-        ("VNNI", "tflite", BUNDLED["tflite"]),
-        ("dot product", "tflite", BUNDLED["tflite"]),
-        ("neither", "tflite", WITHOUT_INT8),
-        ("unknown", "tflite", WITHOUT_INT8),
-        ("VNNI", "onnx", BUNDLED["onnx"]),
-        ("neither", "onnx", BUNDLED["onnx"]),
+        ("VNNI", "x86_64", "tflite", BUNDLED["tflite"]),
+        ("neither", "x86_64", "tflite", WITHOUT_INT8),
+        ("unknown", "AMD64", "tflite", WITHOUT_INT8),
+        ("dot product", "aarch64", "tflite", BUNDLED["tflite"]),
+        ("neither", "aarch64", "tflite", BUNDLED["tflite"]),
+        ("unknown", "arm64", "tflite", BUNDLED["tflite"]),
+        ("neither", "x86_64", "onnx", BUNDLED["onnx"]),
     ],
 )
-def test_int8_is_taken_where_it_pays(int8: Any, backend: str, file: Path) -> None:
-    assert bundled_model(backend, Processor(name="one", int8=int8)) == file
+def test_int8_is_taken_where_it_pays(int8: Any, machine: str, backend: str, file: Path) -> None:
+    assert bundled_model(backend, Processor(name="one", int8=int8), machine) == file
 
 
 @pytest.mark.parametrize("backend", list(BACKENDS))
