@@ -14,6 +14,7 @@ from augment import Image
 from scenes import Person, Scenes, box_of
 
 import segruntime
+from segruntime.agreement import mask_iou
 
 TEACHER_SIZE = 256
 SURE = 0.6
@@ -152,5 +153,4 @@ def check_beginnings(beginnings: Iterable[str], names: Sequence[str]) -> None:
 def iou(found: Image, truth: Image) -> float:
     """Of what is above one half, at the truth's size."""
     full = cv2.resize(found, (truth.shape[1], truth.shape[0]), interpolation=cv2.INTER_LINEAR) > 127
-    person = truth > 127
-    return float((full & person).sum() / max(1, (full | person).sum()))
+    return mask_iou(full, truth > 127)

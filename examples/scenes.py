@@ -14,11 +14,11 @@ import numpy as np
 from augment import Image, Numbers, as_photographed, drawn_background, motion_kernel
 
 Point = Sequence[float] | Numbers
-EMPTY, AS_TAKEN = 0.22, 0.38
+EMPTY, AS_TAKEN = 0.22, 0.48
 """Shares of a batch; the rest is composed."""
 IN_PLACE = 0.4
 """Of those who are put before another background, the share that stays where it was: most busts are cut off at a side."""
-DISTRACTED = 0.45
+DISTRACTED = 0.35
 """The share of composed and of empty pictures with things in them that are nobody: what stands out is no person for that."""
 ASPECTS = (16 / 9, 16 / 9, 4 / 3, 1.0, 1.0, 3 / 4, 9 / 16)
 EDGE = 3

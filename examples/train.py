@@ -40,12 +40,12 @@ from segexport.networks.families.mobile_unet import MobileUNet
 SIZE = 256
 EARLY, LATER = (96, 128, 160), (160, 192, 224)
 """What a person is shows in small pictures, and they cost a fraction."""
-SMALL, FULL, DECAYING = 0.65, 0.17, 0.4
+SMALL, FULL, DECAYING = 0.22, 0.3, 0.75
 """Shares of the steps: the first, at small sizes; the last, at full size; the last, the learning rate going down to nothing."""
 WARM_UP = 300
 AVERAGED = 0.997
 HINT = 0.3
-"""The weight of what the teacher's maps say, until the last steps."""
+"""The weight of what the teacher's maps say."""
 LONGEST_WAIT_S = 600
 """For another process: one that was killed is noticed so."""
 
@@ -62,10 +62,9 @@ class Together:
     def average(self, process: int, parameters: Sequence[nn.Parameter]) -> None:
         """All processes are here at once, with a gradient in every parameter."""
         gradients = [one.grad for one in parameters if one.grad is not None]
-        numbers = sum(one.numel() for one in gradients)
-        torch.cat([one.flatten() for one in gradients], out=self.shared[process, :numbers])
+        torch.cat([one.flatten() for one in gradients], out=self.shared[process])
         self.barrier.wait()
-        mean = self.shared[:, :numbers].mean(0)
+        mean = self.shared.mean(0)
         self.barrier.wait()
         for one, part in zip(gradients, torch.split(mean, [one.numel() for one in gradients]), strict=True):
             one.copy_(part.view_as(one))
@@ -160,9 +159,9 @@ class Run:
         if self.hints is not None:
             self.parts["hints"] = self.hints
             trained.append(self.hints)
-        parameters = [one for module in trained for one in module.parameters()]
-        self.optimizer = torch.optim.AdamW(groups(parameters), lr=args.lr)
-        self.together = Together(args.processes, sum(one.numel() for one in parameters))
+        self.trained = [one for module in trained for one in module.parameters()]
+        self.optimizer = torch.optim.AdamW(groups(self.trained), lr=args.lr)
+        self.together = Together(args.processes, sum(one.numel() for one in self.trained))
         self.state = args.output / "state.pt"
         if self.state.exists():
             kept = torch.load(self.state, weights_only=True)
@@ -186,15 +185,13 @@ class Run:
         x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255  # in memory as channels_last has it
         edges = np.stack([edges_of(mask) for mask in masks])
         loss = loss_of(self.model(x), plane(masks) / 255, plane(weights > 0), plane(edges))
-        trained = list(self.model.parameters())
         total = loss
-        if self.hints is not None and self.step < self.args.steps * (1 - FULL):
+        if self.hints is not None:
             # a teacher sees people where nobody is
             total = loss + HINT * self.hints(images, masks.any((1, 2)))
-            trained += self.hints.parameters()
         self.optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
-        self.together.average(process, trained)
+        self.together.average(process, self.trained)
         nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self.optimizer.step()
         self.step += 1

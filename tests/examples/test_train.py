@@ -13,6 +13,10 @@ import numpy.typing as npt
 import pytest
 import torch
 
+import segruntime
+from segexport.networks.families.mobile_unet import MobileUNet
+from segruntime.segmenter import WITHOUT_INT8
+
 Image = npt.NDArray[np.uint8]
 Example = Callable[[str], ModuleType]
 QUICK = ("--steps", "4", "--batch", "2", "--processes", "1", "--every", "2", "--minutes", "0")
@@ -82,6 +86,34 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(train: Callable[..., Pa
     assert kept["step"] == 4
     resumed = weights(train("stopped"))
     assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+
+
+def test_a_teachers_maps_are_learned_from_and_its_run_goes_on_as_well(
+    train: Callable[..., Path], folders: Path
+) -> None:
+    taught = ("--people", str(folders / "pairs/images"), "--teacher", str(WITHOUT_INT8))
+    whole = train("whole", *taught)
+    with pytest.raises(KeyboardInterrupt):
+        train("stopped", *taught, stop_after=3)
+    resumed = train("stopped", *taught)
+    assert all(torch.equal(value, weights(resumed)[key]) for key, value in weights(whole).items())
+    told = torch.load(whole / "state.pt", weights_only=True)["hints"]
+    assert {key.split(".")[1] for key in told} == {"16", "32", "64", "128"}
+
+
+def test_where_nobody_is_no_teacher_is_asked(example: Example) -> None:
+    hints, network = example("hints"), MobileUNet()
+    maps = hints.TeacherMaps(WITHOUT_INT8, segruntime.load(WITHOUT_INT8).contract)
+    module = hints.Hints(network, maps)
+    images = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3)).astype(np.uint8)
+    maps.learn_spread(images)
+    network(torch.from_numpy(images).permute(0, 3, 1, 2) / 255)
+    asked = np.array([True, False, True])
+    before = module(images, asked)
+    assert before > 0
+    images[1] = 0
+    assert module(images, asked) == before
+    assert module(images, np.zeros(3, bool)) == 0
 
 
 def test_two_processes_learn_the_same_from_pictures_of_their_own(train: Callable[..., Path]) -> None:
