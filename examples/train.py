@@ -17,7 +17,9 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,10 +42,13 @@ from segexport.networks.families.mobile_unet import MobileUNet
 SIZE = 256
 EARLY, LATER = (96, 128, 160), (160, 192, 224)
 """What a person is shows in small pictures, and they cost a fraction."""
-SMALL, FULL, DECAYING = 0.22, 0.3, 0.75
-"""Shares of the steps: the first, at small sizes; the last, at full size; the last, the learning rate going down to nothing."""
+SMALL, FULL, DECAYING = 0.25, 0.3, 0.75
+"""Shares of the steps: the first, at small sizes; the last, at full size, with batch norm's statistics as they are by then;
+the last, the learning rate going down to nothing."""
 WARM_UP = 300
 AVERAGED = 0.997
+MOMENTUM = 0.03
+"""Of batch norm's statistics, from batches that differ much."""
 HINT = 0.3
 """The weight of what the teacher's maps say."""
 LONGEST_WAIT_S = 600
@@ -59,15 +64,39 @@ class Together:
         self.barrier = context.Barrier(processes, timeout=LONGEST_WAIT_S)
         self.shared: Tensor = torch.zeros(processes, numbers).share_memory_()  # type: ignore[no-untyped-call]
 
-    def average(self, process: int, parameters: Sequence[nn.Parameter]) -> None:
-        """All processes are here at once, with a gradient in every parameter."""
-        gradients = [one.grad for one in parameters if one.grad is not None]
-        torch.cat([one.flatten() for one in gradients], out=self.shared[process])
+    def average(self, process: int, tensors: Sequence[Tensor]) -> None:
+        """All processes are here at once, each with tensors of the same shapes, and go on with their means."""
+        sizes = [one.numel() for one in tensors]
+        shared = self.shared[:, : sum(sizes)]
+        torch.cat([one.flatten() for one in tensors], out=shared[process])
         self.barrier.wait()
-        mean = self.shared.mean(0)
+        mean = shared.mean(0)
         self.barrier.wait()
-        for one, part in zip(gradients, torch.split(mean, [one.numel() for one in gradients]), strict=True):
+        for one, part in zip(tensors, torch.split(mean, sizes), strict=True):
             one.copy_(part.view_as(one))
+
+
+def norms(model: nn.Module) -> list[nn.BatchNorm2d]:
+    return [one for one in model.modules() if isinstance(one, nn.BatchNorm2d)]
+
+
+def folded(pair: nn.Sequential, x: Tensor) -> Tensor:
+    """A convolution with its batch norm's factors in its weights, from the statistics so far: what a device computes."""
+    convolution: Any = pair[0]
+    norm: Any = pair[1]
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    weight, bias = convolution.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
+    how = (convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
+    y = F.conv2d(x, weight, bias, *how)
+    activated: Tensor = y if len(pair) == 2 else pair[2](y)
+    return activated
+
+
+def fold(model: nn.Module) -> None:
+    """From here on the statistics of batch norm stay as they are, and cost nothing: a quarter of a step."""
+    for pair in model.modules():
+        if isinstance(pair, nn.Sequential) and len(pair) > 1 and isinstance(pair[1], nn.BatchNorm2d):
+            pair.forward = partial(folded, pair)  # type: ignore[method-assign]
 
 
 def batch_of(scenes: Scenes, args: argparse.Namespace, step: int, process: int) -> tuple[Image, Image, Image]:
@@ -79,8 +108,12 @@ def batch_of(scenes: Scenes, args: argparse.Namespace, step: int, process: int) 
     return images, masks, weights
 
 
+def full_from(steps: int) -> int:
+    return round(steps * (1 - FULL))
+
+
 def size_of(step: int, args: argparse.Namespace) -> int:
-    if step >= args.steps * (1 - FULL):
+    if step >= full_from(args.steps):
         return SIZE
     sizes = EARLY if step < args.steps * SMALL else LATER
     return int(np.random.default_rng((args.seed, step)).choice(sizes))
@@ -153,6 +186,9 @@ class Run:
         begun = MobileUNet() if args.start is None else read_network(args.start)
         self.model: nn.Module = begun.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).eval()
+        self.is_folded = False
+        for norm in norms(self.model):
+            norm.momentum = MOMENTUM
         self.hints = Hints(self.model, maps) if maps is not None else None
         self.parts = {"model": self.model, "average": self.average}
         trained = [self.model]
@@ -180,6 +216,11 @@ class Run:
     def learn(self, scenes: Scenes, process: int) -> float:
         images, masks, weights = batch_of(scenes, self.args, self.step, process)
         self.model.train()
+        if self.step >= full_from(self.args.steps) and not self.is_folded:
+            statistics = [one for norm in norms(self.model) for one in (norm.running_mean, norm.running_var)]
+            self.together.average(process, [one for one in statistics if one is not None])
+            fold(self.model)
+            self.is_folded = True
         for group in self.optimizer.param_groups:
             group["lr"] = self.args.lr * rate(self.step, self.args.steps)
         x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255  # in memory as channels_last has it
@@ -191,7 +232,7 @@ class Run:
             total = loss + HINT * self.hints(images, masks.any((1, 2)))
         self.optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
-        self.together.average(process, self.trained)
+        self.together.average(process, [one.grad for one in self.trained if one.grad is not None])
         nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self.optimizer.step()
         self.step += 1

@@ -142,6 +142,17 @@ def test_begins_with_nothing_but_a_network_of_its_kind(train: Callable[..., Path
         train("run", "--from", str(folders / "not.pth"))
 
 
+def test_at_full_size_it_trains_what_a_device_computes(example: Example) -> None:
+    network = MobileUNet()
+    x = torch.rand(2, 3, 64, 64)
+    network(x)
+    expected = network.eval()(x)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    example("train").fold(network)
+    torch.testing.assert_close(network.train()(x), expected, atol=1e-5, rtol=1e-4)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
 def test_scenes_are_what_their_shares_say(example: Example, folders: Path) -> None:
     scenes, pictures = example("scenes"), example("pictures")
     people = [pictures.outlined_person(image, mask, None) for _, image, mask in pictures.read_pairs(folders / "pairs")]
