@@ -34,8 +34,8 @@ def measure_one(backend: str, seconds: float, planted: float) -> dict[str, Any]:
     import segruntime
 
     import_ms = (time.perf_counter() - start) * 1e3
-    from segbench.job import Job
-    from segbench.stopwatch import measure
+    from segbench.latency.stopwatch import measure
+    from segbench.process.job import Job
 
     plant(planted, segruntime)
     job = Job(backend=backend, threads=1, runs=5, seconds=seconds, warmup_runs=3, warmup_seconds=seconds / 4)
@@ -80,10 +80,10 @@ def measure_sides(
 def as_result(processes: list[dict[str, Any]], facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """A result of version 2 with one configuration."""
     import segruntime
-    from segbench.machine import describe_machine
-    from segbench.results import FORMAT, VERSION, with_digest
-    from segbench.stability import stability
-    from segbench.summary import summarize
+    from segbench.machine.describe import describe_machine
+    from segbench.results.latency import FORMAT, VERSION, with_digest
+    from segbench.statistics.stability import stability
+    from segbench.statistics.summary import summarize
 
     values = {stage: [one["values_ms"][stage] for one in processes] for stage in processes[0]["values_ms"]}
     stages = {stage: summarize([v for row in rows for v in row]).to_json() for stage, rows in values.items()}
@@ -111,8 +111,8 @@ def as_result(processes: list[dict[str, Any]], facts: dict[str, Any], settings: 
 
 def repetition(number: int, facts: dict[str, Any], options: dict[str, Any], keep: Path | None) -> dict[str, Any]:
     """Measure, compare: the verdict and the interval of B and of C beside A."""
-    from segbench.compare import compare_results
-    from segbench.results import write_results
+    from segbench.compare.run import compare_results
+    from segbench.results.latency import write_results
 
     found = measure_sides(**options, seed=number)
     results = {side: as_result(rows, facts, {**options, "seed": number}) for side, rows in found.items()}
@@ -161,8 +161,8 @@ def main(repetitions: int, keep: Path | None, as_json: bool, **options: Any) -> 
     """A against the same, and against a planted slowdown, again and again."""
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
-    from segbench.child import run_worker
-    from segbench.job import Job
+    from segbench.process.child import run_worker
+    from segbench.process.job import Job
 
     facts = run_worker("check", Job(backend=options["backend"], threads=1))
     rows = []

@@ -21,8 +21,8 @@ from typing import Any
 import click
 import numpy as np
 
-from segbench.frames import drawn_frame
-from segbench.machine import describe_machine
+from segbench.frames.drawn import drawn_frame
+from segbench.machine.describe import describe_machine
 
 NEEDED, RUNTIME, MASK = "import numpy, cv2", "import segruntime", "first mask"
 IMPORT_GOAL_MS, MASK_GOAL_MS, MEMORY_GOAL_MB = 50.0, 600.0, 160.0
@@ -34,9 +34,9 @@ frame = numpy.load(sys.argv[1])
 segmenter = segruntime.load(backend=sys.argv[2])
 alpha = segmenter.alpha(frame)
 print(time.monotonic())
-from segbench.machine import peak_memory_bytes
+from segbench.machine.describe import peak_memory_bytes
 print(peak_memory_bytes())
-from segbench.mask_check import check_mask
+from segbench.latency.mask_check import check_mask
 check_mask(alpha, segmenter.path, "the drawn frame")
 """
 

@@ -34,9 +34,9 @@ from peers.export_networks import (
     load_graph,
 )
 from peers.export_ways import Source, ours, run_litert_torch, save_program
-from segbench.machine import describe_machine
-from segexport.calibration import DRAWN
-from segexport.convert.onnx_export import write_onnx
+from segbench.machine.describe import describe_machine
+from segexport.convert.trace.onnx_export import write_onnx
+from segexport.pictures.calibration import DRAWN
 from segexport.proof import LARGE, LARGE_PICTURES
 
 GOAL_RATIO = {"unet31m": 0.8}

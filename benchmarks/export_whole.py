@@ -22,9 +22,9 @@ import cv2
 import psutil
 
 from peers.export_networks import save_random
-from segbench.machine import describe_machine
+from segbench.machine.describe import describe_machine
 from segexport.networks import ARCHITECTURES
-from segexport.pictures import draw_pictures
+from segexport.pictures.files import draw_pictures
 
 PRECISIONS = "float32,float16,dynamic,int8"
 GOAL_S = {"unet": 50.0, "segresnet": 60.0}

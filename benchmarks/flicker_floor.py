@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segbench.errors import SegBenchError
-from segbench.pairing import find_pairs, read_pair
+from segbench.frames.pairing import find_pairs, read_pair
 from segruntime import SegRuntimeError
-from segruntime.flicker import FlickerMeter, pair_flicker
+from segruntime.measures.flicker import FlickerMeter, pair_flicker
 
 WIDTH, HEIGHT = 512, 288
 SCALE = WIDTH / 256  # speeds are in pixels of the picture that is measured, 256 wide

@@ -24,7 +24,7 @@ import click
 import numpy as np
 
 from cold_start import MASK, NEEDED, RUNTIME, measure
-from segbench.machine import describe_machine
+from segbench.machine.describe import describe_machine
 
 ROOT = Path(__file__).parents[1]
 HEADLESS = ("numpy", "click", "opencv-python-headless")

@@ -25,11 +25,11 @@ from typing import Any
 import click
 import numpy as np
 
-from segbench.child import run_worker
 from segbench.errors import SegBenchError
-from segbench.frames import drawn_background, drawn_frame
-from segbench.job import Job
-from segbench.machine import describe_machine
+from segbench.frames.drawn import drawn_background, drawn_frame
+from segbench.machine.describe import describe_machine
+from segbench.process.child import run_worker
+from segbench.process.job import Job
 from segruntime.backends import BACKENDS
 
 PROMISE = 0.02

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import click
 
-from segbench.accuracy import AccuracyJob, run_accuracy
+from segbench.accuracy.run import AccuracyJob, run_accuracy
 from segbench.errors import SegBenchError
-from segbench.job import Job
-from segbench.latency import run_latency
-from segbench.matrix import Matrix
+from segbench.latency.matrix import Matrix
+from segbench.latency.run import run_latency
+from segbench.process.job import Job
 from segbench.progress import progress
-from segbench.result_file import write_results
+from segbench.results.file import write_results
 
 # relative: what is written is published, and holds these paths
 CHECKPOINT = Path("examples/portrait_unet.pth")

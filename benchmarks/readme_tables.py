@@ -18,11 +18,11 @@ import click
 from peers.results import EXPORT_FORMAT, RUN_FORMAT, read_peers
 from peers.run_table import run_headings, run_rows
 from peers.tables import markdown_table, notes
-from segbench.accuracy_file import read_accuracy
 from segbench.errors import SegBenchError
-from segbench.export import as_table
-from segbench.results import read_results
-from segbench.table import start_cells
+from segbench.latency.table import start_cells
+from segbench.results.accuracy import read_accuracy
+from segbench.results.export import as_table
+from segbench.results.latency import read_results
 from zoo.results import read_zoo
 from zoo.table import networks_table, saved_table
 from zoo.table import notes as zoo_notes

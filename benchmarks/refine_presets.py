@@ -3,7 +3,7 @@
 python benchmarks/refine_presets.py --clip FILE… --data FOLDER [--rounds N] [--threads N] [--json]
 
 Per preset: its cost on drawn frames of 1280x720 in interleaved rounds, a ratio being the median of the rounds' ratios;
-flicker over each clip (segruntime.flicker); on each clip's moving parts, how far alpha is from what the same chain without
+flicker over each clip (segruntime.measures.flicker); on each clip's moving parts, how far alpha is from what the same chain without
 memory makes of the float32 network's masks; and mean IoU, boundary F and mean absolute error on stills with hand-made masks.
 Two more rows show the memory's part: `balanced` without any, and with MediaPipe's blend alone.
 """
@@ -24,11 +24,11 @@ import numpy as np
 import numpy.typing as npt
 
 import segruntime
-from segbench.frames import drawn_background, drawn_frame
-from segbench.machine import describe_machine
+from segbench.frames.drawn import drawn_background, drawn_frame
+from segbench.machine.describe import describe_machine
 from segruntime import Segmenter, SegRuntimeError
-from segruntime.agreement import boundary_f, mask_iou
-from segruntime.flicker import FlickerMeter
+from segruntime.measures.agreement import boundary_f, mask_iou
+from segruntime.measures.flicker import FlickerMeter
 from segruntime.refine import PRESETS, Preset, Refiner
 from segruntime.refine.shrink import shrink
 from segruntime.refine.temporal import Temporal

@@ -21,10 +21,10 @@ import numpy as np
 import segruntime
 from peers.numpy_loop import NumpyLoop
 from segbench.errors import SegBenchError
-from segbench.frames import Frame, drawn_background, drawn_frame
+from segbench.frames.drawn import Frame, drawn_background, drawn_frame
 from segbench.goal import RatioGoal, goal_line
-from segbench.machine import describe_machine
-from segbench.mask_check import check_mask
+from segbench.latency.mask_check import check_mask
+from segbench.machine.describe import describe_machine
 from segruntime import Segmenter, SegRuntimeError
 from segruntime.preprocess import BYTE_BILINEAR
 from segruntime.refine import Preset, Refiner

@@ -2,7 +2,7 @@
 
 python benchmarks/self_test_variation.py FILE… [--json]
 
-FILE carries golden pictures (`segexport verify FILE`). The bounds in `segruntime/self_test.py` stand between the two kinds of
+FILE carries golden pictures (`segexport verify FILE`). The bounds in `segruntime/model_file/self_test.py` stand between the two kinds of
 rows.
 """
 
@@ -22,8 +22,8 @@ import segruntime
 from segruntime import Segmenter, SegRuntimeError, SelfTest
 from segruntime.arrays import Alpha
 from segruntime.backends import tflite
+from segruntime.model_file.self_test import run_self_test
 from segruntime.preprocess import Frame
-from segruntime.self_test import run_self_test
 
 KERNELS = {"no XNNPACK": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference kernels": "BUILTIN_REF"}
 FAULTS: dict[str, dict[str, Any]] = {

@@ -35,9 +35,9 @@ import psutil
 from websockets.asyncio.client import connect
 
 import segruntime
-from segbench.frames import drawn_frame, read_frame
+from segbench.frames.drawn import drawn_frame, read_frame
 from segbench.goal import RatioGoal, goal_line
-from segbench.machine import describe_machine
+from segbench.machine.describe import describe_machine
 from segruntime.serve.pictures import OPERATIONS
 from segruntime.serve.worker import Worker
 

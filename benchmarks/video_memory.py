@@ -20,7 +20,7 @@ from typing import Any
 import av
 import click
 
-from segbench.machine import describe_machine
+from segbench.machine.describe import describe_machine
 
 GOAL_BYTES = 30_000_000
 

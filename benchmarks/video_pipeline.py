@@ -24,7 +24,7 @@ import numpy as np
 
 import segruntime
 from segbench.goal import RatioGoal, goal_line
-from segbench.machine import describe_machine
+from segbench.machine.describe import describe_machine
 from segruntime import SegRuntimeError
 from segruntime.refine import PRESETS, Refiner
 from segruntime.run.backdrops import parse_backdrop

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 import segruntime
-from segruntime.composite import cover
+from segruntime.compositing.composite import cover
 
 
 def no_screen() -> bool:

@@ -24,7 +24,7 @@ from rich.progress import track
 from rich.table import Table
 
 import segruntime
-from segruntime.agreement import mask_iou
+from segruntime.measures.agreement import mask_iou
 
 DARK = 8
 """`--dark`: pictures once more, with light divided by this and a sensor's noise."""

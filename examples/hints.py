@@ -16,7 +16,7 @@ from scenes import Scenes
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segruntime.contract import Contract, require_contract
+from segruntime.model_file.contract import Contract, require_contract
 from segruntime.preprocess import Preprocessor
 
 SMALLEST = 8

@@ -14,7 +14,7 @@ from augment import Image
 from scenes import Person, Scenes, box_of
 
 import segruntime
-from segruntime.agreement import mask_iou
+from segruntime.measures.agreement import mask_iou
 
 TEACHER_SIZE = 256
 SURE = 0.6

@@ -36,8 +36,8 @@ from torch.nn import functional as F
 
 from segexport.checkpoint import read_checkpoint
 from segexport.errors import SegExportError
-from segexport.inspection import find_network
 from segexport.networks.families.mobile_unet import MobileUNet
+from segexport.networks.inspection import find_network
 
 SIZE = 256
 EARLY, LATER = (96, 128, 160), (160, 192, 224)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from segexport.networks.libraries.imports import library
-from segexport.pictures import draw_pictures
+from segexport.pictures.files import draw_pictures
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 

@@ -52,7 +52,7 @@ def main():
 """
 
 
-@pytest.mark.parametrize("program", ["segexport", "segbench", "segruntime.run"])
+@pytest.mark.parametrize("program", ["segexport", "segbench", "segruntime"])
 def test_an_interrupt_within_code_in_a_string_ends_with_the_programs_own_code(program: str, tmp_path: Path) -> None:
     folder = tmp_path.joinpath(*program.split("."))
     folder.mkdir(parents=True)

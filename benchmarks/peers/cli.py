@@ -17,10 +17,10 @@ from peers.rounds import Effort
 from peers.run import run_peers
 from peers.tables import print_result
 from segbench.errors import SegBenchError
-from segbench.output_file import check_output
+from segbench.latency.table import require_rich
 from segbench.progress import no_progress, progress
-from segbench.result_file import write_results
-from segbench.table import require_rich
+from segbench.results.file import write_results
+from segbench.results.output_file import check_output
 from segruntime import SegRuntimeError
 
 ROOT = Path(__file__).resolve().parents[2]

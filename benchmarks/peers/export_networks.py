@@ -12,15 +12,15 @@ import numpy.typing as npt
 import torch
 
 import segruntime
-from segbench.frames import Frame, drawn_frame
-from segbench.mask_check import check_mask
+from segbench.frames.drawn import Frame, drawn_frame
+from segbench.latency.mask_check import check_mask
 from segexport.checkpoint import read_checkpoint
-from segexport.deploy import Deployable, choose_head
-from segexport.inspection import find_network
 from segexport.networks import ARCHITECTURES
-from segexport.pictures import draw_pictures
+from segexport.networks.inspection import find_network
+from segexport.pictures.files import draw_pictures
 from segexport.presets import PREPROCESSING
-from segruntime.contract import EXAMPLE, Contract
+from segexport.subject.deploy import Deployable, choose_head
+from segruntime.model_file.contract import EXAMPLE, Contract
 
 NETWORKS = ("demo", "unet31m")
 LARGEST_DIFFERENCE = 2e-3

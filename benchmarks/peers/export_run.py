@@ -21,11 +21,11 @@ from peers.lineup import Peer
 from peers.results import EXPORT_FORMAT, VERSION
 from peers.rounds import Effort, Setting, measure
 from peers.run import now, row_json
-from segbench.frames import drawn_background, drawn_frame
-from segbench.interrupt import Interrupt
-from segbench.machine import describe_machine, with_sensors_after
+from segbench.frames.drawn import drawn_background, drawn_frame
+from segbench.machine.describe import describe_machine, with_sensors_after
+from segbench.process.interrupt import Interrupt
 from segbench.progress import no_progress
-from segexport.convert.onnx_export import write_onnx
+from segexport.convert.trace.onnx_export import write_onnx
 from segruntime import SegRuntimeError
 
 SIZE = 256

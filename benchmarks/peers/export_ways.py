@@ -15,12 +15,12 @@ from typing import Any
 import torch
 
 from peers.errors import PeerError
-from segexport.convert import start
-from segexport.convert.child import find_tools
 from segexport.convert.float32 import write_float32
 from segexport.convert.setup.place import interpreter_of, versions_of
-from segexport.deploy import Deployable
 from segexport.errors import SegExportError
+from segexport.process import start
+from segexport.process.child import find_tools
+from segexport.subject.deploy import Deployable
 
 LONGEST_S = 3600.0
 _CONVERT = Path(__file__).resolve().parent / "adapters" / "litert_torch_convert.py"

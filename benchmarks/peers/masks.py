@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from peers.errors import PeerError
-from segruntime.agreement import mask_iou
+from segruntime.measures.agreement import mask_iou
 
 Masks = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from segbench.errors import ResultsError
-from segbench.result_file import read_result_file
-from segbench.shape import Shape, a_list, amount, fields, flag, maybe, number, text, whole
+from segbench.results.file import read_result_file
+from segbench.results.shape import Shape, a_list, amount, fields, flag, maybe, number, text, whole
 
 RUN_FORMAT, EXPORT_FORMAT = "segedge.peers", "segedge.peers.export"
 VERSION = 1

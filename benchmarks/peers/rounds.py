@@ -17,7 +17,7 @@ from peers.child import PeerProcess
 from peers.errors import PeerError
 from peers.found import Found, Row
 from peers.lineup import Peer
-from segbench.interrupt import Interrupt
+from segbench.process.interrupt import Interrupt
 from segbench.progress import Advance
 
 ADAPTERS = Path(__file__).resolve().parent / "adapters"

@@ -21,14 +21,14 @@ from peers.found import Found
 from peers.lineup import Peer, baseline_of
 from peers.results import RUN_FORMAT, VERSION
 from peers.rounds import Effort, Setting, measure
-from segbench.bootstrap import median_ratio
-from segbench.clip import Clip
-from segbench.frames import drawn_background
-from segbench.interrupt import Interrupt
-from segbench.machine import describe_machine, with_sensors_after
+from segbench.frames.clip import Clip
+from segbench.frames.drawn import drawn_background
+from segbench.machine.describe import describe_machine, with_sensors_after
+from segbench.process.interrupt import Interrupt
 from segbench.progress import Advance
-from segbench.stability import stability
-from segbench.summary import summarize
+from segbench.statistics.bootstrap import median_ratio
+from segbench.statistics.stability import stability
+from segbench.statistics.summary import summarize
 from segruntime.segmenter import BUNDLED
 
 CHECKED_FRAMES = 8

@@ -8,7 +8,7 @@ from typing import Any
 from peers.export_table import export_headings, export_notes, export_rows
 from peers.results import EXPORT_FORMAT, RUN_FORMAT
 from peers.run_table import run_headings, run_notes, run_rows
-from segbench.export import as_table
+from segbench.results.export import as_table
 
 Row = Sequence[str]
 _TABLES: dict[str, tuple[Callable[[], Row], Callable[[dict[str, Any]], list[Row]], Callable[..., list[str]]]] = {

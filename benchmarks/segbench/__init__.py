@@ -5,11 +5,11 @@ segbench.run_accuracy(segbench.AccuracyJob(images=images, masks=masks))         
 segbench.run_video(segbench.VideoJob(clip=clip, models=(int8,), reference=float32))   # flicker, and agreement over time
 """
 
-from segbench.accuracy import AccuracyJob, run_accuracy
+from segbench.accuracy.run import AccuracyJob, run_accuracy
 from segbench.errors import SegBenchError
-from segbench.job import Job
-from segbench.latency import run_latency
-from segbench.matrix import Matrix
-from segbench.video import VideoJob, run_video
+from segbench.latency.matrix import Matrix
+from segbench.latency.run import run_latency
+from segbench.process.job import Job
+from segbench.video.run import VideoJob, run_video
 
 __all__ = ["AccuracyJob", "Job", "Matrix", "SegBenchError", "VideoJob", "run_accuracy", "run_latency", "run_video"]

@@ -9,17 +9,17 @@ from typing import Any
 import click
 
 import segruntime
-from segbench.accuracy_command import accuracy
-from segbench.compare_command import compare
-from segbench.effort import NORMAL
-from segbench.export_command import export
-from segbench.latency_command import LatencyOptions, measure_latency
-from segbench.plot_command import plot as plot_command
-from segbench.profile.command import profile
+from segbench.commands.accuracy import accuracy
+from segbench.commands.compare import compare
+from segbench.commands.export import export
+from segbench.commands.latency import LatencyOptions, measure_latency
+from segbench.commands.plot import plot as plot_command
+from segbench.commands.profile import profile
+from segbench.commands.report import report
+from segbench.commands.sustained import sustained
+from segbench.commands.video import video
+from segbench.latency.effort import NORMAL
 from segbench.refusal import one_line_refusals
-from segbench.report_command import report
-from segbench.sustained_command import sustained
-from segbench.video_command import video
 from segruntime.backends import BACKENDS
 from segruntime.refine import PRESETS
 

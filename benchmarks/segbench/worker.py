@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from segbench.errors import SegBenchError
-from segbench.job import Job
-from segbench.mask_check import check
+from segbench.latency.mask_check import check
+from segbench.latency.stopwatch import measure
+from segbench.process.job import Job
 from segbench.profile.take import take
-from segbench.stopwatch import measure
 from segruntime import SegRuntimeError
 
 # the first thing that the process does, so that nothing of the runtime is there before the clock starts

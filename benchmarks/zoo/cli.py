@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 
 from segbench.errors import SegBenchError
-from segbench.output_file import check_output
+from segbench.latency.table import require_rich
 from segbench.progress import no_progress, progress
-from segbench.result_file import write_results
-from segbench.table import require_rich
+from segbench.results.file import write_results
+from segbench.results.output_file import check_output
 from segruntime import SegRuntimeError
 from zoo.errors import ZooError
 from zoo.networks import NETWORKS

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segbench.interrupt import Interrupt
-from segexport.pictures import draw_pictures
+from segbench.process.interrupt import Interrupt
+from segexport.pictures.files import draw_pictures
 from zoo.errors import ZooError
 from zoo.networks import NETWORKS
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from peers.errors import reason
-from segbench.interrupt import Interrupt
-from segbench.profile.tflite_graph import read_graph
-from segbench.profile.tflite_partition import delegated
+from segbench.process.interrupt import Interrupt
+from segbench.profile.tflite.graph import read_graph
+from segbench.profile.tflite.partition import delegated
 from zoo.make import Made, last_line, run_child
 
 TIMEOUT_S = 600

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from segbench.result_file import read_shaped
-from segbench.shape import a_list, a_map, amount, fields, flag, maybe, share, text, whole
+from segbench.results.file import read_shaped
+from segbench.results.shape import a_list, a_map, amount, fields, flag, maybe, share, text, whole
 
 FORMAT, VERSION = "segedge.zoo", 2
 WAYS = ("direct", "tf", "litert-torch", "saved")

@@ -9,10 +9,10 @@ import segruntime
 from peers.errors import reason
 from peers.run import now
 from segbench.errors import ResultsError
-from segbench.interrupt import Interrupt
-from segbench.machine import describe_machine, with_sensors_after
+from segbench.machine.describe import describe_machine, with_sensors_after
+from segbench.process.interrupt import Interrupt
 from segbench.progress import Advance
-from segbench.result_file import write_results
+from segbench.results.file import write_results
 from zoo.errors import ZooError
 from zoo.make import FOLDER, PICTURES, SIZE, Made, make_network, make_pictures
 from zoo.measure import WAYS, measure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from segbench.export import as_table
+from segbench.results.export import as_table
 from zoo.results import WAYS
 
 NOTHING = "–"

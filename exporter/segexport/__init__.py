@@ -22,7 +22,7 @@ from segexport.errors import (
 
 if TYPE_CHECKING:
     from segexport.library import export
-    from segexport.outcome import Result
+    from segexport.report.outcome import Result
 
 __all__ = [
     "ArchitectureError",
@@ -36,7 +36,7 @@ __all__ = [
     "SegExportError",
     "export",
 ]
-_LATER = {"export": "segexport.library", "Result": "segexport.outcome"}
+_LATER = {"export": "segexport.library", "Result": "segexport.report.outcome"}
 
 
 def __getattr__(name: str) -> object:

@@ -15,9 +15,9 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from segexport.calibration import MOST, collect_pictures
 from segexport.commands.setup import setup
 from segexport.commands.tools import show_tools
+from segexport.compare.rows import FileRow
 from segexport.console import Console, print_diagnosis, print_file_table, print_inspection, print_self_test
 from segexport.convert.converters import AUTO, CONVERTERS
 from segexport.errors import CalibrationError, MissingExtraError, SegExportError
@@ -31,9 +31,9 @@ from segexport.options import (
     parse_size,
     parse_triple,
 )
+from segexport.pictures.calibration import MOST, collect_pictures
 from segexport.precisions import PRECISIONS
 from segexport.presets import COLORS, GOLDEN, HEADS, OUTPUTS, PREPROCESSING, SCALES
-from segexport.report import FileRow
 from segruntime.errors import SegRuntimeError
 from segruntime.processor import find_processor, in_words
 
@@ -277,8 +277,8 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
     chosen["head"], chosen["two_channel"] = chosen["head"]
     options = Options(output=output or default_output(checkpoint), precisions=precisions, timeout_s=timeout, **chosen)
     _require_torch()
-    from segexport.outcome import interrupted, require_complete
     from segexport.pipeline import export
+    from segexport.report.outcome import interrupted, require_complete
 
     try:
         with redirect_stdout(sys.stderr):  # a user's own class may print
@@ -329,7 +329,7 @@ def inspect(checkpoint: Path | None, tools: bool, as_json: bool, **chosen: Any) 
         return
     _require_torch()
     from segexport.errors import ArchitectureError
-    from segexport.inspection import inspect as look
+    from segexport.networks.inspection import inspect as look
     from segexport.networks.network import Asked
 
     chosen["output"] = chosen.pop("output_index")
@@ -364,7 +364,7 @@ def verify(path: Path, as_json: bool) -> None:
 
 
 def _verify_file(path: Path, as_json: bool) -> None:
-    from segexport.verify import require_same, verify_file
+    from segexport.compare.verify import require_same, verify_file
 
     result = verify_file(path)
     if as_json:
@@ -377,8 +377,8 @@ def _verify_file(path: Path, as_json: bool) -> None:
 
 
 def _verify_folder(folder: Path, as_json: bool) -> None:
-    from segexport.verify import int8_speed_here, require_all_within
-    from segexport.verify import verify as again
+    from segexport.compare.verify import int8_speed_here, require_all_within
+    from segexport.compare.verify import verify as again
 
     console = Console(quiet=as_json)
     with console.step("comparison with the stored masks"):
@@ -404,7 +404,7 @@ def report(folder: Path) -> None:
     \b
     Example:  segexport report ckpt_export
     """
-    from segexport.page import make_page
+    from segexport.report.page import make_page
 
     console = Console()
     with console.step("report.html"):

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from segexport.doctor import Diagnosis
-from segexport.report import FileRow
-from segruntime.self_test import SelfTest
+from segexport.compare.rows import FileRow
+from segexport.pictures.doctor import Diagnosis
+from segruntime.model_file.self_test import SelfTest
 
 Cells = Sequence[str]
 _PIPED_WIDTH = 140

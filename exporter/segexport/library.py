@@ -14,8 +14,8 @@ from segexport.console import Console
 from segexport.convert.converters import AUTO, CONVERTERS
 from segexport.errors import MissingExtraError, OptionError, SegExportError
 from segexport.options import LAYOUTS, Options, choose_precisions, default_output, parse_head, parse_size, parse_triple
-from segexport.outcome import Result, interrupted, require_complete, result_of
 from segexport.presets import COLORS, GOLDEN, PREPROCESSING, SCALES
+from segexport.report.outcome import Result, interrupted, require_complete, result_of
 
 if TYPE_CHECKING:
     from torch import nn

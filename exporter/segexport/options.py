@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segexport.calibration import MOST
 from segexport.convert.converters import AUTO
 from segexport.errors import CalibrationError
+from segexport.pictures.calibration import MOST
 from segexport.precisions import PRECISIONS
 from segexport.presets import HEADS, OUTPUTS, TWO_CHANNEL
 

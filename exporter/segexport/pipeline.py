@@ -11,34 +11,34 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from segexport.budget.truth import read_masks
-from segexport.calibration import DRAWN_SOURCE, calibration_tensor, collect_pictures
 from segexport.compare import Ran, Runner
+from segexport.compare.int8_speed import Int8Speed, measure_int8_speed
+from segexport.compare.reference import FILE_NAME as REFERENCE
+from segexport.compare.reference import KEPT, Reference
+from segexport.compare.rows import FILE_NAME as REPORT
+from segexport.compare.rows import FileRow, write_report
 from segexport.console import Console
 from segexport.convert.choose import AllRefusedError, Chooser, Chosen, Source
 from segexport.convert.converters import ONNX as ONNX_FILE
 from segexport.convert.converters import PROGRAM
-from segexport.convert.two_channel import write_two_channels
-from segexport.golden import COUNT, GoldenChoice, choose_golden
-from segexport.int8_speed import Int8Speed, measure_int8_speed
-from segexport.memory import release_memory
 from segexport.options import Options, check_budget
 from segexport.output import Staging
-from segexport.page.make import FILE_NAME as PAGE
-from segexport.page.make import make_page
-from segexport.page.rerun import run_of
+from segexport.pictures.calibration import DRAWN_SOURCE, calibration_tensor, collect_pictures
+from segexport.pictures.truth import read_masks
 from segexport.precisions import ONNX, PRECISIONS, SLOW_S
+from segexport.process.memory import release_memory
 from segexport.proof import LARGE, Judge, Made, Seen, exact_pictures, measured_pictures, prove, run_all
+from segexport.quantize.quantized import Bench, Quantized, write_quantized
 from segexport.quantize.quantizer import Quantizer
-from segexport.quantized import Bench, Quantized, write_quantized
-from segexport.recipe import FILE_NAME as RECIPE
-from segexport.recipe import Recipe, load_recipe, save_recipe
-from segexport.reference import FILE_NAME as REFERENCE
-from segexport.reference import KEPT, Reference
-from segexport.report import FILE_NAME as REPORT
-from segexport.report import FileRow, write_report
-from segexport.stamping import open_new, tool_versions
-from segexport.subject import Written, prepare
+from segexport.quantize.recipe import FILE_NAME as RECIPE
+from segexport.quantize.recipe import Recipe, load_recipe, save_recipe
+from segexport.report.page.make import FILE_NAME as PAGE
+from segexport.report.page.make import make_page
+from segexport.report.page.rerun import run_of
+from segexport.stamp.golden import COUNT, GoldenChoice, choose_golden
+from segexport.stamp.stamping import open_new, tool_versions
+from segexport.subject.subject import Written, prepare
+from segexport.tflite.two_channel import write_two_channels
 from segexport.work import Work
 from segruntime.processor import find_processor
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from segruntime.agreement import Agreement
+from segruntime.measures.agreement import Agreement
 
 LARGE_LOGITS = 40.0
 LEAST_IOU_WHEN_RELATIVE = 0.99

@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from segexport.compare import Comparison, Ran, compare, emptiness
+from segexport.compare.flips import Flips
+from segexport.compare.reference import KEPT, Reference
+from segexport.compare.rows import FileRow
 from segexport.convert.choose import Chosen, Proof
 from segexport.digest import file_sha256
-from segexport.flips import Flips
-from segexport.golden import GoldenChoice, golden_pictures, store_golden
 from segexport.precisions import ONNX, PRECISIONS, SLOW_S, Bound
 from segexport.quantize.loss import where_lost
-from segexport.quantized import Quantized, costs_only
-from segexport.reference import KEPT, Reference
-from segexport.report import FileRow
-from segexport.stamping import open_new, stamp_file
-from segexport.subject import Written
+from segexport.quantize.quantized import Quantized, costs_only
+from segexport.stamp.golden import GoldenChoice, golden_pictures, store_golden
+from segexport.stamp.stamping import open_new, stamp_file
+from segexport.subject.subject import Written
 from segexport.work import Work
-from segruntime.golden import GoldenPicture
+from segruntime.model_file.golden import GoldenPicture
 
 SLOW_INVOKE_MS = 2000.0
 """A file that is slower carries one golden picture: whoever verifies it waits for each."""

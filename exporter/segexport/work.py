@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from segexport.calibration import PictureSet
 from segexport.compare import Runner
 from segexport.console import Console
 from segexport.options import Options
+from segexport.pictures.calibration import PictureSet
 from segexport.precisions import Precision
-from segexport.recipe import Recipe
-from segexport.subject import Subject
+from segexport.quantize.recipe import Recipe
+from segexport.subject.subject import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

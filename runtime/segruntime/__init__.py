@@ -8,13 +8,13 @@ alpha = refiner(segmenter.coarse(frame), gray)              # (H, W) uint8
 print(segmenter.self_test())                                # same mask as where it was made: IoU …
 """
 
-from segruntime.blur import BlurBehind
-from segruntime.composite import composite
-from segruntime.contract import Contract, read_contract
+from segruntime.compositing.blur import BlurBehind
+from segruntime.compositing.composite import composite
 from segruntime.errors import SegRuntimeError
+from segruntime.model_file.contract import Contract, read_contract
+from segruntime.model_file.self_test import SelfTest
 from segruntime.refine import Refiner
 from segruntime.segmenter import Segmenter, load
-from segruntime.self_test import SelfTest
 
 __all__ = [
     "BlurBehind",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segruntime.arrays import Alpha, check_out, within_unit
-from segruntime.contract import OutputSpec
+from segruntime.model_file.contract import OutputSpec
 from segruntime.preprocess import Region
 
 _LARGEST = np.float32(1e38)  # of a logit: the difference of two is still a float32

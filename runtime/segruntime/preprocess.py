@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segruntime.arrays import Bytes, check_frame
-from segruntime.contract import InputSpec
+from segruntime.model_file.contract import InputSpec
 from segruntime.resize import BYTE_BILINEAR as BYTE_BILINEAR
 from segruntime.resize import resized
 

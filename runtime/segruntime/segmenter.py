@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from segruntime.arrays import Alpha
 from segruntime.backends import BACKENDS, Backend, TensorInfo
-from segruntime.contract import Contract, InputSpec, OutputSpec, require_contract
-from segruntime.embedded_text import model_kind
 from segruntime.errors import ContractError, OptionError
+from segruntime.model_file.contract import Contract, InputSpec, OutputSpec, require_contract
+from segruntime.model_file.embedded_text import model_kind
+from segruntime.model_file.self_test import SelfTest, run_self_test
 from segruntime.postprocess import Postprocessor, on_region
 from segruntime.preprocess import Frame, Preprocessor, Region, fit_region
 from segruntime.processor import Processor, find_processor
-from segruntime.self_test import SelfTest, run_self_test
 
 MODELS = Path(__file__).parent / "models"
 BUNDLED = {"tflite": MODELS / "mobile_unet_int8.tflite", "onnx": MODELS / "mobile_unet.onnx"}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segruntime.agreement import mask_iou
+from segruntime.measures.agreement import mask_iou
 
 Array = npt.NDArray[Any]
 

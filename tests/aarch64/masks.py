@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 import segruntime
-from segbench.frames import drawn_frame
-from segruntime.golden import read_golden
+from segbench.frames.drawn import drawn_frame
+from segruntime.model_file.golden import read_golden
 from segruntime.preprocess import Frame
 from segruntime.segmenter import BUNDLED
 

@@ -9,7 +9,7 @@ from typing import Any
 from difference import BOUNDS, Difference
 from steps import Step
 
-from segbench.result_file import write_results
+from segbench.results.file import write_results
 
 FORMAT, VERSION = "segedge.aarch64", 1
 HEAD = "| processor | what | result | seconds | |"

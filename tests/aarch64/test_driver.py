@@ -31,7 +31,7 @@ from steps import Step
 from summary import everything_passed, mask_table, step_table
 
 import segruntime
-from segbench.frames import drawn_frame
+from segbench.frames.drawn import drawn_frame
 
 Array = npt.NDArray[Any]
 NO_PROCESS = 2**22 + 1  # above the kernel's largest process number

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from segbench.spread import spread
-from segbench.stability import stability
-from segbench.summary import summarize
+from segbench.statistics.spread import spread
+from segbench.statistics.stability import stability
+from segbench.statistics.summary import summarize
 
 LIMIT_S = 300  # of a command on a machine that has much else to do
 # what Python runs before anything else: of a measuring process, six rounds are told by a file; two of them may be warm-up
 TELL = """
 import os
-import segbench.profile.rounds, segbench.profile.run, segbench.stopwatch
+import segbench.profile.rounds, segbench.profile.run, segbench.latency.stopwatch
 
 segbench.profile.run._MOST_WARM_UP_SECONDS = 0.0
 rounds = 0
@@ -34,7 +34,7 @@ def told(module, name):
         return found
     setattr(module, name, one)
 
-told(segbench.stopwatch, "_timed_round")
+told(segbench.latency.stopwatch, "_timed_round")
 told(segbench.profile.rounds, "_one_round")
 """
 

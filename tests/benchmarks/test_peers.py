@@ -20,7 +20,7 @@ from peers.rounds import Effort, Setting, measure
 from peers.run import peer_json, run_peers
 from peers.serve import _block
 from segbench.errors import OptionError
-from segbench.interrupt import Interrupt
+from segbench.process.interrupt import Interrupt
 from segbench.progress import no_progress
 
 SHARED = Path(__file__).parents[2] / ".." / "shared"

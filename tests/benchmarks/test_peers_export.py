@@ -17,9 +17,9 @@ from peers.export_networks import difference, drawn_pictures, load_graph
 from peers.export_ways import Converted, Source, Way
 from peers.results import EXPORT_FORMAT, read_peers
 from peers.tables import markdown_table
-from segbench.result_file import write_results
-from segexport.convert.onnx_export import write_onnx
+from segbench.results.file import write_results
 from segexport.convert.setup.place import is_ready
+from segexport.convert.trace.onnx_export import write_onnx
 from segexport.networks.families.unet import UNet
 from segruntime.segmenter import BUNDLED
 

@@ -14,7 +14,7 @@ import pytest
 from peers.results import EXPORT_FORMAT, RUN_FORMAT, VERSION, read_peers
 from peers.tables import markdown_table, notes
 from segbench.errors import ResultsError
-from segbench.result_file import write_results
+from segbench.results.file import write_results
 
 ROOT = Path(__file__).parents[2]
 STEADY = {"verdict": "steady", "words": "steady: …", "spread": 0.0, "drift": 0.0, "outliers": 0.0}

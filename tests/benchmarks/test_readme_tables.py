@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from segbench.result_file import write_results
+from segbench.results.file import write_results
 
 ROOT = Path(__file__).parents[2]
 

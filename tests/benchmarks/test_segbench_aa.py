@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segbench.results import read_results
+from segbench.results.latency import read_results
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "aa_test.py"
 

@@ -15,14 +15,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 import segruntime
-from segbench.accuracy import AccuracyJob, run_accuracy, score, worst_pictures
+from segbench.accuracy.run import AccuracyJob, run_accuracy, score, worst_pictures
 from segbench.cli import main
 from segbench.errors import WrongMaskError
-from segbench.frames import drawn_frame
-from segbench.masking import Masker, coarse_mask, luma
-from segbench.spread import spread
-from segruntime.agreement import agreement
+from segbench.frames.drawn import drawn_frame
+from segbench.frames.masking import Masker, coarse_mask, luma
+from segbench.statistics.spread import spread
 from segruntime.backends import BACKENDS
+from segruntime.measures.agreement import agreement
 from segruntime.picture_files import read_picture
 from segruntime.refine import PRESETS, Refiner
 

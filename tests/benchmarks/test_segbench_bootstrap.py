@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segbench.bootstrap import MedianRatio, median_ratio
-from segbench.student import t_quantile
+from segbench.statistics.bootstrap import MedianRatio, median_ratio
+from segbench.statistics.student import t_quantile
 
 
 @pytest.mark.parametrize(

@@ -18,18 +18,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-import segbench.latency as segbench_latency
+import segbench.latency.run as segbench_latency
 import segruntime
-from segbench.child import run_worker
 from segbench.cli import main
-from segbench.effort import QUICK, effort_of
 from segbench.errors import WorkerError
-from segbench.frames import drawn_frame
-from segbench.interrupt import Interrupt
-from segbench.job import Job
-from segbench.results import read_results
-from segbench.summary import summarize
-from segbench.table import print_table
+from segbench.frames.drawn import drawn_frame
+from segbench.latency.effort import QUICK, effort_of
+from segbench.latency.table import print_table
+from segbench.process.child import run_worker
+from segbench.process.interrupt import Interrupt
+from segbench.process.job import Job
+from segbench.results.latency import read_results
+from segbench.statistics.summary import summarize
 from segruntime.backends import BACKENDS
 from segruntime.segmenter import BUNDLED
 

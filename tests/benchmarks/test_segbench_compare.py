@@ -13,12 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from segbench.cli import main
-from segbench.compare import compare_results, in_turn
-from segbench.compare_match import AXES, matched
+from segbench.compare.match import AXES, matched
+from segbench.compare.run import compare_results, in_turn
 from segbench.errors import ComparisonError
-from segbench.results import with_digest, write_results
-from segbench.stability import stability
-from segbench.summary import summarize
+from segbench.results.latency import with_digest, write_results
+from segbench.statistics.stability import stability
+from segbench.statistics.summary import summarize
 
 Made = dict[str, Any]
 Maker = Callable[..., Made]

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from segbench.cli import main
-from segbench.export import markdown, stages_csv, values_csv
-from segbench.results import write_results
+from segbench.results.export import markdown, stages_csv, values_csv
+from segbench.results.latency import write_results
 
 
 def export(*arguments: object) -> Result:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from segbench.errors import ClipError, PictureError
-from segbench.feed import open_feed
-from segbench.frames import drawn_frame
-from segbench.job import Job
+from segbench.frames.drawn import drawn_frame
+from segbench.frames.source import open_feed
+from segbench.process.job import Job
 
 LEVELS = (40, 120, 200)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from segbench.errors import PictureError
-from segbench.frames import drawn_background, drawn_frame, read_frame
+from segbench.frames.drawn import drawn_background, drawn_frame, read_frame
 
 
 def test_drawn_frame_is_the_same_each_time_and_another_for_another_seed() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from segbench.errors import OptionError
-from segbench.job import Job, parse_size, parse_threads
+from segbench.process.job import Job, parse_size, parse_threads
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from segbench.machine import describe_machine, with_sensors_after
-from segbench.processor import describe_processor
-from segbench.sensors import Sensors, pi_flags, read_sensors
+from segbench.machine.describe import describe_machine, with_sensors_after
+from segbench.machine.processor import describe_processor
+from segbench.machine.sensors import Sensors, pi_flags, read_sensors
 
 NOTHING = Sensors(temperature_c=None, frequency_mhz=None, throttled=None, throttle_flags=None, throttle_count=None)
 

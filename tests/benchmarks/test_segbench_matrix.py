@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from segbench.errors import OptionError
-from segbench.job import Job
-from segbench.matrix import Matrix, names
+from segbench.latency.matrix import Matrix, names
+from segbench.process.job import Job
 from segruntime.backends import BACKENDS
 from segruntime.segmenter import BUNDLED
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-import segbench.pacing
-from segbench.pacing import Pacer
+import segbench.process.pacing
+from segbench.process.pacing import Pacer
 
 
 class Clock:
@@ -13,8 +13,8 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr(segbench.pacing.time, "perf_counter", lambda: self.now)
-        monkeypatch.setattr(segbench.pacing.time, "sleep", self.work)
+        monkeypatch.setattr(segbench.process.pacing.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(segbench.process.pacing.time, "sleep", self.work)
 
     def work(self, seconds: float) -> None:
         self.now += seconds

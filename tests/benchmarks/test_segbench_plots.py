@@ -24,7 +24,7 @@ from segbench.plots.spots import spots
 from segbench.plots.stages import stages_of, stages_plot
 from segbench.plots.sustained import sustained_plot
 from segbench.plots.words import label, shortened
-from segbench.results import STAGES
+from segbench.results.latency import STAGES
 
 Made = dict[str, Any]
 Make = Callable[..., Made]

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-import segbench.latency_command
+import segbench.commands.latency
 import segruntime
-from segbench.accuracy_file import read_accuracy
 from segbench.cli import main
 from segbench.errors import ResultsError
-from segbench.frames import drawn_frame
-from segbench.result_file import format_of, with_digest, write_results
-from segbench.sustained_file import read_sustained
+from segbench.frames.drawn import drawn_frame
+from segbench.results.accuracy import read_accuracy
+from segbench.results.file import format_of, with_digest, write_results
+from segbench.results.sustained import read_sustained
 
 Made = dict[str, Any]
 TINY = ["--runs", "3", "--seconds", "0", "--warmup-runs", "0", "--warmup-seconds", "0", "--processes", "1"]
@@ -202,7 +202,7 @@ def test_latency_command_draws_what_it_measured(tmp_path: Path) -> None:
 def test_plot_that_cannot_be_written_is_refused_before_anything_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segbench.latency_command, "run_latency", lambda *_: pytest.fail("it measured"))
+    monkeypatch.setattr(segbench.commands.latency, "run_latency", lambda *_: pytest.fail("it measured"))
     assert "plot: got a.txt" in refused("--plot", "a.txt")
     assert "gone is no folder" in refused("--plot", tmp_path / "gone" / "a.png")
     assert segbench_("--plot", "a.png", "sustained").exit_code == 2

@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from segbench.front import Point, fields_of, pareto_front, without_partner
 from segbench.plots import picture
 from segbench.plots.pareto import pareto_plot
-from segbench.sources import Source
+from segbench.plots.pareto_front import Point, fields_of, pareto_front, without_partner
+from segbench.plots.sources import Source
 
 Made = dict[str, Any]
 Make = Callable[..., Made]

@@ -21,8 +21,8 @@ from click.testing import CliRunner, Result
 import segbench.profile.run as profile_run
 from segbench.cli import main
 from segbench.errors import OptionError, ProfileError, WorkerError
-from segbench.interrupt import Interrupt
-from segbench.job import Job
+from segbench.process.interrupt import Interrupt
+from segbench.process.job import Job
 from segbench.profile.clock import choose_clock
 from segbench.profile.combine import combine
 from segbench.profile.onnx_trace import TraceFile, parse_trace
@@ -30,7 +30,7 @@ from segbench.profile.part import MOST_ROUNDS
 from segbench.profile.rounds import run_rounds
 from segbench.profile.run import FORMAT, VERSION, ProfileJob, run_profile
 from segbench.profile.table import BELOW, coverage, print_profile
-from segbench.result_file import read_result_file
+from segbench.results.file import read_result_file
 from segruntime.segmenter import BUNDLED
 
 

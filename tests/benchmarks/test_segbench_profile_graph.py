@@ -10,15 +10,15 @@ import pytest
 
 import segruntime
 from segbench.errors import ProfileError
-from segbench.frames import drawn_frame
-from segbench.interrupt import Interrupt
-from segbench.job import Job
-from segbench.profile import tflite_measure
-from segbench.profile.tflite_cut import cut, in_order
-from segbench.profile.tflite_graph import Graph, Operator, read_graph
-from segbench.profile.tflite_merge import merged
-from segbench.profile.tflite_partition import delegated
-from segbench.profile.tflite_pieces import LiteRt, Piece, open_pieces
+from segbench.frames.drawn import drawn_frame
+from segbench.process.interrupt import Interrupt
+from segbench.process.job import Job
+from segbench.profile.tflite import measure as tflite_measure
+from segbench.profile.tflite.cut import cut, in_order
+from segbench.profile.tflite.graph import Graph, Operator, read_graph
+from segbench.profile.tflite.merge import merged
+from segbench.profile.tflite.partition import delegated
+from segbench.profile.tflite.pieces import LiteRt, Piece, open_pieces
 from segruntime.segmenter import BUNDLED
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="ai-edge-litert is not installed")

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-import segbench.report_command
+import segbench.commands.report
 from segbench.cli import main
+from segbench.plots.sources import Source, by_machine
 from segbench.report import build_page
 from segbench.report.beside import beside_first
 from segbench.report.markup import as_text, element, together
 from segbench.report.worries import worries
-from segbench.result_file import with_digest, write_results
-from segbench.results import STAGES
-from segbench.sources import Source, by_machine
+from segbench.results.file import with_digest, write_results
+from segbench.results.latency import STAGES
 
 Made = dict[str, Any]
 Make = Callable[..., Made]
@@ -372,7 +372,7 @@ def test_ctrl_c_and_a_full_disk_leave_the_old_page(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("segbench.output_file.os.replace", full)
+        patch.setattr("segbench.results.output_file.os.replace", full)
         result = report(tmp_path / "a.json", "-o", output)
         assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
         assert "No space left on device" in result.stderr
@@ -382,7 +382,7 @@ def test_ctrl_c_and_a_full_disk_leave_the_old_page(
         return ""
 
     with monkeypatch.context() as patch:
-        patch.setattr(segbench.report_command, "build_page", interrupted)
+        patch.setattr(segbench.commands.report, "build_page", interrupted)
         assert report(tmp_path / "a.json", "-o", output).exit_code == 1
     assert output.read_text() == "old"
     assert {path.name for path in tmp_path.iterdir()} == {"a.json", "report.html"}

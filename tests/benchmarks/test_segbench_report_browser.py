@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from segbench.plots.sources import Source
 from segbench.report import build_page
-from segbench.result_file import with_digest
-from segbench.sources import Source
+from segbench.results.file import with_digest
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from segbench.errors import OutputError, ResultsError
-from segbench.output_file import check_output
-from segbench.results import FORMAT, VERSION, configuration_key, read_results, with_digest, write_results
+from segbench.results.latency import FORMAT, VERSION, configuration_key, read_results, with_digest, write_results
+from segbench.results.output_file import check_output
 
 Edit = Callable[[dict[str, Any]], Any]
 
@@ -193,7 +193,7 @@ def test_old_file_stays_where_the_new_one_cannot_be_written(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("segbench.output_file.os.replace", full)
+    monkeypatch.setattr("segbench.results.output_file.os.replace", full)
     with pytest.raises(OutputError, match=r"a\.json: cannot be written \(No space left on device\); free some space"):
         write_results(path, small_result)
     assert path.read_text() == "old"

@@ -12,8 +12,8 @@ import cv2
 import pytest
 
 import segruntime
-from segbench.frames import drawn_frame
-from segruntime.golden import GoldenPicture, with_golden
+from segbench.frames.drawn import drawn_frame
+from segruntime.model_file.golden import GoldenPicture, with_golden
 
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 

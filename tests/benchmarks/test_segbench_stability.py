@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from segbench.stability import LEAST_VALUES, stability
+from segbench.statistics.stability import LEAST_VALUES, stability
 
 
 def normal(seed: int, count: int, spread: float = 0.03) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from segbench.summary import Summary, summarize
+from segbench.statistics.summary import Summary, summarize
 
 
 def test_percentiles_lie_on_straight_lines_between_sorted_values() -> None:

@@ -14,18 +14,18 @@ import cv2
 import pytest
 from click.testing import CliRunner, Result
 
-import segbench.sustained
+import segbench.sustained.run
 from segbench.cli import main
-from segbench.frames import drawn_frame
-from segbench.minutes import Minute, measure_minutes
-from segbench.others import others_seconds
+from segbench.frames.drawn import drawn_frame
+from segbench.machine.cpu_contention import others_seconds
+from segbench.machine.sensors import Sensors
 from segbench.plots import write_plot
 from segbench.plots.sustained import sustained_plot
-from segbench.result_file import read_result_file
-from segbench.sensors import Sensors
-from segbench.sustained import SustainedJob, last_to_first, run_sustained
-from segbench.sustained_file import FORMAT, VERSION
-from segbench.sustained_table import minute_line
+from segbench.results.file import read_result_file
+from segbench.results.sustained import FORMAT, VERSION
+from segbench.sustained.minutes import Minute, measure_minutes
+from segbench.sustained.run import SustainedJob, last_to_first, run_sustained
+from segbench.sustained.table import minute_line
 from segruntime.backends import BACKENDS
 
 NOTHING = Sensors(temperature_c=None, frequency_mhz=None, throttled=None, throttle_flags=None, throttle_count=None)
@@ -50,7 +50,7 @@ class Clock:
 def clock_that_each_reading_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of whole measurements: a hundredth of a second each, and three readings a pass."""
     clock = map(float, count(0, 0.01)).__next__
-    monkeypatch.setattr(segbench.sustained, "measure_minutes", partial(measure_minutes, clock=clock))
+    monkeypatch.setattr(segbench.sustained.run, "measure_minutes", partial(measure_minutes, clock=clock))
 
 
 def sensors(**changes: Any) -> Sensors:
@@ -181,8 +181,8 @@ def test_busy_time_that_is_not_there_is_none(tmp_path: Path, text: str) -> None:
 def test_busy_time_leaves_out_idle_time_and_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/stat").write_text("cpu  100 200 300 99999 99999 400 500 600 7 7\ncpu0 1 1 1 1 1 1 1 1 0 0\n")
-    monkeypatch.setattr("segbench.others.os.sysconf", lambda _: 100)
-    monkeypatch.setattr("segbench.others.time.process_time", lambda: 2.5)
+    monkeypatch.setattr("segbench.machine.cpu_contention.os.sysconf", lambda _: 100)
+    monkeypatch.setattr("segbench.machine.cpu_contention.time.process_time", lambda: 2.5)
     assert others_seconds(tmp_path) == 21 - 2.5
 
 
@@ -236,7 +236,7 @@ def test_sensors_that_are_there_are_in_the_table_and_in_the_machine(tmp_path: Pa
 
 def test_busy_machine_is_said_to_be_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter([0.0, 1000.0])
-    monkeypatch.setattr(segbench.sustained, "others_seconds", lambda _: next(seconds))
+    monkeypatch.setattr(segbench.sustained.run, "others_seconds", lambda _: next(seconds))
     found = run_sustained(SustainedJob(minutes=0.001, size=(32, 32)), sys_root=tmp_path)
     assert "other programs took up to" in found["warnings"][1]
     assert "what they slow down is not heat" in found["warnings"][1]
@@ -275,7 +275,7 @@ def test_json_on_standard_output_is_the_file(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_writes_what_was_measured_and_ends_with_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load = segbench.sustained.load_subject
+    load = segbench.sustained.run.load_subject
     calls = 0
 
     def three_passes(*arguments: Any) -> Any:
@@ -290,14 +290,14 @@ def test_ctrl_c_writes_what_was_measured_and_ends_with_130(tmp_path: Path, monke
 
         return type(subject)(one_pass=one_pass, frames=subject.frames, facts=subject.facts)
 
-    monkeypatch.setattr(segbench.sustained, "load_subject", three_passes)
+    monkeypatch.setattr(segbench.sustained.run, "load_subject", three_passes)
     path = tmp_path / "s.json"
     result = sustained("--minutes", 10, "--size", "32x32", "-o", path)
     assert result.exit_code == 130
     assert "segbench: interrupted in minute 1; what was measured is kept" in result.stderr
     found = read_result_file(path, FORMAT, VERSION)
     assert (found["interrupted"], found["minutes"][0]["n"]) == (True, 3)
-    monkeypatch.setattr(segbench.sustained, "measure_minutes", lambda *_: ([], True))
+    monkeypatch.setattr(segbench.sustained.run, "measure_minutes", lambda *_: ([], True))
     assert sustained("--size", "32x32", "-o", tmp_path / "none.json").exit_code == 1
     assert not (tmp_path / "none.json").exists()
 

@@ -17,12 +17,12 @@ from click.testing import CliRunner, Result
 
 import segruntime
 from segbench.cli import main
-from segbench.clip import Clip
 from segbench.errors import ClipError, OptionError
-from segbench.frames import drawn_frame
-from segbench.masking import Masker
-from segbench.temporal import TemporalAgreement
-from segbench.video import VideoJob, run_video
+from segbench.frames.clip import Clip
+from segbench.frames.drawn import drawn_frame
+from segbench.frames.masking import Masker
+from segbench.video.run import VideoJob, run_video
+from segbench.video.temporal import TemporalAgreement
 from segruntime.refine import PRESETS
 from segruntime.segmenter import BUNDLED
 

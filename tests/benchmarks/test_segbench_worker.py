@@ -17,17 +17,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-import segbench.child
-import segbench.pacing
-import segbench.stopwatch
-import segruntime.self_test
-from segbench.child import run_worker
+import segbench.latency.stopwatch
+import segbench.process.child
+import segbench.process.pacing
+import segruntime.model_file.self_test
 from segbench.errors import UnprovenError, WorkerError, WrongMaskError
-from segbench.job import Job
-from segbench.machine import describe_machine, peak_memory_bytes
-from segbench.mask_check import check, check_accuracy, check_mask
-from segbench.results import STAGES
-from segbench.stopwatch import measure
+from segbench.latency.mask_check import check, check_accuracy, check_mask
+from segbench.latency.stopwatch import measure
+from segbench.machine.describe import describe_machine, peak_memory_bytes
+from segbench.process.child import run_worker
+from segbench.process.job import Job
+from segbench.results.latency import STAGES
 from segbench.worker import START
 
 SMALL = Job(width=64, height=48, runs=3, seconds=0, warmup_runs=2, warmup_seconds=0)
@@ -78,7 +78,7 @@ def every(seconds: float) -> Callable[[], float]:
 
 def test_seconds_are_a_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is read once before a round and four times within: alpha and the whole, begin and end."""
-    monkeypatch.setattr(segbench.stopwatch, "time", SimpleNamespace(perf_counter=every(0.25)))
+    monkeypatch.setattr(segbench.latency.stopwatch, "time", SimpleNamespace(perf_counter=every(0.25)))
     measured = measure(replace(SMALL, runs=1, seconds=10, warmup_runs=0))
     assert measured.values_ms["alpha"] == [250.0] * 8
     assert measured.values_ms["whole"] == [250.0] * 8
@@ -104,7 +104,7 @@ def test_rate_spreads_the_frames_and_the_whole_is_one_pass() -> None:
 
 
 def test_frames_that_come_too_fast_are_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segbench.pacing, "time", SimpleNamespace(perf_counter=every(0.25)))
+    monkeypatch.setattr(segbench.process.pacing, "time", SimpleNamespace(perf_counter=every(0.25)))
     assert measure(replace(SMALL, rate=1000.0)).late_frames == 3
 
 
@@ -114,7 +114,7 @@ def test_memory_counts_from_before_the_model() -> None:
 
 
 def test_more_threads_than_cores_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segbench.stopwatch.os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(segbench.latency.stopwatch.os, "sched_getaffinity", lambda _: {0})
     (text,) = measure(replace(SMALL, threads=2)).warnings
     assert text.startswith("threads: 2, and this process may use 1 core;")
     assert measure(replace(SMALL, threads=1)).warnings == []
@@ -141,7 +141,7 @@ def test_worker_that_dies_is_reported_with_its_last_words(tmp_path: Path, monkey
 
 
 def test_worker_that_is_killed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segbench.child, "START", "import os; os.kill(os.getpid(), 9)")
+    monkeypatch.setattr(segbench.process.child, "START", "import os; os.kill(os.getpid(), 9)")
     with pytest.raises(WorkerError, match=r"code -9 and no result \(it said nothing\).*-9 out of memory"):
         run_worker("measure", Job())
 
@@ -153,7 +153,7 @@ def test_mask_that_is_not_the_golden_one_is_not_timed(monkeypatch: pytest.Monkey
 
 
 def test_file_without_golden_pictures_is_measured_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segruntime.self_test, "read_golden", lambda _path: None)
+    monkeypatch.setattr(segruntime.model_file.self_test, "read_golden", lambda _path: None)
     assert check(SMALL)["golden"] is None
 
 
@@ -178,7 +178,7 @@ def test_right_mask_passes() -> None:
 
 def test_segbench_loads_neither_the_exporter_nor_a_training_library() -> None:
     code = (
-        "import sys, segbench, segbench.cli, segbench.worker, segbench.table;"
+        "import sys, segbench, segbench.cli, segbench.worker, segbench.latency.table;"
         "print([n for n in sys.modules if n.split('.')[0] in "
         "('segexport', 'torch', 'onnx', 'tensorflow', 'onnx2tf', 'rich', 'psutil', 'matplotlib')])"
     )

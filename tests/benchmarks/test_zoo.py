@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import zoo.measure
 import zoo.run
 from segbench.errors import ResultsError
-from segbench.interrupt import Interrupt
+from segbench.process.interrupt import Interrupt
 from segbench.progress import no_progress
-from segbench.result_file import write_results
+from segbench.results.file import write_results
 from zoo import make
 from zoo.cli import main
 from zoo.errors import ZooError

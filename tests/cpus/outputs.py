@@ -12,20 +12,20 @@ from inputs import every_pair, logits, mask, odd_floats, picture, plane, ties, w
 
 import segruntime
 from segruntime.arrays import alpha_bytes
-from segruntime.blend import blend
-from segruntime.blur import BlurBehind
-from segruntime.composite import cover
-from segruntime.contract import InputSpec, OutputSpec
-from segruntime.flicker import FlickerMeter
-from segruntime.golden import read_golden
-from segruntime.light_wrap import light_wrap
+from segruntime.compositing.blend import blend
+from segruntime.compositing.blur import BlurBehind
+from segruntime.compositing.composite import cover
+from segruntime.compositing.light_wrap import light_wrap
+from segruntime.compositing.share import take_share
+from segruntime.measures.flicker import FlickerMeter
+from segruntime.model_file.contract import InputSpec, OutputSpec
+from segruntime.model_file.golden import read_golden
 from segruntime.postprocess import Postprocessor
 from segruntime.preprocess import Preprocessor
 from segruntime.refine import PRESETS, Preset, Refiner
 from segruntime.run.planes import ColorTags, bgr_to_planes, planes_to_bgr
 from segruntime.run.stages import weights_for
 from segruntime.segmenter import BUNDLED
-from segruntime.share import take_share
 
 Array = npt.NDArray[Any]
 Named = Iterator[tuple[str, Array]]

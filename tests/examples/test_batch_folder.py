@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 import segruntime
-from segruntime.agreement import mask_iou
+from segruntime.measures.agreement import mask_iou
 
 Example = Callable[[str], ModuleType]
 

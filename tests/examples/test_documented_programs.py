@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pytest
 
 import segruntime
-from segruntime.agreement import mask_iou
+from segruntime.measures.agreement import mask_iou
 
 DOCS = Path(__file__).parents[2] / "docs"
 Image = npt.NDArray[np.uint8]

@@ -21,10 +21,10 @@ import torch
 from torch.nn import functional as F
 
 from segexport.networks.families.unet import UNet
-from segexport.pictures import draw_pictures
+from segexport.pictures.files import draw_pictures
 from segexport.quantize.quantizer import Quantizer
-from segexport.ranges import Ranges
-from segexport.tflite_graph import read_operators
+from segexport.tflite.graph import read_operators
+from segexport.tflite.ranges import Ranges
 
 SIZE = 32
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)

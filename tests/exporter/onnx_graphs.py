@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from onnx import TensorProto, helper
 
-from segexport import onnx_input
 from segexport.compare.foreign import Foreign
+from segexport.subject.foreign import input as onnx_input
 
 
 def made(

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from segexport.vectors.frames import drawn_frames, picture_frames
 from segexport.vectors.mistakes import mistakes_for, sample_bilinear
 from segruntime import Segmenter, load
-from segruntime.agreement import mask_iou
+from segruntime.measures.agreement import mask_iou
 
 Array = npt.NDArray[Any]
 Row = tuple[str, list[tuple[Array | None, Array, Array]]]

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from segexport.budget.noise import CLEAN_DB, block_losses, decibels, neighbours, operator_noise
-from segexport.tflite_graph import Operator, logit_tensor, split_into_blocks
+from segexport.quantize.budget.noise import CLEAN_DB, block_losses, decibels, neighbours, operator_noise
+from segexport.tflite.graph import Operator, logit_tensor, split_into_blocks
 
 
 def operator(index: int, kind: str, name: str, *inputs: str, weights: int = 0) -> Operator:

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from segexport.budget.judge import AGAINST_FLOAT32, AGAINST_MASKS, make_judge
-from segexport.budget.truth import read_masks
 from segexport.compare import Runner
 from segexport.errors import CalibrationError
+from segexport.pictures.truth import read_masks
+from segexport.quantize.budget.judge import AGAINST_FLOAT32, AGAINST_MASKS, make_judge
 
 
 @pytest.mark.parametrize(

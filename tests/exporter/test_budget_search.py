@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from segexport.budget.judge import Score
-from segexport.budget.search import MOST_STEPS, Chosen, Outcome, Step, search
-from segexport.tflite_graph import Block, Operator
+from segexport.quantize.budget.judge import Score
+from segexport.quantize.budget.search import MOST_STEPS, Chosen, Outcome, Step, search
+from segexport.tflite.graph import Block, Operator
 
 BYTES = 1000
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from segexport.budget.fit import Budget
-from segexport.budget.judge import Score
-from segexport.budget.search import Outcome, Step
-from segexport.tflite_graph import Block, Operator
+from segexport.quantize.budget.fit import Budget
+from segexport.quantize.budget.judge import Score
+from segexport.quantize.budget.search import Outcome, Step
+from segexport.tflite.graph import Block, Operator
 
 WEIGHTS = (100, 100, 800)
 

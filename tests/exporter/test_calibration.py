@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from segexport.calibration import calibration_tensor, collect_pictures
-from segexport.doctor import ENOUGH
 from segexport.errors import CalibrationError
-from segexport.pictures import draw_pictures
+from segexport.pictures.calibration import calibration_tensor, collect_pictures
+from segexport.pictures.doctor import ENOUGH
+from segexport.pictures.files import draw_pictures
 
 
 def fill(folder: Path, count: int, suffix: str = ".png") -> Path:

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from segexport.checkpoint import read_checkpoint
 from segexport.errors import CheckpointError, DamagedCheckpointError, NotACheckpointError
-from segexport.inspection import find_network, inspect
 from segexport.networks.families.unet import UNet
+from segexport.networks.inspection import find_network, inspect
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning", "ignore::torch.jit.TracerWarning"

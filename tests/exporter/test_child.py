@@ -17,20 +17,20 @@ import psutil
 import pytest
 import torch
 
-from segexport.convert import child as child_module
-from segexport.convert.child import Child, find_tools
 from segexport.convert.converters import CONVERTERS, PROGRAM
-from segexport.convert.environment import made_environment
-from segexport.convert.program_export import write_program
 from segexport.convert.setup.place import interpreter_of, is_ready
+from segexport.convert.trace.program_export import write_program
 from segexport.errors import ConversionError
+from segexport.process import child as child_module
+from segexport.process.child import Child, find_tools
+from segexport.process.environment import made_environment
 from segexport.quantize import worker as quantize_worker
 
 SLEEPER = (
-    "from segexport.convert.worker import serve\nimport time\nserve(lambda job, say: say('awake') or time.sleep(99))"
+    "from segexport.process.worker import serve\nimport time\nserve(lambda job, say: say('awake') or time.sleep(99))"
 )
 SERVED = """
-from segexport.convert.worker import serve
+from segexport.process.worker import serve
 def work(job, say):
 {body}
 serve(work)
@@ -133,7 +133,7 @@ def test_an_interrupt_ends_the_converter_too(tmp_path: Path) -> None:
 def test_a_converter_dies_with_its_killed_parent(tmp_path: Path) -> None:
     written(tmp_path, SLEEPER)
     program = (
-        "from pathlib import Path\nfrom segexport.convert.child import Child\n"
+        "from pathlib import Path\nfrom segexport.process.child import Child\n"
         "child = Child(Path.cwd() / 'fake_worker.py', Path.cwd(), limit_s=90)\n"
         "child.begin({})\nchild.result(lambda text: print(text, flush=True))"
     )

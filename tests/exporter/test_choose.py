@@ -17,7 +17,7 @@ from segexport.errors import ConversionError, MissingConverterError
 
 WORKER = """
 from pathlib import Path
-from segexport.convert.worker import serve
+from segexport.process.worker import serve
 def work(job, say):
 {body}
 serve(work)

@@ -157,7 +157,7 @@ def test_what_cannot_be_done_is_one_line(
 def test_an_existing_file_is_refused_before_the_checkpoint_is_read(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segexport: Callable[..., Any]
 ) -> None:
-    monkeypatch.setattr("segexport.subject.read_checkpoint", lambda _: pytest.fail("work was started"))
+    monkeypatch.setattr("segexport.subject.subject.read_checkpoint", lambda _: pytest.fail("work was started"))
     (tmp_path / "tiny_int8.tflite").write_bytes(b"old")
     words = ("--calibration", trained.pictures, "--output", tmp_path)
     line = refused(segexport("tflite", trained.checkpoint, *words))
@@ -181,7 +181,7 @@ def test_an_interrupt_is_said_and_is_130(
     def stop(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("segexport.inspection.inspect", stop)
+    monkeypatch.setattr("segexport.networks.inspection.inspect", stop)
     ran = segexport("inspect", trained.checkpoint)
     assert (ran.code, ran.out) == (130, "")
     assert ran.err.strip() == "segexport: interrupted; nothing unfinished was left behind"

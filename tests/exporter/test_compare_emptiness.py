@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from segexport.compare import Ran, emptiness
-from segexport.reference import Reference
-from segruntime.contract import EXAMPLE
+from segexport.compare.reference import Reference
+from segruntime.model_file.contract import EXAMPLE
 
 SIDE, COUNT = 20, 4
 

@@ -11,12 +11,12 @@ import psutil
 import pytest
 from tests.exporter.onnx_graphs import made, relu, value
 
-from segexport import onnx_input
 from segexport.compare.foreign import Foreign, RefusedError
 from segexport.errors import CheckpointError
-from segexport.onnx_input import open_onnx_subject
-from segexport.pictures import draw_pictures
+from segexport.pictures.files import draw_pictures
 from segexport.presets import PREPROCESSING
+from segexport.subject.foreign import input as onnx_input
+from segexport.subject.foreign.input import open_onnx_subject
 
 UNIT = PREPROCESSING["unit"]
 
@@ -49,7 +49,7 @@ def worker(folder: Path, body: str) -> Path:
     path = folder / "stub.py"
     path.write_text(
         "import os, signal, time\nfrom segexport.compare import foreign_worker as real\n"
-        f"from segexport.convert.worker import serve\ndef work(job, say):\n{lines}\n"
+        f"from segexport.process.worker import serve\ndef work(job, say):\n{lines}\n"
         "    return real._work(job, say)\nserve(work)\n"
     )
     return path

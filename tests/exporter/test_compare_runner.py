@@ -15,8 +15,8 @@ from ai_edge_litert.tools import flatbuffer_utils
 from segexport.compare import Runner, run_file
 from segexport.compare import runner as runner_module
 from segexport.errors import ConversionError
-from segexport.pictures import draw_pictures
-from segexport.stamping import open_new
+from segexport.pictures.files import draw_pictures
+from segexport.stamp.stamping import open_new
 from segruntime import load
 from segruntime.segmenter import BUNDLED, default_threads
 
@@ -80,7 +80,7 @@ def stub(folder: Path, body: str) -> Path:
     """A worker that does this instead of running a file."""
     lines = "\n".join(f"    {line}" for line in body.splitlines())
     path = folder / "stub.py"
-    path.write_text(f"from segexport.convert.worker import serve\ndef work(job, say):\n{lines}\nserve(work)\n")
+    path.write_text(f"from segexport.process.worker import serve\ndef work(job, say):\n{lines}\nserve(work)\n")
     return path
 
 
@@ -155,7 +155,7 @@ def test_a_slow_file_ends_early_there_as_here(room: Path, tmp_path: Path, pictur
 def test_the_child_uses_the_threads_that_users_get(room: Path, tmp_path: Path, pictures: np.ndarray) -> None:
     """The made environment says two to every library; a measured time has to be that of `segruntime.load`."""
     body = (
-        "from segexport.stamping import open_new\nfrom pathlib import Path\n"
+        "from segexport.stamp.stamping import open_new\nfrom pathlib import Path\n"
         "return {'refused': f'{open_new(Path(job[\"path\"])).threads} threads'}"
     )
     with (
@@ -260,7 +260,7 @@ def test_a_delegate_that_fails_to_prepare_is_no_slower_file_but_an_error(
     room: Path, tmp_path: Path, pictures: np.ndarray
 ) -> None:
     body = (
-        "import segexport.stamping as stamping, runpy, warnings\n"
+        "import segexport.stamp.stamping as stamping, runpy, warnings\n"
         "from segruntime.errors import DelegateWarning\n"
         "real = stamping.open_new\n"
         "def warning(path):\n    warnings.warn(DelegateWarning(path, 'node 7 failed to prepare'))\n    return real(path)\n"

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segexport.deploy import Deployable, PersonProbability, Stretch, choose_head
 from segexport.networks import Network
 from segexport.networks.families.unet import UNet
-from segexport.pictures import draw_pictures
+from segexport.pictures.files import draw_pictures
 from segexport.presets import COLORS, PREPROCESSING, Preprocessing
+from segexport.subject.deploy import Deployable, PersonProbability, Stretch, choose_head
 
 Array = npt.NDArray[np.float64]
 

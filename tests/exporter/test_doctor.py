@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from segexport.calibration import collect_pictures
-from segexport.doctor import Diagnosis, Stability, diagnose, picture_facts
 from segexport.errors import CalibrationError
-from segexport.pictures import draw_pictures
+from segexport.pictures.calibration import collect_pictures
+from segexport.pictures.doctor import Diagnosis, Stability, diagnose, picture_facts
+from segexport.pictures.files import draw_pictures
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segexport.convert.onnx_export import write_onnx
+from segexport.compare.flips import _find, audit_flips, choices_of, injected, recorded
+from segexport.convert.torch_rewrites.lower import Lowered, lower
+from segexport.convert.trace.onnx_export import write_onnx
 from segexport.errors import ConversionError
-from segexport.flips import _find, audit_flips, choices_of, injected, recorded
-from segexport.pictures import draw_pictures
-from segexport.rewrites.lower import Lowered, lower
+from segexport.pictures.files import draw_pictures
 
 HEIGHT, WIDTH = 24, 32
 
@@ -130,7 +130,8 @@ def test_a_file_with_other_unpools_is_refused(lowered: Lowered, frames: npt.NDAr
 def test_a_file_whose_windows_have_no_place_is_refused(
     lowered: Lowered, frames: npt.NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from segexport import flips, readable
+    from segexport.compare import flips
+    from segexport.tflite import readable
 
     def broken(path: Path) -> Callable[..., readable.Answer]:
         run = readable.open_readable(path)

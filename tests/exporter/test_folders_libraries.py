@@ -20,11 +20,11 @@ from torch.nn import functional as F
 
 from segexport.checkpoint import read_checkpoint
 from segexport.errors import ArchitectureError
-from segexport.inspection import find_network, inspect
+from segexport.networks.inspection import find_network, inspect
 from segexport.networks.libraries.imports import library
 from segexport.networks.network import LOGITS, Asked, Network
 from segexport.options import Options
-from segexport.subject import prepare
+from segexport.subject.subject import prepare
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("transformers", "segmentation_models_pytorch")),

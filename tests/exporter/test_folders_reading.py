@@ -20,9 +20,9 @@ from safetensors.torch import save_file
 from segexport.checkpoint import read_checkpoint
 from segexport.checkpoint.folder import MAX_JSON_BYTES
 from segexport.errors import ArchitectureError, CheckpointError, DamagedCheckpointError, MissingExtraError
-from segexport.inspection import find_network, inspect
 from segexport.networks import libraries
 from segexport.networks.families.unet import UNet
+from segexport.networks.inspection import find_network, inspect
 from segexport.networks.network import NOTHING_ASKED
 
 WEIGHTS = {f"layer.{index}.weight": torch.full((2, 3), float(index)) for index in range(4)}

@@ -12,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-import segexport.golden as module
+import segexport.stamp.golden as module
 import segruntime
-from segexport.golden import COUNT, GoldenChoice, choose_golden, golden_pictures, store_golden
+from segexport.compare.reference import Reference, load_reference
 from segexport.options import Options
-from segexport.pictures import Picture, draw_pictures
+from segexport.pictures.files import Picture, draw_pictures
 from segexport.precisions import ONNX, PRECISIONS
-from segexport.reference import Reference, load_reference
-from segexport.subject import prepare
+from segexport.stamp.golden import COUNT, GoldenChoice, choose_golden, golden_pictures, store_golden
+from segexport.subject.subject import prepare
 from segruntime import read_contract
-from segruntime.golden import golden_text, read_golden
+from segruntime.model_file.golden import golden_text, read_golden
 
 Masks = npt.NDArray[np.float32]
 
@@ -164,8 +164,8 @@ def test_stamping_again_replaces(choice: GoldenChoice, exported: Any, tmp_path: 
 
 
 def test_a_file_that_has_no_contract_yet_can_carry_them(choice: GoldenChoice, exported: Any, tmp_path: Path) -> None:
-    from segexport.stamping import open_new
-    from segruntime.embedded_text import _flatbuffer_end
+    from segexport.stamp.stamping import open_new
+    from segruntime.model_file.embedded_text import _flatbuffer_end
 
     whole = exported.path("float32").read_bytes()
     path = tmp_path / "a.tflite"

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import segexport
-from segexport.convert.child import Child, find_tools
-from segexport.pictures import draw_pictures
+from segexport.pictures.files import draw_pictures
+from segexport.process.child import Child, find_tools
 
 DEMO = Path(__file__).parents[2] / "examples" / "portrait_unet.pth"
 BIN = Path(sys.executable).parent
@@ -215,10 +215,10 @@ def test_files_are_the_same_with_each_of_it_alone(
 
 
 TELL = """
-from segexport.convert.worker import serve
+from segexport.process.worker import serve
 def work(job, say):
     import sys
-    import numpy, segexport.tflite_graph
+    import numpy, segexport.tflite.graph
     return {"package": segexport.__file__, "numpy": numpy.__file__, "prefix": sys.prefix, "path": sys.path}
 serve(work)
 """
@@ -232,7 +232,7 @@ def test_a_child_finds_the_tools_and_the_package_where_its_parent_found_them(tmp
     venv.create(bare, with_pip=False)
     (tmp_path / "tell.py").write_text(TELL)
     program = (
-        "import json, sys\nfrom pathlib import Path\nfrom segexport.convert.child import Child, find_tools\n"
+        "import json, sys\nfrom pathlib import Path\nfrom segexport.process.child import Child, find_tools\n"
         "with Child(Path('tell.py').absolute(), Path.cwd(), limit_s=120, tools=find_tools('flatbuffers')) as child:\n"
         "    child.begin({})\n    print(json.dumps(child.result(print)))"
     )

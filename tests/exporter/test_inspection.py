@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from segexport.inspection import inspect
 from segexport.networks.families.unet import UNet
+from segexport.networks.inspection import inspect
 from segexport.networks.network import Asked
 
 

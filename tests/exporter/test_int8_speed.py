@@ -9,9 +9,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from segexport import int8_speed as module
-from segexport.int8_speed import Int8Speed, int8_speed, measure_int8_speed
-from segexport.page import build_page
+from segexport.compare import int8_speed as module
+from segexport.compare.int8_speed import Int8Speed, int8_speed, measure_int8_speed
+from segexport.report.page import build_page
 from segruntime import Segmenter
 from segruntime.processor import Processor, find_processor
 
@@ -131,7 +131,7 @@ def test_table_and_json_name_this_machines_processor_and_say_what_to_take(
     segexport: Callable[..., Any], exported: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speed = int8_speed([(10.0, 9.14)] * 9, threads=1)
-    monkeypatch.setattr("segexport.verify.measure_int8_speed", lambda *_: speed)
+    monkeypatch.setattr("segexport.compare.verify.measure_int8_speed", lambda *_: speed)
     monkeypatch.setattr("segexport.cli.find_processor", lambda: SLOW)
     shown = segexport("verify", exported.folder)
     assert "; times: Slow [One] (neither VNNI nor dot product)\n" in shown.out

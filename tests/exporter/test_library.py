@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 
 import segexport
+from segexport.compare.rows import FileRow
 from segexport.library import Chosen
 from segexport.networks.families.unet import UNet
-from segexport.report import FileRow
 from segruntime import read_contract
 
 Children = Callable[[], list[psutil.Process]]

@@ -16,15 +16,15 @@ from tests.exporter.golden.lively_weights import lively_state_dict, picture
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segexport.convert.onnx_export import write_onnx
-from segexport.deploy import Deployable, PersonProbability
+from segexport.convert.torch_rewrites.lower import REWRITES, lower
+from segexport.convert.trace.onnx_export import write_onnx
 from segexport.errors import ConversionError
 from segexport.networks.families.deeplabv3_custom import DeepLabV3Custom
 from segexport.networks.families.segnet import SegNet, SegNetWidths
 from segexport.networks.families.segresnet import SegResNet, SegResNetWidths
 from segexport.networks.families.unet import UNet
 from segexport.presets import PREPROCESSING
-from segexport.rewrites.lower import REWRITES, lower
+from segexport.subject.deploy import Deployable, PersonProbability
 
 SMALL_SEGNET = SegNetWidths(
     encoder=((4, 4), (6, 6), (8, 8), (8, 8), (8, 8)), decoder=((8, 8), (8, 8), (8, 6), (6, 4), (4, 4))

@@ -13,7 +13,7 @@ from tests.exporter.golden.agreement import lively_tensors, shapes_of_module
 from tests.exporter.golden.lively_weights import picture
 from torch import nn
 
-from segexport.convert.onnx_export import write_onnx
+from segexport.convert.trace.onnx_export import write_onnx
 from segexport.networks.recognise import recognise
 from segexport.networks.smp.deeplabv3plus import make_smp_deeplabv3plus
 from segexport.networks.smp.encoders import ENCODERS

@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segexport.checkpoint import read_checkpoint
-from segexport.convert.onnx_export import write_onnx
-from segexport.deploy import Deployable, choose_head
+from segexport.convert.trace.onnx_export import write_onnx
 from segexport.errors import ArchitectureError
-from segexport.inspection import find_network, inspect, setting_conflicts
 from segexport.networks import Network
 from segexport.networks.exported.operators import ALLOWED, INPLACE, SUBSTITUTES, schema_of
 from segexport.networks.families.unet import UNet
+from segexport.networks.inspection import find_network, inspect, setting_conflicts
 from segexport.networks.network import Asked
 from segexport.presets import PREPROCESSING
+from segexport.subject.deploy import Deployable, choose_head
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 SIZE = 32

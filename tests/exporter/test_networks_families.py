@@ -26,7 +26,6 @@ from torch import nn
 
 from segexport.checkpoint import read_checkpoint
 from segexport.errors import ArchitectureError
-from segexport.inspection import find_network, setting_conflicts
 from segexport.networks import ARCHITECTURES
 from segexport.networks.families.bisenetv2 import BiSeNetV2
 from segexport.networks.families.extremec3 import ExtremeC3
@@ -36,6 +35,7 @@ from segexport.networks.families.sinet import SINet
 from segexport.networks.families.u2net import FULL, SMALL, U2Net, Width
 from segexport.networks.families.unet_milesial import Block, MilesialUNet, Widths
 from segexport.networks.fit import shapes_of
+from segexport.networks.inspection import find_network, setting_conflicts
 from segexport.networks.network import LOGITS, Asked
 from segexport.networks.recognise import recognise
 from segexport.options import parse_triple

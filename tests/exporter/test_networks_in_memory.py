@@ -25,7 +25,7 @@ from segexport.networks.libraries.hf import with_its_labels
 from segexport.networks.network import Asked
 from segexport.networks.user import network_of
 from segexport.options import Options
-from segexport.subject import Subject, prepare
+from segexport.subject.subject import Subject, prepare
 
 ASKED = Asked(size=(16, 16))
 TRAINING = "It is in training mode; a copy in evaluation mode is exported."

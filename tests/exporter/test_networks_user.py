@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from segexport.checkpoint import read_checkpoint
 from segexport.errors import ArchitectureError
-from segexport.inspection import find_network
 from segexport.networks.families.unet import UNet
+from segexport.networks.inspection import find_network
 from segexport.networks.network import Asked, Network
 from segexport.networks.user import load_user_network
 

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segexport.convert.onnx_export import write_onnx
-from segexport.deploy import Deployable, PersonProbability
+from segexport.convert.trace.onnx_export import write_onnx
 from segexport.errors import ConversionError, MissingExtraError, OutputError
 from segexport.presets import PREPROCESSING
+from segexport.subject.deploy import Deployable, PersonProbability
 
 
 class Pointwise(nn.Module):

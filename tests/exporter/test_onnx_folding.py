@@ -16,10 +16,10 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.exporter.onnx_graphs import made, one_child, value
 from torch import Tensor, nn
 
-from segexport.deploy import Deployable, PersonProbability
-from segexport.onnx_folding import fold, known_values
-from segexport.onnx_input import open_onnx_subject
 from segexport.presets import PREPROCESSING
+from segexport.subject.deploy import Deployable, PersonProbability
+from segexport.subject.foreign.folding import fold, known_values
+from segexport.subject.foreign.input import open_onnx_subject
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning", "ignore::torch.jit.TracerWarning"

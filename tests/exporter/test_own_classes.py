@@ -17,7 +17,7 @@ from tests.exporter.conftest import Exported, Ran
 from torch import Tensor
 from torch.nn import functional as F
 
-from segexport.pictures import draw_pictures
+from segexport.pictures.files import draw_pictures
 from segruntime import load
 
 SIDE = 40

@@ -16,13 +16,13 @@ import cv2
 import numpy as np
 import pytest
 
-from segexport.page import Evidence, MaskView, PictureView, build_page
-from segexport.page.heading import worries
-from segexport.page.page import POLICY
-from segexport.page.spread import spread
-from segexport.page.verdicts import short_verdict, verdict
-from segexport.report import FileRow
-from segruntime.agreement import agreement
+from segexport.compare.rows import FileRow
+from segexport.report.page import Evidence, MaskView, PictureView, build_page
+from segexport.report.page.heading import worries
+from segexport.report.page.page import POLICY
+from segexport.report.page.spread import spread
+from segexport.report.page.verdicts import short_verdict, verdict
+from segruntime.measures.agreement import agreement
 
 BODY = json.loads((Path(__file__).with_name("golden") / "page_body.json").read_text("utf-8"))
 OPTIONAL = ["noise", "budget", "doctor", "rewrites", "recipe"]

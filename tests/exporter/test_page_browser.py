@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segexport.page import Evidence, MaskView, PictureView, build_page
-from segexport.page.spread import spread
-from segexport.report import FileRow
-from segruntime.agreement import agreement
+from segexport.compare.rows import FileRow
+from segexport.report.page import Evidence, MaskView, PictureView, build_page
+from segexport.report.page.spread import spread
+from segruntime.measures.agreement import agreement
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import segexport.page.rerun
+import segexport.report.page.rerun
 from segexport.errors import OutputError
-from segexport.page import make_page
+from segexport.report.page import make_page
 from segruntime.errors import BackendError, MissingExtraError
 
 
@@ -104,7 +104,7 @@ def test_a_file_that_was_not_kept_is_named(folder: Path) -> None:
 def test_a_backend_that_is_missing_or_refuses_is_no_crash(
     folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    real = segexport.page.rerun.load
+    real = segexport.report.page.rerun.load
 
     def without_tflite(path: Path) -> Any:
         if path.suffix == ".tflite":

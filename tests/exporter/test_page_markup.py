@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from segexport.page.figures import counted, difference, fixed, megabytes, percent, size_in_words
-from segexport.page.loose import brief, entries, mapping, number, words
-from segexport.page.markup import Html, escaped, tag
+from segexport.report.page.figures import counted, difference, fixed, megabytes, percent, size_in_words
+from segexport.report.page.loose import brief, entries, mapping, number, words
+from segexport.report.page.markup import Html, escaped, tag
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from segexport.page.choice import least_exact, shown_masks, worst_first
-from segexport.page.images import gray, heat, photo
-from segexport.page.indexed_png import indexed_png
-from segexport.page.spread import BINS, EDGES, between, spread
-from segexport.report import FileRow
-from segruntime.agreement import Agreement
+from segexport.compare.rows import FileRow
+from segexport.report.page.choice import least_exact, shown_masks, worst_first
+from segexport.report.page.images import gray, heat, photo
+from segexport.report.page.indexed_png import indexed_png
+from segexport.report.page.spread import BINS, EDGES, between, spread
+from segruntime.measures.agreement import Agreement
 
 ROW = FileRow(
     name="a",

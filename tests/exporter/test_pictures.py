@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from segexport.errors import CalibrationError
-from segexport.pictures import PictureFile, draw_pictures, list_pictures, read_picture
+from segexport.pictures.files import PictureFile, draw_pictures, list_pictures, read_picture
 from segruntime.picture_files import SUFFIXES
 
 Pixels = npt.NDArray[np.uint8]

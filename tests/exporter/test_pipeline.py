@@ -14,16 +14,16 @@ import pytest
 import torch
 from ai_edge_litert.interpreter import Interpreter
 
+from segexport.compare.reference import Reference
 from segexport.console import Console
 from segexport.convert.converters import CONVERTERS
 from segexport.errors import CheckpointError, ConversionError, MissingConverterError, MissingExtraError
 from segexport.networks.families.unet import UNet
 from segexport.options import Options
-from segexport.pictures import draw_pictures
+from segexport.pictures.files import draw_pictures
 from segexport.pipeline import export
 from segexport.precisions import PRECISIONS, Bound
 from segexport.quantize.quantizer import Quantizer
-from segexport.reference import Reference
 from segruntime import load, read_contract
 
 QUIET = Console(quiet=True)
@@ -298,7 +298,7 @@ def test_a_missing_converter_is_named_with_the_command_that_installs_it(
 def test_a_missing_quantizer_is_named_with_the_command_that_installs_it(
     exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied_floats: None
 ) -> None:
-    from segexport.convert import child
+    from segexport.process import child
 
     real = child.find_spec
     monkeypatch.setattr(child, "find_spec", lambda name: None if name == "litert_quantizer" else real(name))

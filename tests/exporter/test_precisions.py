@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from segexport.precisions import ONNX, PRECISIONS, Bound
-from segruntime.agreement import Agreement
+from segruntime.measures.agreement import Agreement
 
 NAN = float("nan")
 SAME = Agreement(max_difference=0.0, mean_difference=0.0, mask_iou=1.0, changed_pixels=0.0, boundary_f=1.0)

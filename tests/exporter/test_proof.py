@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from segexport.compare import Comparison
-from segexport.flips import Flips
+from segexport.compare.flips import Flips
 from segexport.precisions import Bound
 from segexport.proof import _holds_apart, _worst_first
-from segruntime.agreement import Agreement
+from segruntime.measures.agreement import Agreement
 
 OVER = Comparison(
     agreement=Agreement(max_difference=0.4, mean_difference=1e-6, mask_iou=0.9999, changed_pixels=1e-5, boundary_f=1.0),

@@ -12,10 +12,10 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from ai_edge_litert.tools import flatbuffer_utils
 
-from segexport.pictures import draw_pictures
+from segexport.pictures.files import draw_pictures
 from segexport.quantize.quantizer import Quantizer
-from segexport.stamping import open_new
-from segexport.tflite_graph import WEIGHTED, read_operators
+from segexport.stamp.stamping import open_new
+from segexport.tflite.graph import WEIGHTED, read_operators
 from segruntime import load
 
 

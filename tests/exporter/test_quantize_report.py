@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
-from segexport.budget.noise import OperatorNoise
 from segexport.compare import Runner
 from segexport.console import Console
 from segexport.errors import ConversionError
-from segexport.pictures import draw_pictures
+from segexport.pictures.files import draw_pictures
+from segexport.quantize.budget.noise import OperatorNoise
 from segexport.quantize.effort import LEAST_PICTURES, MOST_WORK, calibration_places, multiplications
 from segexport.quantize.loss import where_lost
+from segexport.quantize.quantized import Bench, write_quantized
 from segexport.quantize.quantizer import Quantizer
-from segexport.quantized import Bench, write_quantized
-from segexport.tflite_graph import read_operators
+from segexport.tflite.graph import read_operators
 
 SIDE = 32
 

@@ -18,7 +18,7 @@ from segexport.quantize.floats import read_float_operators
 from segexport.quantize.quantizer import Quantizer
 from segexport.quantize.rewrites import REWRITES, write_prepared
 from segexport.quantize.rewrites.graph import Graph
-from segexport.tflite_graph import Operator, read_operators
+from segexport.tflite.graph import Operator, read_operators
 
 LOWEST = float(np.finfo(np.float32).min)
 Floats = npt.NDArray[np.float32]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from segexport.errors import RecipeError
-from segexport.ranges import Ranges, halves, load_ranges
-from segexport.recipe import Recipe, check_layers, load_recipe, save_recipe
+from segexport.quantize.recipe import Recipe, check_layers, load_recipe, save_recipe
+from segexport.tflite.ranges import Ranges, halves, load_ranges
 
 RANGES = Ranges(
     names=("image", "a", "logit"),

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from segexport.compare.rows import FileRow, read_report, write_report
 from segexport.errors import OutputError
-from segexport.report import FileRow, read_report, write_report
 
 ROW = FileRow(
     name="a.onnx",

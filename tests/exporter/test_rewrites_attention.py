@@ -14,8 +14,8 @@ from tests.exporter.golden.lively_weights import uniform
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segexport.convert.onnx_export import write_onnx
-from segexport.rewrites.lower import lower
+from segexport.convert.torch_rewrites.lower import lower
+from segexport.convert.trace.onnx_export import write_onnx
 
 TOKENS = 4 * 5
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segexport.rewrites.lower import lower
+from segexport.convert.torch_rewrites.lower import lower
 
 
 class Network(nn.Module):

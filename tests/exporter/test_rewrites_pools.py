@@ -10,13 +10,13 @@ from tests.exporter.golden.lively_weights import uniform
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segexport.rewrites.adaptive_avg_pool import FixedAvgPool
-from segexport.rewrites.adaptive_max_pool import FixedMaxPool
-from segexport.rewrites.along_axes import AlongAxes
-from segexport.rewrites.bins import bins_of, plain_window
-from segexport.rewrites.ceil_avg_pool import CeilAvgPool
-from segexport.rewrites.lower import lower
-from segexport.rewrites.padded_max_pool import PaddedMaxPool
+from segexport.convert.torch_rewrites.adaptive_avg_pool import FixedAvgPool
+from segexport.convert.torch_rewrites.adaptive_max_pool import FixedMaxPool
+from segexport.convert.torch_rewrites.along_axes import AlongAxes
+from segexport.convert.torch_rewrites.bins import bins_of, plain_window
+from segexport.convert.torch_rewrites.ceil_avg_pool import CeilAvgPool
+from segexport.convert.torch_rewrites.lower import lower
+from segexport.convert.torch_rewrites.padded_max_pool import PaddedMaxPool
 
 SIZES = [(1, 1), (1, 7), (2, 2), (13, 8), (112, 111)]
 # kernel, stride, padding, dilation, ceil_mode

@@ -10,9 +10,9 @@ from tests.exporter.golden.lively_weights import uniform
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segexport.rewrites.along_axes import AlongAxes
-from segexport.rewrites.lower import lower
-from segexport.rewrites.resizing import BySize, Selected
+from segexport.convert.torch_rewrites.along_axes import AlongAxes
+from segexport.convert.torch_rewrites.lower import lower
+from segexport.convert.torch_rewrites.resizing import BySize, Selected
 
 
 class Resize(nn.Module):

@@ -10,10 +10,10 @@ from tests.exporter.golden.lively_weights import uniform
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segexport.rewrites.choice import Choice
-from segexport.rewrites.max_unpool import Unpool, WindowChoice
-from segexport.rewrites.overlapping_unpool import OverlappingChoice, OverlappingUnpool
-from segexport.rewrites.threads import UnpoolsInOrder
+from segexport.convert.torch_rewrites.choice import Choice
+from segexport.convert.torch_rewrites.max_unpool import Unpool, WindowChoice
+from segexport.convert.torch_rewrites.overlapping_unpool import OverlappingChoice, OverlappingUnpool
+from segexport.convert.torch_rewrites.threads import UnpoolsInOrder
 
 SIZES = [(2, 2), (3, 5), (6, 6), (7, 12), (9, 4), (16, 30)]
 POOLS: dict[str, tuple[int, int, int]] = {"2x2 by 2": (2, 2, 0), "3x3 by 3": (3, 3, 0), "3x3 by 2": (3, 2, 1)}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from segexport.errors import ConversionError
-from segexport.stamping import _describe
+from segexport.stamp.stamping import _describe
 
 
 def tensor(*shape: int) -> Any:

@@ -12,12 +12,12 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
-from segexport.convert.operators import operator_code
-from segexport.convert.structure import check_ranges, check_structure
 from segexport.errors import ConversionError
 from segexport.quantize.quantizer import Quantizer
-from segexport.ranges import Ranges
-from segexport.tflite_graph import read_operators
+from segexport.tflite.graph import read_operators
+from segexport.tflite.operators import operator_code
+from segexport.tflite.ranges import Ranges
+from segexport.tflite.structure import check_ranges, check_structure
 
 LOWEST = float(np.finfo(np.float32).min)
 SOUND = [1e30, -1e30, 0.0, 1e-45]

@@ -17,15 +17,15 @@ from ai_edge_litert.interpreter import Interpreter
 from tests.processor_time import at_most
 
 from segexport.errors import ConversionError
-from segexport.stamping import with_metadata
-from segexport.tflite_metadata import ENTRY, image_normalization, labels_text, model_metadata
-from segexport.tflite_metadata_place import place_metadata
+from segexport.stamp.stamping import with_metadata
+from segexport.tflite.metadata import ENTRY, image_normalization, labels_text, model_metadata
+from segexport.tflite.metadata_place import place_metadata
 from segruntime import load, read_contract
-from segruntime.contract import EXAMPLE, Contract, stamp
-from segruntime.embedded_text import model_sha256, with_attachment, without_archive
 from segruntime.errors import ModelFileError
-from segruntime.golden import read_golden, with_golden
-from segruntime.tflite_check import check_tflite
+from segruntime.model_file.contract import EXAMPLE, Contract, stamp
+from segruntime.model_file.embedded_text import model_sha256, with_attachment, without_archive
+from segruntime.model_file.golden import read_golden, with_golden
+from segruntime.model_file.tflite_check import check_tflite
 
 PRECISIONS = ("float32", "float16", "int8")
 
@@ -244,7 +244,7 @@ def test_weights_behind_the_flatbuffer_are_refused(bare: bytes) -> None:
 
 
 def test_a_file_that_would_pass_two_gigabytes_is_refused(bare: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segexport.tflite_metadata_place.LARGEST", len(bare) + 100)
+    monkeypatch.setattr("segexport.tflite.metadata_place.LARGEST", len(bare) + 100)
     with pytest.raises(ConversionError, match="use float16 or int8"):
         place_metadata(bare, ENTRY, b"x" * 101)
 

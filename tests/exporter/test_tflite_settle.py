@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segexport.convert.onnx_export import write_onnx
+from segexport.convert.trace.onnx_export import write_onnx
 from segexport.errors import ConversionError
+from segexport.tflite.graph import Operator, read_operators
 from segexport.tflite.settle import settle
-from segexport.tflite_graph import Operator, read_operators
 
 HEIGHT, WIDTH = 16, 24
 Convert = Callable[[nn.Module], Path]

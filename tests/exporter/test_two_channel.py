@@ -15,11 +15,11 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.tools import flatbuffer_utils
 
-from segexport.convert.two_channel import write_two_channels
 from segexport.options import parse_head
-from segexport.pictures import draw_pictures
+from segexport.pictures.files import draw_pictures
+from segexport.tflite.two_channel import write_two_channels
 from segruntime import load, read_contract
-from segruntime.embedded_text import without_archive
+from segruntime.model_file.embedded_text import without_archive
 
 KINDS = {"UINT8": (np.uint8, 1 / 256, 0), "INT8": (np.int8, 1 / 256, -128), "INT16": (np.int16, 1 / 32768, 0)}
 

@@ -23,7 +23,7 @@ import segruntime
 from segexport.vectors.frames import drawn_frames
 from segexport.vectors.mistakes import mistakes_for, name_mistake
 from segruntime import Contract
-from segruntime.contract import EXAMPLE
+from segruntime.model_file.contract import EXAMPLE
 from segruntime.segmenter import BUNDLED
 
 Array = npt.NDArray[Any]

@@ -16,15 +16,15 @@ import cv2
 import numpy as np
 import pytest
 
+from segexport.compare.verify import require_all_within, verify
 from segexport.errors import InaccurateError, OutputError
-from segexport.golden import GoldenChoice, golden_pictures, store_golden
-from segexport.pictures import draw_pictures
-from segexport.verify import require_all_within, verify
+from segexport.pictures.files import draw_pictures
+from segexport.stamp.golden import GoldenChoice, golden_pictures, store_golden
 from segruntime import load, read_contract
-from segruntime.contract import stamp
-from segruntime.embedded_text import _flatbuffer_end
 from segruntime.errors import MissingExtraError
-from segruntime.golden import read_golden, with_golden
+from segruntime.model_file.contract import stamp
+from segruntime.model_file.embedded_text import _flatbuffer_end
+from segruntime.model_file.golden import read_golden, with_golden
 
 
 def silent(_: str) -> None:
@@ -150,7 +150,7 @@ def test_a_folder_without_a_report_is_refused(tmp_path: Path, make: Callable[[Pa
 def test_files_whose_interpreter_is_missing_are_left_out_and_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch, segexport: Callable[..., Any]
 ) -> None:
-    import segexport.verify as module
+    import segexport.compare.verify as module
 
     real = module.load
 

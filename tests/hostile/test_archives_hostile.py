@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from segexport.checkpoint import read_checkpoint
-from segexport.checkpoint.script_classes import declarations
+from segexport.checkpoint.formats.script_classes import declarations
 from segexport.errors import CheckpointError, DamagedCheckpointError, UnsafePickleError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

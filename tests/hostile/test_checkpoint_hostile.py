@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from segexport.checkpoint import read_checkpoint
-from segexport.checkpoint.budget import Budget
-from segexport.checkpoint.inert_pickle import InertUnpickler
+from segexport.checkpoint.pickle.budget import Budget
+from segexport.checkpoint.pickle.inert_pickle import InertUnpickler
 from segexport.errors import CheckpointError, DamagedCheckpointError, UnsafePickleError
 
 MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({"little_endian": True}, 2)
@@ -520,7 +520,7 @@ def test_no_changed_byte_ends_in_anything_but_an_error_of_ours(tmp_path: Path, l
 
 def test_every_opcode_of_pickle_is_either_known_or_refused() -> None:
     unpickler = InertUnpickler(Path("net.pth"))
-    from segexport.checkpoint.inert_pickle import CONSTANTS, LITERALS
+    from segexport.checkpoint.pickle.inert_pickle import CONSTANTS, LITERALS
 
     known = {*unpickler.plain, *unpickler.with_argument, *CONSTANTS, *LITERALS}
     opcodes = {opcode.name for opcode in pickletools.opcodes}

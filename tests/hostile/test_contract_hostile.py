@@ -12,8 +12,8 @@ import pytest
 from tests.processor_time import at_most
 
 from segruntime import Contract
-from segruntime.contract import EXAMPLE, load_contract
 from segruntime.errors import ContractError
+from segruntime.model_file.contract import EXAMPLE, load_contract
 from segruntime.preprocess import Preprocessor
 
 GOOD = EXAMPLE.to_text()

@@ -17,14 +17,14 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from segexport.calibration import collect_pictures
+from segexport.compare.reference import Reference, load_reference
 from segexport.console import Console
 from segexport.errors import CalibrationError, OutputError, SegExportError
 from segexport.networks.families.unet import UNet
 from segexport.options import Options
 from segexport.output import Staging
+from segexport.pictures.calibration import collect_pictures
 from segexport.pipeline import export
-from segexport.reference import Reference, load_reference
 from segruntime.errors import SegRuntimeError
 
 REFUSED = r"the reference masks cannot be read \(.*export the checkpoint again"

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segexport.checkpoint import read_checkpoint
-from segexport.checkpoint.pt2_container import SavedGraph
+from segexport.checkpoint.formats.pt2_container import SavedGraph
 from segexport.errors import ArchitectureError
-from segexport.inspection import find_network
 from segexport.networks.exported.graph import ExportedGraph, rebuild_graph
 from segexport.networks.exported.program import parse_program
 from segexport.networks.exported.values import GraphError
+from segexport.networks.inspection import find_network
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 

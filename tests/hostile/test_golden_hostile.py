@@ -16,10 +16,10 @@ import pytest
 from tests.processor_time import at_most
 
 import segruntime
-from segruntime.embedded_text import with_text
 from segruntime.errors import ModelFileError
-from segruntime.golden import GoldenPicture, golden_text, read_golden
-from segruntime.png import encode_png
+from segruntime.model_file.embedded_text import with_text
+from segruntime.model_file.golden import GoldenPicture, golden_text, read_golden
+from segruntime.model_file.png import encode_png
 from segruntime.segmenter import BUNDLED
 
 FRAME = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)

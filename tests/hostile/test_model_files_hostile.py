@@ -14,10 +14,10 @@ from tests.processor_time import at_most
 
 import segruntime
 from segruntime import SegRuntimeError, read_contract
-from segruntime.contract import EXAMPLE, stamp
 from segruntime.errors import BackendError, ContractError, ModelFileError
+from segruntime.model_file.contract import EXAMPLE, stamp
+from segruntime.model_file.tflite_check import check_tflite
 from segruntime.segmenter import BUNDLED
-from segruntime.tflite_check import check_tflite
 
 NAME = "segedge.contract.json"
 TFLITE = BUNDLED["tflite"].read_bytes()

@@ -15,8 +15,8 @@ from tests.exporter.onnx_graphs import made, one_child
 from torch import nn
 
 from segexport.errors import CheckpointError
-from segexport.onnx_input import OnnxSubject, open_onnx_subject
 from segexport.presets import PREPROCESSING
+from segexport.subject.foreign.input import OnnxSubject, open_onnx_subject
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 

@@ -12,8 +12,8 @@ import pytest
 
 import segruntime
 from segruntime import Segmenter
-from segruntime.agreement import Agreement, agreement
 from segruntime.backends import BACKENDS
+from segruntime.measures.agreement import Agreement, agreement
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 SELFIE = SHARED / "models" / "selfie_256.tflite"

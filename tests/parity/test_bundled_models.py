@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import segruntime
-from segruntime.agreement import mask_iou
+from segruntime.measures.agreement import mask_iou
 from segruntime.segmenter import BUNDLED, WITHOUT_INT8
 
 ROOT = Path(__file__).parents[2]

@@ -28,13 +28,13 @@ torch = pytest.importorskip("torch")
 from tests.exporter.golden.lively_weights import lively_state_dict  # noqa: E402 the light environment has no torch
 from torch import nn  # noqa: E402
 
+from segexport.compare.flips import audit_flips  # noqa: E402
 from segexport.convert.setup.place import is_ready  # noqa: E402
-from segexport.deploy import Deployable, choose_head  # noqa: E402
-from segexport.flips import audit_flips  # noqa: E402
+from segexport.convert.torch_rewrites.lower import lower  # noqa: E402
 from segexport.networks.recognise import recognise  # noqa: E402
-from segexport.pictures import draw_pictures  # noqa: E402
+from segexport.pictures.files import draw_pictures  # noqa: E402
 from segexport.presets import PREPROCESSING  # noqa: E402
-from segexport.rewrites.lower import lower  # noqa: E402
+from segexport.subject.deploy import Deployable, choose_head  # noqa: E402
 from segruntime import load  # noqa: E402
 
 SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints"

@@ -18,9 +18,9 @@ from torch import Tensor, nn  # noqa: E402 the light environment has no torch
 from torch.nn import functional as F  # noqa: E402
 
 from segexport.convert.float32 import Float32Converter  # noqa: E402
-from segexport.convert.onnx_export import write_onnx  # noqa: E402
 from segexport.convert.setup.place import is_ready  # noqa: E402
-from segexport.rewrites.threads import UnpoolsInOrder  # noqa: E402
+from segexport.convert.torch_rewrites.threads import UnpoolsInOrder  # noqa: E402
+from segexport.convert.trace.onnx_export import write_onnx  # noqa: E402
 
 SIZES = [(24, 24, 24), (12, 24, 24), (5, 20, 28)]  # channels, height, width
 

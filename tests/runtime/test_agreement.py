@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 from tests.each_case import each_case
 
-from segruntime.agreement import agreement, boundary_f, mask_iou, summed_up
 from segruntime.errors import FrameError
+from segruntime.measures.agreement import agreement, boundary_f, mask_iou, summed_up
 
 
 def box(top: int, left: int, bottom: int, right: int, size: int = 40) -> npt.NDArray[np.bool_]:

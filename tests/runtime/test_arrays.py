@@ -14,11 +14,11 @@ from tests.each_case import each_case
 import segruntime
 from segruntime import BlurBehind, Refiner, composite
 from segruntime.arrays import alpha_bytes, as_probability, check_colour, within_unit
-from segruntime.blend import blend
-from segruntime.contract import OutputSpec
+from segruntime.compositing.blend import blend
+from segruntime.compositing.light_wrap import light_wrap
 from segruntime.errors import FrameError
-from segruntime.flicker import FlickerMeter, reduced
-from segruntime.light_wrap import light_wrap
+from segruntime.measures.flicker import FlickerMeter, reduced
+from segruntime.model_file.contract import OutputSpec
 from segruntime.postprocess import Postprocessor
 from segruntime.refine import PRESETS
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pytest
 from tests.each_case import each_case
 
-from segruntime.blend import blend
-from segruntime.blur import BlurBehind
+from segruntime.compositing.blend import blend
+from segruntime.compositing.blur import BlurBehind
 from segruntime.errors import FrameError, OptionError
 
 Bytes = npt.NDArray[np.uint8]

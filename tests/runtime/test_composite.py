@@ -10,7 +10,7 @@ import pytest
 from tests.each_case import each_case
 
 from segruntime import composite
-from segruntime.composite import cover
+from segruntime.compositing.composite import cover
 from segruntime.errors import FrameError
 
 SIZES = [(1, 1), (1, 7), (9, 1), (37, 53), (240, 321), (3, 60_000)]

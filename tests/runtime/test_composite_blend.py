@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from tests.each_case import each_case
 
-from segruntime.blend import blend
+from segruntime.compositing.blend import blend
 from segruntime.errors import FrameError
 
 Bytes = npt.NDArray[np.uint8]

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pytest
 from tests.each_case import each_case
 
+from segruntime.compositing.light_wrap import light_wrap
 from segruntime.errors import FrameError, OptionError
-from segruntime.light_wrap import light_wrap
 
 Bytes = npt.NDArray[np.uint8]
 

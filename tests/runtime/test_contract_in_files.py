@@ -16,8 +16,8 @@ from tests.each_case import each_case
 
 import segruntime
 from segruntime import Contract, read_contract
-from segruntime.contract import stamp
 from segruntime.errors import ContractError, ModelFileError
+from segruntime.model_file.contract import stamp
 from segruntime.segmenter import BUNDLED
 
 GOLDEN = (Path(__file__).parent / "golden" / "smallest_contract.json").read_text()

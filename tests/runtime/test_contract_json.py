@@ -13,8 +13,8 @@ import pytest
 from tests.each_case import each_case
 
 from segruntime import Contract
-from segruntime.contract import EXAMPLE
 from segruntime.errors import ContractError
+from segruntime.model_file.contract import EXAMPLE
 
 GOLDEN = Path(__file__).parent / "golden" / "smallest_contract.json"
 SPECIFICATION = Path(__file__).parents[2] / "docs" / "contract.md"

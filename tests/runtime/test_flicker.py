@@ -11,7 +11,7 @@ import pytest
 from tests.each_case import each_case
 
 from segruntime.errors import FrameError
-from segruntime.flicker import FlickerMeter, pair_flicker, reduced
+from segruntime.measures.flicker import FlickerMeter, pair_flicker, reduced
 
 Array = npt.NDArray[Any]
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pytest
 
 import segruntime
-from segruntime.agreement import mask_iou
 from segruntime.errors import BackendError, ContractError
+from segruntime.measures.agreement import mask_iou
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 CONTRACTS = Path(__file__).parents[2] / "examples" / "contracts"

@@ -17,13 +17,20 @@ from tests.each_case import each_case
 
 import segruntime
 from segruntime import SelfTest, read_contract
-from segruntime.contract import Contract, stamp
-from segruntime.embedded_text import _METADATA_PROPS, _fields, _flatbuffer_end, model_sha256, read_text, with_text
 from segruntime.errors import FrameError, GoldenError, ModelFileError
-from segruntime.golden import MOST_BYTES, GoldenPicture, as_stored, golden_text, read_golden, with_golden
-from segruntime.png import decode_png, encode_png
+from segruntime.model_file.contract import Contract, stamp
+from segruntime.model_file.embedded_text import (
+    _METADATA_PROPS,
+    _fields,
+    _flatbuffer_end,
+    model_sha256,
+    read_text,
+    with_text,
+)
+from segruntime.model_file.golden import MOST_BYTES, GoldenPicture, as_stored, golden_text, read_golden, with_golden
+from segruntime.model_file.png import decode_png, encode_png
+from segruntime.model_file.self_test import FLOAT_BOUND, QUANTIZED_BOUND, PictureTest, bound_for
 from segruntime.segmenter import BUNDLED
-from segruntime.self_test import FLOAT_BOUND, QUANTIZED_BOUND, PictureTest, bound_for
 
 Array = npt.NDArray[Any]
 SKIN, CLOTH, WALL = (110, 150, 210), (160, 60, 40), (90, 200, 190)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 from tests.each_case import each_case
 
-from segruntime.contract import OutputSpec
 from segruntime.errors import FrameError
+from segruntime.model_file.contract import OutputSpec
 from segruntime.postprocess import Postprocessor
 
 H, W = 6, 9

@@ -12,8 +12,8 @@ import pytest
 from tests.each_case import each_case
 
 from segruntime.arrays import check_frame
-from segruntime.contract import InputSpec
 from segruntime.errors import FrameError
+from segruntime.model_file.contract import InputSpec
 from segruntime.preprocess import Preprocessor, fit_region
 
 Bytes = npt.NDArray[np.uint8]

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pytest
 
 import segruntime
-from segruntime.agreement import boundary_f, mask_iou
-from segruntime.flicker import FlickerMeter
+from segruntime.measures.agreement import boundary_f, mask_iou
+from segruntime.measures.flicker import FlickerMeter
 from segruntime.refine import PRESETS, Refiner
 
 pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")

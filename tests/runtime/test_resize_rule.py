@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from tests.each_case import each_case
 
-from segruntime.contract import InputSpec
+from segruntime.model_file.contract import InputSpec
 from segruntime.preprocess import BYTE_BILINEAR, Preprocessor
 from segruntime.refine.shrink import shrink
 

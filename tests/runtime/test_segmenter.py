@@ -18,8 +18,8 @@ from tests.each_case import each_case
 import segruntime
 from segruntime import Contract, Segmenter
 from segruntime.backends import BACKENDS, TensorInfo
-from segruntime.contract import EXAMPLE
 from segruntime.errors import FrameError, ModelFileError, OptionError
+from segruntime.model_file.contract import EXAMPLE
 from segruntime.processor import Processor, find_processor
 from segruntime.segmenter import BUNDLED, WITHOUT_INT8, bundled_model
 

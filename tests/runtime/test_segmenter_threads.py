@@ -18,8 +18,8 @@ import pytest
 import segruntime
 from segruntime import Contract, Segmenter
 from segruntime.backends import BACKENDS, TensorInfo
-from segruntime.contract import EXAMPLE
 from segruntime.errors import FrameError
+from segruntime.model_file.contract import EXAMPLE
 
 Frame = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.float32]

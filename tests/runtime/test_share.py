@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from tests.each_case import each_case
 
-import segruntime.share
-from segruntime.blend import blend
-from segruntime.share import _by_integers, opencv_rounds, take_share
+import segruntime.compositing.share
+from segruntime.compositing.blend import blend
+from segruntime.compositing.share import _by_integers, opencv_rounds, take_share
 
 VALUES, WEIGHTS = (np.ascontiguousarray(plane, np.uint8) for plane in np.indices((256, 256)))
 EXACT = np.rint(VALUES * (WEIGHTS / 255.0)).astype(
@@ -44,7 +44,7 @@ def test_a_processor_that_cuts_off_is_noticed(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_without_opencv_rounding_pictures_are_blended_to_the_nearest_byte(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segruntime.share, "opencv_rounds", lambda: False)
+    monkeypatch.setattr(segruntime.compositing.share, "opencv_rounds", lambda: False)
     random = np.random.default_rng(5)
     over, under = (random.integers(0, 256, (61, 47, 3), np.uint8) for _ in range(2))
     weight = random.integers(0, 256, (61, 47), np.uint8)

@@ -11,8 +11,8 @@ from tests.each_case import each_case
 from tests.processor_time import at_most
 
 from segruntime.errors import ModelFileError
+from segruntime.model_file.tflite_check import check_tflite
 from segruntime.segmenter import BUNDLED
-from segruntime.tflite_check import check_tflite
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "models"
 FOREIGN = ["mnv3_float.tflite", "mnv3_uint8.tflite", "selfie_256.tflite"]

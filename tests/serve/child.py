@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 TIMEOUT_S = 120
-SERVE = [sys.executable, "-c", "from segruntime.run.cli import main; main()", "serve"]
+SERVE = [sys.executable, "-c", "from segruntime.cli import main; main()", "serve"]
 
 
 @contextmanager

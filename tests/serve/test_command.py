@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from tests.serve.child import TIMEOUT_S, get, started
 from tests.serve.running import Held, encoded, make_service, picture
 
-from segruntime.run.cli import main
+from segruntime.cli import main
 from segruntime.serve.server import make_server
 
 
@@ -100,7 +100,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 def test_neither_segrun_nor_its_help_needs_the_extra() -> None:
     program = (
         "import sys\nsys.modules.update(dict.fromkeys(['starlette', 'uvicorn', 'websockets', 'prometheus_client']))\n"
-        "from segruntime.run.cli import main\nmain(['serve', '--help'])"
+        "from segruntime.cli import main\nmain(['serve', '--help'])"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(

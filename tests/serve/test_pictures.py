@@ -11,8 +11,8 @@ import pytest
 from tests.serve.running import Pixels, Running, encoded, picture
 
 import segruntime
-from segruntime.agreement import mask_iou
 from segruntime.arrays import alpha_bytes
+from segruntime.measures.agreement import mask_iou
 from segruntime.picture_files import decode_picture
 
 PORTRAITS = Path(__file__).parents[3] / "shared" / "data" / "portraits" / "calibration"

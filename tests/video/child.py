@@ -41,7 +41,7 @@ import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 """
 
-MAIN = "\nfrom segruntime.run.cli import main\nmain(prog_name='segrun')\n"
+MAIN = "\nfrom segruntime.cli import main\nmain(prog_name='segrun')\n"
 
 
 LIMIT_S = 120  # of a child on a machine that has much else to do

@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 from tests.video.child import LIMIT_S, MAIN, finish, start
 from tests.video.clips import av, frames, make
 
-from segruntime.run import cli, command
-from segruntime.run.cli import main
+from segruntime import cli
+from segruntime.cli import main
+from segruntime.run import command
 
 
 def segrun(*words: object) -> Result:

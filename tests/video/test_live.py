@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from tests.video.child import until
 from tests.video.clips import Frame, frames, make, person, planes, times
 
+from segruntime.cli import main
 from segruntime.errors import MissingExtraError, OptionError, OutputError, VideoError
 from segruntime.run import camera_source, live_sinks
-from segruntime.run.cli import main
 from segruntime.run.live_sinks import Pace
 from segruntime.run.statistics import Statistics
 

@@ -16,7 +16,7 @@ from tests.zoo.small_networks import NETWORKS
 
 from segexport.console import Console
 from segexport.options import Options
-from segexport.pictures import draw_pictures
+from segexport.pictures.files import draw_pictures
 from segexport.pipeline import export
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

@@ -19,7 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segruntime.contract import read_contract, stamp
+from segruntime.model_file.contract import read_contract, stamp
 from segruntime.refine import Refiner
 from segruntime.resize import resized
 

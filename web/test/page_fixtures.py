@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segruntime.blend import blend
-from segruntime.blur import BlurBehind
-from segruntime.light_wrap import light_wrap
+from segruntime.compositing.blend import blend
+from segruntime.compositing.blur import BlurBehind
+from segruntime.compositing.light_wrap import light_wrap
 from segruntime.refine.bounds import Bounds, apply_bounds, bounds_table
 from segruntime.refine.guided import Coefficients
 from segruntime.refine.upsample import EdgeUpsampler

@@ -8,8 +8,8 @@ import numpy as np
 
 import segruntime
 from peers.serve import Frame, Job, Mask, Served, serve
-from segbench.chain import Chain
-from segbench.model_facts import describe_library
+from segbench.latency.chain import Chain
+from segbench.machine.model import describe_library
 
 
 def load(job: Job) -> Served:

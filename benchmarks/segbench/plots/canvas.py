@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segbench.errors import MissingExtraError, OptionError
-from segbench.output_file import check_output, write_whole
 from segbench.plots.palette import INK, RULE, SOFT
+from segbench.results.output_file import check_output, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

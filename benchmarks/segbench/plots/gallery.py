@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from segbench.front import fields_of
 from segbench.plots.canvas import Plot
 from segbench.plots.distribution import distribution_plot
 from segbench.plots.medians import medians_plot
 from segbench.plots.pareto import pareto_plot
+from segbench.plots.pareto_front import fields_of
+from segbench.plots.sources import Bench, Source
 from segbench.plots.stages import stages_of, stages_plot
 from segbench.plots.sustained import sustained_plot
-from segbench.sources import Bench, Source
 
 Drawn = tuple[Plot, list[Source]]
 

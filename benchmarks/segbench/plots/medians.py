@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from segbench.latency.table import LABELS
 from segbench.plots.canvas import Plot
 from segbench.plots.palette import INK, SERIES
 from segbench.plots.words import label
-from segbench.table import LABELS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""How exact against how fast: a panel for each field of `segbench.front`, the front as a line."""
+"""How exact against how fast: a panel for each field of `segbench.plots.pareto_front`, the front as a line."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segbench.front import Field, Point, pareto_front
 from segbench.plots.canvas import Plot
 from segbench.plots.distribution import number
 from segbench.plots.palette import BLUE, INK, SOFT
+from segbench.plots.pareto_front import Field, Point, pareto_front
 from segbench.plots.scale import Scale, scale_for
 from segbench.plots.spots import spots
 from segbench.plots.words import label

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segbench.latency.table import LABELS
 from segbench.plots.canvas import Plot
 from segbench.plots.distribution import number
 from segbench.plots.latency_values import of_all, of_processes
@@ -15,8 +16,7 @@ from segbench.plots.palette import SOFT, verdict_colour
 from segbench.plots.rows import Rows
 from segbench.plots.scale import scale_for
 from segbench.plots.words import label
-from segbench.results import STAGES
-from segbench.table import LABELS
+from segbench.results.latency import STAGES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

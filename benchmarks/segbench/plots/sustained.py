@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from segbench.minutes import Minute
 from segbench.plots.canvas import Plot
 from segbench.plots.palette import BLUE, GREY, HELD, ORANGE
 from segbench.plots.words import shortened
-from segbench.sustained_table import in_words
+from segbench.sustained.minutes import Minute
+from segbench.sustained.table import in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

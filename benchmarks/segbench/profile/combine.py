@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segbench.errors import ProfileError
-from segbench.student import t_quantile
+from segbench.statistics.student import t_quantile
 
 _CONFIDENCE = 0.95
 RESOLUTION_MS = {"tflite": 0.0, "onnx": 1e-3}  # onnxruntime's profiler gives whole microseconds

@@ -9,8 +9,8 @@ from typing import Any
 import numpy.typing as npt
 
 from segbench.errors import ProfileError
-from segbench.interrupt import Interrupt
-from segbench.job import Job
+from segbench.process.interrupt import Interrupt
+from segbench.process.job import Job
 from segbench.profile.onnx_trace import TracedNode, TraceFile, parse_trace
 from segbench.profile.part import Part, Taken, rounded_ms
 from segbench.profile.rounds import run_rounds

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from segbench.interrupt import Interrupt
-from segbench.job import Job
+from segbench.process.interrupt import Interrupt
+from segbench.process.job import Job
 from segbench.profile.part import MOST_ROUNDS
 
 Step = Callable[[], Sequence[float]]  # seconds of what it timed

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import segruntime
-from segbench.child import Task, run_worker
 from segbench.errors import OptionError, WorkerError
-from segbench.interrupt import Interrupt
-from segbench.job import Job
-from segbench.machine import describe_machine, with_sensors_after
+from segbench.machine.describe import describe_machine, with_sensors_after
+from segbench.process.child import Task, run_worker
+from segbench.process.interrupt import Interrupt
+from segbench.process.job import Job
 from segbench.profile.combine import combine
 from segbench.progress import Advance, no_progress
-from segbench.result_file import with_digest
+from segbench.results.file import with_digest
 
 FORMAT = "segedge.segbench.profile"
 VERSION = 1

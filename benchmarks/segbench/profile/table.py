@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from segbench.table import WIDTH, machine_line
+from segbench.latency.table import WIDTH, machine_line
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -6,12 +6,12 @@ import warnings
 from typing import Any
 
 import segruntime
-from segbench.feed import open_feed
-from segbench.interrupt import Interrupt
-from segbench.job import Job
-from segbench.mask_check import check_mask
+from segbench.frames.source import open_feed
+from segbench.latency.mask_check import check_mask
+from segbench.process.interrupt import Interrupt
+from segbench.process.job import Job
 from segbench.profile.onnx_measure import measure_onnx
-from segbench.profile.tflite_measure import measure_tflite
+from segbench.profile.tflite.measure import measure_tflite
 
 
 def take(job: Job) -> dict[str, Any]:

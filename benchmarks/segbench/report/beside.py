@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from segbench.compare import compare_results
+from segbench.compare.run import compare_results
 from segbench.errors import ComparisonError
 from segbench.plots.distribution import number
 from segbench.report.markup import Markup, element, together
@@ -17,7 +17,7 @@ _KINDS = {"faster": "good", "slower": "bad"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """Frames of one size: the first configuration, and each other one's comparison with it, of `segbench.compare`."""
+    """Frames of one size: the first configuration, and each other one's comparison with it, of `segbench.compare.run`."""
 
     frame: str
     first: str

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segbench.accuracy_file import AccuracyKey
-from segbench.front import latency_key
+from segbench.latency.table import start_cells
 from segbench.plots.distribution import number
+from segbench.plots.pareto_front import latency_key
 from segbench.report.markup import Markup, element
 from segbench.report.tables import named, table
-from segbench.table import start_cells
+from segbench.results.accuracy import AccuracyKey
 
 Exact = Mapping[AccuracyKey, Sequence[float]]  # the mean IoU on each set of pictures
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from segbench.accuracy_file import AccuracyKey, accuracy_key
-from segbench.accuracy_table import LABELS
+from segbench.accuracy.table import LABELS
+from segbench.plots.sources import Source
 from segbench.report.configurations import Exact
 from segbench.report.markup import Markup, element, together
 from segbench.report.tables import folded, named, table
 from segbench.report.values import counted
-from segbench.sources import Source
+from segbench.results.accuracy import AccuracyKey, accuracy_key
 
 
 def mean_ious(accuracy: Sequence[Source]) -> Exact:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from segbench.front import fields_of, pareto_front
 from segbench.plots.distribution import number
 from segbench.plots.gallery import Drawn, latency_plots, pareto_plots, sustained_plots
+from segbench.plots.pareto_front import fields_of, pareto_front
+from segbench.plots.sources import Bench, Source
 from segbench.report.beside import beside_section
 from segbench.report.configurations import Exact, configurations_table
 from segbench.report.inline_svg import figure_of
@@ -15,8 +16,7 @@ from segbench.report.origin import origin_of
 from segbench.report.tables import facts, folded, table
 from segbench.report.values import counted, mapping, said
 from segbench.report.worries import worries, worries_box
-from segbench.sources import Bench, Source
-from segbench.sustained_table import cells, headline, in_words, legend
+from segbench.sustained.table import cells, headline, in_words, legend
 
 _MINUTES = ("minute", "n", "p50, ms", "p90, ms", "°C", "MHz", "throttled", "others, cores")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from segbench.plots.sources import Bench, Source
 from segbench.report.markup import Markup, element, together
 from segbench.report.tables import facts, folded, table
 from segbench.report.values import mapping, said
-from segbench.sources import Bench, Source
 
 _MACHINE = ("python", "distribution", "governor", "frequency_max_mhz", "usable_cores", "load_average_1min")
 

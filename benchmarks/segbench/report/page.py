@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from segbench.accuracy_file import FORMAT as ACCURACY
-from segbench.front import without_partner
+from segbench.plots.pareto_front import without_partner
+from segbench.plots.sources import Bench, Source, by_machine
 from segbench.report.exactness import exactness_section, mean_ious
 from segbench.report.machine import machine_section
 from segbench.report.markup import Markup, element, together, trusted
 from segbench.report.values import counted
 from segbench.report.worries import worries_box
-from segbench.sources import Bench, Source, by_machine
+from segbench.results.accuracy import FORMAT as ACCURACY
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = Path(__file__).with_name("style.css")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from segbench.plots.sources import Bench, Source
 from segbench.report.markup import Markup, element, together
 from segbench.report.values import counted, mapping, number, said
-from segbench.sources import Bench, Source
 
 _BUSY = 0.5  # load average: on a quiet machine it is near 0
 

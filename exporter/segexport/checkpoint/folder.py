@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from segexport.checkpoint.inert import shown
+from segexport.checkpoint.pickle.inert import shown
 from segexport.errors import CheckpointError, DamagedCheckpointError
-from segruntime.strict_json import parse_json
+from segruntime.model_file.strict_json import parse_json
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """In the order in which the libraries look for them; an index names the files that hold the tensors."""

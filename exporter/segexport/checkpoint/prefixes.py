@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from segexport.checkpoint.inert import shown
+from segexport.checkpoint.pickle.inert import shown
 
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")
 # what stands beside the network in a LightningModule or an AveragedModel, and is no part of it

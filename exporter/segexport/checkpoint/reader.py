@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segexport.checkpoint import legacy_container, torchscript, zip_container
 from segexport.checkpoint.containers import Container, container_of
 from segexport.checkpoint.folder import SavedFolder, open_folder
-from segexport.checkpoint.inert import Inert, TensorRef, Unreadable, is_module, mapping_of, shown
-from segexport.checkpoint.module_tree import ModuleTree, Plain, rebuild_module
+from segexport.checkpoint.formats import legacy_container, torchscript, zip_container
+from segexport.checkpoint.formats.pt2_container import SavedGraph, is_pt2, read_pt2
+from segexport.checkpoint.formats.safetensors_container import read_safetensors
+from segexport.checkpoint.pickle.inert import Inert, TensorRef, Unreadable, is_module, mapping_of, shown
+from segexport.checkpoint.pickle.module_tree import ModuleTree, Plain, rebuild_module
 from segexport.checkpoint.prefixes import Stripped, common_prefix, prefix_levels, prefix_notes, strip_keys, strip_paths
-from segexport.checkpoint.pt2_container import SavedGraph, is_pt2, read_pt2
-from segexport.checkpoint.safetensors_container import read_safetensors
 from segexport.checkpoint.tensors import Storages, load_tensors
 from segexport.checkpoint.training_dict import find_weights, hyper_parameters
 from segexport.checkpoint.value_notes import value_notes

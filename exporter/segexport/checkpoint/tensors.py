@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from segexport.checkpoint.inert import StorageRef, TensorRef, shown
+from segexport.checkpoint.pickle.inert import StorageRef, TensorRef, shown
 from segexport.errors import DamagedCheckpointError
 
 MAX_COUNT = 2**48

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from segexport.checkpoint.inert import Inert, TensorRef, Unreadable, is_module, mapping_of, shown
+from segexport.checkpoint.pickle.inert import Inert, TensorRef, Unreadable, is_module, mapping_of, shown
 from segexport.errors import CheckpointError
 
 PREFERRED = (

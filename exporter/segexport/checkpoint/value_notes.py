@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from segexport.checkpoint.inert import shown
+from segexport.checkpoint.pickle.inert import shown
 
 MAX_NAMED = 5
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segexport.reference import Reference
+from segexport.compare.reference import Reference
 from segruntime import Contract, Segmenter
-from segruntime.agreement import Agreement, agreement, summed_up
+from segruntime.measures.agreement import Agreement, agreement, summed_up
 
 LEAST_PICTURES = 3
 """Compared at least, however slow a file is."""

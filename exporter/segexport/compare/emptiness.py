@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from segexport.compare.comparison import Ran
-from segexport.reference import ALMOST_NONE, THRESHOLD, Reference
+from segexport.compare.reference import ALMOST_NONE, THRESHOLD, Reference
 
 _SOME = 0.01  # of the pixels: below that, a reference's mask is hardly fuller than an empty one
 

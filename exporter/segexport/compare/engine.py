@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from segexport.convert.child import Child, Progress, find_tools
 from segexport.errors import ConversionError
+from segexport.process.child import Child, Progress, find_tools
 
 _ADVICE = "it can be run nowhere as it is: try another --converter or precision, and report this network"
 _KILLED = 9  # signal.SIGKILL, which Windows does not have

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from segexport.convert.worker import Say, serve
+from segexport.process.worker import Say, serve
 
 _QUIET = 4  # fatal errors only; the others arrive as exceptions
 _MOST_SAID = 1000

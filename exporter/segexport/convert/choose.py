@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segexport.convert.child import Progress
 from segexport.convert.converters import AUTO, CONVERTERS
 from segexport.convert.float32 import Float32Converter
 from segexport.convert.setup.place import is_ready, versions_of
 from segexport.errors import ConversionError, MissingConverterError
+from segexport.process.child import Progress
 
 Source = Callable[[], Path]
 """Gives the file that a converter reads; written now where it is not there yet."""

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from segexport.convert.worker import Say, serve
+from segexport.process.worker import Say, serve
 
 _MADE = "made"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from segexport.convert.child import Child, Progress, find_tools
 from segexport.convert.converters import CONVERTERS
 from segexport.convert.setup.place import interpreter_of
-from segexport.convert.structure import check_structure
+from segexport.process.child import Child, Progress, find_tools
 from segexport.tflite.settle import settle
+from segexport.tflite.structure import check_structure
 
 _TARGET = "network.tflite"
 

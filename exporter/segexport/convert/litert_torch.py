@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from segexport.convert.worker import Say, serve
+from segexport.process.worker import Say, serve
 
 
 def _load() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from segexport.convert.rewrites.for_tf import prepare_for_tf
-from segexport.convert.worker import Say, serve
-from segexport.memory import release_memory
+from segexport.process.memory import release_memory
+from segexport.process.worker import Say, serve
 
 _SAMPLE = "calibration_image_sample_data_20x128x128x3_float32.npy"
 

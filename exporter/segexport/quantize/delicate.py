@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from segexport.tflite_graph import Operator
+from segexport.tflite.graph import Operator
 
 ROOTS = frozenset({"DIV", "SQRT", "RSQRT"})
 ALONE = frozenset({"BATCH_MATMUL", "GELU", "HARD_SWISH", "RELU", "SOFTMAX"})

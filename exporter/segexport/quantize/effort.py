@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from segexport.tflite_graph import WEIGHTED, operator_kinds
+from segexport.tflite.graph import WEIGHTED, operator_kinds
 
 MOST_WORK = 600e9
 """Multiplications for all pictures together: 12 runs of a U-Net of 31 million weights at 256x256."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from segexport.tflite_graph import operator_kinds
+from segexport.tflite.graph import operator_kinds
 
 BORDERS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segexport.budget.noise import OperatorNoise
+from segexport.quantize.budget.noise import OperatorNoise
 
 _AS_LITTLE_DB = 3.0
 """Above the mask's own ratio: what comes after is no better than the mask."""

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segexport.convert.child import Child, Progress, find_tools
-from segexport.convert.structure import LARGEST, check_ranges, check_structure
+from segexport.process.child import Child, Progress, find_tools
 from segexport.quantize.delicate import delicate
 from segexport.quantize.rewrites import write_prepared
-from segexport.ranges import Ranges, load_ranges
-from segexport.tflite_graph import Operator, read_operators
+from segexport.tflite.graph import Operator, read_operators
+from segexport.tflite.ranges import Ranges, load_ranges
+from segexport.tflite.structure import LARGEST, check_ranges, check_structure
 
 _WORKER = Path(__file__).with_name("worker.py")
 _PREPARED = "prepared.tflite"

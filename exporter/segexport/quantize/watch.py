@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segexport.convert.environment import THREADS
-from segexport.convert.worker import Say
-from segexport.tflite_graph import read_operators
+from segexport.process.environment import THREADS
+from segexport.process.worker import Say
+from segexport.tflite.graph import read_operators
 
 _LEAST_NOISE = 1e-9  # of the mean square of an error: no division by zero
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from segexport.convert.worker import Say, serve
+from segexport.process.worker import Say, serve
 from segexport.quantize.corrections import correct_quantizer
 from segexport.quantize.watch import measure, noise
-from segexport.tflite_graph import Operator, read_operators
+from segexport.tflite.graph import Operator, read_operators
 
 _BIAS_FAILURE = re.compile(r"Failed to quantize bias tensor for op ([\w.]+) with op\s+id (\d+)")
 _MOST_FORCED = 64

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from segexport.convert.operators import operator_kind
+from segexport.tflite.operators import operator_kind
 
 ELEMENTWISE = frozenset(
     {

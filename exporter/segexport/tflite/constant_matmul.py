@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segexport.convert.operators import operator_code, operator_kind
+from segexport.tflite.operators import operator_code, operator_kind
 
 _KIND = "BATCH_MATMUL"
 _VERSION = 6  # takes inputs of any rank, and no bias

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from segexport.convert.operators import operator_code, operator_kind
 from segexport.errors import ConversionError
+from segexport.tflite.operators import operator_code, operator_kind
 
 IMAGE, PROBABILITY = "image", "probability"
 SIGNATURE = "serving_default"

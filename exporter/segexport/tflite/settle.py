@@ -9,8 +9,8 @@ from segexport.errors import ConversionError
 from segexport.tflite.channels_last import put_channels_last
 from segexport.tflite.constant_matmul import connect_products
 from segexport.tflite.ends import check_ends, ends_are_settled, settle_ends
+from segexport.tflite.graph import operator_kinds
 from segexport.tflite.transposed_bias import fuse_biases
-from segexport.tflite_graph import operator_kinds
 
 _CHANGED = {"TRANSPOSE_CONV", "BATCH_MATMUL", "TRANSPOSE"}
 """Operators for which it is worth taking a file apart; one that needs nothing is still left as it is."""

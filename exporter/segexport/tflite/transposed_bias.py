@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from segexport.convert.operators import operator_code, operator_kind
+from segexport.tflite.operators import operator_code, operator_kind
 
 _KIND, _WITH_BIAS, _WITH_ACTIVATION = "TRANSPOSE_CONV", 3, 4  # versions; GPU delegates know 3
 _WITHOUT_BIAS = 3

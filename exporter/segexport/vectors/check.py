@@ -15,8 +15,8 @@ from segexport.vectors.mistakes import name_mistake
 from segexport.vectors.steps import ABOUT
 from segexport.vectors.write import INDEX, read_index
 from segruntime import Contract
-from segruntime.agreement import mask_iou
-from segruntime.self_test import ALMOST_NONE
+from segruntime.measures.agreement import mask_iou
+from segruntime.model_file.self_test import ALMOST_NONE
 
 Array = npt.NDArray[Any]
 _DTYPES = ("float32", "int8", "uint8", "int16", "int32", "int64")

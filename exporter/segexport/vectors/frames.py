@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from segexport.errors import CalibrationError
-from segexport.pictures import Picture, draw_pictures, list_pictures, read_picture
+from segexport.pictures.files import Picture, draw_pictures, list_pictures, read_picture
 
 MOST_SIDE = 512
 """Pixels on the long side of a picture: a check needs no more, and alpha takes four bytes a pixel."""

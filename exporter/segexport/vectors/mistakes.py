@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segruntime.contract import InputSpec
+from segruntime.model_file.contract import InputSpec
 from segruntime.preprocess import Frame, Preprocessor, fit_region
 
 Tensor = npt.NDArray[Any]

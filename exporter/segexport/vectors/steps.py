@@ -13,9 +13,9 @@ import numpy.typing as npt
 from segexport.errors import InaccurateError
 from segexport.vectors.frames import VectorFrame
 from segruntime import Contract, Refiner, Segmenter
-from segruntime.png import encode_png
+from segruntime.model_file.png import encode_png
+from segruntime.model_file.self_test import FLOAT_PRECISIONS
 from segruntime.preprocess import fit_region
-from segruntime.self_test import FLOAT_PRECISIONS
 
 Array = npt.NDArray[Any]
 Entry = dict[str, Any]

@@ -15,16 +15,16 @@ from typing import Any
 import cv2
 
 import segruntime
+from segexport.compare.rows import FILE_NAME as REPORT
+from segexport.compare.rows import read_report
 from segexport.errors import OutputError
 from segexport.output import Staging
-from segexport.report import FILE_NAME as REPORT
-from segexport.report import read_report
 from segexport.vectors.frames import drawn_frames, moving_frames, picture_frames
 from segexport.vectors.steps import tolerances, write_frame, write_stream
 from segruntime import Segmenter, load
-from segruntime.embedded_text import model_sha256
 from segruntime.errors import MissingExtraError
-from segruntime.strict_json import parse_json
+from segruntime.model_file.embedded_text import model_sha256
+from segruntime.model_file.strict_json import parse_json
 
 INDEX = "index.json"
 FORMAT, VERSION = "segedge.vectors", 1

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segruntime.backends.protocol import TensorInfo
 from segruntime.errors import BackendError, DelegateWarning, MissingExtraError
-from segruntime.tflite_check import check_tflite
+from segruntime.model_file.tflite_check import check_tflite
 
 
 def _interpreter_module() -> Any:

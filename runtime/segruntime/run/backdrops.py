@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from segruntime.blur import BlurBehind
-from segruntime.composite import cover
+from segruntime.compositing.blur import BlurBehind
+from segruntime.compositing.composite import cover
 from segruntime.errors import OptionError, PictureError, VideoError
 from segruntime.picture_files import SUFFIXES, read_picture
 from segruntime.preprocess import Frame

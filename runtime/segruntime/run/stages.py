@@ -8,9 +8,9 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from segruntime.blend import blend
-from segruntime.flicker import FlickerMeter
-from segruntime.light_wrap import light_wrap
+from segruntime.compositing.blend import blend
+from segruntime.compositing.light_wrap import light_wrap
+from segruntime.measures.flicker import FlickerMeter
 from segruntime.preprocess import Frame
 from segruntime.refine import Refiner
 from segruntime.resize import halved

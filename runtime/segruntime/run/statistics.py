@@ -9,7 +9,7 @@ from typing import Any
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
     """`stage_shares`: of the time that all stages worked, how much each did, 0–1. `mask_age_*` in frames. `flicker` as in
-    `segruntime.flicker`, None where there were no two frames to compare. `broken`: frames that could not be decoded;
+    `segruntime.measures.flicker`, None where there were no two frames to compare. `broken`: frames that could not be decoded;
     `dropped`: live frames that a newer one replaced; `interrupted`: the user ended it;
     `unplugged`: the camera did.
     """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from segruntime.arrays import Bytes
-from segruntime.blur import BlurBehind
+from segruntime.compositing.blur import BlurBehind
 from segruntime.errors import OptionError
 from segruntime.picture_files import read_picture
 from segruntime.preprocess import Frame

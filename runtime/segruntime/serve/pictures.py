@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from segruntime.composite import composite
+from segruntime.compositing.composite import composite
 from segruntime.serve.backgrounds import Pictures, parse_background
 from segruntime.serve.body import read_body
 from segruntime.serve.encode import MEDIA_TYPES, Encoded, cutout, encode_mask, encode_picture, encode_png

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from segexport.rewrites.lower import Rewritten
+from segexport.convert.torch_rewrites.lower import Rewritten
 
 Shape = tuple[int, ...]
 

@@ -3,7 +3,7 @@
 Needs: a max-pool over `(N, C, H, W)` with explicit padding that is smaller than its kernel; with dilation, that nothing in
 what is pooled is below zero. Does: pads with zeros where nothing is below zero (a ReLU or the like came before), with the
 edge's own values otherwise; then pools without padding. Holds after: the same numbers, bit for bit (why: see
-`segexport.rewrites.padded_max_pool`, which does the same for networks of PyTorch), and ranges that int8 can hold.
+`segexport.convert.torch_rewrites.padded_max_pool`, which does the same for networks of PyTorch), and ranges that int8 can hold.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from segexport.convert.rewrites import (
     pixel_shuffle,
 )
 from segexport.convert.rewrites.editor import Editor
-from segexport.rewrites.lower import Rewritten
+from segexport.convert.torch_rewrites.lower import Rewritten
 
 REWRITES: dict[str, Callable[[Editor], None]] = {
     gelu.NAME: gelu.rewrite_gelu,

@@ -21,12 +21,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from segexport.convert.environment import made_environment
 from segexport.convert.setup.installing import Say, make_venv, pip_install
 from segexport.convert.setup.interpreters import find_interpreters, version_of
 from segexport.convert.setup.known import ConverterEnvironment
 from segexport.convert.setup.place import MARKER, Made, converters_folder, problem_of, read_marker
 from segexport.errors import SetupError
+from segexport.process.environment import made_environment
 
 _UPGRADE = "a newer segedge has a newer lock"
 _LONGEST_S = 900.0

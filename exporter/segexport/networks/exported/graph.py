@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segexport.checkpoint.inert import shown
-from segexport.checkpoint.pt2_container import SavedGraph
+from segexport.checkpoint.formats.pt2_container import SavedGraph
+from segexport.checkpoint.pickle.inert import shown
 from segexport.errors import ArchitectureError
 from segexport.networks.exported.inplace import last_uses, without_writing
 from segexport.networks.exported.operators import SYMBOLIC, function_of

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from segexport.checkpoint.inert import shown
+from segexport.checkpoint.pickle.inert import shown
 from segexport.networks.exported.operators import INPLACE, VIEWS
 from segexport.networks.exported.program import Program, Step, refs_of
 from segexport.networks.exported.values import GraphError, Ref

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from segexport.checkpoint.inert import shown
+from segexport.checkpoint.pickle.inert import shown
 from segexport.networks.exported.values import GraphError
-from segruntime.strict_json import parse_json
+from segruntime.model_file.strict_json import parse_json
 
 DICTS = ("builtins.dict", "collections.OrderedDict")
 SEQUENCES = ("builtins.tuple", "builtins.list")

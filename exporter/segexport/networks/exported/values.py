@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from segexport.checkpoint.inert import shown
+from segexport.checkpoint.pickle.inert import shown
 
 MAX_LIST = 4096
 LARGEST = 2**63 - 1

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from segexport.checkpoint import Checkpoint
 from segexport.checkpoint.folder import CONFIG, SavedFolder
-from segexport.checkpoint.inert import shown
+from segexport.checkpoint.pickle.inert import shown
 from segexport.errors import ArchitectureError
 from segexport.networks.fit import COUNTER, first_few
 from segexport.networks.libraries.building import made, refuse_large_numbers, refuse_larger

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segexport.checkpoint.inert import shown
+from segexport.checkpoint.pickle.inert import shown
 from segexport.errors import ArchitectureError
 from segexport.networks.libraries.building import fitting, refuse_large_numbers
 from segexport.networks.libraries.imports import library

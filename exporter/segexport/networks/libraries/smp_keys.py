@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from segexport.checkpoint import Checkpoint
-from segexport.checkpoint.inert import shown
+from segexport.checkpoint.pickle.inert import shown
 from segexport.checkpoint.training_dict import AVERAGED
 from segexport.errors import ArchitectureError
 from segexport.networks.fit import differences, first_few, shapes_of

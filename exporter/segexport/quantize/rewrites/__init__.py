@@ -11,7 +11,7 @@ from typing import Any
 
 from segexport.quantize.rewrites import depth_to_space
 from segexport.quantize.rewrites.graph import Graph
-from segexport.tflite_graph import read_operators
+from segexport.tflite.graph import read_operators
 
 REWRITES: dict[str, Callable[[Graph, Any], list[Any] | None]] = {
     depth_to_space.KIND: depth_to_space.rewrite,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segexport.convert.operators import operator_code, operator_kind
+from segexport.tflite.operators import operator_code, operator_kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-// The background out of focus, without the person: `segruntime.blur` in shaders.
+// The background out of focus, without the person: `segruntime.compositing.blur` in shaders.
 // At reduced size the person is cut out and the hole filled from what is around it (pull-push: Gortler et al., The Lumigraph, 1996).
 
 const FULL_STRENGTH = 0.05; // sigma as a share of the height, at strength 1

@@ -1,0 +1,148 @@
+"""What `segbench` without a command does: options → measurement → table, file, and exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from segbench.errors import WorkerError
+from segbench.latency.effort import effort_of
+from segbench.latency.matrix import Matrix
+from segbench.latency.run import run_latency
+from segbench.latency.table import print_table, require_rich
+from segbench.plots import check_plot, write_plot
+from segbench.plots.distribution import distribution_plot
+from segbench.process.job import Job, parse_size, parse_threads
+from segbench.progress import no_progress, progress
+from segbench.results.latency import write_results
+from segbench.results.output_file import check_output
+
+REFUSED, INTERRUPTED = 1, 130  # 128 + SIGINT, as a shell says it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyOptions:
+    """As they stand on the command line; None and empty are those that are not there."""
+
+    models: tuple[Path, ...]
+    backends: tuple[str, ...]
+    threads: str | None
+    sizes: str | None
+    presets: tuple[str, ...]
+    input_: Path | None
+    rate: float | None
+    runs: int | None
+    seconds: float | None
+    warmup_runs: int | None
+    warmup_seconds: float | None
+    processes: int | None
+    seed: int | None
+    quick: bool
+    mlperf: bool
+
+    def matrix(self) -> Matrix:
+        """Raises OptionError: a value that cannot be used."""
+        effort = effort_of(quick=self.quick, mlperf=self.mlperf).with_options(
+            runs=self.runs,
+            seconds=self.seconds,
+            warmup_runs=self.warmup_runs,
+            warmup_seconds=self.warmup_seconds,
+            processes=self.processes,
+        )
+        seed = {} if self.seed is None else {"seed": self.seed}
+        return Matrix(
+            processes=effort.pop("processes"),
+            base=Job(input=None if self.input_ is None else str(self.input_), rate=self.rate, **effort),
+            models=tuple(map(str, self.models)),
+            backends=self.backends,
+            threads=tuple(map(parse_threads, _items(self.threads))),
+            sizes=tuple(map(parse_size, _items(self.sizes))),
+            presets=tuple(None if name == "none" else name for name in self.presets),
+            **seed,
+        )
+
+
+def measure_latency(options: LatencyOptions, output: Path | None, as_json: bool, plot: Path | None = None) -> int:
+    """Measure, show, write; → the exit code: 1 where a configuration could not be measured, 130 after Ctrl-C.
+
+    Raises:
+        SegBenchError, SegRuntimeError: nothing could be measured at all.
+    """
+    matrix = options.matrix()
+    if output is not None:
+        check_output(output)
+    if plot is not None:
+        check_plot(plot)
+    failures: list[tuple[str, WorkerError]] = []
+    result = _measured(matrix, as_json, failures)
+    for text in _said_once(((name, str(error)) for name, error in failures), len(matrix.jobs())):
+        click.echo(f"segbench: {text}", err=True)
+    if result["interrupted"]:
+        click.echo(f"segbench: interrupted; {_kept(result)}", err=True)
+    if result["configurations"]:
+        _show(result, as_json)  # before the file is written: a full disk must not take it away
+        if output is not None:
+            write_results(output, result)
+        if plot is not None:
+            write_plot(distribution_plot(result), plot)
+    if result["interrupted"]:
+        return INTERRUPTED
+    return REFUSED if failures else 0
+
+
+def _measured(matrix: Matrix, as_json: bool, failures: list[tuple[str, WorkerError]]) -> dict[str, Any]:
+    def complain(name: str, error: WorkerError) -> None:
+        failures.append((name, error))
+
+    if as_json:
+        return run_latency(matrix, no_progress, complain)
+    require_rich()
+    with progress("processes", draws_alone=False) as advance:
+        return run_latency(matrix, advance, complain)
+
+
+def _said_once(said: Iterable[tuple[str, str]], count: int) -> list[str]:
+    """`(name, text)` of some of `count` configurations → each text once, with whom it is about where that is not all."""
+    names: dict[str, list[str]] = {}
+    for name, text in said:
+        who = names.setdefault(" ".join(text.split()), [])
+        if name not in who:
+            who.append(name)
+    return [text if len(who) == count else f"{_who(who)}: {text}" for text, who in names.items()]
+
+
+def _who(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _kept(result: dict[str, Any]) -> str:
+    count = sum(len(one["processes"]) for one in result["configurations"])
+    if count == 0:
+        return "nothing had been measured"
+    return f"what follows was measured until then, in {count} process{'' if count == 1 else 'es'}"
+
+
+def _show(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(result, indent=1, allow_nan=False))
+        return
+    for text in _warnings(result):
+        click.echo(f"segbench: {text}", err=True)
+    print_table(result)
+
+
+def _warnings(result: dict[str, Any]) -> list[str]:
+    configurations = result["configurations"]
+    said = [
+        (one["name"], text) for one in configurations for process in one["processes"] for text in process["warnings"]
+    ]
+    return _said_once(said, len(configurations))
+
+
+def _items(text: str | None) -> list[str]:
+    return [] if text is None else text.split(",")

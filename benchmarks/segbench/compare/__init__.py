@@ -1,0 +1,1 @@
+"""Two results beside one another."""

@@ -1,0 +1,1 @@
+"""Latency: which configurations, how much of each, and the measurement itself."""

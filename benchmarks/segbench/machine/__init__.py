@@ -1,0 +1,1 @@
+"""What the numbers were made on."""

@@ -1,0 +1,1 @@
+"""A .tflite, operator by operator."""

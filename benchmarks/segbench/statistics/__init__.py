@@ -1,0 +1,1 @@
+"""From raw values to figures, and how well those are known."""

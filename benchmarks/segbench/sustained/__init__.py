@@ -1,0 +1,1 @@
+"""How fast it still is after minutes."""

@@ -1,0 +1,1 @@
+"""How steady masks are over a clip."""

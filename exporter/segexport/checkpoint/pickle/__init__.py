@@ -1,0 +1,1 @@
+"""A pickle read without running anything in it."""

@@ -1,0 +1,1 @@
+"""PyTorch → ONNX, or a program of torch.export."""

@@ -1,0 +1,1 @@
+"""What an export did: as data, and as a page."""

@@ -1,0 +1,170 @@
+"""What a new file says of itself: the contract (tensors as the interpreter reports them, source, conversion, parity), and
+for a .tflite TFLite's own metadata beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segexport.compare import Comparison
+from segexport.errors import ConversionError
+from segexport.precisions import Bound
+from segexport.quantize.recipe import Recipe
+from segexport.tflite.metadata import ENTRY, LABELS_FILE, labels_text, model_metadata
+from segexport.tflite.metadata_place import place_metadata
+from segexport.tflite.two_channel import LABELS as TWO_CHANNELS
+from segruntime.backends import BACKENDS, Backend, TensorInfo
+from segruntime.model_file.contract import Contract, Conversion, InputSpec, OutputSpec, Parity, Source, stamp
+from segruntime.model_file.embedded_text import model_kind, with_attachment, without_archive
+from segruntime.segmenter import Segmenter, default_threads
+
+if TYPE_CHECKING:  # the child that runs files starts no converters
+    from segexport.convert.choose import Chosen
+
+TOOLS = (
+    "segedge",
+    "torch",
+    "onnxscript",
+    "onnx",
+    "litert-quantizer",
+    "ai-edge-litert",
+    "onnxruntime",
+)
+_LAYOUTS = {"onnx": "NCHW", "tflite": "NHWC"}
+_LABELS = {1: ("person",), len(TWO_CHANNELS): TWO_CHANNELS}
+_DIGITS = 12  # of the checkpoint's SHA-256: enough to tell one from another
+
+
+def tool_versions() -> dict[str, str]:
+    """The versions of everything that had a hand in it."""
+    found = {}
+    for name in TOOLS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def open_new(path: Path, threads: int | None = None) -> Segmenter:
+    """A file that a converter has just written, ready to run; its contract says what goes in and out, nothing more yet.
+
+    `threads`: default as for `segruntime.load`.
+
+    Raises:
+        ConversionError: the file has other tensors than one RGB image in and one or two channels out.
+        SegRuntimeError: the file does not load.
+    """
+    kind, count = model_kind(path), default_threads() if threads is None else threads
+    backend = BACKENDS[kind](path, count)
+    return Segmenter(backend, _describe(path, backend, _LAYOUTS[kind]), path, count)
+
+
+def _describe(path: Path, backend: Backend, layout: str) -> Contract:
+    image, mask = backend.inputs[0], backend.outputs[0]
+    channels = _channels(mask, layout)
+    if len(backend.outputs) != 1 or _channels(image, layout) != 3 or channels not in _LABELS:
+        raise ConversionError(
+            f"{path.name}: the converter made {image.shape} in and {[t.shape for t in backend.outputs]} out, "
+            f"expected one {layout} image and one or two channels; report this network"
+        )
+    (height, width), (out_height, out_width) = _size(image, layout), _size(mask, layout)
+    if min(height, width, out_height, out_width) < 1:
+        raise ConversionError(
+            f"{path.name}: the converter made {image.shape} in and {mask.shape} out, expected sizes that stand fast"
+        )
+    return Contract(
+        input=InputSpec(
+            width=width,
+            height=height,
+            layout=layout,
+            dtype=image.dtype,
+            color="rgb",
+            value_range=(0.0, 1.0),
+            scale=image.scale,
+            zero_point=image.zero_point,
+        ),
+        output=OutputSpec(
+            width=out_width,
+            height=out_height,
+            layout=layout,
+            dtype=mask.dtype,
+            meaning="probability",
+            channels=channels,
+            person_channel=channels - 1,
+            labels=_LABELS[channels],
+            scale=mask.scale,
+            zero_point=mask.zero_point,
+        ),
+    )
+
+
+def stamp_file(
+    path: Path,
+    contract: Contract,
+    *,
+    source: Source,
+    precision: str,
+    calibration: tuple[int, str | None],
+    float_layers: Sequence[str],
+    chosen: Chosen | None,
+    recipe: Recipe | None,
+    comparison: Comparison,
+    picture_source: str,
+    bound: Bound,
+    within_bound: bool,
+) -> None:
+    """Write TFLite's metadata and the whole contract into the file; `chosen`: who made the float32 file behind it."""
+    measured = comparison.agreement
+    full = replace(
+        contract,
+        source=source,
+        conversion=Conversion(
+            precision=precision,
+            calibration_count=calibration[0],
+            calibration_sha256=calibration[1],
+            tools=tool_versions() | ({} if chosen is None else dict(chosen.versions)),
+            float_layers=tuple(float_layers),
+            converter=None if chosen is None else chosen.converter,
+            refused=None if chosen is None or not chosen.refused else dict(chosen.refused),
+            recipe=None if recipe is None else recipe.to_json(),
+        ),
+        parity=Parity(
+            pictures=comparison.pictures,
+            picture_source=picture_source,
+            **measured.to_json(),
+            bound=str(bound),
+            within_bound=within_bound,
+        ),
+    )
+    model = path.read_bytes()
+    if model_kind(path) == "tflite":  # before all that rests on the model's digest
+        model = with_metadata(model, path.stem, full)
+    path.write_bytes(stamp(model, full))
+
+
+def with_metadata(model: bytes, name: str, contract: Contract) -> bytes:
+    """A .tflite → with TFLite's metadata inside and `labels.txt` behind, and nothing else there.
+
+    Raises:
+        ConversionError: it cannot hold them.
+    """
+    source, conversion = contract.source, contract.conversion
+    described = f"Person segmentation ({source.architecture})" if source else "Person segmentation"
+    made = f", {conversion.precision}, exported by segedge." if conversion else ", exported by segedge."
+    version = source.sha256[:_DIGITS] if source else ""
+    metadata = model_metadata(contract, name, described + made, version)
+    placed = place_metadata(without_archive(model), ENTRY, metadata)
+    return with_attachment(placed, LABELS_FILE, labels_text(contract.output))
+
+
+def _channels(tensor: TensorInfo, layout: str) -> int:
+    return tensor.shape[1 if layout == "NCHW" else 3] if len(tensor.shape) == 4 else -1
+
+
+def _size(tensor: TensorInfo, layout: str) -> tuple[int, int]:
+    height, width = tensor.shape[2:4] if layout == "NCHW" else tensor.shape[1:3]
+    return height, width

@@ -1,0 +1,1 @@
+"""A foreign .onnx as input."""

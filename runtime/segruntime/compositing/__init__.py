@@ -1,0 +1,1 @@
+"""The person over another background."""

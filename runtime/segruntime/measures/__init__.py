@@ -1,0 +1,1 @@
+"""How well masks agree, and how steady they are."""
