@@ -3,8 +3,9 @@
 python benchmarks/refine_presets.py --clip FILE… --data FOLDER [--rounds N] [--threads N] [--json]
 
 Per preset: its cost on drawn frames of 1280x720 in interleaved rounds, a ratio being the median of the rounds' ratios;
-flicker over each clip (segruntime.measures.flicker); on each clip's moving parts, how far alpha is from what the same chain without
-memory makes of the float32 network's masks; and mean IoU, boundary F and mean absolute error on stills with hand-made masks.
+flicker over each clip (segruntime.measures.flicker); on each clip's moving parts, how far alpha is from what the same chain
+without memory makes of the float32 network's masks; and mean IoU, boundary F and mean absolute error on stills with
+hand-made masks.
 Two more rows show the memory's part: `balanced` without any, and with MediaPipe's blend alone.
 """
 

@@ -2,8 +2,8 @@
 
 python benchmarks/self_test_variation.py FILE… [--json]
 
-FILE carries golden pictures (`segexport verify FILE`). The bounds in `segruntime/model_file/self_test.py` stand between the two kinds of
-rows.
+FILE carries golden pictures (`segexport verify FILE`). The bounds in `segruntime/model_file/self_test.py` stand between the two
+kinds of rows.
 """
 
 from __future__ import annotations

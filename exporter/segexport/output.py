@@ -1,18 +1,20 @@
-"""Where files are put: made in a folder of their own, moved to their names when all is done, gone if not."""
+"""Where files are put: made in a folder of their own, moved to their names when all is done, gone if not; and their digests."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from segexport.errors import OutputError
 
 _PREFIX = ".segexport-"
+_BLOCK = 1 << 20
 
 
 class Staging:
@@ -98,3 +100,20 @@ def _alive(pid: int) -> bool:
 
 def _more(names: list[str]) -> str:
     return f" and {len(names) - 1} more" if len(names) > 1 else ""
+
+
+def file_sha256(path: Path) -> str:
+    """64 hexadecimal digits; the file is read block by block."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def files_sha256(paths: Sequence[Path]) -> str:
+    """Of one file its own; of several that of their names and digests, a line each, as sha256sum writes them."""
+    if len(paths) == 1:
+        return file_sha256(paths[0])
+    lines = [f"{file_sha256(path)}  {path.name}\n" for path in paths]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -13,6 +13,7 @@ from typing import Any
 
 from segexport.compare import Ran, Runner
 from segexport.compare.int8_speed import Int8Speed, measure_int8_speed
+from segexport.compare.new_file import open_new
 from segexport.compare.reference import FILE_NAME as REFERENCE
 from segexport.compare.reference import KEPT, Reference
 from segexport.compare.rows import FILE_NAME as REPORT
@@ -27,7 +28,7 @@ from segexport.pictures.calibration import DRAWN_SOURCE, calibration_tensor, col
 from segexport.pictures.truth import read_masks
 from segexport.precisions import ONNX, PRECISIONS, SLOW_S
 from segexport.process.memory import release_memory
-from segexport.proof import LARGE, Judge, Made, Seen, exact_pictures, measured_pictures, prove, run_all
+from segexport.proof import LARGE, Judge, Made, Seen, Work, exact_pictures, measured_pictures, prove, run_all
 from segexport.quantize.quantized import Bench, Quantized, write_quantized
 from segexport.quantize.quantizer import Quantizer
 from segexport.quantize.recipe import FILE_NAME as RECIPE
@@ -36,10 +37,9 @@ from segexport.report.page.make import FILE_NAME as PAGE
 from segexport.report.page.make import make_page
 from segexport.report.page.rerun import run_of
 from segexport.stamp.golden import COUNT, GoldenChoice, choose_golden
-from segexport.stamp.stamping import open_new, tool_versions
+from segexport.stamp.stamping import tool_versions
 from segexport.subject.subject import Written, prepare
 from segexport.tflite.two_channel import write_two_channels
-from segexport.work import Work
 from segruntime.processor import find_processor
 
 

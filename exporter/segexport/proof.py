@@ -9,19 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
-from segexport.compare import Comparison, Ran, compare, emptiness
+from segexport.compare import Comparison, Ran, Runner, compare, emptiness
 from segexport.compare.flips import Flips
+from segexport.compare.new_file import open_new
 from segexport.compare.reference import KEPT, Reference
 from segexport.compare.rows import FileRow
+from segexport.console import Console
 from segexport.convert.choose import Chosen, Proof
-from segexport.digest import file_sha256
-from segexport.precisions import ONNX, PRECISIONS, SLOW_S, Bound
+from segexport.options import Options
+from segexport.output import file_sha256
+from segexport.pictures.calibration import PictureSet
+from segexport.precisions import ONNX, PRECISIONS, SLOW_S, Bound, Precision
 from segexport.quantize.loss import where_lost
 from segexport.quantize.quantized import Quantized, costs_only
+from segexport.quantize.recipe import Recipe
 from segexport.stamp.golden import GoldenChoice, golden_pictures, store_golden
-from segexport.stamp.stamping import open_new, stamp_file
-from segexport.subject.subject import Written
-from segexport.work import Work
+from segexport.stamp.stamping import stamp_file
+from segexport.subject.subject import Subject, Written
 from segruntime.model_file.golden import GoldenPicture
 
 SLOW_INVOKE_MS = 2000.0
@@ -30,6 +34,25 @@ LARGE, LARGE_PICTURES = 10_000_000, 4
 """Of a network with more parameters each picture takes long, and has as many sums to round as many of a small one's."""
 FLIP_PICTURES = 2
 """Counted on at least so many: every picture has hundreds of thousands of windows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One export at work: what goes in, and where its unfinished files lie."""
+
+    options: Options
+    subject: Subject
+    pictures: PictureSet
+    recipe: Recipe | None
+    paths: Mapping[str, Path]
+    """`onnx` and each precision → its file."""
+    kinds: Mapping[str, Precision]
+    folder: Path
+    playground: Path
+    """Where converters put what nobody asked for."""
+    runner: Runner
+    """Runs every new file, in a child process: one that crashes its interpreter is refused, and nothing else ends."""
+    console: Console
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from ai_edge_litert.tools import flatbuffer_utils
 
 from segexport.compare import Runner, run_file
 from segexport.compare import runner as runner_module
+from segexport.compare.new_file import open_new
 from segexport.errors import ConversionError
 from segexport.pictures.files import draw_pictures
-from segexport.stamp.stamping import open_new
 from segruntime import load
 from segruntime.segmenter import BUNDLED, default_threads
 
@@ -155,7 +155,7 @@ def test_a_slow_file_ends_early_there_as_here(room: Path, tmp_path: Path, pictur
 def test_the_child_uses_the_threads_that_users_get(room: Path, tmp_path: Path, pictures: np.ndarray) -> None:
     """The made environment says two to every library; a measured time has to be that of `segruntime.load`."""
     body = (
-        "from segexport.stamp.stamping import open_new\nfrom pathlib import Path\n"
+        "from segexport.compare.new_file import open_new\nfrom pathlib import Path\n"
         "return {'refused': f'{open_new(Path(job[\"path\"])).threads} threads'}"
     )
     with (

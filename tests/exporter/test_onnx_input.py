@@ -18,13 +18,13 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.exporter.onnx_graphs import made, one_child, relu, value
 from torch import Tensor, nn
 
-from segexport.compare.reference import ask_pytorch
+from segexport.compare.new_file import open_new
 from segexport.convert.trace.onnx_export import write_onnx
 from segexport.errors import CheckpointError
 from segexport.networks.families.unet import UNet
 from segexport.pictures.files import draw_pictures
 from segexport.presets import PREPROCESSING, Preprocessing
-from segexport.stamp.stamping import open_new
+from segexport.subject.ask import ask_pytorch
 from segexport.subject.deploy import Deployable, PersonProbability
 from segexport.subject.foreign.input import OnnxSubject, ask_onnxruntime, is_onnx, open_onnx_subject
 from segruntime.model_file.contract import stamp

@@ -257,7 +257,7 @@ def test_weights_that_give_no_numbers_are_refused_before_any_conversion(
     weights["final_conv.bias"][:] = value
     torch.save(weights, tmp_path / "broken.pth")
     chosen = Options(checkpoint=tmp_path / "broken.pth", output=tmp_path / "out", precisions=("int8",), size=(32, 32))
-    with pytest.raises(CheckpointError, match=r"PyTorch itself gives NaN or infinite logits for picture drawn 1"):
+    with pytest.raises(CheckpointError, match=r"PyTorch gives NaN or infinite values for picture drawn 1"):
         export(chosen, QUIET)
     assert not (tmp_path / "out").exists()
 

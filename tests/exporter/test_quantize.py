@@ -12,9 +12,9 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from ai_edge_litert.tools import flatbuffer_utils
 
+from segexport.compare.new_file import open_new
 from segexport.pictures.files import draw_pictures
 from segexport.quantize.quantizer import Quantizer
-from segexport.stamp.stamping import open_new
 from segexport.tflite.graph import WEIGHTED, read_operators
 from segruntime import load
 

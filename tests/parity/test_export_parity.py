@@ -16,11 +16,11 @@ torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
+from segexport.compare.new_file import open_new  # noqa: E402
 from segexport.convert.trace.onnx_export import write_onnx  # noqa: E402 the light environment has no torch
 from segexport.networks.families.unet import UNet  # noqa: E402
 from segexport.pictures.files import draw_pictures  # noqa: E402
 from segexport.presets import PREPROCESSING, Preprocessing  # noqa: E402
-from segexport.stamp.stamping import open_new  # noqa: E402
 from segexport.subject.deploy import Deployable, PersonProbability  # noqa: E402
 
 Array = npt.NDArray[np.float64]

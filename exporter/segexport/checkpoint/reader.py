@@ -23,8 +23,8 @@ from segexport.checkpoint.prefixes import Stripped, common_prefix, prefix_levels
 from segexport.checkpoint.tensors import Storages, load_tensors
 from segexport.checkpoint.training_dict import find_weights, hyper_parameters
 from segexport.checkpoint.value_notes import value_notes
-from segexport.digest import files_sha256
 from segexport.errors import CheckpointError, DamagedCheckpointError
+from segexport.output import files_sha256
 
 MAX_KEY_LENGTH = 500
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from segexport.errors import ArchitectureError, CheckpointError, OutputError
-from segexport.pictures.files import Picture
-
-if TYPE_CHECKING:  # torch stays out of `verify`
-    from segexport.subject.deploy import Deployable
+from segexport.errors import ArchitectureError, OutputError
 
 FILE_NAME = "reference.npz"
 KEPT = 12
@@ -144,47 +138,3 @@ def _check_shapes(reference: Reference) -> None:
         )
     if not np.isfinite(masks).all():
         raise ValueError("masks hold NaN or infinity, expected probabilities")
-
-
-def ask_pytorch(
-    graph: Deployable,
-    pictures: Sequence[Picture],
-    names: tuple[str, ...],
-    size: tuple[int, int],
-    say: Callable[[str], None],
-) -> Reference:
-    """Run the deployable graph on every picture, through the runtime's preprocessing; `size` is (height, width).
-
-    Raises:
-        CheckpointError: a logit is NaN or infinite; no file could be compared with that.
-    """
-    import cv2
-    import torch
-
-    from segexport.convert.torch_rewrites.threads import UnpoolsInOrder
-    from segruntime.model_file.contract import InputSpec
-    from segruntime.preprocess import BYTE_BILINEAR, Preprocessor
-
-    height, width = size
-    spec = InputSpec(width=width, height=height, layout="NCHW", dtype="float32", color="rgb", value_range=(0.0, 1.0))
-    preprocess = Preprocessor(spec)
-    frames, masks, largest, low, high = [], [], 0.0, math.inf, -math.inf
-    for index, picture in enumerate(pictures):
-        say(f"PyTorch {index + 1}/{len(pictures)}")
-        frame = np.asarray(cv2.resize(picture, (width, height), interpolation=BYTE_BILINEAR), np.uint8)
-        with UnpoolsInOrder(), torch.inference_mode():
-            logits = graph.logits(torch.from_numpy(preprocess(frame).copy()))
-            masks.append(graph.head(logits)[0, 0].numpy().astype(np.float32))
-            largest = max(largest, float(graph.head.margin(logits).abs().max()))
-            finite = bool(logits.isfinite().all())
-            low, high = min(low, float(logits.min())), max(high, float(logits.max()))
-        if not finite:
-            raise CheckpointError(
-                f"PyTorch itself gives NaN or infinite logits for picture {names[index]}, expected numbers; "
-                "the weights are damaged, or --preprocess, --mean or --std is far from what training used"
-            )
-        frames.append(frame)
-    unit = (low, high) if 0 <= low <= high <= 1 else None
-    return Reference(
-        frames=np.stack(frames), masks=np.stack(masks), names=names, largest_logit=largest, unit_range=unit
-    )

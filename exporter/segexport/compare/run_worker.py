@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from segexport.compare.comparison import run_file
+from segexport.compare.new_file import open_new
 from segexport.errors import SegExportError
 from segexport.process.worker import Say, serve
-from segexport.stamp.stamping import open_new
 from segruntime.errors import DelegateWarning, SegRuntimeError
 
 

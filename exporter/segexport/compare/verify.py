@@ -11,8 +11,8 @@ from segexport.compare.int8_speed import Int8Speed, measure_int8_speed
 from segexport.compare.reference import FILE_NAME as REFERENCE
 from segexport.compare.reference import load_reference
 from segexport.compare.rows import FileRow, read_report
-from segexport.digest import file_sha256
 from segexport.errors import InaccurateError, OutputError
+from segexport.output import file_sha256
 from segexport.precisions import LEAST_IOU_WHEN_RELATIVE, SLOW_S, Bound
 from segruntime import load
 from segruntime.errors import MissingExtraError

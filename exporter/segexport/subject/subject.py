@@ -13,7 +13,7 @@ from torch import nn
 
 from segexport.checkpoint import read_checkpoint
 from segexport.compare.flips import Flips, audit_flips, choices_of
-from segexport.compare.reference import Reference, ask_pytorch
+from segexport.compare.reference import Reference
 from segexport.convert.torch_rewrites.lower import Rewritten
 from segexport.convert.trace.onnx_export import write_onnx
 from segexport.convert.trace.program_export import write_program
@@ -28,6 +28,7 @@ from segexport.networks.user import network_of
 from segexport.options import Options
 from segexport.pictures.files import Picture
 from segexport.presets import COLORS, Preprocessing, choose_preprocessing
+from segexport.subject.ask import ask_pytorch
 from segexport.subject.deploy import Deployable, choose_head
 from segexport.subject.foreign.input import OnnxSubject, is_onnx, open_onnx_subject
 from segruntime.model_file.contract import Source

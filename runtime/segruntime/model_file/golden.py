@@ -1,6 +1,6 @@
 """Golden pictures: a few small frames inside the model file, with the masks that they gave where the file was made.
 
-With them any device can say, without PyTorch, whether this file gives the same mask there (`segruntime.model_file.self_test`). One text
+With them any device can say, without PyTorch, whether this file gives the same mask there (`model_file.self_test`). One text
 entry, as the contract is one: strict JSON with PNGs in base64, at most 150 kB in the file (`docs/contract.md`).
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from segexport.compare import run_file
 from segexport.compare.reference import Reference
 from segexport.compare.rows import FileRow
-from segexport.digest import file_sha256
+from segexport.output import file_sha256
 from segexport.precisions import SLOW_S
 from segexport.report.page.choice import least_exact, shown_masks, worst_first
 from segexport.report.page.spread import spread

@@ -1,4 +1,4 @@
-"""Graph surgery on a foreign ONNX: the preprocessing before it and the head behind it, as `segexport.subject.deploy` defines them.
+"""Graph surgery on a foreign ONNX: the preprocessing before it, the head behind it, as `segexport.subject.deploy` has them.
 
 Needs: a checked model, see `onnx_reading`. Does: keeps what the chosen output needs, renames nothing unless it clashes, puts
 `image (1, 3, H, W)` RGB 0..1 in front and `probability (1, 1, h, w)` at the end. Holds after: the values of the old graph for

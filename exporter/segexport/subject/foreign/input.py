@@ -18,11 +18,12 @@ import numpy.typing as npt
 from segexport.checkpoint.pickle.inert import shown
 from segexport.compare.foreign import Foreign, ForeignModel, RefusedError
 from segexport.compare.reference import Reference
-from segexport.digest import file_sha256
 from segexport.errors import CheckpointError
 from segexport.networks.network import PERSON_CHANNELS
+from segexport.output import file_sha256
 from segexport.pictures.files import Picture
 from segexport.presets import Preprocessing
+from segexport.subject.ask import Answer, ask
 from segexport.subject.foreign.ends import HEADS, adds_up_to_one, before_transpose, head_at_end, take_out
 from segexport.subject.foreign.folding import fold, known_values
 from segexport.subject.foreign.reading import (
@@ -35,7 +36,7 @@ from segexport.subject.foreign.reading import (
     read_model,
     size_for,
 )
-from segruntime.model_file.contract import Contract, InputSpec, read_contract
+from segruntime.model_file.contract import Contract, read_contract
 
 if TYPE_CHECKING:  # torch stays out until a head is made
     from segexport.subject.deploy import PersonProbability
@@ -418,48 +419,15 @@ def _distortion(sides: tuple[int, ...], size: tuple[int, int]) -> float:
 def ask_onnxruntime(
     subject: OnnxSubject, pictures: Sequence[Picture], names: tuple[str, ...], say: Callable[[str], None]
 ) -> Reference:
-    """onnxruntime's masks of the deployable ONNX, as `reference.ask_pytorch` gives PyTorch's.
+    """onnxruntime's masks of the deployable ONNX, see `subject.ask.ask`."""
 
-    Args:
-        pictures: `(H, W, 3) uint8, BGR, 0–255` each; they are resized to the subject's size.
-        names: one for each picture.
-        say: told about each picture.
+    def run(image: npt.NDArray[np.float32]) -> Answer:
+        mask, *logits = _run(model, image)
+        margin = _margin(subject, mask, logits[0] if logits else None)
+        return Answer(mask=mask, logits=logits[0] if logits else margin, margin=margin)
 
-    Raises:
-        CheckpointError: a value is NaN or infinite; no file could be compared with that.
-    """
-    import cv2
-
-    from segruntime.preprocess import BYTE_BILINEAR, Preprocessor
-
-    height, width = subject.size
-    spec = InputSpec(width=width, height=height, layout="NCHW", dtype="float32", color="rgb", value_range=(0.0, 1.0))
-    preprocess = Preprocessor(spec)
-    frames, masks, largest, low, high = [], [], 0.0, math.inf, -math.inf
     with subject.foreign.opened(subject.path, _with_logits(subject)) as model:
-        for index, picture in enumerate(pictures):
-            say(f"onnxruntime {index + 1}/{len(pictures)}")
-            frame = np.asarray(cv2.resize(picture, (width, height), interpolation=BYTE_BILINEAR), np.uint8)
-            mask, *logits = _run(model, preprocess(frame))
-            margin = _margin(subject, mask, logits[0] if logits else None)
-            if not np.isfinite(mask).all() or not np.isfinite(margin).all():
-                raise CheckpointError(
-                    f"{subject.path}: gives NaN or infinite values for picture {names[index]}, expected numbers; "
-                    "the weights are damaged, or --preprocess, --mean or --std is far from what training used"
-                )
-            frames.append(frame)
-            masks.append(mask[0, 0].astype(np.float32))
-            largest = max(largest, float(np.abs(margin).max()))
-            own = logits[0] if logits else margin
-            low, high = min(low, float(own.min())), max(high, float(own.max()))
-    return Reference(
-        frames=np.stack(frames),
-        masks=np.stack(masks),
-        names=names,
-        largest_logit=largest,
-        who="onnxruntime",
-        unit_range=(low, high) if 0 <= low <= high <= 1 else None,
-    )
+        return ask(run, pictures, names, subject.size, say, "onnxruntime")
 
 
 def _with_logits(subject: OnnxSubject) -> bytes:

@@ -1,0 +1,128 @@
+"""Where things are: one room for each word of the design's picture, none too full, and no way round in a circle."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.each_case import each_case
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"segexport": "exporter", "segruntime": "runtime", "segbench": "benchmarks"}
+MOST_FILES, MOST_LOOSE = 25, 12
+SHARED = 3
+"""So many files with one prefix are a folder."""
+MAY_IMPORT = {
+    "segexport": {"segexport", "segruntime"},
+    "segruntime": {"segruntime"},
+    "segbench": {"segbench", "segruntime"},
+}
+
+
+def folder_of(package: str) -> Path:
+    return ROOT / PACKAGES[package] / package
+
+
+def python_folders(package: str) -> Iterator[Path]:
+    top = folder_of(package)
+    for folder in (top, *sorted(top.rglob("*"))):
+        if folder.is_dir() and any(folder.glob("*.py")):
+            yield folder
+
+
+def said(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Modules by their full names, those imported inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(module: str) -> str | None:
+    """The folder below the package's that a module lies in, None for the package's own files."""
+    package, *inner = module.split(".")
+    return inner[0] if inner and (folder_of(package) / inner[0]).is_dir() else None
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_folder_is_too_full(package: str) -> None:
+    full = {}
+    for folder in python_folders(package):
+        files = len(list(folder.glob("*.py")))
+        has_rooms = any(any(inner.glob("*.py")) for inner in folder.iterdir() if inner.is_dir())
+        if files > (MOST_LOOSE if has_rooms else MOST_FILES):
+            full[said(folder)] = files
+    assert not full, f"at most {MOST_FILES} files in a folder, and {MOST_LOOSE} beside subfolders"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_prefix_that_three_files_share_is_a_folder(package: str) -> None:
+    prefixed = {}
+    for folder in python_folders(package):
+        counted = Counter(path.stem.partition("_")[0] for path in folder.glob("[!_]*.py"))
+        prefixed |= {f"{said(folder)}/{prefix}_*": n for prefix, n in counted.items() if n >= SHARED}
+    assert not prefixed
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_rooms_do_not_import_in_a_circle(package: str) -> None:
+    """Between a package's own folders; what lies beside them (`pipeline.py`, `errors.py`) is above or below all of them."""
+    arrows: dict[str, dict[str, str]] = defaultdict(dict)
+    for path in folder_of(package).rglob("*.py"):
+        here = room_of(".".join((package, *path.relative_to(folder_of(package)).with_suffix("").parts)))
+        for module in imported(path):
+            there = room_of(module) if module.split(".")[0] == package else None
+            if here and there and here != there:
+                arrows[here].setdefault(there, f"{said(path)} imports {module}")
+    circle = circle_in({room: set(targets) for room, targets in arrows.items()})
+    assert not circle, [arrows[a][b] for a, b in zip(circle, circle[1:], strict=False)]
+
+
+def circle_in(arrows: dict[str, set[str]]) -> list[str]:
+    """Rooms, the first of them once more at the end; empty where there is no circle."""
+    done: set[str] = set()
+
+    def walk(room: str, way: list[str]) -> list[str]:
+        if room in way:
+            return [*way[way.index(room) :], room]
+        if room in done:
+            return []
+        for target in sorted(arrows.get(room, ())):
+            if found := walk(target, [*way, room]):
+                return found
+        done.add(room)
+        return []
+
+    return next((found for room in sorted(arrows) if (found := walk(room, []))), [])
+
+
+@each_case(
+    ("arrows", "circle"),
+    [
+        ({"a": {"b"}, "b": {"c"}}, []),
+        ({"a": {"b"}, "b": {"a"}}, ["a", "b", "a"]),
+        ({"x": {"a"}, "a": {"b"}, "b": {"c"}, "c": {"a"}}, ["a", "b", "c", "a"]),
+    ],
+)
+def test_a_circle_is_found(arrows: dict[str, set[str]], circle: list[str]) -> None:
+    assert circle_in(arrows) == circle
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_import_one_another_downwards_only(package: str) -> None:
+    wrong = [
+        f"{said(path)} imports {module}"
+        for path in folder_of(package).rglob("*.py")
+        for module in imported(path)
+        if module.split(".")[0] in PACKAGES.keys() - MAY_IMPORT[package]
+    ]
+    assert not wrong
