@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_rooms_do_not_import_in_a_circle(package: str) -> None:
             if here and there and here != there:
                 arrows[here].setdefault(there, f"{said(path)} imports {module}")
     circle = circle_in({room: set(targets) for room, targets in arrows.items()})
-    assert not circle, [arrows[a][b] for a, b in zip(circle, circle[1:], strict=False)]
+    assert not circle, [arrows[a][b] for a, b in pairwise(circle)]
 
 
 def circle_in(arrows: dict[str, set[str]]) -> list[str]:
@@ -115,6 +116,16 @@ def circle_in(arrows: dict[str, set[str]]) -> list[str]:
 )
 def test_a_circle_is_found(arrows: dict[str, set[str]], circle: list[str]) -> None:
     assert circle_in(arrows) == circle
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_class_name_stands_once_in_a_package(package: str) -> None:
+    where = defaultdict(list)
+    for path in folder_of(package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                where[node.name].append(said(path))
+    assert not {name: paths for name, paths in where.items() if len(paths) > 1}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

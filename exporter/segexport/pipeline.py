@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from segexport.compare import Ran, Runner
+from segexport.compare import FileMasks, Runner
 from segexport.compare.int8_speed import Int8Speed, measure_int8_speed
 from segexport.compare.new_file import open_new
 from segexport.compare.reference import FILE_NAME as REFERENCE
@@ -19,7 +19,7 @@ from segexport.compare.reference import KEPT, Reference
 from segexport.compare.rows import FILE_NAME as REPORT
 from segexport.compare.rows import FileRow, write_report
 from segexport.console import Console
-from segexport.convert.choose import AllRefusedError, Chooser, Chosen, Source
+from segexport.convert.choose import AllRefusedError, Chooser, ChosenConverter, Source
 from segexport.convert.converters import ONNX as ONNX_FILE
 from segexport.convert.converters import PROGRAM
 from segexport.options import Options, check_budget
@@ -28,8 +28,18 @@ from segexport.pictures.calibration import DRAWN_SOURCE, calibration_tensor, col
 from segexport.pictures.truth import read_masks
 from segexport.precisions import ONNX, PRECISIONS, SLOW_S
 from segexport.process.memory import release_memory
-from segexport.proof import LARGE, Judge, Made, Seen, Work, exact_pictures, measured_pictures, prove, run_all
-from segexport.quantize.quantized import Bench, Quantized, write_quantized
+from segexport.proof import (
+    LARGE,
+    ExportRun,
+    FileJudge,
+    FileRun,
+    ProofInputs,
+    exact_pictures,
+    measured_pictures,
+    prove,
+    run_all,
+)
+from segexport.quantize.quantized import Quantized, QuantizeInputs, write_quantized
 from segexport.quantize.quantizer import Quantizer
 from segexport.quantize.recipe import FILE_NAME as RECIPE
 from segexport.quantize.recipe import Recipe, load_recipe, save_recipe
@@ -38,7 +48,7 @@ from segexport.report.page.make import make_page
 from segexport.report.page.rerun import run_of
 from segexport.stamp.golden import COUNT, GoldenChoice, choose_golden
 from segexport.stamp.stamping import tool_versions
-from segexport.subject.subject import Written, prepare
+from segexport.subject.subject import OnnxFile, prepare
 from segexport.tflite.two_channel import write_two_channels
 from segruntime.processor import find_processor
 
@@ -69,7 +79,7 @@ def export(options: Options, console: Console, module: object = None) -> tuple[d
             subject = prepare(options, module)
         for note in subject.notes:
             console.note(f"note: {note}")
-        work = Work(
+        work = ExportRun(
             options=options,
             subject=subject,
             pictures=collect_pictures(options.calibration, most=options.pictures, size=subject.size),
@@ -87,7 +97,7 @@ def export(options: Options, console: Console, module: object = None) -> tuple[d
     return body, rows
 
 
-def _make(work: Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
+def _make(work: ExportRun, started: float) -> tuple[dict[str, Any], list[FileRow]]:
     """Convert, quantize, compare, and tell."""
     console = work.console
     for warning in (*work.subject.warnings, *work.pictures.warnings):
@@ -118,16 +128,16 @@ def _make(work: Work, started: float) -> tuple[dict[str, Any], list[FileRow]]:
     return body, rows
 
 
-def _without(work: Work, quantized: Quantized) -> Work:
+def _without(work: ExportRun, quantized: Quantized) -> ExportRun:
     """The files that there are."""
     return replace(work, paths={kind: path for kind, path in work.paths.items() if kind not in quantized.lost})
 
 
 def _report(
-    work: Work,
+    work: ExportRun,
     body: dict[str, Any],
     rows: list[FileRow],
-    seen: Mapping[str, Seen],
+    seen: Mapping[str, FileRun],
     stored: Reference,
     order: list[int],
 ) -> None:
@@ -144,7 +154,7 @@ def _report(
         make_page(work.folder, work.console.say, known)
 
 
-def _golden(work: Work, reference: Reference) -> GoldenChoice | None:
+def _golden(work: ExportRun, reference: Reference) -> GoldenChoice | None:
     """Small pictures with PyTorch's masks, to go into every file."""
     if work.options.golden == "none":
         return None
@@ -162,12 +172,12 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _truth(work: Work) -> list[Any] | None:
+def _truth(work: ExportRun) -> list[Any] | None:
     folder = work.options.masks
     return None if folder is None else read_masks(folder, work.pictures.measure_names, work.subject.size)
 
 
-def _add_background(work: Work) -> None:
+def _add_background(work: ExportRun) -> None:
     """At last: converters, quantizer and budget know one channel, so the person's is the same with either head."""
     if work.options.two_channel:
         with work.console.step("background's channel"):
@@ -175,12 +185,12 @@ def _add_background(work: Work) -> None:
                 write_two_channels(path)
 
 
-def _float32(work: Work) -> Path:
+def _float32(work: ExportRun) -> Path:
     """The float32 file: one that is asked for, or one on the way to the others."""
     return work.paths.get("float32", work.playground / "float32.tflite")
 
 
-def _convert(work: Work) -> Made:
+def _convert(work: ExportRun) -> ProofInputs:
     """ONNX, then float32 TFLite while PyTorch computes its masks: the converter uses one core, PyTorch the others."""
     pictures, console, paths = work.pictures, work.console, work.paths
     exact = all(kind.exact for kind in work.kinds.values())
@@ -200,23 +210,23 @@ def _convert(work: Work) -> Made:
             reference.refuse_wrong_end(work.subject.assumed_head)
             reference = replace(reference, of_drawn=pictures.source == DRAWN_SOURCE)
         golden = _golden(work, reference)
-        ran: dict[str, Ran] = {}
+        ran: dict[str, FileMasks] = {}
         if exact and not work.options.two_channel:  # the converter is at work for a while yet
             with console.step("ONNX on the pictures"):
                 ran["onnx"] = work.runner.run(paths["onnx"], reference.frames, console.say, limit_s=SLOW_S)
-        judge = Judge(work, written, reference)
+        judge = FileJudge(work, written, reference)
         chosen = None if chooser is None else _choose(work, chooser, judge)
         if not work.options.two_channel:
             ran |= judge.ran
-    return Made(written=written, reference=reference, golden=golden, ran=ran, chosen=chosen)
+    return ProofInputs(written=written, reference=reference, golden=golden, ran=ran, chosen=chosen)
 
 
-def _chooser(work: Work) -> Chooser:
+def _chooser(work: ExportRun) -> Chooser:
     readable = [ONNX_FILE, PROGRAM] if work.subject.has_program else [ONNX_FILE]
     return Chooser(work.options.converter, readable, work.playground, limit_s=work.options.timeout_s)
 
 
-def _sources(work: Work, written: Written) -> dict[str, Source]:
+def _sources(work: ExportRun, written: OnnxFile) -> dict[str, Source]:
     sources: dict[str, Source] = {ONNX_FILE: lambda: work.paths["onnx"]}
     if written.write_program is not None:
         sources[PROGRAM] = partial(_program, work.playground / PROGRAM, written.write_program)
@@ -228,7 +238,7 @@ def _program(path: Path, write: Callable[[Path], None]) -> Path:
     return path
 
 
-def _choose(work: Work, chooser: Chooser, judge: Judge) -> Chosen:
+def _choose(work: ExportRun, chooser: Chooser, judge: FileJudge) -> ChosenConverter:
     console = work.console
     try:
         with console.step("TFLite float32"):
@@ -244,7 +254,7 @@ def _choose(work: Work, chooser: Chooser, judge: Judge) -> Chosen:
     return chosen
 
 
-def _quantize(work: Work, reference: Reference, float32: Ran | None, truth: list[Any] | None) -> Quantized:
+def _quantize(work: ExportRun, reference: Reference, float32: FileMasks | None, truth: list[Any] | None) -> Quantized:
     files = {kind: path for kind, path in work.paths.items() if work.kinds[kind].from_float32}
     if not files:
         return Quantized()
@@ -252,7 +262,7 @@ def _quantize(work: Work, reference: Reference, float32: Ran | None, truth: list
     with Quantizer(
         float32=_float32(work), folder=work.playground, limit_s=options.timeout_s, progress=console.say
     ) as quantizer:
-        bench = Bench(
+        bench = QuantizeInputs(
             quantizer=quantizer,
             runner=work.runner,
             calibration=calibration_tensor(work.pictures.calibrate, *work.subject.size),
@@ -265,7 +275,7 @@ def _quantize(work: Work, reference: Reference, float32: Ran | None, truth: list
         return write_quantized(bench, files, max_iou_drop=options.max_iou_drop, recipe=work.recipe)
 
 
-def _int8_speed(work: Work, reference: Reference) -> Int8Speed | None:
+def _int8_speed(work: ExportRun, reference: Reference) -> Int8Speed | None:
     """On one thread: the threads of two interpreters would wait for each other's cores."""
     if "int8" not in work.paths:
         return None
@@ -274,7 +284,7 @@ def _int8_speed(work: Work, reference: Reference) -> Int8Speed | None:
         return measure_int8_speed(float32, int8, reference.frames[0])
 
 
-def _body(work: Work, made: Made, rows: list[FileRow], quantized: Quantized) -> dict[str, Any]:
+def _body(work: ExportRun, made: ProofInputs, rows: list[FileRow], quantized: Quantized) -> dict[str, Any]:
     reference, chosen = made.reference, made.chosen
     pictures, diagnosis = work.pictures, work.pictures.diagnosis
     if diagnosis is not None and quantized.stability is not None:

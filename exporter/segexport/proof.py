@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from segexport.compare import Comparison, Ran, Runner, compare, emptiness
+from segexport.compare import Comparison, FileMasks, Runner, compare, emptiness
 from segexport.compare.flips import Flips
 from segexport.compare.new_file import open_new
 from segexport.compare.reference import KEPT, Reference
 from segexport.compare.rows import FileRow
 from segexport.console import Console
-from segexport.convert.choose import Chosen, Proof
+from segexport.convert.choose import ChosenConverter, Proof
 from segexport.options import Options
 from segexport.output import file_sha256
 from segexport.pictures.calibration import PictureSet
@@ -25,7 +25,7 @@ from segexport.quantize.quantized import Quantized, costs_only
 from segexport.quantize.recipe import Recipe
 from segexport.stamp.golden import GoldenChoice, golden_pictures, store_golden
 from segexport.stamp.stamping import stamp_file
-from segexport.subject.subject import Subject, Written
+from segexport.subject.subject import OnnxFile, Subject
 from segruntime.model_file.golden import GoldenPicture
 
 SLOW_INVOKE_MS = 2000.0
@@ -37,7 +37,7 @@ FLIP_PICTURES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class ExportRun:
     """One export at work: what goes in, and where its unfinished files lie."""
 
     options: Options
@@ -56,24 +56,24 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class FileRun:
     """What one file gave: its masks of the pictures, and the golden pictures with its masks of them."""
 
-    ran: Ran
+    ran: FileMasks
     golden: tuple[GoldenPicture, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class ProofInputs:
     """The network as ONNX, the masks that every file is compared with, the pictures that every file will carry, and who made
     the float32 file, if there is one."""
 
-    written: Written
+    written: OnnxFile
     reference: Reference
     golden: GoldenChoice | None
-    ran: Mapping[str, Ran]
+    ran: Mapping[str, FileMasks]
     """What files gave that were run on the way, and are as they were."""
-    chosen: Chosen | None
+    chosen: ChosenConverter | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +87,13 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class FileJudge:
     """What decides about every file of an export, a converter's on the way as the finished ones at the end."""
 
-    work: Work
-    written: Written
+    work: ExportRun
+    written: OnnxFile
     reference: Reference
-    ran: dict[str, Ran] = field(default_factory=dict)
+    ran: dict[str, FileMasks] = field(default_factory=dict)
     """`float32`: what the converted file gave that holds."""
 
     def converted(self, path: Path) -> Proof:
@@ -108,7 +108,7 @@ class Judge:
             return Proof(difference=difference, fault=None)
         return Proof(difference=difference, fault=emptiness(ran, reference) or _fault(judged))
 
-    def judge(self, kind: str, path: Path, ran: Ran, *, least_flips: int = 0) -> Judged:
+    def judge(self, kind: str, path: Path, ran: FileMasks, *, least_flips: int = 0) -> Judged:
         """`least_flips`: count argmax flips on at least so many pictures."""
         comparison = compare(ran, self.reference)
         precision = ONNX if kind == "onnx" else PRECISIONS[kind]
@@ -117,7 +117,9 @@ class Judge:
         within = bound.holds(comparison.agreement) or (flips is not None and _holds_apart(bound, comparison, flips))
         return Judged(comparison=comparison, bound=bound, flips=flips, within=within)
 
-    def _flips(self, kind: str, path: Path, ran: Ran, comparison: Comparison, bound: Bound, least: int) -> Flips | None:
+    def _flips(
+        self, kind: str, path: Path, ran: FileMasks, comparison: Comparison, bound: Bound, least: int
+    ) -> Flips | None:
         """Argmax flips of a float file on every picture that is over its bound, and on the `least` largest in any case."""
         if self.written.audit is None:
             return None
@@ -132,12 +134,12 @@ class Judge:
         return flips
 
 
-def exact_pictures(work: Work) -> int:
+def exact_pictures(work: ExportRun) -> int:
     """On how many a file is compared that differs by rounding only: those that the export keeps, of a large network four."""
     return LARGE_PICTURES if work.subject.source.parameters > LARGE else KEPT
 
 
-def measured_pictures(work: Work) -> int:
+def measured_pictures(work: ExportRun) -> int:
     """On how many a quantized file is compared: all that do not calibrate, of a large network those that the export keeps."""
     count = len(work.pictures.measure)
     return min(count, KEPT) if work.subject.source.parameters > LARGE else count
@@ -151,7 +153,7 @@ def _fault(judged: Judged) -> str:
     )
 
 
-def run_all(work: Work, made: Made, quantized: Quantized) -> tuple[dict[str, Seen], list[int]]:
+def run_all(work: ExportRun, made: ProofInputs, quantized: Quantized) -> tuple[dict[str, FileRun], list[int]]:
     """Run every file; gives also the pictures in the order in which people should look at them.
 
     One that does not run is lost, and the others are not; PyTorch's ONNX and float32, which ran before, end it all.
@@ -159,7 +161,7 @@ def run_all(work: Work, made: Made, quantized: Quantized) -> tuple[dict[str, See
     Quantized files see every picture. The others differ from PyTorch by rounding only, and see the twelve on which the
     least exact quantized file came off worst: those are the ones that the export keeps.
     """
-    seen: dict[str, Seen] = {}
+    seen: dict[str, FileRun] = {}
     reference = made.reference
     exact = [kind for kind in work.paths if work.kinds[kind].exact]
     for kind in [kind for kind in work.paths if kind not in exact]:
@@ -172,22 +174,22 @@ def run_all(work: Work, made: Made, quantized: Quantized) -> tuple[dict[str, See
     return seen, order
 
 
-def _run(work: Work, kind: str, made: Made, places: list[int] | None) -> Seen:
+def _run(work: ExportRun, kind: str, made: ProofInputs, places: list[int] | None) -> FileRun:
     reference, golden = made.reference, made.golden
     ran = made.ran[kind].at(places) if places is not None and kind in made.ran else None
     if ran is None:
         ran = work.runner.run(work.paths[kind], reference.frames, work.console.say, limit_s=SLOW_S, places=places)
     if golden is None:
-        return Seen(ran=ran, golden=())
+        return FileRun(ran=ran, golden=())
     # in this process: the file has run on all pictures in the other one
     slow = float(np.median(ran.invoke_ms)) > SLOW_INVOKE_MS
-    return Seen(ran=ran, golden=golden_pictures(golden, open_new(work.paths[kind]), most=1 if slow else None))
+    return FileRun(ran=ran, golden=golden_pictures(golden, open_new(work.paths[kind]), most=1 if slow else None))
 
 
-def prove(work: Work, kind: str, seen: Seen, made: Made, quantized: Quantized) -> FileRow:
+def prove(work: ExportRun, kind: str, seen: FileRun, made: ProofInputs, quantized: Quantized) -> FileRow:
     """Stamp one file with its contract, and decide whether it stays."""
     path, precision, pictures = work.paths[kind], work.kinds[kind], work.pictures
-    judge = Judge(work, made.written, made.reference)
+    judge = FileJudge(work, made.written, made.reference)
     judged = judge.judge(kind, path, seen.ran, least_flips=FLIP_PICTURES if kind == "float32" else 0)
     comparison, bound, flips, within = judged.comparison, judged.bound, judged.flips, judged.within
     if not within and (told := emptiness(seen.ran, made.reference)) is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from segexport.convert import choose, float32
-from segexport.convert.choose import AllRefusedError, Chooser, Chosen, Proof
+from segexport.convert.choose import AllRefusedError, Chooser, ChosenConverter, Proof
 from segexport.convert.converters import CONVERTERS, ONNX, PROGRAM, Converter
 from segexport.errors import ConversionError, MissingConverterError
 
@@ -36,7 +36,7 @@ class Stand:
 
     folder: Path
 
-    def choose(self, *, asked: str = "auto", limit_s: float = 60, nearest: bool = False) -> Chosen:
+    def choose(self, *, asked: str = "auto", limit_s: float = 60, nearest: bool = False) -> ChosenConverter:
         source, playground = self.folder / "network", self.folder / "playground"
         source.write_bytes(b"the network")
         playground.mkdir()

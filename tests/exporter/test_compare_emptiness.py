@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segexport.compare import Ran, emptiness
+from segexport.compare import FileMasks, emptiness
 from segexport.compare.reference import Reference
 from segruntime.model_file.contract import EXAMPLE
 
@@ -22,9 +22,11 @@ def reference(share: float) -> Reference:
     return Reference(frames=frames, masks=masks, names=("a", "b", "c", "d"), largest_logit=4.0)
 
 
-def ran(masks: Any, places: tuple[int, ...] = (0, 1, 2, 3)) -> Ran:
+def ran(masks: Any, places: tuple[int, ...] = (0, 1, 2, 3)) -> FileMasks:
     shaped = np.broadcast_to(np.asarray(masks, np.float32), (len(places), SIDE, SIDE))
-    return Ran(name="net_int8.tflite", contract=EXAMPLE, masks=shaped, places=places, invoke_ms=(1.0,) * len(places))
+    return FileMasks(
+        name="net_int8.tflite", contract=EXAMPLE, masks=shaped, places=places, invoke_ms=(1.0,) * len(places)
+    )
 
 
 def test_masks_like_the_references_are_not_told() -> None:

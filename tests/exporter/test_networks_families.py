@@ -33,7 +33,7 @@ from segexport.networks.families.fast_scnn import FastSCNN
 from segexport.networks.families.modnet import MODNet
 from segexport.networks.families.sinet import SINet
 from segexport.networks.families.u2net import FULL, SMALL, U2Net, Width
-from segexport.networks.families.unet_milesial import Block, MilesialUNet, Widths
+from segexport.networks.families.unet_milesial import ConvPair, MilesialUNet, Widths
 from segexport.networks.fit import shapes_of
 from segexport.networks.inspection import find_network, setting_conflicts
 from segexport.networks.network import LOGITS, Asked
@@ -42,8 +42,8 @@ from segexport.options import parse_triple
 from segexport.presets import PREPROCESSING, choose_preprocessing
 
 
-def blocks(*widths: int) -> tuple[Block, ...]:
-    return tuple(Block(first=width, second=width) for width in widths)
+def blocks(*widths: int) -> tuple[ConvPair, ...]:
+    return tuple(ConvPair(first=width, second=width) for width in widths)
 
 
 def transposed(*widths: int) -> Widths:
@@ -54,7 +54,7 @@ def transposed(*widths: int) -> Widths:
 
 BILINEAR = Widths(
     downs=blocks(64, 128, 256, 512, 512),
-    ups=tuple(Block(first=first, second=second) for first, second in ((512, 256), (256, 128), (128, 64), (64, 64))),
+    ups=tuple(ConvPair(first=first, second=second) for first, second in ((512, 256), (256, 128), (128, 64), (64, 64))),
     upsampled=None,
 )
 MEMBERS: dict[str, tuple[Callable[[], nn.Module], str]] = {

@@ -16,7 +16,7 @@ from segexport.pictures.files import draw_pictures
 from segexport.quantize.budget.noise import OperatorNoise
 from segexport.quantize.effort import LEAST_PICTURES, MOST_WORK, calibration_places, multiplications
 from segexport.quantize.loss import where_lost
-from segexport.quantize.quantized import Bench, write_quantized
+from segexport.quantize.quantized import QuantizeInputs, write_quantized
 from segexport.quantize.quantizer import Quantizer
 from segexport.tflite.graph import read_operators
 
@@ -88,7 +88,7 @@ def test_an_export_goes_on_where_the_signal_to_noise_ratio_fails(
         Runner(tmp_path, limit_s=120) as runner,
         Quantizer(float32=exported.path("float32"), folder=tmp_path, limit_s=120, progress=lambda _: None) as quantizer,
     ):
-        bench = Bench(
+        bench = QuantizeInputs(
             quantizer=quantizer,
             runner=runner,
             calibration=images,

@@ -24,7 +24,7 @@ from tests.tiny_wheels import make_wheel, only_from
 from segexport.cli import cli
 from segexport.convert.setup import known, make
 from segexport.convert.setup.known import ENVIRONMENTS, ConverterEnvironment
-from segexport.convert.setup.make import NoPythonError, Outcome, choose_python, make_converter
+from segexport.convert.setup.make import NoPythonError, SetupOutcome, choose_python, make_converter
 from segexport.convert.setup.place import converters_folder, interpreter_of, is_ready, versions_of
 from segexport.errors import MissingConverterError, SetupError
 
@@ -100,7 +100,7 @@ def lock(tmp_path: Path, version: str, digest: str) -> None:
     (tmp_path / "direct.lock").write_text(f"tiny=={version} \\\n    --hash=sha256:{digest}\n")
 
 
-def made_now(note: Sequence[str] = ()) -> Outcome:
+def made_now(note: Sequence[str] = ()) -> SetupOutcome:
     """`direct`, made as the command would; nothing may be noted."""
     said: list[str] = []
     found = make_converter(SMALL, python=None, say=lambda _: None, note=said.append)

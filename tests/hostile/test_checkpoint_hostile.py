@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from segexport.checkpoint import read_checkpoint
-from segexport.checkpoint.pickle.budget import Budget
+from segexport.checkpoint.pickle.budget import StepBudget
 from segexport.checkpoint.pickle.inert_pickle import InertUnpickler
 from segexport.errors import CheckpointError, DamagedCheckpointError, UnsafePickleError
 
@@ -386,13 +386,13 @@ def test_texts_longer_than_the_file_allocate_nothing(tmp_path: Path) -> None:
 
 
 def test_a_pickle_of_too_many_steps_is_refused(tmp_path: Path) -> None:
-    unpickler = InertUnpickler(tmp_path / "net.pth", Budget(tmp_path / "net.pth", steps=1000))
+    unpickler = InertUnpickler(tmp_path / "net.pth", StepBudget(tmp_path / "net.pth", steps=1000))
     with pytest.raises(DamagedCheckpointError, match="more than 1,000 steps"):
         unpickler.load(b"\x80\x02" + b"}0" * 1000 + b"N.")
 
 
 def test_copies_of_one_long_list_are_counted(tmp_path: Path) -> None:
-    unpickler = InertUnpickler(tmp_path / "net.pth", Budget(tmp_path / "net.pth", steps=5000))
+    unpickler = InertUnpickler(tmp_path / "net.pth", StepBudget(tmp_path / "net.pth", steps=5000))
     pairs = b"](" + (b"K\x01K\x02\x86" * 300) + b"eq\x00"
     again = name("collections", "OrderedDict") + b"h\x00\x85R0"
     with pytest.raises(DamagedCheckpointError, match="more than 5,000 steps"):

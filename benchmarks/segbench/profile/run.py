@@ -71,7 +71,7 @@ def run_profile(wanted: ProfileJob, advance: Advance = no_progress) -> dict[str,
     Raises:
         SegBenchError: the model cannot be used, or not be taken apart. KeyboardInterrupt: no process was done.
     """
-    machine, run = describe_machine(), _Run(wanted.job(), lambda: advance(1 + _PROCESSES))
+    machine, run = describe_machine(), _ProfileRun(wanted.job(), lambda: advance(1 + _PROCESSES))
     with run.interrupt:
         facts = run.child("check")
         processes = [one for one in (run.child("profile") for _ in range(_PROCESSES)) if one and one["whole_ms"]]
@@ -95,7 +95,7 @@ def run_profile(wanted: ProfileJob, advance: Advance = no_progress) -> dict[str,
     )
 
 
-class _Run:
+class _ProfileRun:
     def __init__(self, job: Job, advance: Callable[[], None]) -> None:
         self.interrupt = Interrupt()
         self._job, self._advance = job, advance

@@ -10,7 +10,7 @@ import click
 
 from segexport.console import Console, print_table
 from segexport.convert.setup.known import ENVIRONMENTS
-from segexport.convert.setup.make import NoPythonError, Outcome, make_converter
+from segexport.convert.setup.make import NoPythonError, SetupOutcome, make_converter
 from segexport.convert.setup.place import VARIABLE
 from segexport.errors import SetupError
 
@@ -58,7 +58,7 @@ def setup(names: tuple[str, ...], python: Path | None, as_json: bool) -> None:
         raise SetupError("; ".join(failed))
 
 
-def _row(name: str, found: Outcome) -> dict[str, Any]:
+def _row(name: str, found: SetupOutcome) -> dict[str, Any]:
     return {
         "name": name,
         "state": "made" if found.new else "is there",

@@ -19,7 +19,7 @@ LEAST_PICTURES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class FileMasks:
     """What the file `name` gave: probabilities `(N, h, w) float32, 0–1`, of which pictures, and the time of each invoke.
 
     `contract` says what goes in and out of it.
@@ -31,7 +31,7 @@ class Ran:
     places: tuple[int, ...]
     invoke_ms: tuple[float, ...]
 
-    def at(self, places: Sequence[int]) -> Ran | None:
+    def at(self, places: Sequence[int]) -> FileMasks | None:
         """What it gave of the pictures at `places`, in that order; None where it has not seen them all."""
         if not set(places) <= set(self.places):
             return None
@@ -73,7 +73,7 @@ def run_file(
     *,
     limit_s: float | None = None,
     places: Sequence[int] | None = None,
-) -> Ran:
+) -> FileMasks:
     """Run the file on `frames` `(H, W, 3) uint8, BGR`, or on those at `places`, in that order.
 
     After `limit_s` seconds and three pictures it ends early.
@@ -91,7 +91,7 @@ def run_file(
         output = segmenter.invoke(tensor)
         times.append(1000 * (time.perf_counter() - started))
         masks.append(segmenter.probability(output))
-    return Ran(
+    return FileMasks(
         name=segmenter.path.name,
         contract=segmenter.contract,
         masks=np.stack(masks),
@@ -100,7 +100,7 @@ def run_file(
     )
 
 
-def compare(ran: Ran, reference: Reference) -> Comparison:
+def compare(ran: FileMasks, reference: Reference) -> Comparison:
     """The file's masks against PyTorch's of the same pictures."""
     rows = [agreement(reference.masks[place], found) for place, found in zip(ran.places, ran.masks, strict=True)]
     ious = tuple(row.mask_iou for row in rows)

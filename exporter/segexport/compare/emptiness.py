@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from segexport.compare.comparison import Ran
+from segexport.compare.comparison import FileMasks
 from segexport.compare.reference import ALMOST_NONE, THRESHOLD, Reference
 
 _SOME = 0.01  # of the pixels: below that, a reference's mask is hardly fuller than an empty one
 
 
-def emptiness(ran: Ran, reference: Reference) -> str | None:
+def emptiness(ran: FileMasks, reference: Reference) -> str | None:
     """One line where the file gives NaN, or nobody or everything on every picture and the reference does not; else None."""
     count, who = len(ran.masks), reference.who
     broken = int((~np.isfinite(ran.masks)).any(axis=(1, 2)).sum())

@@ -10,7 +10,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from segexport.compare.comparison import Ran
+from segexport.compare.comparison import FileMasks
 from segexport.compare.engine import Engine
 from segexport.errors import ConversionError
 from segruntime import Contract
@@ -41,7 +41,7 @@ class Runner:
         *,
         limit_s: float | None = None,
         places: Sequence[int] | None = None,
-    ) -> Ran:
+    ) -> FileMasks:
         """As `run_file`: the file on `frames` `(H, W, 3) uint8, BGR`, or on those at `places`, in that order.
 
         Raises:
@@ -64,7 +64,7 @@ class Runner:
         if "refused" in found:
             raise ConversionError(str(found["refused"]))
         masks = np.load(folder / "masks.npy", allow_pickle=False)
-        return Ran(
+        return FileMasks(
             name=path.name,
             contract=Contract.from_json(found["contract"]),
             masks=np.asarray(masks, np.float32),

@@ -26,7 +26,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class ChosenConverter:
     """The converter that was taken, the packages that it consists of, and those before it with why they were not."""
 
     converter: str
@@ -71,7 +71,7 @@ class Chooser:
 
     def finish(
         self, target: Path, prove: Callable[[Path], Proof], progress: Progress, *, nearest: bool = False
-    ) -> Chosen:
+    ) -> ChosenConverter:
         """Put the first file that passes at `target`; `nearest`: where none does, the one that differs least.
 
         Raises:
@@ -106,9 +106,9 @@ class Chooser:
             tried.files[running.name] = (proof.difference, self._file(running.name))
         return proof.fault
 
-    def _take(self, name: str, target: Path, tried: _Tried) -> Chosen:
+    def _take(self, name: str, target: Path, tried: _Tried) -> ChosenConverter:
         os.replace(self._file(name), target)
-        return Chosen(converter=name, versions=versions_of(name), refused=tried.refused)
+        return ChosenConverter(converter=name, versions=versions_of(name), refused=tried.refused)
 
     def _start(self, name: str) -> Float32Converter:
         return Float32Converter(name, self._playground, limit_s=self._limit_s)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segexport.compare import Ran, Runner
+from segexport.compare import FileMasks, Runner
 from segexport.compare.reference import THRESHOLD
 from segexport.console import Console
 from segexport.errors import ConversionError
@@ -49,7 +49,7 @@ class Quantized:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class QuantizeInputs:
     """What the files are made from and tried on.
 
     `calibration` `(N, H, W, 3) float32, RGB, 0–1`; `frames` `(H, W, 3) uint8, BGR` are other pictures, `reference` PyTorch's
@@ -62,13 +62,13 @@ class Bench:
     calibration: npt.NDArray[np.float32]
     frames: Sequence[npt.NDArray[np.uint8]]
     reference: npt.NDArray[np.float32]
-    float32: Ran | None
+    float32: FileMasks | None
     truth: Sequence[Mask] | None
     console: Console
 
 
 def write_quantized(
-    bench: Bench, files: Mapping[str, Path], *, max_iou_drop: float | None, recipe: Recipe | None
+    bench: QuantizeInputs, files: Mapping[str, Path], *, max_iou_drop: float | None, recipe: Recipe | None
 ) -> Quantized:
     """Write each of `files` (`{"float16": path, "dynamic": path, "int8": path, "int16x8": path}`, any of them).
 
@@ -110,7 +110,7 @@ def costs_only(found: Quantized, console: Console, *precisions: str) -> Iterator
             console.warn(f"no {precision} file: {error}")
 
 
-def _measure(bench: Bench, operators: Sequence[Operator]) -> Ranges:
+def _measure(bench: QuantizeInputs, operators: Sequence[Operator]) -> Ranges:
     places = calibration_places(bench.quantizer.prepared, len(bench.calibration))
     with bench.console.step(f"calibration with {len(places)} pictures"):
         ranges = bench.quantizer.measure(bench.calibration[places])
@@ -118,7 +118,7 @@ def _measure(bench: Bench, operators: Sequence[Operator]) -> Ranges:
 
 
 def _write_int8(
-    bench: Bench,
+    bench: QuantizeInputs,
     found: Quantized,
     operators: Sequence[Operator],
     ranges: Ranges,
@@ -144,7 +144,7 @@ def _write_int8(
     found.noise = _noise(bench, operators, target)
 
 
-def _noise(bench: Bench, operators: Sequence[Operator], int8: Path) -> tuple[OperatorNoise, ...]:
+def _noise(bench: QuantizeInputs, operators: Sequence[Operator], int8: Path) -> tuple[OperatorNoise, ...]:
     """Nothing where it fails: the file is done, and only the page lacks a section."""
     try:
         with bench.console.step("signal-to-noise of every operator"):
@@ -156,7 +156,12 @@ def _noise(bench: Bench, operators: Sequence[Operator], int8: Path) -> tuple[Ope
 
 
 def _search(
-    bench: Bench, float32: Ran, operators: Sequence[Operator], ranges: Ranges, target: Path, points: float
+    bench: QuantizeInputs,
+    float32: FileMasks,
+    operators: Sequence[Operator],
+    ranges: Ranges,
+    target: Path,
+    points: float,
 ) -> Budget:
     count = len(float32.masks)
     truth = None if bench.truth is None else bench.truth[:count]
@@ -187,7 +192,7 @@ def _told(step: Step) -> str:
     )
 
 
-def _stability(bench: Bench, ranges: Ranges) -> Stability | None:
+def _stability(bench: QuantizeInputs, ranges: Ranges) -> Stability | None:
     """The same quantization from either half of the pictures: does it matter which ones calibrate?"""
     if len(ranges) < 2:
         return None
@@ -207,7 +212,7 @@ def _stability(bench: Bench, ranges: Ranges) -> Stability | None:
     )
 
 
-def _warn_forced(bench: Bench, found: Quantized) -> None:
+def _warn_forced(bench: QuantizeInputs, found: Quantized) -> None:
     chosen = set(found.recipe.float_layers) if found.recipe is not None else set()
     for precision, layers in found.float_layers.items():
         forced = [layer for layer in layers if precision != "int8" or layer not in chosen]
@@ -216,7 +221,7 @@ def _warn_forced(bench: Bench, found: Quantized) -> None:
             bench.console.warn(f"{precision}: biases or weights of {count} do not fit into it, left in float: {names}")
 
 
-def _tell_float(bench: Bench, found: Quantized, files: Mapping[str, Path]) -> None:
+def _tell_float(bench: QuantizeInputs, found: Quantized, files: Mapping[str, Path]) -> None:
     for precision in [precision for precision in files if precision in INTEGER]:
         floats = found.float_operators[precision] = read_float_operators(files[precision])
         if floats.count:

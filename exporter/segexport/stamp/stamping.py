@@ -18,7 +18,7 @@ from segruntime.model_file.contract import Contract, Conversion, Parity, Source,
 from segruntime.model_file.embedded_text import model_kind, with_attachment, without_archive
 
 if TYPE_CHECKING:  # the child that runs files starts no converters
-    from segexport.convert.choose import Chosen
+    from segexport.convert.choose import ChosenConverter
 
 TOOLS = (
     "segedge",
@@ -51,7 +51,7 @@ def stamp_file(
     precision: str,
     calibration: tuple[int, str | None],
     float_layers: Sequence[str],
-    chosen: Chosen | None,
+    chosen: ChosenConverter | None,
     recipe: Recipe | None,
     comparison: Comparison,
     picture_source: str,

@@ -38,7 +38,7 @@ Audit = Callable[[Path, npt.NDArray[np.uint8]], Flips]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class OnnxFile:
     """What was rewritten for the ONNX file, and how its argmax flips are counted; None where nothing can flip.
 
     `write_program` writes the same network as torch.export saves it; None where there is no PyTorch.
@@ -63,7 +63,7 @@ class Subject:
     warnings: tuple[str, ...]
     has_program: bool
     """Whether it is PyTorch, so that `write_onnx` gives a way to write its program too."""
-    write_onnx: Callable[[Path], Written]
+    write_onnx: Callable[[Path], OnnxFile]
     ask: Callable[[Sequence[Picture], tuple[str, ...], Say], Reference]
 
 
@@ -157,11 +157,11 @@ def _of_network(
     )
 
 
-def _write(graph: Deployable, size: tuple[int, int], path: Path) -> Written:
+def _write(graph: Deployable, size: tuple[int, int], path: Path) -> OnnxFile:
     lowered = write_onnx(graph, *size, path)
     can_flip = bool(choices_of(lowered.module))
     audit: Audit | None = partial(_audit, graph, lowered.module) if can_flip else None
-    return Written(
+    return OnnxFile(
         rewrites=lowered.rewrites,
         seldom_converted=lowered.seldom_converted,
         audit=audit,
@@ -221,7 +221,7 @@ def _from_onnx(options: Options) -> Subject:
     )
 
 
-def _write_foreign(subject: OnnxSubject, path: Path) -> Written:
+def _write_foreign(subject: OnnxSubject, path: Path) -> OnnxFile:
     """The file as it was made deployable, in forms that converters get right; `ask` asks it without them."""
     try:
         import onnx_ir
@@ -235,7 +235,7 @@ def _write_foreign(subject: OnnxSubject, path: Path) -> Written:
     rewrites = rewrite_onnx(model)
     if rewrites:
         onnx_ir.save(model, path)
-    return Written(rewrites=rewrites, seldom_converted=seldom_converted(model))
+    return OnnxFile(rewrites=rewrites, seldom_converted=seldom_converted(model))
 
 
 def _source_of_onnx(subject: OnnxSubject) -> Source:

@@ -9,7 +9,7 @@ from segexport.errors import DamagedCheckpointError
 MAX_STEPS = 5_000_000  # a whole ResNet-50 with its optimizer state takes about 100,000
 
 
-class Budget:
+class StepBudget:
     """Steps that are left; a pickle opcode is one, a copied element is one."""
 
     def __init__(self, path: Path, steps: int = MAX_STEPS) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segexport.checkpoint.pickle.budget import Budget
+from segexport.checkpoint.pickle.budget import StepBudget
 from segexport.checkpoint.pickle.inert import MAX_SHOWN, Inert, Name
 from segexport.checkpoint.pickle.pickle_names import BUILTINS, GETATTR, is_refused
 from segexport.checkpoint.pickle.reducers import SCALARS, TENSOR_REDUCERS, Args
@@ -48,7 +48,7 @@ ATTRIBUTES = frozenset(f"{module}.{GETATTR}" for module in BUILTINS)
 MAX_NESTING = 8  # classes in classes
 
 
-def call(path: Path, budget: Budget, function: object, args: object) -> object:
+def call(path: Path, budget: StepBudget, function: object, args: object) -> object:
     """The value that stands for `function(*args)`; nothing outside this package is called."""
     if not isinstance(function, Name):
         raise UnsafePickleError(path, function.kind.dotted if isinstance(function, Inert) else type(function).__name__)
@@ -62,7 +62,7 @@ def call(path: Path, budget: Budget, function: object, args: object) -> object:
         raise DamagedCheckpointError(path, f"{function.dotted} is called with arguments that it cannot have") from error
 
 
-def _call_known(path: Path, budget: Budget, function: Name, args: Args) -> object:
+def _call_known(path: Path, budget: StepBudget, function: Name, args: Args) -> object:
     dotted = function.dotted
     if dotted in TENSOR_REDUCERS:
         return TENSOR_REDUCERS[dotted](budget, args)

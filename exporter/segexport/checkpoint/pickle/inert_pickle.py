@@ -10,7 +10,7 @@ import pickletools
 from pathlib import Path
 from typing import IO, cast
 
-from segexport.checkpoint.pickle.budget import Budget
+from segexport.checkpoint.pickle.budget import StepBudget
 from segexport.checkpoint.pickle.calls import call, new
 from segexport.checkpoint.pickle.inert import Inert, Name, StorageRef, TensorRef, Unreadable, shown
 from segexport.checkpoint.pickle.pickle_names import is_refused
@@ -29,8 +29,8 @@ CONSTANTS: dict[str, object] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False
 class InertUnpickler(PickleStack):
     """Reads the pickles of one file; `storages` collects every storage that they name."""
 
-    def __init__(self, path: Path, budget: Budget | None = None) -> None:
-        super().__init__(path, budget or Budget(path))
+    def __init__(self, path: Path, budget: StepBudget | None = None) -> None:
+        super().__init__(path, budget or StepBudget(path))
         self.storages: dict[str, StorageRef] = {}
         self.plain |= {
             "STACK_GLOBAL": self._stack_global,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from segexport.checkpoint.pickle.budget import Budget
+from segexport.checkpoint.pickle.budget import StepBudget
 from segexport.checkpoint.pickle.inert import Inert, Name
 from segexport.checkpoint.pickle.reducers import check_key
 from segexport.errors import DamagedCheckpointError
@@ -20,7 +20,7 @@ FROZENSET = Name("builtins", "frozenset")
 class PickleStack(ABC):
     """`plain` opcodes take nothing, `with_argument` ones take one; a subclass adds those that name, call or refer."""
 
-    def __init__(self, path: Path, budget: Budget) -> None:
+    def __init__(self, path: Path, budget: StepBudget) -> None:
         self.path = path
         self.budget = budget
         self._clear()

@@ -7,7 +7,7 @@ from typing import cast
 
 import torch
 
-from segexport.checkpoint.pickle.budget import Budget
+from segexport.checkpoint.pickle.budget import StepBudget
 from segexport.checkpoint.pickle.inert import Inert, Name, StorageRef, TensorRef, Unreadable
 
 Args = tuple[object, ...]
@@ -71,11 +71,11 @@ def _untagged(value: object, *_: object) -> object:
     return value
 
 
-def _unreadable(reason: str) -> Callable[[Budget, Args], object]:
+def _unreadable(reason: str) -> Callable[[StepBudget, Args], object]:
     return lambda _budget, _args: Unreadable(reason)
 
 
-def _ordered_dict(budget: Budget, args: Args) -> dict[object, object]:
+def _ordered_dict(budget: StepBudget, args: Args) -> dict[object, object]:
     pairs = args[0] if args else ()
     if isinstance(pairs, dict) or not isinstance(pairs, (list, tuple)):
         raise ValueError("an OrderedDict of something else than pairs")
@@ -89,27 +89,27 @@ def _ordered_dict(budget: Budget, args: Args) -> dict[object, object]:
     return entries
 
 
-def _dict_of_first(_budget: Budget, args: Args) -> dict[object, object]:
+def _dict_of_first(_budget: StepBudget, args: Args) -> dict[object, object]:
     given = args[-1] if args else None
     return given if isinstance(given, dict) else {}
 
 
-def _device(_budget: Budget, args: Args) -> str:
+def _device(_budget: StepBudget, args: Args) -> str:
     kind, index = args if len(args) == 2 else (args[0], None)
     if not isinstance(kind, str) or len(kind) > MAX_DIMENSIONS or not isinstance(index, (int, type(None))):
         raise ValueError("a device that is no name")
     return kind if index is None else f"{kind}:{index % 2**31}"
 
 
-def _size(_budget: Budget, args: Args) -> tuple[int, ...]:
+def _size(_budget: StepBudget, args: Args) -> tuple[int, ...]:
     return _sizes(args[0] if args else ())
 
 
-def _on_args(function: Callable[..., object]) -> Callable[[Budget, Args], object]:
+def _on_args(function: Callable[..., object]) -> Callable[[StepBudget, Args], object]:
     return lambda _budget, args: function(*args)
 
 
-TENSOR_REDUCERS: dict[str, Callable[[Budget, Args], object]] = {
+TENSOR_REDUCERS: dict[str, Callable[[StepBudget, Args], object]] = {
     "torch._utils._rebuild_tensor": _on_args(_tensor),
     "torch._utils._rebuild_tensor_v2": _on_args(_tensor),
     "torch._utils._rebuild_tensor_v3": _on_args(_tensor_v3),

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from segexport.convert.rewrites.editor import Editor, attribute, only_user, scaled_and_shifted, shape_of, values_of
+from segexport.convert.rewrites.editor import OnnxEditor, attribute, only_user, scaled_and_shifted, shape_of, values_of
 
 NAME = "batch_norm"
 _CONVOLUTIONS = {"Conv": 0, "ConvTranspose": 1}  # which axis of the weights the outputs of a group are
 
 
-def rewrite_batch_norm(editor: Editor) -> None:
+def rewrite_batch_norm(editor: OnnxEditor) -> None:
     for node in editor.calls("BatchNormalization"):
         affine = _affine(node)
         x, shape = node.inputs[0], shape_of(node.inputs[0])
@@ -49,7 +49,7 @@ def _affine(node: ir.Node) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.floa
 
 
 def _folded(
-    editor: Editor, x: ir.Value, scale: npt.NDArray[np.float32], shift: npt.NDArray[np.float32]
+    editor: OnnxEditor, x: ir.Value, scale: npt.NDArray[np.float32], shift: npt.NDArray[np.float32]
 ) -> ir.Node | None:
     """The convolution before, with the batch norm in its weights; None where there is none for it alone."""
     before = x.producer()
@@ -81,7 +81,7 @@ def _convolution_behind(node: ir.Node) -> ir.Node | None:
 
 
 def _folded_into(
-    editor: Editor, behind: ir.Node, x: ir.Value, scale: npt.NDArray[np.float32], shift: npt.NDArray[np.float32]
+    editor: OnnxEditor, behind: ir.Node, x: ir.Value, scale: npt.NDArray[np.float32], shift: npt.NDArray[np.float32]
 ) -> ir.Node:
     """`behind`, which reads what the batch norm read."""
     weight = np.asarray(values_of(behind.inputs[1]), np.float64)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from segexport.convert.rewrites.editor import Editor, attribute, shape_of
+from segexport.convert.rewrites.editor import OnnxEditor, attribute, shape_of
 
 NAME = "channel_concat"
 _TO_NHWC, _TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
-def rewrite_channel_concat(editor: Editor) -> None:
+def rewrite_channel_concat(editor: OnnxEditor) -> None:
     for node in editor.calls("Concat"):
         inputs = [value for value in node.inputs if value is not None]
         if attribute(node, "axis", None) == 1 and any(_is_mistakable(value) for value in inputs):

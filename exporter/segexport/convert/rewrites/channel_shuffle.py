@@ -11,13 +11,13 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from segexport.convert.rewrites.editor import Editor, attribute, only_user, shape_of
+from segexport.convert.rewrites.editor import OnnxEditor, attribute, only_user, shape_of
 
 NAME = "channel_shuffle"
 _TO_NHWC, _TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
-def rewrite_channel_shuffle(editor: Editor) -> None:
+def rewrite_channel_shuffle(editor: OnnxEditor) -> None:
     for node in editor.calls("Reshape"):
         exchange = only_user(node.outputs[0])
         last = None if exchange is None else only_user(exchange.outputs[0])
@@ -41,7 +41,7 @@ def _groups(node: ir.Node, exchange: ir.Node, last: ir.Node) -> int | None:
     return seen[1] if same and exchanged and last.op_type == "Reshape" else None
 
 
-def _nodes(editor: Editor, x: ir.Value, name: str, groups: int) -> list[ir.Node]:
+def _nodes(editor: OnnxEditor, x: ir.Value, name: str, groups: int) -> list[ir.Node]:
     batch, channels, height, width = shape_of(x) or ()
     apart = editor.constant(f"{name}_apart", np.array([batch, height * width, groups, channels // groups], np.int64))
     together = editor.constant(f"{name}_together", np.array([batch, height, width, channels], np.int64))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from segexport.convert.rewrites.editor import Editor, Shape, scaled_and_shifted, shape_of, values_of
+from segexport.convert.rewrites.editor import OnnxEditor, Shape, scaled_and_shifted, shape_of, values_of
 
 NAME = "constant_operand"
 _TO_NHWC, _TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -35,7 +35,7 @@ _AFFINE: dict[tuple[str, bool], Callable[[Floats], tuple[Floats, Floats]]] = {
 """Operator, and whether the constant comes first → scale and shift that do the same."""
 
 
-def rewrite_constant_operand(editor: Editor) -> None:
+def rewrite_constant_operand(editor: OnnxEditor) -> None:
     for node in editor.calls("Add", "Sub", "Mul", "Div"):
         for first, (constant, x) in enumerate((node.inputs[::-1], node.inputs)):
             values, shape = values_of(constant), shape_of(x)
@@ -69,7 +69,7 @@ def _fits(values: npt.NDArray[Any], shape: Shape) -> bool:
 
 
 def _nodes(
-    editor: Editor, x: ir.Value, values: Floats, shape: Shape, affine: Callable[[Floats], tuple[Floats, Floats]]
+    editor: OnnxEditor, x: ir.Value, values: Floats, shape: Shape, affine: Callable[[Floats], tuple[Floats, Floats]]
 ) -> list[ir.Node]:
     along = [axis for axis, size in enumerate(values.shape) if size > 1]
     if len(along) > 1:
@@ -84,7 +84,7 @@ def _nodes(
 
 
 def _in_a_row(
-    editor: Editor, x: ir.Value, values: Floats, shape: Shape, affine: Callable[[Floats], tuple[Floats, Floats]]
+    editor: OnnxEditor, x: ir.Value, values: Floats, shape: Shape, affine: Callable[[Floats], tuple[Floats, Floats]]
 ) -> list[ir.Node]:
     row = editor.constant(f"{x.name}_row", np.array([shape[0], values.size, 1, 1], np.int64))
     back = editor.constant(f"{x.name}_form", np.array(shape, np.int64))

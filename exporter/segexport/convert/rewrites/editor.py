@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 
 
 @dataclass(slots=True)
-class Editor:
+class OnnxEditor:
     """The graph that is being rewritten, and how often each rewrite was used where."""
 
     model: ir.Model
@@ -103,7 +103,7 @@ def only_user(value: ir.Value) -> ir.Node | None:
 
 
 def scaled_and_shifted(
-    editor: Editor, x: ir.Value, scale: npt.NDArray[np.float32], shift: npt.NDArray[np.float32]
+    editor: OnnxEditor, x: ir.Value, scale: npt.NDArray[np.float32], shift: npt.NDArray[np.float32]
 ) -> ir.Node:
     """`x * scale + shift`, `(N, C, h, w)` with two `(C,)`, as a depthwise 1x1 convolution.
 

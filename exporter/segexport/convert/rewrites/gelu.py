@@ -11,21 +11,21 @@ import math
 
 import onnx_ir as ir
 
-from segexport.convert.rewrites.editor import Editor, number_of, only_user
+from segexport.convert.rewrites.editor import OnnxEditor, number_of, only_user
 
 NAME = "gelu"
 OPSET = 20
 _EXACT = 1e-5  # relative; how far 0.7071 and 1.4142 may be from what they stand for
 
 
-def rewrite_gelu(editor: Editor) -> None:
+def rewrite_gelu(editor: OnnxEditor) -> None:
     if not _found(editor) or not _raise_opset(editor.model):
         return
     for last, x in _found(editor):  # once more: another opset is another graph
         editor.replace(NAME, last, [ir.node("Gelu", [x])])
 
 
-def _found(editor: Editor) -> list[tuple[ir.Node, ir.Value]]:
+def _found(editor: OnnxEditor) -> list[tuple[ir.Node, ir.Value]]:
     """The last product of each, and `x`."""
     pairs = ((_product(node), _argument(node)) for node in editor.calls("Erf"))
     return [(found[0], x) for found, x in pairs if found is not None and x is not None and found[1] is x]

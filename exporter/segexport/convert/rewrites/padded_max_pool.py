@@ -11,14 +11,14 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from segexport.convert.rewrites.editor import Editor, attribute, number_of, shape_of
+from segexport.convert.rewrites.editor import OnnxEditor, attribute, number_of, shape_of
 
 NAME = "padded_max_pool"
 _NEVER_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Softmax", "Abs", "Exp")
 _KEEP_SIGNS = ("MaxPool", "AveragePool", "Concat", "Add", "Mul", "Identity")
 
 
-def rewrite_padded_max_pool(editor: Editor) -> None:
+def rewrite_padded_max_pool(editor: OnnxEditor) -> None:
     for node in editor.calls("MaxPool"):
         x, pads = node.inputs[0], _pads(node)
         if x is None or pads is None:

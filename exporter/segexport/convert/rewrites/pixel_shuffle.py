@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from segexport.convert.rewrites.editor import Editor, attribute, shape_of
+from segexport.convert.rewrites.editor import OnnxEditor, attribute, shape_of
 
 NAME = "pixel_shuffle"
 
 
-def rewrite_pixel_shuffle(editor: Editor) -> None:
+def rewrite_pixel_shuffle(editor: OnnxEditor) -> None:
     for node in editor.calls("DepthToSpace"):
         shape = shape_of(node.outputs[0])
         if shape is None or shape[1] != 1 or attribute(node, "mode", "DCR") != "CRD":

@@ -17,10 +17,10 @@ from segexport.convert.rewrites import (
     padded_max_pool,
     pixel_shuffle,
 )
-from segexport.convert.rewrites.editor import Editor
+from segexport.convert.rewrites.editor import OnnxEditor
 from segexport.convert.torch_rewrites.lower import Rewritten
 
-REWRITES: dict[str, Callable[[Editor], None]] = {
+REWRITES: dict[str, Callable[[OnnxEditor], None]] = {
     gelu.NAME: gelu.rewrite_gelu,
     batch_norm.NAME: batch_norm.rewrite_batch_norm,
     padded_max_pool.NAME: padded_max_pool.rewrite_padded_max_pool,
@@ -37,7 +37,7 @@ def rewrite_onnx(model: ir.Model) -> tuple[Rewritten, ...]:
     logging.disable(logging.WARNING)  # of shapes that cannot be inferred, and of an opset that cannot be raised
     try:
         ShapeInferencePass()(model)
-        editor = Editor(model)
+        editor = OnnxEditor(model)
         for rewrite in REWRITES.values():
             rewrite(editor)
         RemoveUnusedNodesPass()(model)

@@ -48,7 +48,7 @@ class NoPythonError(SetupError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class SetupOutcome:
     """`new`: was it made now, and in how many seconds? Else it was there."""
 
     folder: Path
@@ -57,7 +57,7 @@ class Outcome:
     seconds: float
 
 
-def make_converter(environment: ConverterEnvironment, *, python: Path | None, say: Say, note: Say) -> Outcome:
+def make_converter(environment: ConverterEnvironment, *, python: Path | None, say: Say, note: Say) -> SetupOutcome:
     """The converter's environment, made where it is not there yet or is of another lock.
 
     python: the interpreter; by default the running one where the lock allows it, else the newest that fits.
@@ -77,7 +77,7 @@ def make_converter(environment: ConverterEnvironment, *, python: Path | None, sa
         made = read_marker(target)
     if made is None:
         raise SetupError(f"{target}: its {MARKER} cannot be read; remove the folder and try again")
-    return Outcome(folder=target, made=made, new=new, seconds=time.monotonic() - started)
+    return SetupOutcome(folder=target, made=made, new=new, seconds=time.monotonic() - started)
 
 
 def choose_python(environment: ConverterEnvironment, asked: Path | None) -> Path:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from segexport.convert.torch_rewrites.along_axes import AlongAxes
 from segexport.convert.torch_rewrites.bins import plain_window, wanted_of
-from segexport.convert.torch_rewrites.editor import Editor
+from segexport.convert.torch_rewrites.editor import GraphEditor
 from segexport.convert.torch_rewrites.pools import Pair
 
 
@@ -42,7 +42,7 @@ def weights_of(size: int, bins: int) -> Tensor:
     return F.adaptive_avg_pool2d(torch.eye(size).view(1, size, size, 1), (bins, 1))[0, :, :, 0].T
 
 
-def rewrite_adaptive_avg_pool(editor: Editor, node: Node) -> bool:
+def rewrite_adaptive_avg_pool(editor: GraphEditor, node: Node) -> bool:
     """Rewrite `node`, an `aten.adaptive_avg_pool2d`."""
     wanted = wanted_of(node)
     if wanted is None:

@@ -16,7 +16,7 @@ from torch.fx import Node
 from torch.nn import functional as F
 
 from segexport.convert.torch_rewrites.bins import bins_of, plain_window, wanted_of
-from segexport.convert.torch_rewrites.editor import Editor
+from segexport.convert.torch_rewrites.editor import GraphEditor
 from segexport.convert.torch_rewrites.pools import Pair
 
 
@@ -40,7 +40,7 @@ def _largest_of_bins(x: Tensor, axis: int, bins: int) -> Tensor:
     return torch.cat([part.amax(axis, keepdim=True) for part in parts], axis)
 
 
-def rewrite_adaptive_max_pool(editor: Editor, node: Node) -> bool:
+def rewrite_adaptive_max_pool(editor: GraphEditor, node: Node) -> bool:
     """Rewrite `node`, an `aten.adaptive_max_pool2d`, of which the values alone are used."""
     wanted = wanted_of(node)
     users = list(node.users)

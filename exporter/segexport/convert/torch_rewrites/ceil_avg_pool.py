@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 from torch.nn import functional as F
 
-from segexport.convert.torch_rewrites.editor import Editor
+from segexport.convert.torch_rewrites.editor import GraphEditor
 from segexport.convert.torch_rewrites.pools import Pair, pair_of, size_of
 
 AVG_POOL = torch.ops.aten.avg_pool2d.default
@@ -66,7 +66,7 @@ def _windows(size: int, kernel: int, stride: int, padding: int) -> _Windows:
     return _Windows(kernel=kernel, stride=stride, rest=(first, lines - first) if more else None)
 
 
-def rewrite_ceil_avg_pool(editor: Editor, node: Node) -> bool:
+def rewrite_ceil_avg_pool(editor: GraphEditor, node: Node) -> bool:
     """Rewrite `node`, an `aten.avg_pool2d`, where it has `ceil_mode`."""
     given = _given(node)
     kernel, padding = pair_of(given["kernel_size"]), pair_of(given.get("padding", 0))

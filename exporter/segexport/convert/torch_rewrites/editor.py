@@ -14,7 +14,7 @@ from segexport.convert.torch_rewrites.signs import NEVER_NEGATIVE, never_negativ
 PREFIX = "rewritten"
 
 
-class Editor:
+class GraphEditor:
     """The graph that is being rewritten, and what has been put into it.
 
     Pools that give indices are two nodes here: one for the values, one for the indices, which goes when nobody asks for them.

@@ -21,7 +21,7 @@ from segexport.convert.torch_rewrites.adaptive_avg_pool import rewrite_adaptive_
 from segexport.convert.torch_rewrites.adaptive_max_pool import rewrite_adaptive_max_pool
 from segexport.convert.torch_rewrites.ceil_avg_pool import AVG_POOL, has_ceil_mode, rewrite_ceil_avg_pool
 from segexport.convert.torch_rewrites.constants import constants_known
-from segexport.convert.torch_rewrites.editor import Editor
+from segexport.convert.torch_rewrites.editor import GraphEditor
 from segexport.convert.torch_rewrites.masked_attention import ATTENTION, is_masked, rewrite_masked_attention
 from segexport.convert.torch_rewrites.max_unpool import rewrite_max_unpool
 from segexport.convert.torch_rewrites.overlapping_unpool import rewrite_overlapping_unpool
@@ -39,7 +39,7 @@ class Rewrite:
     """
 
     operators: tuple[Any, ...]
-    apply: Callable[[Editor, Node], bool]
+    apply: Callable[[GraphEditor, Node], bool]
     may_apply: Callable[[Node], bool] = lambda _: True
 
 
@@ -87,7 +87,7 @@ def lower(module: nn.Module, example: Tensor) -> Lowered:
     program = _export(module, example)
     if not _has_candidates(program):
         return Lowered(module=module, program=program, rewrites=())
-    editor = Editor(_graph_of(program))
+    editor = GraphEditor(_graph_of(program))
     done: Counter[tuple[str, str, str]] = Counter()
     for name, rewrite in REWRITES.items():
         for node in editor.calls(*rewrite.operators):

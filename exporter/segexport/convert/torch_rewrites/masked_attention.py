@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Node
 
-from segexport.convert.torch_rewrites.editor import Editor
+from segexport.convert.torch_rewrites.editor import GraphEditor
 
 ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
 BELOW = 110.0
@@ -43,7 +43,7 @@ class MaskedAttention(nn.Module):
         return torch.where(self.seen, scores, unseen).softmax(-1) @ value
 
 
-def rewrite_masked_attention(editor: Editor, node: Node) -> bool:
+def rewrite_masked_attention(editor: GraphEditor, node: Node) -> bool:
     """Rewrite `node`, an `aten.scaled_dot_product_attention`, where its mask fits."""
     given = _given(node)
     query, key, value = given["query"], given["key"], given["value"]
@@ -60,7 +60,7 @@ def is_masked(node: Node) -> bool:
     return bool(given.get("is_causal")) or given.get("attn_mask") is not None
 
 
-def _mask(editor: Editor, given: dict[str, Any]) -> tuple[Tensor | None, Tensor | None]:
+def _mask(editor: GraphEditor, given: dict[str, Any]) -> tuple[Tensor | None, Tensor | None]:
     """Which keys each query sees, and what is added to the scores."""
     if given.get("is_causal"):
         queries, keys = (given[name].meta["val"].shape[-2] for name in ("query", "key"))

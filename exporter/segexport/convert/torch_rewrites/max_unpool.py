@@ -16,7 +16,7 @@ from torch.fx import Node
 from torch.nn import functional as F
 
 from segexport.convert.torch_rewrites.choice import Parts, in_each_window, ones, spread
-from segexport.convert.torch_rewrites.editor import Editor
+from segexport.convert.torch_rewrites.editor import GraphEditor
 from segexport.convert.torch_rewrites.pools import Pool, pool_of_indices
 
 KERNELS = (2, 3)
@@ -62,7 +62,7 @@ def fits(pool: Pool) -> bool:
     return alone and kernel in KERNELS and pool.kernel == pool.stride == (kernel, kernel)
 
 
-def rewrite_max_unpool(editor: Editor, node: Node) -> bool:
+def rewrite_max_unpool(editor: GraphEditor, node: Node) -> bool:
     """Rewrite `node`, an `aten.max_unpool2d`, where its pool fits."""
     pool = pool_of_indices(node)
     if pool is None or not fits(pool):

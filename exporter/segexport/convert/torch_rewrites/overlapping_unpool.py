@@ -21,7 +21,7 @@ from torch.fx import Node
 from torch.nn import functional as F
 
 from segexport.convert.torch_rewrites.choice import Parts, in_each_window, ones, spread
-from segexport.convert.torch_rewrites.editor import Editor
+from segexport.convert.torch_rewrites.editor import GraphEditor
 from segexport.convert.torch_rewrites.pools import Pool, pool_of_indices
 
 ROLES = ((False, False), (False, True), (True, False), (True, True))
@@ -124,7 +124,7 @@ def fits(pool: Pool) -> bool:
     return plain and (pool.kernel, pool.stride, pool.padding) == ((3, 3), (2, 2), (1, 1))
 
 
-def rewrite_overlapping_unpool(editor: Editor, node: Node) -> bool:
+def rewrite_overlapping_unpool(editor: GraphEditor, node: Node) -> bool:
     """Rewrite `node`, an `aten.max_unpool2d`, where its pool fits."""
     pool = pool_of_indices(node)
     if pool is None or not fits(pool):

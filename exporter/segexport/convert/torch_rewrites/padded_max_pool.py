@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 from torch.nn import functional as F
 
-from segexport.convert.torch_rewrites.editor import Editor
+from segexport.convert.torch_rewrites.editor import GraphEditor
 from segexport.convert.torch_rewrites.pools import Pair, read_pool
 from segexport.convert.torch_rewrites.signs import never_negative
 
@@ -71,7 +71,7 @@ def has_padding(node: Node) -> bool:
     return pool.padding != (0, 0) or pool.ceil_mode
 
 
-def rewrite_padded_max_pool(editor: Editor, node: Node) -> bool:
+def rewrite_padded_max_pool(editor: GraphEditor, node: Node) -> bool:
     """Rewrite `node`, an `aten.max_pool2d`, where it pads."""
     pool = read_pool(node)
     zeros = never_negative(pool.source)

@@ -17,7 +17,7 @@ from torch.fx import Node
 from torch.nn import functional as F
 
 from segexport.convert.torch_rewrites.along_axes import AlongAxes
-from segexport.convert.torch_rewrites.editor import Editor
+from segexport.convert.torch_rewrites.editor import GraphEditor
 from segexport.convert.torch_rewrites.pools import Pair, size_of
 
 aten = torch.ops.aten
@@ -60,7 +60,7 @@ class Selected(nn.Module):
         return x.index_select(2, self.rows).index_select(3, self.columns)
 
 
-def rewrite_resizing(editor: Editor, node: Node) -> bool:
+def rewrite_resizing(editor: GraphEditor, node: Node) -> bool:
     """Rewrite `node`, one of `RESIZINGS`, where converters would make another of it."""
     if not is_mistaken(node):
         return False

@@ -18,7 +18,7 @@ from segexport.checkpoint.pickle.inert import shown
 from segexport.errors import ArchitectureError
 from segexport.networks.exported.inplace import last_uses, without_writing
 from segexport.networks.exported.operators import SYMBOLIC, function_of
-from segexport.networks.exported.program import ASSERTION, SIZE_OF, Program, Side, Step, parse_program
+from segexport.networks.exported.program import ASSERTION, SIZE_OF, GraphStep, Program, Side, parse_program
 from segexport.networks.exported.values import GraphError, Here, Ref
 from segexport.networks.exported.work import Work
 from segexport.networks.network import NOTHING_ASKED, PERSON_CHANNELS, Asked, Network, Size
@@ -187,7 +187,7 @@ def _last_steps(program: Program) -> dict[int, list[str]]:
     return ends
 
 
-def _run(step: Step, values: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+def _run(step: GraphStep, values: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
     """The step's results by name."""
 
     def filled(value: Any) -> Any:
@@ -211,7 +211,7 @@ def _run(step: Step, values: Mapping[str, Any], device: torch.device) -> dict[st
     return dict(zip(step.outputs, results, strict=True))
 
 
-def _call(step: Step, args: list[Any], kwargs: dict[str, Any]) -> Any:
+def _call(step: GraphStep, args: list[Any], kwargs: dict[str, Any]) -> Any:
     if step.target == SIZE_OF:
         return args[0].shape[args[1]]
     if step.target == ASSERTION:
@@ -231,7 +231,7 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _plain_number(step: Step, value: Any) -> Any:
+def _plain_number(step: GraphStep, value: Any) -> Any:
     if not isinstance(value, (bool, int, float)) or not abs(value) < LARGEST_NUMBER:
         raise GraphError(f"{step.label} gives a size that is far too large")
     return value

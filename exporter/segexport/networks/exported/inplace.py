@@ -13,7 +13,7 @@ from typing import Any
 
 from segexport.checkpoint.pickle.inert import shown
 from segexport.networks.exported.operators import INPLACE, VIEWS
-from segexport.networks.exported.program import Program, Step, refs_of
+from segexport.networks.exported.program import GraphStep, Program, refs_of
 from segexport.networks.exported.values import GraphError, Ref
 
 
@@ -91,14 +91,14 @@ class _Memory:
             )
 
 
-def _written(step: Step) -> str:
+def _written(step: GraphStep) -> str:
     first = step.args[0] if step.args else None
     if not isinstance(first, Ref):
         raise GraphError(f"{step.label}: writes into something that is no value")
     return first.name
 
 
-def _with_names(step: Step, current: dict[str, str]) -> Step:
+def _with_names(step: GraphStep, current: dict[str, str]) -> GraphStep:
     def moved(value: Any) -> Any:
         if isinstance(value, list):
             return [moved(item) for item in value]

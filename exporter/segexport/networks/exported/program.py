@@ -30,7 +30,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class GraphStep:
     """One operator. `target` is `aten.relu.default` without `aten.`, or a key of SYMBOLIC, or SIZE_OF or ASSERTION."""
 
     target: str
@@ -54,7 +54,7 @@ class Program:
     constants: Mapping[str, str]
     trained: frozenset[str]
     """Of the weights, those that are parameters; the others are buffers."""
-    steps: tuple[Step, ...]
+    steps: tuple[GraphStep, ...]
     outputs: Mapping[str, str]
     """What forward returned, by its name there → the graph's name; "" where it is one tensor."""
 
@@ -175,7 +175,7 @@ def _extent(value: Any) -> int:
     return whole(value)
 
 
-def _steps(nodes: list[Any], defined: set[str]) -> Iterator[Step]:
+def _steps(nodes: list[Any], defined: set[str]) -> Iterator[GraphStep]:
     for index, node in enumerate(nodes):
         target = node["target"]
         label = f"node {index + 1} ({shown(str(target))})"
@@ -193,13 +193,13 @@ def _steps(nodes: list[Any], defined: set[str]) -> Iterator[Step]:
             yield step
 
 
-def refs_of(step: Step) -> Iterator[Ref]:
+def refs_of(step: GraphStep) -> Iterator[Ref]:
     """Every value that a step uses."""
     for value in (*step.args, *step.kwargs.values()):
         yield from (item for item in (value if isinstance(value, list) else [value]) if isinstance(item, Ref))
 
 
-def _step(target: Any, node: Any, label: str) -> Step | None:
+def _step(target: Any, node: Any, label: str) -> GraphStep | None:
     """None for assertions about types, which hold here anyway."""
     if not isinstance(target, str):
         raise GraphError("it names no operator")
@@ -209,13 +209,15 @@ def _step(target: Any, node: Any, label: str) -> Step | None:
         return None
     outputs, many = _outputs(items(node["outputs"]), label)
     if target in SYMBOLIC:
-        return Step(target=target, label=label, args=_values(given), kwargs={}, outputs=outputs, many=False)
+        return GraphStep(target=target, label=label, args=_values(given), kwargs={}, outputs=outputs, many=False)
     if f"aten.{name}" in (SIZE_OF, ASSERTION) and target.startswith(ATEN):
-        return Step(target=f"aten.{name}", label=label, args=_values(given), kwargs={}, outputs=outputs, many=False)
+        return GraphStep(
+            target=f"aten.{name}", label=label, args=_values(given), kwargs={}, outputs=outputs, many=False
+        )
     if not target.startswith(ATEN) or not known(name):
         raise GraphError("this operator is not among those that a graph out of a file may use; export without it")
     args, kwargs = _placed(name, given)
-    return Step(target=name, label=label, args=args, kwargs=kwargs, outputs=outputs, many=many)
+    return GraphStep(target=name, label=label, args=args, kwargs=kwargs, outputs=outputs, many=many)
 
 
 def _values(given: list[tuple[Any, Any]]) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from segexport.networks.exported.program import Step
+from segexport.networks.exported.program import GraphStep
 from segexport.networks.exported.values import GraphError
 
 MAX_VALUES = 2**28  # of one tensor: 1 GiB
@@ -25,7 +25,7 @@ class Work:
         self.products = 0
         self.live = 0
 
-    def take(self, step: Step, results: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    def take(self, step: GraphStep, results: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Count one step; `values` holds what it used."""
         for tensor in _tensors(results.values()):
             if tensor.numel() > MAX_VALUES:
@@ -46,7 +46,7 @@ def _tensors(values: Iterable[Any]) -> list[Tensor]:
     return [value for value in values if isinstance(value, Tensor)]
 
 
-def _products(step: Step, results: Mapping[str, Any], values: Mapping[str, Any]) -> int:
+def _products(step: GraphStep, results: Mapping[str, Any], values: Mapping[str, Any]) -> int:
     result = next(iter(_tensors(results.values())), None)
     operands = [values[ref.name] for ref in step.args if hasattr(ref, "name")]
     shapes = [tuple(operand.shape) for operand in operands if isinstance(operand, Tensor)]

@@ -105,7 +105,7 @@ class C3Module(ThreeBranches):
         return normed
 
 
-class Encoder(nn.Module):
+class ExtremeC3Encoder(nn.Module):
     """`(N, 3, H, W)` → `(N, 112, H/4, W/4)`; smaller pictures are put beside the maps."""
 
     def __init__(self, blocks: tuple[int, int]) -> None:
@@ -134,7 +134,7 @@ class ExtremeC3(nn.Module):
 
     def __init__(self, blocks: tuple[int, int] = USUAL_BLOCKS, classes: int = 1) -> None:
         super().__init__()
-        self.encoder = Encoder(blocks)
+        self.encoder = ExtremeC3Encoder(blocks)
         self.upsample = nn.Sequential(conv(2 * THIRD, FINE, 1), nn.BatchNorm2d(FINE), doubled_corners())
         self.Fine = nn.Sequential(wrapped_conv(3, FINE, 3, stride=2), C3Module(FINE, FINE, RATES))
         self.classifier = nn.Sequential(norm_prelu(FINE), doubled_corners(), conv(FINE, classes, 1))

@@ -54,7 +54,7 @@ def brought_up(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=True)
 
 
-class Bottleneck(nn.Module):
+class LinearBottleneck(nn.Module):
     """Expand, depthwise, project; plus the input where shapes agree."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
@@ -88,7 +88,7 @@ class Pyramid(nn.Module):
         return out
 
 
-class Fusion(nn.Module):
+class FeatureFusion(nn.Module):
     """The extractor's map, four times as high and wide, on the one at an eighth."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class FastSCNN(nn.Module):
             conv=wrapped(*first), dsconv1=separable(STEM[0], STEM[1], 2), dsconv2=separable(STEM[1], STEM[2], 2)
         )
         self.global_feature_extractor = named_layers(**_stages(), ppm=Pyramid(WIDTHS[-1], FUSED))
-        self.feature_fusion = Fusion()
+        self.feature_fusion = FeatureFusion()
         self.classifier = named_layers(
             dsconv1=separable(FUSED, FUSED),
             dsconv2=separable(FUSED, FUSED),
@@ -130,8 +130,8 @@ def _stages() -> dict[str, nn.Module]:
     stages: dict[str, nn.Module] = {}
     below = STEM[-1]
     for number, (width, stride) in enumerate(zip(WIDTHS, STRIDES, strict=True), 1):
-        rest = (Bottleneck(width, width, 1) for _ in range(BLOCKS - 1))
-        stages[f"bottleneck{number}"] = nn.Sequential(Bottleneck(below, width, stride), *rest)
+        rest = (LinearBottleneck(width, width, 1) for _ in range(BLOCKS - 1))
+        stages[f"bottleneck{number}"] = nn.Sequential(LinearBottleneck(below, width, stride), *rest)
         below = width
     return stages
 

@@ -19,7 +19,7 @@ LAST_CHANNELS = 1280
 DILATION = 2
 
 
-class Row(NamedTuple):
+class RowV2(NamedTuple):
     """One line of the paper's table; the stride is the first block's."""
 
     expansion: int
@@ -29,18 +29,18 @@ class Row(NamedTuple):
 
 
 TABLE = (
-    Row(1, 16, 1, 1),
-    Row(6, 24, 2, 2),
-    Row(6, 32, 3, 2),
-    Row(6, 64, 4, 2),
-    Row(6, 96, 3, 1),
-    Row(6, 160, 3, 2),
-    Row(6, 320, 1, 1),
+    RowV2(1, 16, 1, 1),
+    RowV2(6, 24, 2, 2),
+    RowV2(6, 32, 3, 2),
+    RowV2(6, 64, 4, 2),
+    RowV2(6, 96, 3, 1),
+    RowV2(6, 160, 3, 2),
+    RowV2(6, 320, 1, 1),
 )
 ROWS_AT_32 = 2  # the last rows work at a 32nd of the picture, or dilated at a 16th
 
 
-class InvertedResidual(nn.Module):
+class InvertedResidualV2(nn.Module):
     """Expand, depthwise, project; plus the input where shapes agree and the table has no stride."""
 
     def __init__(self, in_channels: int, out_channels: int, expansion: int, stride: int, dilation: int) -> None:
@@ -75,5 +75,5 @@ def _blocks(*, dilated: bool) -> Iterator[nn.Module]:
     for number, row in enumerate(TABLE):
         dilation = DILATION if dilated and number >= len(TABLE) - ROWS_AT_32 else 1
         for index in range(row.blocks):
-            yield InvertedResidual(below, row.out, row.expansion, row.stride if index == 0 else 1, dilation)
+            yield InvertedResidualV2(below, row.out, row.expansion, row.stride if index == 0 else 1, dilation)
             below = row.out

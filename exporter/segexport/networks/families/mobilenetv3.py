@@ -19,7 +19,7 @@ STEM_CHANNELS = 16
 LAST_CHANNELS = 960
 
 
-class Row(NamedTuple):
+class RowV3(NamedTuple):
     """One line of the paper's table; a row with a dilation keeps its map's size, whatever its stride says."""
 
     kernel: int
@@ -32,21 +32,21 @@ class Row(NamedTuple):
 
 
 TABLE = (
-    Row(3, 16, 16, False, False, 1),
-    Row(3, 64, 24, False, False, 2),
-    Row(3, 72, 24, False, False, 1),
-    Row(5, 72, 40, True, False, 2),
-    Row(5, 120, 40, True, False, 1),
-    Row(5, 120, 40, True, False, 1),
-    Row(3, 240, 80, False, True, 2),
-    Row(3, 200, 80, False, True, 1),
-    Row(3, 184, 80, False, True, 1),
-    Row(3, 184, 80, False, True, 1),
-    Row(3, 480, 112, True, True, 1),
-    Row(3, 672, 112, True, True, 1),
-    Row(5, 672, 160, True, True, 2, dilation=2),
-    Row(5, 960, 160, True, True, 1, dilation=2),
-    Row(5, 960, 160, True, True, 1, dilation=2),
+    RowV3(3, 16, 16, False, False, 1),
+    RowV3(3, 64, 24, False, False, 2),
+    RowV3(3, 72, 24, False, False, 1),
+    RowV3(5, 72, 40, True, False, 2),
+    RowV3(5, 120, 40, True, False, 1),
+    RowV3(5, 120, 40, True, False, 1),
+    RowV3(3, 240, 80, False, True, 2),
+    RowV3(3, 200, 80, False, True, 1),
+    RowV3(3, 184, 80, False, True, 1),
+    RowV3(3, 184, 80, False, True, 1),
+    RowV3(3, 480, 112, True, True, 1),
+    RowV3(3, 672, 112, True, True, 1),
+    RowV3(5, 672, 160, True, True, 2, dilation=2),
+    RowV3(5, 960, 160, True, True, 1, dilation=2),
+    RowV3(5, 960, 160, True, True, 1, dilation=2),
 )
 
 
@@ -74,10 +74,10 @@ class SqueezeExcite(nn.Module):
         return x * F.hardsigmoid(self.fc2(F.relu(self.fc1(pooled))))
 
 
-class InvertedResidual(nn.Module):
+class InvertedResidualV3(nn.Module):
     """Expand, depthwise, squeeze and excite, project; plus the input where shapes agree and the table has no stride."""
 
-    def __init__(self, in_channels: int, row: Row) -> None:
+    def __init__(self, in_channels: int, row: RowV3) -> None:
         super().__init__()
         activation = nn.Hardswish if row.hardswish else nn.ReLU
         stride = row.stride if row.dilation == 1 else 1
@@ -113,6 +113,6 @@ class DilatedMobileNetV3(nn.Sequential):
         widths = [STEM_CHANNELS, *(row.out for row in TABLE)]
         super().__init__(
             conv_norm(3, STEM_CHANNELS, 3, nn.Hardswish(), stride=2, eps=BATCH_NORM_EPS),
-            *(InvertedResidual(width, row) for width, row in zip(widths, TABLE, strict=False)),
+            *(InvertedResidualV3(width, row) for width, row in zip(widths, TABLE, strict=False)),
             conv_norm(widths[-1], LAST_CHANNELS, 1, nn.Hardswish(), eps=BATCH_NORM_EPS),
         )

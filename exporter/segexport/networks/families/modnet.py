@@ -63,7 +63,7 @@ def doubled(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-class InvertedResidual(nn.Module):
+class MODNetResidual(nn.Module):
     """MobileNetV2's block, its layers numbered one after the other in `conv`."""
 
     def __init__(self, in_channels: int, out_channels: int, expansion: int, stride: int) -> None:
@@ -103,7 +103,7 @@ def _blocks() -> Iterator[nn.Module]:
     below = STEM_CHANNELS
     for row in TABLE:
         for index in range(row.blocks):
-            yield InvertedResidual(below, row.out, row.expansion, row.stride if index == 0 else 1)
+            yield MODNetResidual(below, row.out, row.expansion, row.stride if index == 0 else 1)
             below = row.out
 
 

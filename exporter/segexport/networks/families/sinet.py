@@ -125,7 +125,7 @@ def shuffled(x: Tensor) -> Tensor:
     return torch.stack((first, second), dim=2).flatten(1, 2)
 
 
-class Encoder(nn.Module):
+class SINetEncoder(nn.Module):
     """The layers; who calls which, and with what beside it, is SINet's."""
 
     def __init__(self, blocks: tuple[int, int], second: int, third: int, classes: int) -> None:
@@ -164,7 +164,7 @@ class SINet(nn.Module):
         self, blocks: tuple[int, int] = USUAL_BLOCKS, second: int = SECOND, third: int = THIRD, classes: int = 2
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(blocks, second, third, classes)
+        self.encoder = SINetEncoder(blocks, second, third, classes)
         self.up = doubled_corners()
         self.bn_3 = nn.BatchNorm2d(classes, eps=EPS)
         self.level2_C = conv_norm_prelu(second, classes, 1)

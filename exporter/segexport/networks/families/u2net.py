@@ -83,7 +83,7 @@ def brought_up(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
 
 
-class Stage(nn.Module):
+class StagePlan(nn.Module):
     """A convolution, plus a U-Net of `height` levels on what it gives; where `dilated` no level is halved."""
 
     def __init__(self, in_channels: int, width: Width, height: int, *, dilated: bool) -> None:
@@ -148,9 +148,9 @@ class U2Net(nn.Module):
         return out
 
 
-def make_stage(stage: str, in_channels: int, widths: Mapping[str, Width]) -> Stage:
+def make_stage(stage: str, in_channels: int, widths: Mapping[str, Width]) -> StagePlan:
     height = HEIGHTS[stage.removesuffix("d")]
-    return Stage(in_channels, widths[stage], height, dilated=stage in DILATED)
+    return StagePlan(in_channels, widths[stage], height, dilated=stage in DILATED)
 
 
 def plan_u2net(shapes: Shapes) -> Plan:

@@ -24,7 +24,7 @@ AUTHORS = "its authors trained on RGB in 0..1, which is taken where nothing else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class ConvPair:
     """Output channels of two convolutions."""
 
     first: int
@@ -35,8 +35,8 @@ class Block:
 class Widths:
     """`downs` begins with the block at full size; `ups` with the deepest; `upsampled` is None where it is bilinear."""
 
-    downs: tuple[Block, ...]
-    ups: tuple[Block, ...]
+    downs: tuple[ConvPair, ...]
+    ups: tuple[ConvPair, ...]
     upsampled: tuple[int, ...] | None
 
     @property
@@ -49,7 +49,7 @@ class Widths:
         return f"{how} upsampling, widths {'-'.join(str(block.second) for block in self.downs)}"
 
 
-def double_conv(in_channels: int, block: Block, *, bias: bool) -> nn.Sequential:
+def double_conv(in_channels: int, block: ConvPair, *, bias: bool) -> nn.Sequential:
     """Twice: 3x3 convolution, batch norm, ReLU."""
     return named_layers(
         double_conv=nn.Sequential(
@@ -66,7 +66,7 @@ def double_conv(in_channels: int, block: Block, *, bias: bool) -> nn.Sequential:
 class Up(nn.Module):
     """Doubled, padded with zeros to the size of the map beside it, put behind that, and a block."""
 
-    def __init__(self, below: int, beside: int, upsampled: int | None, block: Block, *, bias: bool) -> None:
+    def __init__(self, below: int, beside: int, upsampled: int | None, block: ConvPair, *, bias: bool) -> None:
         super().__init__()
         self.up: nn.Module
         if upsampled is None:
@@ -162,9 +162,9 @@ def read_widths(shapes: Shapes) -> Widths:
     return Widths(downs=tuple(downs), ups=tuple(ups), upsampled=None if bilinear else tuple(upsampled))
 
 
-def _block(shapes: Shapes, path: str, usual: int) -> Block:
+def _block(shapes: Shapes, path: str, usual: int) -> ConvPair:
     conv = f"{path}.double_conv"
-    return Block(
+    return ConvPair(
         first=vote(shapes, usual, (f"{conv}.0.weight", 0), (f"{conv}.1.weight", 0), (f"{conv}.3.weight", 1)),
         second=vote(shapes, usual, (f"{conv}.3.weight", 0), (f"{conv}.4.weight", 0), (f"{conv}.4.bias", 0)),
     )
