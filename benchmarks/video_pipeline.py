@@ -27,9 +27,9 @@ from segbench.goal import RatioGoal, goal_line
 from segbench.machine.describe import describe_machine
 from segruntime import SegRuntimeError
 from segruntime.refine import PRESETS, Refiner
-from segruntime.run.backdrops import parse_backdrop
+from segruntime.run.backgrounds import parse_backdrop
 from segruntime.run.command import network_threads
-from segruntime.run.overlap import Overlap
+from segruntime.run.pipeline import Overlap
 from segruntime.run.stages import Finish, Network
 from segruntime.run.stations import Finished
 from segruntime.run.video_sink import H264, VideoSink

@@ -15,7 +15,7 @@ from segbench.errors import SegBenchError
 from segbench.latency.mask_check import check
 from segbench.latency.stopwatch import measure
 from segbench.process.job import Job
-from segbench.profile.take import take
+from segbench.profile.profile_task import take
 from segruntime import SegRuntimeError
 
 # the first thing that the process does, so that nothing of the runtime is there before the clock starts

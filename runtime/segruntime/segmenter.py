@@ -15,7 +15,7 @@ from segruntime.arrays import Alpha
 from segruntime.backends import BACKENDS, Backend, TensorInfo
 from segruntime.errors import ContractError, OptionError
 from segruntime.model_file.contract import Contract, InputSpec, OutputSpec, require_contract
-from segruntime.model_file.embedded_text import model_kind
+from segruntime.model_file.entries import model_kind
 from segruntime.model_file.self_test import SelfTest, run_self_test
 from segruntime.postprocess import Postprocessor, on_region
 from segruntime.preprocess import Frame, Preprocessor, Region, fit_region

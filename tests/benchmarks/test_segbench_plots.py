@@ -16,11 +16,11 @@ import pytest
 from segbench.errors import MissingExtraError, OptionError, OutputError
 from segbench.plots import SUFFIXES, Plot, check_plot, picture
 from segbench.plots.distribution import distribution_plot, number
+from segbench.plots.label_places import spots
 from segbench.plots.medians import PARTS, medians_plot
 from segbench.plots.outline import MOST_LANES, beyond, lanes, outline, ticks
 from segbench.plots.palette import PAGE_NAMES, verdict_colour
 from segbench.plots.scale import log_ticks, scale_for
-from segbench.plots.spots import spots
 from segbench.plots.stages import stages_of, stages_plot
 from segbench.plots.sustained import sustained_plot
 from segbench.plots.words import label, shortened

@@ -19,9 +19,9 @@ import segbench.commands.report
 from segbench.cli import main
 from segbench.plots.sources import Source, by_machine
 from segbench.report import build_page
-from segbench.report.beside import beside_first
+from segbench.report.comparison import beside_first
 from segbench.report.markup import as_text, element, together
-from segbench.report.worries import worries
+from segbench.report.warnings import worries
 from segbench.results.file import with_digest, write_results
 from segbench.results.latency import STAGES
 

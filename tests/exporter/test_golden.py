@@ -165,7 +165,7 @@ def test_stamping_again_replaces(choice: GoldenChoice, exported: Any, tmp_path: 
 
 def test_a_file_that_has_no_contract_yet_can_carry_them(choice: GoldenChoice, exported: Any, tmp_path: Path) -> None:
     from segexport.compare.new_file import open_new
-    from segruntime.model_file.embedded_text import _flatbuffer_end
+    from segruntime.model_file.entries import _flatbuffer_end
 
     whole = exported.path("float32").read_bytes()
     path = tmp_path / "a.tflite"

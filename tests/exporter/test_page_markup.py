@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from segexport.report.page.figures import counted, difference, fixed, megabytes, percent, size_in_words
-from segexport.report.page.loose import brief, entries, mapping, number, words
+from segexport.report.page.lenient import brief, entries, mapping, number, words
 from segexport.report.page.markup import Html, escaped, tag
 
 

@@ -23,7 +23,7 @@ from segexport.tflite.metadata_place import place_metadata
 from segruntime import load, read_contract
 from segruntime.errors import ModelFileError
 from segruntime.model_file.contract import EXAMPLE, Contract, stamp
-from segruntime.model_file.embedded_text import model_sha256, with_attachment, without_archive
+from segruntime.model_file.entries import model_sha256, with_attachment, without_archive
 from segruntime.model_file.golden import read_golden, with_golden
 from segruntime.model_file.tflite_check import check_tflite
 

@@ -19,7 +19,7 @@ from segexport.options import parse_head
 from segexport.pictures.files import draw_pictures
 from segexport.tflite.two_channel import write_two_channels
 from segruntime import load, read_contract
-from segruntime.model_file.embedded_text import without_archive
+from segruntime.model_file.entries import without_archive
 
 KINDS = {"UINT8": (np.uint8, 1 / 256, 0), "INT8": (np.int8, 1 / 256, -128), "INT16": (np.int16, 1 / 32768, 0)}
 

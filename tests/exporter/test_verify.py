@@ -23,7 +23,7 @@ from segexport.stamp.golden import GoldenChoice, golden_pictures, store_golden
 from segruntime import load, read_contract
 from segruntime.errors import MissingExtraError
 from segruntime.model_file.contract import stamp
-from segruntime.model_file.embedded_text import _flatbuffer_end
+from segruntime.model_file.entries import _flatbuffer_end
 from segruntime.model_file.golden import read_golden, with_golden
 
 

@@ -17,7 +17,7 @@ from tests.processor_time import at_most
 
 import segruntime
 from segruntime.errors import ModelFileError
-from segruntime.model_file.embedded_text import with_text
+from segruntime.model_file.entries import with_text
 from segruntime.model_file.golden import GoldenPicture, golden_text, read_golden
 from segruntime.model_file.png import encode_png
 from segruntime.segmenter import BUNDLED

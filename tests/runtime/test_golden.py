@@ -19,7 +19,7 @@ import segruntime
 from segruntime import SelfTest, read_contract
 from segruntime.errors import FrameError, GoldenError, ModelFileError
 from segruntime.model_file.contract import Contract, stamp
-from segruntime.model_file.embedded_text import (
+from segruntime.model_file.entries import (
     _METADATA_PROPS,
     _fields,
     _flatbuffer_end,

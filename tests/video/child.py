@@ -16,7 +16,7 @@ _ROOT = Path(__file__).parents[2]
 HELD = """
 import os, threading
 from segruntime.run import stages
-from segruntime.run.overlap import Channel, Overlap
+from segruntime.run.pipeline import Channel, Overlap
 network, stop, close, free, count = stages.Network.__call__, Overlap.stop, Channel.close, threading.Event(), 0
 def held(self, frame):
     global count

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-import segruntime.run.overlap as overlap_module
-from segruntime.run.overlap import DEPTH, Channel, Overlap
+import segruntime.run.pipeline as overlap_module
+from segruntime.run.pipeline import DEPTH, Channel, Overlap
 
 LIMIT_S = 60  # of what comes at once, on a machine that has much else to do
 

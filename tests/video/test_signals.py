@@ -11,7 +11,7 @@ import pytest
 from tests.video.child import finish, held, start, wait_for
 from tests.video.clips import frames, make, packets, times
 
-from segruntime.run.overlap import DEPTH
+from segruntime.run.pipeline import DEPTH
 
 if sys.platform == "win32":
     pytest.skip("signals are POSIX", allow_module_level=True)

@@ -12,7 +12,7 @@ import numpy as np
 from segbench.errors import OptionError
 from segbench.process.job import Job
 from segruntime import SegRuntimeError
-from segruntime.model_file.embedded_text import model_kind
+from segruntime.model_file.entries import model_kind
 
 MOST_PROCESSES = 1000
 LARGEST_SEED = 2**32 - 1

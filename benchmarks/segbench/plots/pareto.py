@@ -10,10 +10,10 @@ import numpy as np
 
 from segbench.plots.canvas import Plot
 from segbench.plots.distribution import number
+from segbench.plots.label_places import spots
 from segbench.plots.palette import BLUE, INK, SOFT
 from segbench.plots.pareto_front import Field, Point, pareto_front
 from segbench.plots.scale import Scale, scale_for
-from segbench.plots.spots import spots
 from segbench.plots.words import label
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from segbench.plots.distribution import number
 from segbench.plots.gallery import Drawn, latency_plots, pareto_plots, sustained_plots
 from segbench.plots.pareto_front import fields_of, pareto_front
 from segbench.plots.sources import Bench, Source
-from segbench.report.beside import beside_section
+from segbench.report.comparison import beside_section
 from segbench.report.configurations import Exact, configurations_table
 from segbench.report.inline_svg import figure_of
 from segbench.report.markup import Markup, element, together
 from segbench.report.origin import origin_of
 from segbench.report.tables import facts, folded, table
 from segbench.report.values import counted, mapping, said
-from segbench.report.worries import worries, worries_box
+from segbench.report.warnings import worries, worries_box
 from segbench.sustained.table import cells, headline, in_words, legend
 
 _MINUTES = ("minute", "n", "p50, ms", "p90, ms", "°C", "MHz", "throttled", "others, cores")

@@ -11,7 +11,7 @@ from segbench.report.exactness import exactness_section, mean_ious
 from segbench.report.machine import machine_section
 from segbench.report.markup import Markup, element, together, trusted
 from segbench.report.values import counted
-from segbench.report.worries import worries_box
+from segbench.report.warnings import worries_box
 from segbench.results.accuracy import FORMAT as ACCURACY
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

@@ -8,7 +8,7 @@ from segexport.errors import ConversionError
 from segexport.tflite.two_channel import LABELS as TWO_CHANNELS
 from segruntime.backends import BACKENDS, Backend, TensorInfo
 from segruntime.model_file.contract import Contract, InputSpec, OutputSpec
-from segruntime.model_file.embedded_text import model_kind
+from segruntime.model_file.entries import model_kind
 from segruntime.segmenter import Segmenter, default_threads
 
 _LAYOUTS = {"onnx": "NCHW", "tflite": "NHWC"}

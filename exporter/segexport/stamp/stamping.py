@@ -15,7 +15,7 @@ from segexport.quantize.recipe import Recipe
 from segexport.tflite.metadata import ENTRY, LABELS_FILE, labels_text, model_metadata
 from segexport.tflite.metadata_place import place_metadata
 from segruntime.model_file.contract import Contract, Conversion, Parity, Source, stamp
-from segruntime.model_file.embedded_text import model_kind, with_attachment, without_archive
+from segruntime.model_file.entries import model_kind, with_attachment, without_archive
 
 if TYPE_CHECKING:  # the child that runs files starts no converters
     from segexport.convert.choose import ChosenConverter

@@ -23,7 +23,7 @@ from segexport.vectors.frames import drawn_frames, moving_frames, picture_frames
 from segexport.vectors.steps import tolerances, write_frame, write_stream
 from segruntime import Segmenter, load
 from segruntime.errors import MissingExtraError
-from segruntime.model_file.embedded_text import model_sha256
+from segruntime.model_file.entries import model_sha256
 from segruntime.model_file.strict_json import parse_json
 
 INDEX = "index.json"

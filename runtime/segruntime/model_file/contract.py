@@ -13,7 +13,7 @@ from typing import Any
 
 from segruntime.errors import ContractError
 from segruntime.model_file.checked_fields import Fields, shown
-from segruntime.model_file.embedded_text import MAX_TEXT_BYTES, read_text, with_text
+from segruntime.model_file.entries import MAX_TEXT_BYTES, read_text, with_text
 from segruntime.model_file.strict_json import parse_json
 
 NAME = "segedge.contract"

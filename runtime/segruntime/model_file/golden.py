@@ -21,7 +21,7 @@ import numpy.typing as npt
 from segruntime.arrays import PICTURE, Alpha, check_same_size, checked
 from segruntime.errors import FrameError, GoldenError, ModelFileError
 from segruntime.model_file.checked_fields import shown
-from segruntime.model_file.embedded_text import model_sha256, read_text, with_text
+from segruntime.model_file.entries import model_sha256, read_text, with_text
 from segruntime.model_file.png import decode_png, encode_png
 from segruntime.model_file.strict_json import parse_json
 from segruntime.preprocess import Frame

@@ -11,7 +11,7 @@ from segruntime.arrays import Alpha
 from segruntime.errors import GoldenError, ModelFileError
 from segruntime.measures.agreement import agreement
 from segruntime.model_file.contract import Contract
-from segruntime.model_file.embedded_text import model_sha256
+from segruntime.model_file.entries import model_sha256
 from segruntime.model_file.golden import GoldenPicture, as_stored, read_golden
 from segruntime.preprocess import Frame
 

@@ -15,10 +15,10 @@ from typing import Any
 from segruntime.errors import OptionError, OutputError
 from segruntime.picture_files import SUFFIXES
 from segruntime.refine import Refiner
-from segruntime.run.backdrops import Backdrop, VideoBackdrop, parse_backdrop
+from segruntime.run.backgrounds import Backdrop, VideoBackdrop, parse_backdrop
 from segruntime.run.camera_source import CameraSource
 from segruntime.run.live_sinks import Preview
-from segruntime.run.overlap import Overlap
+from segruntime.run.pipeline import Overlap
 from segruntime.run.stages import Finish, Mode, Network
 from segruntime.run.statistics import Statistics, shares
 from segruntime.run.still_source import StillSource

@@ -11,7 +11,7 @@ import numpy as np
 
 from segruntime.errors import OutputError
 from segruntime.preprocess import Frame
-from segruntime.run.draft import Draft, check_target
+from segruntime.run.atomic_file import Draft, check_target
 from segruntime.run.planes import planes_to_bgr
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished

@@ -14,7 +14,7 @@ from segruntime.measures.flicker import FlickerMeter
 from segruntime.preprocess import Frame
 from segruntime.refine import Refiner
 from segruntime.resize import halved
-from segruntime.run.backdrops import Backdrop
+from segruntime.run.backgrounds import Backdrop
 from segruntime.run.planes import Plane, Planes, luma_table, planes_to_bgr
 from segruntime.run.stations import Decoded, Finished, Masked
 from segruntime.segmenter import Segmenter

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from segruntime.errors import OutputError
+from segruntime.run.atomic_file import Draft
 from segruntime.run.av_library import reason, require_av
-from segruntime.run.draft import Draft
 from segruntime.run.planes import Planes
 from segruntime.run.sound import SoundCopy
 from segruntime.run.stations import Finished

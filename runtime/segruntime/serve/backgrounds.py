@@ -11,7 +11,7 @@ from segruntime.compositing.blur import BlurBehind
 from segruntime.errors import OptionError
 from segruntime.picture_files import read_picture
 from segruntime.preprocess import Frame
-from segruntime.run.backdrops import COLOURS, DEFAULT_BLUR
+from segruntime.run.backgrounds import COLOURS, DEFAULT_BLUR
 from segruntime.serve.errors import RefusedError
 
 Behind = Callable[[Frame, Bytes], Frame | Sequence[int]]

@@ -6,7 +6,7 @@ from typing import Any
 
 import segruntime
 from segruntime.refine import PRESETS
-from segruntime.run.backdrops import COLOURS
+from segruntime.run.backgrounds import COLOURS
 from segruntime.serve.body import PICTURE_TYPES
 from segruntime.serve.service import Service
 

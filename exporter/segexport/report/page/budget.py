@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segexport.report.page.figures import difference, fixed, megabytes, whole
-from segexport.report.page.loose import brief, entries, mapping, words
+from segexport.report.page.lenient import brief, entries, mapping, words
 from segexport.report.page.markup import Html, joined, tag
 from segexport.report.page.section import Section
 from segexport.report.page.tables import Column, layers, table

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segexport.report.page.figures import NONE, difference, fixed, size_in_words, whole
-from segexport.report.page.loose import brief, entries, mapping, number
+from segexport.report.page.lenient import brief, entries, mapping, number
 from segexport.report.page.markup import NOTHING, Html, joined, tag
 from segexport.report.page.section import Section
 from segexport.report.page.tables import facts

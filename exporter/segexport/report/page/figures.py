@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segexport.report.page.loose import number
+from segexport.report.page.lenient import number
 
 NONE = "–"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -7,7 +7,7 @@ from typing import Any
 
 from segexport.compare.rows import FileRow
 from segexport.report.page.figures import NONE, difference, fixed, megabytes, percent, whole
-from segexport.report.page.loose import brief, mapping, words
+from segexport.report.page.lenient import brief, mapping, words
 from segexport.report.page.markup import NOTHING, Html, joined, tag
 from segexport.report.page.section import Section
 from segexport.report.page.tables import Column, layers, table

@@ -8,7 +8,7 @@ from typing import Any
 from segexport.compare.rows import FileRow
 from segexport.report.page.figures import counted, fixed, megabytes, size_in_words, whole
 from segexport.report.page.files import processor_in_words
-from segexport.report.page.loose import brief, entries, mapping, number
+from segexport.report.page.lenient import brief, entries, mapping, number
 from segexport.report.page.markup import Html, joined, tag
 from segexport.report.page.tables import facts
 from segexport.report.page.verdicts import passed, verdict

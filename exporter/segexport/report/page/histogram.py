@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from segexport.compare.rows import FileRow
 from segexport.report.page.figures import counted, fixed, percent
-from segexport.report.page.loose import brief
+from segexport.report.page.lenient import brief
 from segexport.report.page.markup import Html, joined, tag
 from segexport.report.page.section import Section
 from segexport.report.page.spread import BINS, LOWEST_DECADE, PER_DECADE, between

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segexport.report.page.figures import counted, fixed
-from segexport.report.page.loose import brief, entries, mapping, number
+from segexport.report.page.lenient import brief, entries, mapping, number
 from segexport.report.page.markup import Html, joined, tag
 from segexport.report.page.section import Section
 from segexport.report.page.tables import Column, folded, table

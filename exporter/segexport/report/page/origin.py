@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segexport.report.page.figures import fixed
-from segexport.report.page.loose import brief, mapping, number, words
+from segexport.report.page.lenient import brief, mapping, number, words
 from segexport.report.page.markup import NOTHING, Html, joined, tag
 from segexport.report.page.section import Section
 from segexport.report.page.tables import Column, facts, folded, table

@@ -12,7 +12,7 @@ from segexport.report.page.doctor import doctor_section
 from segexport.report.page.files import files_section
 from segexport.report.page.heading import heading
 from segexport.report.page.histogram import histogram_section
-from segexport.report.page.loose import brief, mapping
+from segexport.report.page.lenient import brief, mapping
 from segexport.report.page.markup import Html, joined, tag
 from segexport.report.page.noise import noise_section
 from segexport.report.page.origin import origin_section

@@ -10,7 +10,7 @@ from segexport.compare.rows import FileRow
 from segexport.report.page.choice import least_exact, shown_masks
 from segexport.report.page.figures import counted, difference, fixed
 from segexport.report.page.images import gray, heat, heat_scale, photo
-from segexport.report.page.loose import brief
+from segexport.report.page.lenient import brief
 from segexport.report.page.markup import NOTHING, Html, joined, tag
 from segexport.report.page.section import Section
 from segexport.report.page.views import Evidence, MaskView, PictureView

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from segexport.report.page.figures import power_of_ten
-from segexport.report.page.loose import brief
+from segexport.report.page.lenient import brief
 from segexport.report.page.markup import Html, joined, tag
 from segexport.report.page.spread import BINS, LOWEST_DECADE, PER_DECADE, between
 from segexport.report.page.views import Counts

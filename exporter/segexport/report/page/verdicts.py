@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from segexport.compare.rows import FileRow
 from segexport.report.page.figures import counted, difference, fixed
-from segexport.report.page.loose import brief
+from segexport.report.page.lenient import brief
 
 
 def passed(row: FileRow) -> bool:
