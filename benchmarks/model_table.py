@@ -1,10 +1,10 @@
-"""Models x precisions x backends on this machine: how fast, how large, how exact. The README's first table comes from it.
+"""Models x precisions x backends on this machine: how fast, how large, how exact; for README.md and docs/measured.md.
 
-python benchmarks/model_table.py [--shared DIR] [--processes N] [--runs N] [--seconds S]
+python benchmarks/model_table.py --portraits DIR --calibration DIR [--foreign DIR] [--processes N] [--runs N] [--seconds S]
 
-The demo checkpoint is exported in every precision (calibrated with the training pictures), and two networks that others made
-run with a contract beside them. All files are measured in one run, in turn, frame 1280x720 to composite; then every mask is
-compared with hand-made ones, on portraits that the demo network never saw. Writes benchmarks/results/models.json and
+The bundled checkpoint is exported in every precision, and two networks that others made run with a contract next to them.
+All files are measured in one run, in turn, frame 1280x720 to composite; then every mask is compared with hand-made ones, in
+DIR/masks, of the pictures in DIR/images. Writes benchmarks/results/models.json and
 benchmarks/results/accuracy/NAME.json; `python benchmarks/readme_tables.py` makes the table of them. About ten minutes.
 """
 
@@ -27,7 +27,7 @@ from segbench.progress import progress
 from segbench.results.file import write_results
 
 # relative: what is written is published, and holds these paths
-CHECKPOINT = Path("examples/portrait_unet.pth")
+CHECKPOINT = Path("examples/mobile_unet.pth")
 FILES = Path("out/model_table")
 RESULTS = Path("benchmarks/results")
 CONTRACTS = Path("examples/contracts")
@@ -36,20 +36,20 @@ PRECISIONS = ("float32", "float16", "dynamic", "int8", "int16x8")
 
 
 def exported(calibration: Path) -> list[Path]:
-    """The demo checkpoint's files; made where one is missing."""
+    """The bundled checkpoint's files; made where one is missing."""
     paths = [
         FILES / f"{CHECKPOINT.stem}.onnx",
         *(FILES / f"{CHECKPOINT.stem}_{precision}.tflite" for precision in PRECISIONS),
     ]
     if not all(path.is_file() for path in paths):
-        words = ["tflite", str(CHECKPOINT), "--preprocess", "imagenet", "--calibration", str(calibration)]
+        words = ["tflite", str(CHECKPOINT), "--calibration", str(calibration)]
         words += ["--pictures", "200", "--precision", ",".join(PRECISIONS), "--output", str(FILES), "--overwrite"]
         subprocess.run([sys.executable, "-m", "segexport", *words], check=True)
     return paths
 
 
 def with_contracts(folder: Path) -> list[Path]:
-    """The files of others, each beside its contract.
+    """The files of others, each next to its contract.
 
     Raises:
         FileNotFoundError: one is not there.
@@ -82,21 +82,27 @@ def measure_accuracy(paths: list[Path], data: Path) -> None:
 
 
 @click.command(help=__doc__)
-@click.option("--shared", type=click.Path(path_type=Path), default=Path("../shared"), show_default=True)
+@click.option("--portraits", type=click.Path(path_type=Path), required=True, help="images/ and hand-made masks/")
+@click.option("--calibration", type=click.Path(path_type=Path), required=True, help="Pictures of people.")
+@click.option("--foreign", type=click.Path(path_type=Path), help=f"Files of others: {', '.join(FOREIGN)}.")
 @click.option("--processes", type=int, default=5, show_default=True)
 @click.option("--runs", type=int, default=20, show_default=True, help="At least so many rounds in each process,")
 @click.option("--seconds", type=float, default=2.0, show_default=True, help="and so many seconds.")
 @click.option("--threads", type=int, default=2, show_default=True)
-def main(shared: Path, processes: int, runs: int, seconds: float, threads: int) -> None:
+def main(
+    portraits: Path, calibration: Path, foreign: Path | None, processes: int, runs: int, seconds: float, threads: int
+) -> None:
+    portraits, calibration = portraits.absolute(), calibration.absolute()
+    foreign = foreign.absolute() if foreign else None
     os.chdir(Path(__file__).parents[1])
     try:
         paths = [
-            *exported(shared / "data/portraits/training/images"),
-            *with_contracts(shared / "models"),
+            *exported(calibration),
+            *(with_contracts(foreign) if foreign else ()),
         ]
         job = Job(threads=threads, runs=runs, seconds=seconds, warmup_runs=3)
         measure_latency(paths, processes, job)
-        measure_accuracy(paths, shared / "data/portraits/calibration")
+        measure_accuracy(paths, portraits)
     except (SegBenchError, FileNotFoundError) as error:
         raise SystemExit(f"model_table: {error}") from error
 

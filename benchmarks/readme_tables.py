@@ -1,4 +1,4 @@
-"""The tables of README.md, docs/peers.md and docs/networks.md, made from benchmarks/results/.
+"""The tables of README.md and of docs/, made from benchmarks/results/.
 
 python benchmarks/readme_tables.py [--check]
 
@@ -29,13 +29,14 @@ from zoo.table import notes as zoo_notes
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "peers.md", ROOT / "docs" / "networks.md")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("measured", "peers", "networks")))
 _TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NETWORKS = {
-    "portrait_unet": "demo U-Net, 0.49 M parameters",
+    "mobile_unet": "bundled MobileUNet, 0.34 M parameters",
     "selfie_256": "ML Kit's selfie network",
     "mnv3": "MobileNetV3 portrait network",
 }
+_FIRST = ("mobile_unet.onnx", "mobile_unet_float16.tflite", "mobile_unet_int8.tflite", "selfie_256.tflite")
 _MODELS = (
     *("network", "precision", "runs on", "MB", "p50, ms", "p90, ms", "memory, MB", "IoU, hand-made", "IoU, PyTorch's"),
     "largest difference",
@@ -46,6 +47,22 @@ def models_table() -> str:
     """A row for each file of models.json: from the frame to the composite, and how exact the masks are."""
     found = read_results(RESULTS / "models.json")
     return as_table(_MODELS, [_model_cells(one) for one in found["configurations"]])
+
+
+def first_table() -> str:
+    """The README's: what `segruntime.load()` may take, and a file of others."""
+    found = {Path(one["model"]["name"]).name: one for one in read_results(RESULTS / "models.json")["configurations"]}
+    rows = [
+        [
+            f"`{name}`",
+            f"{found[name]['model']['size_bytes'] / 1e6:.2f}",
+            f"{found[name]['stages']['whole']['p50_ms']:.1f}",
+            start_cells(found[name])["MB over base"],
+            f"{100 * _iou(found[name]['model']):.1f} %",
+        ]
+        for name in _FIRST
+    ]
+    return as_table(("file", "MB", "ms a frame", "memory, MB", "IoU"), rows)
 
 
 def _model_cells(one: dict[str, Any]) -> list[str]:
@@ -97,6 +114,7 @@ def _zoo() -> dict[str, Any]:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "first": first_table,
     "models": models_table,
     "peers": peers_table,
     "peers_all": lambda: markdown_table(_peers()),

@@ -4,5 +4,5 @@ python benchmarks/peers run        frame → mask, frame → composite
 python benchmarks/peers export     network → float32 TFLite
 
 Libraries that are no dependency of ours get an environment of their own below `.venv/`, made by the command, and are
-driven as child processes (`serve`, `child`). `tables.markdown_table` makes the README's tables of the results.
+driven as child processes (`serve`, `child`). `tables.markdown_table` makes the tables of docs/measured.md of the results.
 """

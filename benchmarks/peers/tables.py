@@ -1,4 +1,4 @@
-"""A result as a table: in Markdown for the README, and with rich for whoever runs the command."""
+"""A result as a table: in Markdown for docs/, and with rich for whoever runs the command."""
 
 from __future__ import annotations
 

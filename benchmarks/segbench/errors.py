@@ -17,6 +17,8 @@ SegBenchError
 
 from __future__ import annotations
 
+from segruntime.errors import install_command
+
 
 class SegBenchError(Exception):
     """Everything that segbench refuses on purpose."""
@@ -76,4 +78,4 @@ class MissingExtraError(SegBenchError, ImportError):
     """A library of the extra is not installed."""
 
     def __init__(self, what: str, package: str) -> None:
-        super().__init__(f'{what} needs {package}, which is not installed: pip install "segedge[bench]"')
+        super().__init__(f"{what} needs {package}, which is not installed: {install_command('bench')}")

@@ -19,6 +19,8 @@ SegExportError
 
 from __future__ import annotations
 
+from segruntime.errors import install_command
+
 
 class SegExportError(Exception):
     """Everything that segexport refuses on purpose."""
@@ -88,7 +90,7 @@ class MissingExtraError(SegExportError, ImportError):
     """A library that belongs to an extra is not installed."""
 
     def __init__(self, module: str, extra: str) -> None:
-        super().__init__(f'{module} is not installed; this step needs it: pip install "segedge[{extra}]"')
+        super().__init__(f"{module} is not installed; this step needs it: {install_command(extra)}")
 
 
 class MissingConverterError(SegExportError, ImportError):

@@ -17,6 +17,8 @@ DelegateWarning (RuntimeWarning)      a file runs, without the delegate that mak
 
 from __future__ import annotations
 
+import re
+
 
 class SegRuntimeError(Exception):
     """Everything that segruntime refuses on purpose."""
@@ -62,7 +64,20 @@ class MissingExtraError(SegRuntimeError, ImportError):
     """A library that this needs is not installed."""
 
     def __init__(self, what: str, packages: str, extra: str) -> None:
-        super().__init__(f'{what} needs {packages}, which is not installed: pip install "segedge[{extra}]"')
+        super().__init__(f"{what} needs {packages}, which is not installed: {install_command(extra)}")
+
+
+def install_command(extra: str) -> str:
+    """What brings the libraries of an extra, wherever segedge itself came from: they are named one by one."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        listed = [one.partition(";") for one in requires("segedge") or ()]
+    except PackageNotFoundError:
+        listed = []
+    wanted = [name.strip() for name, _, only in listed if re.search(rf"""extra == ['"]{extra}['"]""", only)]
+    quoted = " ".join(f'"{name}"' for name in wanted)
+    return f"pip install {quoted}" if wanted else f'pip install ".[{extra}]" in a checkout of segedge'
 
 
 class DelegateWarning(RuntimeWarning):

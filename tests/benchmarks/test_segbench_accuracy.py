@@ -22,6 +22,7 @@ from segbench.frames.drawn import drawn_frame
 from segbench.frames.masking import Masker, coarse_mask, luma
 from segbench.statistics.spread import spread
 from segruntime.backends import BACKENDS
+from segruntime.errors import install_command
 from segruntime.measures.agreement import agreement
 from segruntime.picture_files import read_picture
 from segruntime.refine import PRESETS, Refiner
@@ -208,7 +209,7 @@ def test_help_shows_an_example() -> None:
 def test_json_needs_no_rich_and_the_table_says_so(monkeypatch: pytest.MonkeyPatch, folders: tuple[Path, Path]) -> None:
     monkeypatch.setitem(sys.modules, "rich", None)
     assert segbench("--images", folders[0], "--masks", folders[1], "--json").exit_code == 0
-    assert 'needs rich, which is not installed: pip install "segedge[bench]"' in refused(*folders)
+    assert f"needs rich, which is not installed: {install_command('bench')}" in refused(*folders)
 
 
 @pytest.mark.skipif(not CALIBRATION.is_dir(), reason="no portraits beside this checkout")

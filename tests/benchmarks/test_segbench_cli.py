@@ -31,6 +31,7 @@ from segbench.process.job import Job
 from segbench.results.latency import read_results
 from segbench.statistics.summary import summarize
 from segruntime.backends import BACKENDS
+from segruntime.errors import install_command
 from segruntime.segmenter import BUNDLED
 
 TINY = ["--runs", "3", "--seconds", "0", "--warmup", "1", "--warmup-seconds", "0", "--processes", "1", "--seed", "11"]
@@ -312,13 +313,13 @@ def test_missing_interpreter_names_its_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, modules: list[str], extra: str
 ) -> None:
     block(monkeypatch, tmp_path, *modules)
-    assert f'pip install "segedge[{extra}]"' in refused("--backend", backend)
+    assert install_command(extra) in refused("--backend", backend)
 
 
 @pytest.mark.parametrize("module", ["rich", "psutil"])
 def test_missing_library_names_the_bench_extra(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    assert f'needs {module}, which is not installed: pip install "segedge[bench]"' in refused()
+    assert f"needs {module}, which is not installed: {install_command('bench')}" in refused()
 
 
 def test_json_needs_no_rich(monkeypatch: pytest.MonkeyPatch) -> None:

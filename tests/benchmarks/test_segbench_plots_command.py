@@ -22,6 +22,7 @@ from segbench.frames.drawn import drawn_frame
 from segbench.results.accuracy import read_accuracy
 from segbench.results.file import format_of, with_digest, write_results
 from segbench.results.sustained import read_sustained
+from segruntime.errors import install_command
 
 Made = dict[str, Any]
 TINY = ["--runs", "3", "--seconds", "0", "--warmup-runs", "0", "--warmup-seconds", "0", "--processes", "1"]
@@ -171,7 +172,7 @@ def test_missing_matplotlib_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     message = refused(command, files["latency"], "-o", tmp_path / "out")
-    assert 'needs matplotlib, which is not installed: pip install "segedge[bench]"' in message
+    assert f"needs matplotlib, which is not installed: {install_command('bench')}" in message
 
 
 def test_output_that_is_no_folder_is_refused(files: dict[str, Path], tmp_path: Path) -> None:

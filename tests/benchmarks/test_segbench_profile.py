@@ -31,6 +31,7 @@ from segbench.profile.rounds import run_rounds
 from segbench.profile.run import FORMAT, VERSION, ProfileJob, run_profile
 from segbench.profile.table import BELOW, coverage, print_profile
 from segbench.results.file import read_result_file
+from segruntime.errors import install_command
 from segruntime.segmenter import BUNDLED
 
 
@@ -353,7 +354,7 @@ def test_a_missing_library_is_named_with_its_command(
     for name in {module, "tflite_runtime" if backend == "tflite" else module}:
         (tmp_path / f"{name}.py").write_text("raise ImportError('blocked')")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    assert f'pip install "segedge[{backend}]"' in refused("--backend", backend)
+    assert install_command(backend) in refused("--backend", backend)
 
 
 def test_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

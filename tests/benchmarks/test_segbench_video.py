@@ -23,6 +23,7 @@ from segbench.frames.drawn import drawn_frame
 from segbench.frames.masking import Masker
 from segbench.video.run import VideoJob, run_video
 from segbench.video.temporal import TemporalAgreement
+from segruntime.errors import install_command
 from segruntime.refine import PRESETS
 from segruntime.segmenter import BUNDLED
 
@@ -263,7 +264,7 @@ def test_a_missing_library_names_the_bench_extra(
     make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    assert f'needs {module}, which is not installed: pip install "segedge[bench]"' in refused(
+    assert f"needs {module}, which is not installed: {install_command('bench')}" in refused(
         make_clip(2), "--plot", "x.png"
     )
 

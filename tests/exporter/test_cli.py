@@ -17,6 +17,7 @@ import torch
 from segexport.cli import cli
 from segexport.console import Console
 from segexport.convert.converters import CONVERTERS
+from segruntime.errors import install_command
 
 COMMANDS = ["check-port", "doctor", "inspect", "onnx", "report", "setup", "tflite", "vectors", "verify"]
 
@@ -171,7 +172,7 @@ def test_without_torch_the_command_that_installs_it_is_shown(
 ) -> None:
     monkeypatch.setattr("segexport.cli.find_spec", lambda name: None)
     line = refused(segexport(command, trained.checkpoint))
-    assert line == 'segexport: torch is not installed; this step needs it: pip install "segedge[export]"'
+    assert line == f"segexport: torch is not installed; this step needs it: {install_command('export')}"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, EOFError])

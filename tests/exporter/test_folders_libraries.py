@@ -25,10 +25,11 @@ from segexport.networks.libraries.imports import library
 from segexport.networks.network import LOGITS, Asked, Network
 from segexport.options import Options
 from segexport.subject.subject import prepare
+from segruntime.errors import install_command
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("transformers", "segmentation_models_pytorch")),
-    reason='needs the extras hf and smp: pip install "segedge[hf,smp]"',
+    reason=f"needs the extras hf and smp: {install_command('hf')} and {install_command('smp')}",
 )
 SMALL = Asked(size=(64, 64))
 PERSON = {"id2label": {0: "background", 1: "person"}, "label2id": {"background": 0, "person": 1}}

@@ -24,6 +24,7 @@ from segexport.networks import libraries
 from segexport.networks.families.unet import UNet
 from segexport.networks.inspection import find_network, inspect
 from segexport.networks.network import NOTHING_ASKED
+from segruntime.errors import install_command
 
 WEIGHTS = {f"layer.{index}.weight": torch.full((2, 3), float(index)) for index in range(4)}
 SHARDS = {"model-00001-of-00002.safetensors": (0, 1), "model-00002-of-00002.safetensors": (2, 3)}
@@ -189,8 +190,8 @@ def test_a_configuration_of_nobody_known_is_refused_unless_the_class_is_named(
 @pytest.mark.parametrize(
     ("config", "command"),
     [
-        ({"architectures": ["SegformerForSemanticSegmentation"]}, 'pip install "segedge[hf]"'),
-        ({"_model_class": "FPN"}, 'pip install "segedge[smp]"'),
+        ({"architectures": ["SegformerForSemanticSegmentation"]}, install_command("hf")),
+        ({"_model_class": "FPN"}, install_command("smp")),
     ],
 )
 def test_a_library_that_is_not_installed_is_one_line_with_the_command(

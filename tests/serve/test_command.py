@@ -16,6 +16,7 @@ from tests.serve.child import TIMEOUT_S, get, started
 from tests.serve.running import Held, encoded, make_service, picture
 
 from segruntime.cli import main
+from segruntime.errors import install_command
 from segruntime.serve.server import make_server
 
 
@@ -93,7 +94,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     done = segrun("serve")
     assert done.exit_code == 1
     assert done.stderr == (
-        'segrun: segrun serve needs a web server (uvicorn), which is not installed: pip install "segedge[serve]"\n'
+        f"segrun: segrun serve needs a web server (uvicorn), which is not installed: {install_command('serve')}\n"
     )
 
 

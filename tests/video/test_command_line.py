@@ -17,6 +17,7 @@ from tests.video.clips import av, frames, make
 
 from segruntime import cli
 from segruntime.cli import main
+from segruntime.errors import install_command
 from segruntime.run import command
 
 
@@ -118,7 +119,7 @@ def test_a_missing_pyav_is_one_line(clip: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "av", None)
     done = segrun(clip, "-o", tmp_path / "out.mp4")
     assert done.exit_code == 1
-    assert done.stderr == ('segrun: a video needs PyAV, which is not installed: pip install "segedge[video]"\n')
+    assert done.stderr == (f"segrun: a video needs PyAV, which is not installed: {install_command('video')}\n")
 
 
 def test_pictures_need_no_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, everywhere: object) -> None:

@@ -27,6 +27,7 @@ from segexport.convert.setup.known import ConverterEnvironment
 from segexport.convert.setup.place import MARKER, Made, converters_folder, problem_of, read_marker
 from segexport.errors import SetupError
 from segexport.process.environment import made_environment
+from segruntime.errors import install_command
 
 _UPGRADE = "a newer segedge has a newer lock"
 _LONGEST_S = 900.0
@@ -218,7 +219,7 @@ def _folder_of(module: str) -> str:
     spec = find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         raise SetupError(
-            f'{module} is not installed here, and the converter takes it from here: pip install "segedge[export]"'
+            f"{module} is not installed here, and the converter takes it from here: {install_command('export')}"
         )
     return str(Path(next(iter(spec.submodule_search_locations))).parent)
 

@@ -14,6 +14,7 @@ import torch
 from segexport.errors import ArchitectureError, MissingExtraError
 from segexport.networks.blame import told
 from segexport.networks.offline import offline
+from segruntime.errors import install_command
 
 EXTRAS = {"transformers": "hf", "segmentation_models_pytorch": "smp"}
 _OPERATORS = ("nms", "qnms")
@@ -38,7 +39,7 @@ def library(name: str) -> ModuleType:
     except Exception as error:
         raise ArchitectureError(
             f"{name} is installed and cannot be imported: {told(error)}; install it anew, "
-            f'with what fits it: pip install "segedge[{EXTRAS[name]}]"'
+            f"with what fits it: {install_command(EXTRAS[name])}"
         ) from error
 
 
