@@ -110,7 +110,7 @@ def as_result(processes: list[dict[str, Any]], facts: dict[str, Any], settings: 
 
 
 def repetition(number: int, facts: dict[str, Any], options: dict[str, Any], keep: Path | None) -> dict[str, Any]:
-    """Measure, compare: the verdict and the interval of B and of C beside A."""
+    """Measure, compare: the verdict and the interval of B and of C next to A."""
     from segbench.compare.run import compare_results
     from segbench.results.latency import write_results
 

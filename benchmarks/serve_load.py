@@ -1,4 +1,4 @@
-"""`segrun serve` over loopback: what a request costs beside the work itself, and what 200 clients at once do to it.
+"""`segrun serve` over loopback: what a request costs next to the work itself, and what 200 clients at once do to it.
 
 python benchmarks/serve_load.py [--picture FILE] [--requests N] [--clients N] [--sockets N] [--seconds S]
                                 [--warm-up S] [--workers N] [--json]
@@ -75,7 +75,7 @@ def jpeg(picture: Path | None) -> bytes:
 
 
 def cost(port: int, body: bytes, requests: int) -> list[dict[str, Any]]:
-    """Each kind of request beside the same work done here."""
+    """Each kind of request next to the same work done here."""
     worker = Worker(segruntime.load(threads=1))
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_SLACK_S)
     rows = []
@@ -228,7 +228,7 @@ def main(
     workers: int,
     as_json: bool,
 ) -> None:
-    """What a request costs beside its work, and what many clients do."""
+    """What a request costs next to its work, and what many clients do."""
     machine, body, result = describe_machine(), jpeg(picture), dict[str, Any]()
     with served(workers) as (port, process):
         if requests:

@@ -3,7 +3,7 @@
 python benchmarks/video_pipeline.py CLIP [--preset NAME] [--background WORDS] [--encoder-preset NAME] [--rounds N] [--json]
 
 Four ways through one clip, in turn, so that drift of the machine meets all alike; a ratio is the median of the rounds'
-ratios. "One after the other" is measured twice: with the codecs on one thread each, so that nothing runs beside anything
+ratios. "One after the other" is measured twice: with the codecs on one thread each, so that nothing runs next to anything
 else, and with the threads that x264 and the decoder start by themselves, where they overlap with the rest already. "Codecs
 alone" decodes the clip and encodes the very pictures that the others encode, made beforehand: another background is more
 work for an encoder, or less. The network has the threads that `segrun` gives it; one after the other it has all cores.

@@ -1,6 +1,6 @@
 """The environments that the Makefile and `segexport setup` make, and what each holds.
 
-NAME.in lists what an environment needs beside the extras of pyproject.toml, NAME.lock every distribution with version and
+NAME.in lists what an environment needs next to the extras of pyproject.toml, NAME.lock every distribution with version and
 hashes, for every interpreter and processor that is supported.
 """
 

@@ -24,7 +24,7 @@ ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 def jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
-    """Picture and PNG to write. `me.jpg` becomes `me.png`; where `me.webp` lies beside it, `me.jpg.png`."""
+    """Picture and PNG to write. `me.jpg` becomes `me.png`; where `me.webp` lies next to it, `me.jpg.png`."""
     below = (path for path in sorted(source.rglob("*")) if path.suffix.lower() in ENDINGS and path.is_file())
     names = [path.relative_to(source) for path in below if target.resolve() not in path.resolve().parents]
     shared = Counter(name.with_suffix("") for name in names)

@@ -177,7 +177,7 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="+")
     for option in READERS:
         parser.add_argument(f"--{option}", action="append", default=[], metavar="KIND=FOLDER[:BEGINNING,…]")
-    parser.add_argument("--teacher", type=Path, help="model file, a contract beside it")
+    parser.add_argument("--teacher", type=Path, help="model file, a contract next to it")
     parser.add_argument("--dark", action="store_true", help=f"pictures of people once more, at 1/{DARK} of the light")
     parser.add_argument(
         "--worst", type=Path, metavar="FOLDER", help=f"sheets of the {WORST} worst pictures of each kind"

@@ -301,7 +301,7 @@ def main() -> None:
     parser.add_argument("--outlined", type=Path, action="append", default=[], help="folder with images/ and masks/")
     parser.add_argument("--people", type=Path, action="append", default=[], help="pictures of people without masks")
     parser.add_argument(
-        "--teacher", type=Path, help="model file, a contract beside it, that gives --people their masks"
+        "--teacher", type=Path, help="model file, a contract next to it, that gives --people their masks"
     )
     parser.add_argument("--backgrounds", type=Path, action="append", default=[], help="pictures with nobody in them")
     parser.add_argument("--measured", type=Path, action="append", default=[], help="as --outlined, never trained on")

@@ -62,7 +62,7 @@ def test_no_folder_is_too_full(package: str) -> None:
         has_rooms = any(any(inner.glob("*.py")) for inner in folder.iterdir() if inner.is_dir())
         if files > (MOST_LOOSE if has_rooms else MOST_FILES):
             full[said(folder)] = files
-    assert not full, f"at most {MOST_FILES} files in a folder, and {MOST_LOOSE} beside subfolders"
+    assert not full, f"at most {MOST_FILES} files in a folder, and {MOST_LOOSE} next to subfolders"
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -76,7 +76,7 @@ def test_a_prefix_that_three_files_share_is_a_folder(package: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_rooms_do_not_import_in_a_circle(package: str) -> None:
-    """Between a package's own folders; what lies beside them (`pipeline.py`, `errors.py`) is above or below all of them."""
+    """Between a package's own folders; what lies next to them (`pipeline.py`, `errors.py`) is above or below all of them."""
     arrows: dict[str, dict[str, str]] = defaultdict(dict)
     for path in folder_of(package).rglob("*.py"):
         here = room_of(".".join((package, *path.relative_to(folder_of(package)).with_suffix("").parts)))

@@ -1,4 +1,4 @@
-"""The same clip and the same model through segruntime and through what else there is; and the export beside others.
+"""The same clip and the same model through segruntime and through what else there is; and the export next to others.
 
 python benchmarks/peers run        frame → mask, frame → composite
 python benchmarks/peers export     network → float32 TFLite

@@ -32,7 +32,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """The same clip and the same model through segruntime and through others; the export beside others.
+    """The same clip and the same model through segruntime and through others; the export next to others.
 
     What is no dependency of ours is installed by pip into benchmarks/peers/.venv, once; converters by `segexport setup`.
     """
@@ -95,7 +95,7 @@ def run(
     help="May be repeated; default: both.",
 )
 @click.option(
-    "--only", multiple=True, type=click.Choice(["onnx2tf", "litert-torch"]), help="Beside ours; default: both."
+    "--only", multiple=True, type=click.Choice(["onnx2tf", "litert-torch"]), help="Next to ours; default: both."
 )
 @click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="Of the timed invokes.")
 @click.option(

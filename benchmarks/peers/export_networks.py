@@ -1,4 +1,4 @@
-"""The networks that are exported beside others: a checkpoint, what of it is deployed, and how far a file is from that."""
+"""The networks that are exported next to others: a checkpoint, what of it is deployed, and how far a file is from that."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Peer:
     """`adapter`: the file in `adapters/` without `.py`; `model`: which of the run's files; `environment`: None for ours.
 
     `threads`: None for as many as the run is told. A `baseline` is what the others with the same model and the same number of
-    threads are held against. `composite_by`: what blends where the peer gives masks only.
+    threads are checked against. `composite_by`: what blends where the peer gives masks only.
     """
 
     name: str

@@ -75,7 +75,7 @@ def check_masks(name: str, masks: Masks, count: int, size: tuple[int, int]) -> N
 def check_pictures(name: str, task: str, pictures: npt.NDArray[Any], frames: Frames, masks: Masks, under: Any) -> int:
     """How far the pictures are from the frames over `under`, blended exactly with the peer's own masks; of 255.
 
-    A cutout is held against its mask only: what it holds where nothing is opaque does not matter.
+    A cutout is checked against its mask only: what it holds where nothing is opaque does not matter.
 
     Raises:
         PeerError: further than rounding explains.

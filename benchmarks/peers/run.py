@@ -130,7 +130,7 @@ def row_json(peer: Peer, task: str, baseline: Peer, found: Found) -> dict[str, A
     if not values:
         return None
     summary = summarize([v for one in values for v in one])
-    # a network alone is held against the whole way to the mask, where the baseline has one
+    # a network alone is checked against the whole way to the mask, where the baseline has one
     other = _BASELINE_TASK[task] if _BASELINE_TASK[task] in baseline.tasks else task
     beside = None if baseline.name in found.failures else (baseline.name, other)
     theirs = found.values_ms.get(beside, []) if beside and beside != (peer.name, task) else []

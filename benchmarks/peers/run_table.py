@@ -21,7 +21,7 @@ def run_headings() -> Sequence[str]:
         "p90, ms",
         "n",
         "times segruntime's",
-        "mask beside segruntime's",
+        "mask next to segruntime's",
     )
 
 

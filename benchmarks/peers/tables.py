@@ -1,4 +1,4 @@
-"""A result as a table: in Markdown for docs/, and with rich for whoever runs the command."""
+"""A result as a table: in Markdown for docs/, and with rich for anyone who runs the command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def markdown_table(result: dict[str, Any]) -> str:
 
 
 def notes(result: dict[str, Any]) -> list[str]:
-    """What has to be known beside the table: how each peer was made to take the model, and what could not be measured."""
+    """What has to be known next to the table: how each peer was made to take the model, and what could not be measured."""
     return _TABLES[result["format"]][2](result)
 
 

@@ -1,4 +1,4 @@
-"""A goal that two things measured in one run are held against: a ratio, printed beside its bound and never enforced."""
+"""A goal that two things measured in one run are checked against: a ratio, printed next to its bound and never enforced."""
 
 from __future__ import annotations
 

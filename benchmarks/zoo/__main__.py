@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# run as a folder, Python looks into the folder only; the package is found beside it, and its name shadows nothing then
+# run as a folder, Python looks into the folder only; the package is found next to it, and its name shadows nothing then
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from zoo.cli import main  # noqa: E402

@@ -4,7 +4,7 @@ import os
 import sys
 
 if sys.path and sys.path[0] in ("", os.getcwd()):
-    del sys.path[0]  # the folder one works in holds checkpoints from anywhere, perhaps a numpy.py beside them
+    del sys.path[0]  # the folder one works in holds checkpoints from anywhere, perhaps a numpy.py next to them
 
 from segexport.cli import main
 

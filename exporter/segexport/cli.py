@@ -126,7 +126,7 @@ def _network_options() -> list[Callable[[F], F]]:
             multiple=True,
             callback=arguments,
             metavar="NAME=VALUE",
-            help="For its forward, beside the picture. May be repeated.",
+            help="For its forward, next to the picture. May be repeated.",
         ),
         click.option("--output-index", metavar="N|NAME", help="Of several outputs the one that the mask is made of."),
         click.option(
@@ -349,7 +349,7 @@ def inspect(checkpoint: Path | None, tools: bool, as_json: bool, **chosen: Any) 
 def verify(path: Path, as_json: bool) -> None:
     """Does it still give the same mask? Needs the runtime only, no torch.
 
-    Of an export's DIR every file is compared with the masks that the export stored beside it; a single FILE is compared with
+    Of an export's DIR every file is compared with the masks that the export stored next to it; a single FILE is compared with
     the golden pictures that it carries inside.
 
     \b

@@ -29,7 +29,7 @@ from segexport.subject.subject import OnnxFile, Subject
 from segruntime.model_file.golden import GoldenPicture
 
 SLOW_INVOKE_MS = 2000.0
-"""A file that is slower carries one golden picture: whoever verifies it waits for each."""
+"""A file that is slower carries one golden picture: anyone who verifies it waits for each."""
 LARGE, LARGE_PICTURES = 10_000_000, 4
 """Of a network with more parameters each picture takes long, and has as many sums to round as many of a small one's."""
 FLIP_PICTURES = 2
@@ -78,7 +78,7 @@ class ProofInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """One file beside the reference: its bound, its argmax flips where they were counted, and whether it holds."""
+    """One file next to the reference: its bound, its argmax flips where they were counted, and whether it holds."""
 
     comparison: Comparison
     bound: Bound

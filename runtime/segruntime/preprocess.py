@@ -94,7 +94,7 @@ class Preprocessor:
         channels = frame.shape[2] if frame.ndim == 3 else 1
         code = (_TO_RGB if spec.color == "rgb" else _TO_BGR).get(channels)
         if channels != 3 and code is not None:
-            # before the resize, whose rounding may hang on the channels: OpenCV 5 has such a one on aarch64
+            # before the resize, whose rounding may depend on the channels: OpenCV 5 has such a one on aarch64
             self._in_color = np.asarray(cv2.cvtColor(frame, code, dst=self._in_color), np.uint8)
             frame, code = self._in_color, None
         resized(frame, (h, w), spec.interpolation, target)

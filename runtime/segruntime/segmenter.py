@@ -34,7 +34,7 @@ class Segmenter:
 
     Calls of `alpha`, `coarse`, `network_mask` and `self_test` from several threads are safe: they wait for one another. Two
     segmenters share nothing. The stages `preprocess` and `invoke` share a tensor and take no lock: one thread at a time, and
-    none of the other calls beside them.
+    none of the other calls next to them.
     """
 
     def __init__(self, backend: Backend, contract: Contract, path: Path, threads: int) -> None:
@@ -97,7 +97,7 @@ class Segmenter:
     def coarse(self, frame: Frame) -> Alpha:
         """Frame as for `alpha` → the same mask before it is scaled up: `(h, w) float32, 0–1`, without a letterbox's border.
 
-        A frame of `coarse_size` is not scaled, so whoever has the small picture already need not make the large one.
+        A frame of `coarse_size` is not scaled, so anyone who has the small picture already need not make the large one.
         Where the network gives NaN: 0.
         """
         return self.without_border(self.network_mask(frame), frame.shape[:2])

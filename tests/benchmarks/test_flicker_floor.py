@@ -17,7 +17,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.skipif(not CALIBRATION.is_dir(), reason="no portraits beside this checkout")
+@pytest.mark.skipif(not CALIBRATION.is_dir(), reason="no portraits next to this checkout")
 def test_known_masks_are_put_in_the_right_order() -> None:
     done = run(str(CALIBRATION), "--people", "6", "--json")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The export beside others: the whole with converters that only copy a file, and each way with a small network."""
+"""The export next to others: the whole with converters that only copy a file, and each way with a small network."""
 
 from __future__ import annotations
 

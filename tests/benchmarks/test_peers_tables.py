@@ -120,7 +120,7 @@ def export_result() -> dict[str, Any]:
 
 def test_the_table_of_a_run(run_result: dict[str, Any]) -> None:
     assert markdown_table(run_result).splitlines() == [
-        "| model, threads | with | what | p50, ms | p90, ms | n | times segruntime's | mask beside segruntime's |",
+        "| model, threads | with | what | p50, ms | p90, ms | n | times segruntime's | mask next to segruntime's |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | --- |",
         "| int8 .tflite, 2 threads | segruntime | frame → mask | 5.00 | 5.50 | 2 | 1 | – |",
         "| int8 .tflite, 2 threads | bare | ready tensor → output | 4.00 | 4.25 | 2 | 0.80 (0.79–0.81) | – |",

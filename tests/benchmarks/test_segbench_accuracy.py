@@ -212,7 +212,7 @@ def test_json_needs_no_rich_and_the_table_says_so(monkeypatch: pytest.MonkeyPatc
     assert f"needs rich, which is not installed: {install_command('bench')}" in refused(*folders)
 
 
-@pytest.mark.skipif(not CALIBRATION.is_dir(), reason="no portraits beside this checkout")
+@pytest.mark.skipif(not CALIBRATION.is_dir(), reason="no portraits next to this checkout")
 def test_the_bundled_model_on_hand_made_masks() -> None:
     """`examples/evaluate.py`, which shares no code but `mask_iou`, gives 0.9587 at full size (examples/README.md)."""
     result = run_accuracy(AccuracyJob(images=CALIBRATION / "images", masks=CALIBRATION / "masks"))

@@ -61,7 +61,7 @@ def test_without_pairs_slow_phases_invent_no_difference() -> None:
 
 
 def test_interval_covers_the_truth_where_processes_differ_more_than_their_values() -> None:
-    """Values that hardly vary within processes that do: whoever pools them is sure, and wrong."""
+    """Values that hardly vary within processes that do: anyone who pools them is sure, and wrong."""
     covered = 0
     for seed in range(100):
         offsets = np.exp(np.random.default_rng(seed).normal(0, 0.05, (2, 6)))

@@ -24,7 +24,7 @@ from segruntime.segmenter import BUNDLED
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="ai-edge-litert is not installed")
 
 FOREIGN = Path(__file__).parents[2] / ".." / "shared" / "models"
-needs_foreign = pytest.mark.skipif(not FOREIGN.is_dir(), reason="no foreign models beside this checkout")
+needs_foreign = pytest.mark.skipif(not FOREIGN.is_dir(), reason="no foreign models next to this checkout")
 
 
 def operator(index: int, kind: str, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Operator:
@@ -143,7 +143,7 @@ def test_clamps_go_up_into_one_operator_after_another() -> None:
 
 
 def test_what_is_merged_stands_where_its_last_operator_is() -> None:
-    """The ADD must wait for the RELU of the branch beside it."""
+    """The ADD must wait for the RELU of the branch next to it."""
     first, second = operator(0, "CONV_2D", (0,), (1,)), operator(1, "HARD_SWISH", (0,), (2,))
     relu, add = operator(2, "RELU", (1,), (3,)), operator(3, "ADD", (2, 3), (4,))
     found = merged_kinds(first, second, relu, add, outputs=(4,), on_xnnpack={0, 1, 2, 3})

@@ -282,7 +282,7 @@ def test_help_of_the_command_and_of_the_group_shows_an_example() -> None:
         assert example in everything
 
 
-@pytest.mark.skipif(not VIDEO.is_file(), reason="no clips beside this checkout")
+@pytest.mark.skipif(not VIDEO.is_file(), reason="no clips next to this checkout")
 def test_a_real_clip_is_decoded_and_its_int8_masks_go_with_those_of_float32() -> None:
     result = run_video(VideoJob(clip=VIDEO, reference=BUNDLED["onnx"], frames=8))
     ours = result["streams"][1]

@@ -48,7 +48,7 @@ def mask(height: int, width: int) -> Floats:
 
 @cache
 def every_pair() -> tuple[Bytes, Bytes]:
-    """Every byte beside every byte, `(256, 256) uint8` twice."""
+    """Every byte next to every byte, `(256, 256) uint8` twice."""
     first, second = np.indices((256, 256)).astype(np.uint8)
     return _frozen(np.ascontiguousarray(first)), _frozen(np.ascontiguousarray(second))
 

@@ -32,7 +32,7 @@ def commands(about: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A checkout's `examples/`, beside it `mine/`, `empty/` and a clip."""
+    """A checkout's `examples/`, next to it `mine/`, `empty/` and a clip."""
     rng = np.random.default_rng(4)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     for name in ("mine/images", "mine/masks", "empty"):

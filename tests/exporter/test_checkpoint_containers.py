@@ -20,7 +20,7 @@ from segexport.checkpoint import read_checkpoint
 from segexport.errors import CheckpointError, DamagedCheckpointError, MissingExtraError, NotACheckpointError
 
 KEYS = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints"
-needs_keys = pytest.mark.skipif(not KEYS.is_dir(), reason="the lists of keys lie beside the checkout, not in it")
+needs_keys = pytest.mark.skipif(not KEYS.is_dir(), reason="the lists of keys lie next to the checkout, not in it")
 
 
 def weights() -> dict[str, Tensor]:

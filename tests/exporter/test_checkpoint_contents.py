@@ -118,14 +118,14 @@ def test_lightning_checkpoints_lose_their_prefix_and_their_losses(tmp_path: Path
     checkpoint = read_checkpoint(save(lightning, tmp_path / "net.ckpt"))
     assert_same(checkpoint.state_dict, weights())
     assert (checkpoint.entry, checkpoint.prefix) == ("state_dict", "model.")
-    assert "2 keys beside the network were left out: criterion.weight, train_iou.total." in checkpoint.notes
+    assert "2 keys next to the network were left out: criterion.weight, train_iou.total." in checkpoint.notes
 
 
 def test_the_pictures_mean_and_std_beside_a_network_do_not_keep_its_prefix(tmp_path: Path) -> None:
     values = {"mean": torch.zeros(1, 3, 1, 1), "std": torch.ones(1, 3, 1, 1), **prefixed(weights(), "model.")}
     checkpoint = read_checkpoint(save({"state_dict": values}, tmp_path / "net.ckpt"))
     assert_same(checkpoint.state_dict, weights())
-    assert "2 keys beside the network were left out: mean, std." in checkpoint.notes
+    assert "2 keys next to the network were left out: mean, std." in checkpoint.notes
 
 
 class Mode(enum.Enum):

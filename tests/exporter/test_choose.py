@@ -1,4 +1,4 @@
-"""The first converter whose file passes is taken; what the others did stands beside it, and nothing wrong is kept."""
+"""The first converter whose file passes is taken; what the others did stands next to it, and nothing wrong is kept."""
 
 from __future__ import annotations
 

@@ -349,7 +349,7 @@ def test_hyper_parameters_say_what_keys_do_not_and_plain_weights_go_before_avera
     torch.save(saved, tmp_path / "last.ckpt")
     network = find_network(read_checkpoint(tmp_path / "last.ckpt"), SMALL)
     assert same_scores(network, original)
-    assert any("keys beside the network were left out: ema_net." in note for note in network.notes)
+    assert any("keys next to the network were left out: ema_net." in note for note in network.notes)
 
 
 def test_a_saved_folder_says_what_keys_do_not(smp: ModuleType, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A folder as `save_pretrained` writes it, and what Lightning keeps beside the weights: read as data, no library is needed."""
+"""A folder as `save_pretrained` writes it, and what Lightning keeps next to the weights: read as data, no library is needed."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ def test_a_child_finds_the_tools_and_the_package_where_its_parent_found_them(tmp
     """A checkout in an odd place, found through PYTHONPATH, and an environment without packages, in an odd place too."""
     root, bare = tmp_path / "Kopie ş 1", tmp_path / "Umgebung 影"
     shutil.copytree(Path(segexport.__file__).parent, root / "segexport", ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "numpy.py").write_text("raise ImportError('beside the package')")
+    (root / "numpy.py").write_text("raise ImportError('next to the package')")
     venv.create(bare, with_pip=False)
     (tmp_path / "tell.py").write_text(TELL)
     program = (

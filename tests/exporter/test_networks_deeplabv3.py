@@ -84,7 +84,7 @@ def test_the_golden_numbers_notice_a_rate_that_is_off_by_one(changed: str) -> No
 def test_the_seed_checkpoint_has_the_keys_of_torchvision() -> None:
     path = SEED / "deeplabv3_torchvision.keys.json"
     if not path.is_file():
-        pytest.skip("the seed checkpoints' key lists are not beside this checkout")
+        pytest.skip("the seed checkpoints' key lists are not next to this checkout")
     seed = {key: tuple(shape) for key, shape in json.loads(path.read_text()).items()}
     assert fingerprint(seed) == read("deeplabv3/resnet50_aux_21_appended_1")["fingerprint"]
 

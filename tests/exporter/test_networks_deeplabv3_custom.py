@@ -84,7 +84,7 @@ def test_same_logits_as_the_reference(weights: dict[str, Tensor]) -> None:
 
 def test_keys_and_parameters_are_those_of_the_seed(weights: dict[str, Tensor]) -> None:
     if not SEED.is_file():
-        pytest.skip("the seed checkpoints' key lists are not beside this checkout")
+        pytest.skip("the seed checkpoints' key lists are not next to this checkout")
     seed = {key: tuple(shape) for key, shape in json.loads(SEED.read_text()).items()}
     assert {key: tuple(tensor.shape) for key, tensor in weights.items()} == seed
     assert recognise(weights).parameters == 12_150_081

@@ -72,7 +72,7 @@ def test_same_logits_as_the_reference(widths: SegNetWidths, size: tuple[int, int
 
 def test_full_size_has_the_keys_of_the_seed_and_its_logits() -> None:
     if not SEED.is_file():
-        pytest.skip("the seed checkpoints' key lists are not beside this checkout")
+        pytest.skip("the seed checkpoints' key lists are not next to this checkout")
     shapes = {key: tuple(shape) for key, shape in json.loads(SEED.read_text()).items()}
     with torch.device("meta"):
         ours = {key: tuple(tensor.shape) for key, tensor in SegNet(SegNetWidths()).state_dict().items()}

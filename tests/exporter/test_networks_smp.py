@@ -1,6 +1,6 @@
 """Unet and DeepLabV3Plus give segmentation_models_pytorch's numbers: see golden/make_smp_golden.py.
 
-The library imports torchvision, which does not import beside the project's CPU torch: so its numbers were made once,
+The library imports torchvision, which does not import next to the project's CPU torch: so its numbers were made once,
 in an environment of its own, with versions 0.6.0, 0.3.4 and 0.2.1.
 """
 

@@ -276,10 +276,10 @@ def test_a_factorys_arguments_are_held_against_its_signature(
 
 
 def test_an_argument_that_forward_has_not_is_refused(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
-    message = "--set width: forward has no such argument; beside the picture it takes ratio, twice"
+    message = "--set width: forward has no such argument; next to the picture it takes ratio, twice"
     with pytest.raises(ArchitectureError, match=message):
         user_network(arch("Scaled"), weights, forward_args={"width": 3})
-    with pytest.raises(ArchitectureError, match="beside the picture it takes nothing"):
+    with pytest.raises(ArchitectureError, match="next to the picture it takes nothing"):
         user_network(arch("Plain"), weights, forward_args={"width": 3})
 
 

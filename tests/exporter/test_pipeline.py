@@ -314,7 +314,7 @@ def test_a_layer_that_int8_cannot_hold_stays_in_float_and_is_named(
     exported: Any, tmp_path: Path, segexport: Callable[..., Any]
 ) -> None:
     weights = torch.load(exported.trained.checkpoint)
-    # a bias of 1 beside weights of 1e-9: in steps of their scale it is larger than an int32
+    # a bias of 1 next to weights of 1e-9: in steps of their scale it is larger than an int32
     weights["ups.0.weight"][:, 0] = 1e-9
     weights["ups.0.bias"][0] = 1.0
     torch.save(weights, tmp_path / "stiff.pth")

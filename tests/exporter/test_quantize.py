@@ -1,4 +1,4 @@
-"""Ranges, quantizations and signal-to-noise ratios, held against litert-quantizer's own and LiteRT."""
+"""Ranges, quantizations and signal-to-noise ratios, checked against litert-quantizer's own and LiteRT."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def refusal(state_dict: dict[str, Tensor], classes: dict[str, str] | None = None
 def test_seed_checkpoints_are_recognised_with_their_parameters(name: str) -> None:
     path = SEED / f"{name}.keys.json"
     if not path.is_file():
-        pytest.skip("the seed checkpoints' key lists are not beside this checkout")
+        pytest.skip("the seed checkpoints' key lists are not next to this checkout")
     shapes = json.loads(path.read_text())
     network = recognise({key: torch.zeros(shape) for key, shape in shapes.items()})
     assert network.name == name

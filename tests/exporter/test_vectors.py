@@ -342,7 +342,7 @@ def test_a_swap_that_fails_puts_the_old_folder_back(
 
 
 def foreign(folder: Path, *, nan: bool = False) -> Path:
-    """An ONNX file without a contract inside: the mean of three channels, 48 by 32; its contract beside it says letterbox."""
+    """An ONNX file without a contract inside: the mean of three channels, 48 by 32; its contract next to it says letterbox."""
     operator = helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=1)
     last = helper.make_node("Log" if nan else "Identity", ["negative" if nan else "mean"], ["y"])
     nodes = [operator, *([helper.make_node("Neg", ["mean"], ["negative"])] if nan else []), last]

@@ -54,7 +54,7 @@ def disagreement(first: Segmenter, second: Segmenter, frame: Picture) -> Agreeme
             photographs,
             0.98,
             id="photographs",
-            marks=pytest.mark.skipif(not PICTURES.is_dir(), reason="no pictures beside this checkout"),
+            marks=pytest.mark.skipif(not PICTURES.is_dir(), reason="no pictures next to this checkout"),
         ),
     ],
 )
@@ -77,8 +77,8 @@ def test_the_number_of_threads_does_not_decide_the_mask(backend: str, threads: i
     assert disagreement(one, more, drawn()).max_difference <= 1e-3
 
 
-@pytest.mark.skipif(not SELFIE.is_file(), reason="the models that others made are not beside this checkout")
-@pytest.mark.skipif(not PICTURES.is_dir(), reason="the portrait pictures are not beside this checkout")
+@pytest.mark.skipif(not SELFIE.is_file(), reason="the models that others made are not next to this checkout")
+@pytest.mark.skipif(not PICTURES.is_dir(), reason="the portrait pictures are not next to this checkout")
 def test_one_network_in_both_formats_gives_one_mask() -> None:
     side = {"width": 256, "height": 256, "layout": "NHWC", "dtype": "float32"}
     contract = {

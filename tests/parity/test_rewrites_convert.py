@@ -63,7 +63,7 @@ def answer(path: Path, image: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
 def write_by_tf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path, Path], None]]:
     """By the converter that takes all of these at once: XNNPACK refuses what `direct` makes of them, and `auto` goes on.
 
-    With an irregular adaptive pool beside them it goes on to litert-torch: tf mistakes the pool's transposes here.
+    With an irregular adaptive pool next to them it goes on to litert-torch: tf mistakes the pool's transposes here.
     """
     if not is_ready("tf"):
         pytest.skip("converter tf is not installed here: segexport setup tf")

@@ -1,4 +1,4 @@
-"""Where a contract lives: in ONNX's metadata, in TFLite's zip, beside the file, or passed in."""
+"""Where a contract lives: in ONNX's metadata, in TFLite's zip, next to the file, or passed in."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_without_any_the_message_shows_one_that_parses(foreign: Path) -> None:
     with pytest.raises(ContractError) as caught:
         segruntime.load(foreign)
     message = str(caught.value)
-    assert f"{foreign}: holds no contract, and foreign.contract.json is not beside it" in message
+    assert f"{foreign}: holds no contract, and foreign.contract.json is not next to it" in message
     assert "Write foreign.contract.json like this" in message
     foreign.with_suffix(".contract.json").write_text(message[message.index("{") :])
     assert read_contract(foreign) is not None

@@ -1,4 +1,4 @@
-"""Models that others made, run with a contract beside them. They are not part of the project: without them, skipped."""
+"""Models that others made, run with a contract next to them. They are not part of the project: without them, skipped."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ CONTRACTS = Path(__file__).parents[2] / "examples" / "contracts"
 MODELS = SHARED / "models"
 PICTURES = SHARED / "data" / "portraits" / "calibration" / "images"
 pytestmark = [
-    pytest.mark.skipif(not MODELS.is_dir(), reason="the models that others made are not beside this checkout"),
-    pytest.mark.skipif(not PICTURES.is_dir(), reason="the portrait pictures are not beside this checkout"),
+    pytest.mark.skipif(not MODELS.is_dir(), reason="the models that others made are not next to this checkout"),
+    pytest.mark.skipif(not PICTURES.is_dir(), reason="the portrait pictures are not next to this checkout"),
 ]
 
 
@@ -50,7 +50,7 @@ def truth() -> list[npt.NDArray[np.bool_]]:
 
 
 def linked(tmp_path: Path, name: str, facts: dict[str, Any]) -> Path:
-    """The model with its contract beside it, as a user would place it."""
+    """The model with its contract next to it, as a user would place it."""
     path = tmp_path / name
     os.symlink(MODELS / name, path)
     path.with_suffix(".contract.json").write_text(json.dumps(facts))

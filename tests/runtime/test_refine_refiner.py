@@ -139,7 +139,7 @@ def test_out_may_be_a_part_of_a_larger_plane(chain: Preset) -> None:
 
 
 def frames(count: int) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]]:
-    """A still picture, a mask that trembles."""
+    """A still picture, a mask that flickers."""
     random = np.random.default_rng(2)
     guide = texture(128, 128)
     tremble = [np.clip(disc() + random.normal(0, 0.1, (64, 64)), 0, 1).astype(np.float32) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""`bilinear` of bytes as docs/contract.md defines it for whoever ports it, against OpenCV to the bit."""
+"""`bilinear` of bytes as docs/contract.md defines it for anyone who ports it, against OpenCV to the bit."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_the_bundled_file_is_accepted_within_milliseconds() -> None:
             check_tflite(BUNDLED["tflite"])
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the models that others made are not beside this checkout")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the models that others made are not next to this checkout")
 @each_case("name", FOREIGN)
 def test_files_that_others_made_are_accepted(name: str) -> None:
     check_tflite(SHARED / name)

@@ -1,4 +1,4 @@
-"""What the page's tests are held against, made by segexport and OpenCV into `web/.fixtures`; takes a minute.
+"""What the page's tests are checked against, made by segexport and OpenCV into `web/.fixtures`; takes a minute.
 
 `export/`: the demo network in three files, and their vectors. `letterbox.onnx`: the same network with a contract that asks for
 a letterbox. `of_segformer/`, `of_fpn/`: what libraries saved (tests/saved_by_libraries.py), exported. `best/`: three sequences

@@ -1,1 +1,1 @@
-"""Two results beside one another."""
+"""Two results side by side."""

@@ -49,7 +49,7 @@ def same_machine(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 
 def differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
-    """What is different between two results beside their values, a line each: versions, settings, and what allows it."""
+    """What is different between two results next to their values, a line each: versions, settings, and what allows it."""
     lines = _machine_differences(a["machine"], b["machine"])
     for name in ("system", "python", "governor"):
         lines += _said(name, a["machine"].get(name), b["machine"].get(name))

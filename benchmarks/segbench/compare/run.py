@@ -20,7 +20,7 @@ def compare_results(
 ) -> dict[str, Any]:
     """`a` and `b`: results as `read_results` gives them, which may be the same one; `axes`: what may differ, of `AXES`.
 
-    The verdicts say how B is beside A. `verdict` of a comparison is that of the whole, frame to composite.
+    The verdicts say how B is next to A. `verdict` of a comparison is that of the whole, frame to composite.
 
     Raises:
         ComparisonError: see `matched`.

@@ -27,7 +27,7 @@ def print_comparison(result: dict[str, Any]) -> None:
 
 
 def headlines(result: dict[str, Any]) -> list[str]:
-    """Which files, and what is different between them beside the values."""
+    """Which files, and what is different between them next to the values."""
     lines = [f"{side}: {result[key]['name']}, {result[key]['measured_at']}" for side, key in (("A", "a"), ("B", "b"))]
     if result["a"]["digest"] == result["b"]["digest"]:
         lines = [f"{result['a']['name']}, {result['a']['measured_at']}"]

@@ -1,4 +1,4 @@
-"""Latency for people: one configuration stage by stage, or several beside one another; at most 100 columns."""
+"""Latency for people: one configuration stage by stage, or several side by side; at most 100 columns."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Every value of the whole, frame to composite: for each configuration its distribution, and below it each process.
 
-The outline shows several modes, the lines below it whether processes differ, the numbers beside it the tail.
+The outline shows several modes, the lines below it whether processes differ, the numbers next to it the tail.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the time goes: the medians of the parts beside one another. Read it beside `stages`: a bar has no spread."""
+"""Where the time goes: the medians of the parts side by side. Read it next to `stages`: a bar has no spread."""
 
 from __future__ import annotations
 

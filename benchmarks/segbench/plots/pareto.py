@@ -98,7 +98,7 @@ def _write_numbers(
     span: tuple[float, float],
     size: tuple[float, float],
 ) -> None:
-    """A number at each point, and beside the panel whose it is."""
+    """A number at each point, and next to the panel whose it is."""
     across = scale.drawn(np.array([point.p50_ms for point in points])) * size[0] * 72
     up = [(100 * point.iou - span[0]) / (span[1] - span[0]) * size[1] * 72 for point in points]
     places = list(zip(map(float, across), up, strict=True))

@@ -37,7 +37,7 @@ class Scale:
 
     @property
     def words(self) -> str:
-        """What has to be said about it beside the axis; nothing of one that is straight and begins at 0."""
+        """What has to be said about it next to the axis; nothing of one that is straight and begins at 0."""
         if self.is_log:
             return ", logarithmic"
         return ", not from 0" if self.low > 0 else ""

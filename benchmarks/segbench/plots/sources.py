@@ -83,7 +83,7 @@ def read_sources(paths: Sequence[Path]) -> list[Source]:
 
 
 def by_machine(sources: Sequence[Source]) -> list[Bench]:
-    """The same by `segbench.compare.run`'s rules: times of different machines are never put beside one another."""
+    """The same by `segbench.compare.run`'s rules: times of different machines are never put side by side."""
     benches: list[Bench] = []
     for source in sources:
         machine = source.result["machine"]

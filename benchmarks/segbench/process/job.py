@@ -26,7 +26,7 @@ class Job:
     At least `runs` rounds and at least `seconds` seconds are measured, after at least `warmup_runs` rounds and
     `warmup_seconds` seconds that are thrown away. `input`: a picture or a video; None: a drawn frame. `preset`: how masks are
     refined; None: not at all. `rate`: frames a second, as a camera gives them; None: as fast as it goes. `least_mask_iou`: what
-    the file's contract has to say of its masks beside the float network's, 0–1; None: nothing.
+    the file's contract has to say of its masks next to the float network's, 0–1; None: nothing.
     """
 
     model: str | None = None

@@ -119,7 +119,7 @@ def _profiled(processes: Sequence[Taken], whole_ms: float) -> dict[str, Any] | N
 
 
 def _prefixes(processes: Sequence[Taken], medians: npt.NDArray[np.float64], whole_ms: float) -> list[dict[str, Any]]:
-    """Beside each prefix what its parts come to, and how far apart these are in shares of the whole."""
+    """Next to each prefix what its parts come to, and how far apart these are in shares of the whole."""
     found = []
     for k, prefix in enumerate(processes[0]["prefixes"]):
         own = np.array([np.median(one["prefixes"][k]["values_ms"]) for one in processes])

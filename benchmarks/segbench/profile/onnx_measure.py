@@ -1,4 +1,4 @@
-"""Time per operator through onnxruntime's own profiler, beside a session that nobody watches."""
+"""Time per operator through onnxruntime's own profiler, next to a session that nobody watches."""
 
 from __future__ import annotations
 

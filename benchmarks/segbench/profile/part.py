@@ -1,4 +1,4 @@
-"""What a process measures of one model: its parts, and the whole beside them."""
+"""What a process measures of one model: its parts, and the whole next to them."""
 
 from __future__ import annotations
 

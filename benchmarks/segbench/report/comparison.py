@@ -1,4 +1,4 @@
-"""The configurations of one run beside its first: ratios, as `segbench compare` makes them."""
+"""The configurations of one run next to its first: ratios, as `segbench compare` makes them."""
 
 from __future__ import annotations
 

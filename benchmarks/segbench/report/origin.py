@@ -52,7 +52,7 @@ def _models(sources: list[Source]) -> list[list[str]]:
 
 
 def _loaded(result: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
-    """Latency holds many models, sustained one beside its library, accuracy one with its library within."""
+    """Latency holds many models, sustained one next to its library, accuracy one with its library within."""
     runs = result.get("configurations") or [result]
     each = [(run["model"], run if "library" in run else run["model"]) for run in runs]
     return [(model, f"{by['library']} {by['library_version']}") for model, by in each]

@@ -26,7 +26,7 @@ def check_output(path: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write beside `path`, then rename: who reads it meanwhile sees the old content or the new.
+    """Write next to `path`, then rename: who reads it meanwhile sees the old content or the new.
 
     Raises:
         OutputError: see `check_output`; or the disk is full.

@@ -10,7 +10,7 @@ from typing import TypeVar
 from segexport.checkpoint.pickle.inert import shown
 
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")
-# what stands beside the network in a LightningModule or an AveragedModel, and is no part of it
+# what stands next to the network in a LightningModule or an AveragedModel, and is no part of it
 UNRELATED = re.compile(
     r"((train|val|valid|test)_)?(loss|criterion|metric|iou|dice|acc|accuracy|n_averaged)[a-z0-9_]*(\.|$)|(pixel_)?(mean|std)$",
     re.I,
@@ -69,4 +69,4 @@ def prefix_notes(stripped: Stripped) -> tuple[str, ...]:
     if not stripped.dropped:
         return ()
     names = ", ".join(shown(key) for key in stripped.dropped[:5]) + (", …" if len(stripped.dropped) > 5 else "")
-    return (f"{len(stripped.dropped)} keys beside the network were left out: {names}.",)
+    return (f"{len(stripped.dropped)} keys next to the network were left out: {names}.",)

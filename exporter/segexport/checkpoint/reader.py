@@ -40,14 +40,14 @@ class Checkpoint:
     entry: str | None  # key of the training dict, such as "ema.state_dict"
     prefix: str  # what was stripped from every key, such as "module._orig_mod."
     state_dict: dict[str, Tensor]  # shared tensors stand under each of their keys, as one object
-    saved: dict[str, Tensor]  # the same before `prefix` was stripped, with what stands beside the network
+    saved: dict[str, Tensor]  # the same before `prefix` was stripped, with what stands next to the network
     dtypes: dict[str, int]  # as saved: dtype → tensors
     devices: tuple[str, ...]  # as saved
     classes: dict[str, str]  # of a module: path → class, "" is the root
     settings: dict[str, dict[str, Plain]]  # of a module: path → plain attributes
     notes: tuple[str, ...]
     graph: SavedGraph | None = None  # of a .pt2, as data
-    folder: SavedFolder | None = None  # what save_pretrained wrote beside the weights, as data
+    folder: SavedFolder | None = None  # what save_pretrained wrote next to the weights, as data
     hyper_parameters: Mapping[str, object] = field(default_factory=dict)  # of a Lightning checkpoint, as data
 
     def state_dicts(self) -> list[dict[str, Tensor]]:

@@ -1,4 +1,4 @@
-"""From a described tensor to its values; sizes, strides and offsets are held against the storage first."""
+"""From a described tensor to its values; sizes, strides and offsets are checked against the storage first."""
 
 from __future__ import annotations
 

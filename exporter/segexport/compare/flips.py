@@ -148,7 +148,7 @@ def _find(path: Path, choices: Sequence[Choice], ours: Sequence[Parts], said: li
 def _could_be(choice: Choice, parts: Parts) -> Callable[[Tensor], bool]:
     """Whether a comparison may be this choice: one place in each window. Of several parts that holds together only.
 
-    Beside each choice stands the comparison it is made of, where ties let several places reach the maximum; with many flips,
+    Next to each choice stands the comparison it is made of, where ties let several places reach the maximum; with many flips,
     as in float16, that one may be more alike.
     """
     if len(parts) > 1:

@@ -1,4 +1,4 @@
-"""A foreign .onnx held against onnx and onnxruntime, in a child process: such files have crashed both."""
+"""A foreign .onnx checked against onnx and onnxruntime, in a child process: such files have crashed both."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _NAMES = count()
 
 
 class RefusedError(Exception):
-    """What onnx or onnxruntime said about a model; whoever asked knows what to say of it."""
+    """What onnx or onnxruntime said about a model; anyone who asked knows what to say of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignModel:
     """A model that the child has as the file `name`; `path` is the user's file, for messages.
 
-    Each method raises, beside what it says itself:
+    Each method raises, next to what it says itself:
         RefusedError: onnx or onnxruntime does not take the model.
         CheckpointError: the model crashes the child, or takes it longer than half an hour.
     """

@@ -1,4 +1,4 @@
-"""PyTorch's masks: what every file is compared with, kept beside the files so that `verify` needs no torch."""
+"""PyTorch's masks: what every file is compared with, kept next to the files so that `verify` needs no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an export did, as data: `report.json` beside the files, `--json` on standard output, the table for people."""
+"""What an export did, as data: `report.json` next to the files, `--json` on standard output, the table for people."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converter:
-    """`worker`, beside this file, runs in the environment of the converter's name; `source`: `ONNX` or `PROGRAM`.
+    """`worker`, next to this file, runs in the environment of the converter's name; `source`: `ONNX` or `PROGRAM`.
 
     `borrowed`: modules of the exporter's own environment that it finds after its own.
     """

@@ -59,7 +59,7 @@ def inspect(path: Path, asked: Asked = NOTHING_ASKED) -> dict[str, Any]:
 
 
 def find_network(checkpoint: Checkpoint, asked: Asked = NOTHING_ASKED) -> Network:
-    """The network that the user named, or that was described beside the weights, or else the one that keys and shapes fit:
+    """The network that the user named, or that was described next to the weights, or else the one that keys and shapes fit:
     one of ours, the graph in the file, or an installed library's.
 
     Raises:

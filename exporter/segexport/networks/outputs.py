@@ -16,7 +16,7 @@ from segexport.networks.blame import told
 from segexport.networks.network import Asked, Size, output_of
 
 NAMES = ("out", "logits")
-"""What torchvision's and transformers' networks call the one that is meant; what stands beside it is for training."""
+"""What torchvision's and transformers' networks call the one that is meant; what stands next to it is for training."""
 FACTORS = (1, 2, 4, 8, 16, 32)
 MOST_LISTED = 12
 
@@ -175,5 +175,5 @@ def _check_forward_args(where: str, module: nn.Module, asked: Asked) -> None:
         if name not in list(takes)[1:]:
             others = ", ".join(list(takes)[1:]) or "nothing"
             raise ArchitectureError(
-                f"{where}: --set {name}: forward has no such argument; beside the picture it takes {others}"
+                f"{where}: --set {name}: forward has no such argument; next to the picture it takes {others}"
             )

@@ -167,7 +167,7 @@ def diagnose(
 
 
 def look_like_masks(facts: Sequence[PictureFacts]) -> bool:
-    """Whether most pictures are black and white areas: the folder beside the right one."""
+    """Whether most pictures are black and white areas: the folder next to the right one."""
     return sum(fact.two_valued for fact in facts) > _OFTEN * len(facts)
 
 

@@ -19,7 +19,7 @@ _FIXED = {
     "TZ": "UTC",
     "PYTHONHASHSEED": "0",  # the order of sets of names, and with it of operators
     "PYTHONNOUSERSITE": "1",
-    "PYTHONSAFEPATH": "1",  # modules come neither from the working folder nor from beside the script
+    "PYTHONSAFEPATH": "1",  # modules come neither from the working folder nor from next to the script
     "PYTHONUTF8": "1",
     "OMP_NUM_THREADS": str(THREADS),
     "OMP_WAIT_POLICY": "passive",  # threads that wait leave the core to PyTorch, which works at the same time

@@ -130,7 +130,7 @@ class Quantizer:
 
 
 def _behind_padding(ranges: Ranges, operators: Sequence[Operator]) -> Ranges:
-    """Padding with the lowest number, as before a max-pool, widens no range: the lowest integer is as low as all beside it."""
+    """Padding with the lowest number, as before a max-pool, widens no range: the lowest integer is as low as all next to it."""
     for operator in operators:
         if operator.kind == "PADV2" and operator.inputs and ranges.lowest(operator.name) < -LARGEST:
             ranges = ranges.with_same(operator.name, operator.inputs[0])

@@ -37,7 +37,7 @@ def measure(job: dict[str, Any], say: Say) -> dict[str, Any]:
 def noise(job: dict[str, Any], say: Say) -> dict[str, Any]:
     """Signal-to-noise ratio of every tensor of the quantized file against the float32 file, a mean over `pictures`.
 
-    Tensors are found by their name; where it stands for one of another size, as beside layers that were left in float, they
+    Tensors are found by their name; where it stands for one of another size, as next to layers that were left in float, they
     are not compared.
     """
     pictures = np.load(job["pictures"], mmap_mode="r", allow_pickle=False)

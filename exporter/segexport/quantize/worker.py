@@ -103,7 +103,7 @@ def _load_ranges(path: str) -> dict[str, Any]:
 
     with np.load(path, allow_pickle=False) as stored:
         names, low, high = stored["names"], stored["low"], stored["high"]
-    # without axes: beside one, litert-quantizer cannot tell the rank of a constant that takes this range, as PADV2's
+    # without axes: next to one, litert-quantizer cannot tell the rank of a constant that takes this range, as PADV2's
     return {
         str(name): {"min": np.asarray(a, np.float32), "max": np.asarray(b, np.float32)}
         for name, a, b in zip(names, low, high, strict=True)

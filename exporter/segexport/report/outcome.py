@@ -18,7 +18,7 @@ class Result:
     """A finished export; as a text it is the table that the command prints."""
 
     folder: Path
-    """Where the files are, `report.html` and `report.json` beside them."""
+    """Where the files are, `report.html` and `report.json` next to them."""
     paths: Mapping[str, Path]
     """`onnx` and each precision → its file."""
     rows: tuple[FileRow, ...]
@@ -53,7 +53,7 @@ def require_complete(rows: Sequence[FileRow], body: Mapping[str, Any]) -> None:
         searchable = body["budget"] is None and any(row.precision == "int8" for row in refused)
         advice = "--max-iou-drop 2 leaves in float what int8 hurts; " if searchable else ""
         raise InaccurateError(
-            f"{'; '.join(told)}. Not kept; {advice}another --preprocess or more --calibration pictures may mend it, "
+            f"{'; '.join(told)}. Not kept; {advice}another --preprocess or more --calibration pictures may fix it, "
             "--allow-inaccurate keeps it"
         )
     if body["lost"]:

@@ -1,5 +1,5 @@
 """What a new file says of itself: the contract (tensors as the interpreter reports them, source, conversion, parity), and
-for a .tflite TFLite's own metadata beside it."""
+for a .tflite TFLite's own metadata next to it."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class _Turned:
         return sum(int(np.prod(self._shape(int(o.outputs[0])))) for o, kind in kinds if kind == "TRANSPOSE")
 
     def _elementwise(self, operator: Any) -> list[Any]:
-        """It on what has the channels last, and its result turned for whoever reads it as it was."""
+        """It on what has the channels last, and its result turned for anyone who reads it as it was."""
         front = int(operator.outputs[0])
         shape = self._shape(front)
         tensor = copy(self.graph.tensors[front])

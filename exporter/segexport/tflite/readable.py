@@ -1,4 +1,4 @@
-"""A float model file that shows, beside its answer, what its GREATER_EQUALs said: there an unpool's choices can be read."""
+"""A float model file that shows, next to its answer, what its GREATER_EQUALs said: there an unpool's choices can be read."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _CHANGED = {"TRANSPOSE_CONV", "BATCH_MATMUL", "TRANSPOSE"}
 
 
 def settle(path: Path, step: str) -> None:
-    """Ends, biases, products and layouts as the files beside this one have them; what is so already is not touched.
+    """Ends, biases, products and layouts as the files next to this one have them; what is so already is not touched.
 
     Raises:
         ConversionError: no TFLite file, or other tensors at its ends than one image and one mask of one channel.

@@ -45,7 +45,7 @@ def write_vectors(
     """Vectors of a model file, or of every model file in a folder.
 
     Args:
-        output: default `FOLDER/vectors`, and `NAME_vectors` beside a single file.
+        output: default `FOLDER/vectors`, and `NAME_vectors` next to a single file.
         images: a folder of pictures; drawn frames where not given.
 
     Returns:

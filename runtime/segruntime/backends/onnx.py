@@ -26,7 +26,7 @@ _QUIET = 3  # errors only
 def import_onnxruntime() -> Any:
     """The module onnxruntime, without its telemetry: from 1.32 on its Linux files carry a client that begins on import.
 
-    Whoever uses onnxruntime beside this backend imports it here. Raises ImportError where it is not installed.
+    Anyone who uses onnxruntime next to this backend imports it here. Raises ImportError where it is not installed.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime

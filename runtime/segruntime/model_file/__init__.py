@@ -1,1 +1,1 @@
-"""All that a model file carries beside its network, and the checks before it is opened."""
+"""All that a model file carries next to its network, and the checks before it is opened."""

@@ -1,6 +1,6 @@
 """The contract of a model file: what goes in, what comes out, where it comes from (`docs/contract.md`).
 
-The only code that reads or writes contracts: as JSON, in an ONNX file, in a TFLite file, or beside a foreign model.
+The only code that reads or writes contracts: as JSON, in an ONNX file, in a TFLite file, or next to a foreign model.
 """
 
 from __future__ import annotations
@@ -272,7 +272,7 @@ class Contract:
 
 
 def read_contract(path: str | Path) -> Contract | None:
-    """The contract of a model file: the embedded one, else `NAME.contract.json` beside it, else None.
+    """The contract of a model file: the embedded one, else `NAME.contract.json` next to it, else None.
 
     Raises:
         ModelFileError: the file is missing or broken.
@@ -316,7 +316,7 @@ def require_contract(path: Path, given: Contract | str | Path | Mapping[str, Any
         return contract
     beside = path.with_suffix(".contract.json")
     raise ContractError(
-        f"{path}: holds no contract, and {beside.name} is not beside it, so nobody knows its colours, range or output. "
+        f"{path}: holds no contract, and {beside.name} is not next to it, so nobody knows its colours, range or output. "
         f"Write {beside.name} like this, with this model's facts (docs/contract.md explains them): "
         f"{json.dumps(EXAMPLE.to_json())}"
     )

@@ -239,7 +239,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _fields(data: bytes, *, nested: bool = False) -> Iterator[tuple[int, int, int]]:
-    """Start, end and number of each top-level field; the lengths are held against the size of the file."""
+    """Start, end and number of each top-level field; the lengths are checked against the size of the file."""
     at = count = 0
     while at < len(data):
         start, count = at, count + 1

@@ -1,7 +1,7 @@
-"""Lossless pictures as PNG, of the one plain kind that is written here: 8 bits, gray or colour, nothing beside the pixels.
+"""Lossless pictures as PNG, of the one plain kind that is written here: 8 bits, gray or colour, nothing next to the pixels.
 
 A PNG from outside may declare any size, inflate to any size, and carry chunks that decoders disagree about. So everything is
-held against what was asked for before a decoder sees it.
+checked against what was asked for before a decoder sees it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Is a .tflite whole? Its flatbuffer is walked with every offset and count held against the size of the file.
+"""Is a .tflite whole? Its flatbuffer is walked with every offset and count checked against the size of the file.
 
 LiteRT trusts a file: one that is cut off is accepted until a node fails, or reads memory that is not its own. Field numbers are
 those of TensorFlow Lite's `schema.fbs`; nothing is copied, so the check takes about a millisecond for any size of weights.

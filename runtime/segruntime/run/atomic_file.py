@@ -10,7 +10,7 @@ from segruntime.errors import OutputError
 
 
 class Draft:
-    """A hidden file beside `target`, to be written to, then put in its place or taken away."""
+    """A hidden file next to `target`, to be written to, then put in its place or taken away."""
 
     def __init__(self, target: Path) -> None:
         """Make it.

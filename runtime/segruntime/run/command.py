@@ -151,7 +151,7 @@ def _run(
 
 
 def network_threads(source: Source) -> int:
-    """How many threads the network gets: all cores, but half of them where a decoder and an encoder work beside it."""
+    """How many threads the network gets: all cores, but half of them where a decoder and an encoder work next to it."""
     is_file = isinstance(source, VideoSource) and not source.facts.is_live
     return max(1, default_threads() // 2) if is_file else default_threads()
 

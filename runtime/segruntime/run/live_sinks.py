@@ -76,7 +76,7 @@ class VirtualCameraSink:
         return buffer, i420_views(buffer)
 
     def write(self, finished: Finished) -> None:
-        """Show it to whoever looks, when its time has come."""
+        """Show it to anyone who looks, when its time has come."""
         self._pace.wait(finished.frame.pts)
         self._camera.send(self._packed(finished.pixels) if finished.holder is None else finished.holder)
 

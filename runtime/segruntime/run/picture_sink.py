@@ -60,7 +60,7 @@ def numbered(pattern: str) -> Place:
 def below(folder: Path, mode: Mode) -> Place:
     """Places for the pictures of a folder: the same path below `folder`, as .png where alpha is kept or is the picture.
 
-    `a.png` beside `a.jpg` becomes `a.png.png` then: neither result replaces the other.
+    `a.png` next to `a.jpg` becomes `a.png.png` then: neither result replaces the other.
     """
     taken: set[Path] = set()
 

@@ -46,7 +46,7 @@ class Masked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The result: pixels in the same form as the frame's, `alpha (H, W) uint8` beside them where it is kept.
+    """The result: pixels in the same form as the frame's, `alpha (H, W) uint8` next to them where it is kept.
 
     `holder` owns the memory of the pixels where an encoder takes them as they are.
     """

@@ -26,7 +26,7 @@ from segruntime.serve.stream import StreamEndpoint
 
 
 def build_app(service: Service, origins: Collection[str] = ()) -> Starlette:
-    """`origins`: web pages that may use the service beside its own, as browsers name them; `*` is all of them."""
+    """`origins`: web pages that may use the service next to its own, as browsers name them; `*` is all of them."""
     routes: list[Route | WebSocketRoute] = [
         *(Route(path, OnePicture(service, path), methods=["POST"]) for path in OPERATIONS),
         WebSocketRoute("/v1/stream", StreamEndpoint(service)),

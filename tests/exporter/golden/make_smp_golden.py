@@ -3,7 +3,7 @@
     python3 -m venv tv && tv/bin/pip install torch==2.14.1 torchvision==0.29.1 segmentation-models-pytorch==0.6.0
     tv/bin/python tests/exporter/golden/make_smp_golden.py
 
-and for the files of older versions, beside the same torch:
+and for the files of older versions, next to the same torch:
 
     tv/bin/pip install --no-deps --target old segmentation-models-pytorch==0.2.1 timm==0.4.12 \
         pretrainedmodels==0.7.4 efficientnet-pytorch==0.6.3 munch six        # or 0.3.4, 0.9.7, 0.7.4, 0.7.1

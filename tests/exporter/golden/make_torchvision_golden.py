@@ -3,7 +3,7 @@
     python3 -m venv tv && tv/bin/pip install torch==2.14.1 torchvision==0.29.1
     tv/bin/python tests/exporter/golden/make_torchvision_golden.py
 
-Only this script and its neighbour need torchvision, in an environment of their own: it does not import beside the
+Only this script and its neighbour need torchvision, in an environment of their own: it does not import next to the
 project's CPU torch.
 """
 

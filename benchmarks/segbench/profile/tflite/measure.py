@@ -1,7 +1,7 @@
 """Time per operator through LiteRT, which has no profiler that its Python package reaches: the graph is cut.
 
 In each round the pieces run one after another on the values that the piece before them made, and only the runs are timed. The
-whole file and a few prefixes of its graph run in the same rounds, in random order: the pieces' sum is held against both.
+whole file and a few prefixes of its graph run in the same rounds, in random order: the pieces' sum is checked against both.
 """
 
 from __future__ import annotations

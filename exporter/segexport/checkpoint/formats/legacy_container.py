@@ -15,7 +15,7 @@ PROTOCOL = 1001
 
 
 class LegacyStorages:
-    """Where each storage lies in the mapped file; every range was held against the file's size."""
+    """Where each storage lies in the mapped file; every range was checked against the file's size."""
 
     def __init__(self, data: mmap.mmap, ranges: dict[str, tuple[int, int]]) -> None:
         self.data = data

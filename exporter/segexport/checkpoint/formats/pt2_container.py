@@ -35,7 +35,7 @@ OLD_PROGRAM = "serialized_exported_program.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedGraph:
-    """A graph that was saved beside its weights: plain data, nothing of it was run.
+    """A graph that was saved next to its weights: plain data, nothing of it was run.
 
     `program` is the parsed JSON of torch's `ExportedProgram`; `tensors` are the weights under their full names, prefixes not
     stripped; `constants` the tensors that are no part of a state dict.

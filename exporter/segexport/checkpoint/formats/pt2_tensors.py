@@ -36,7 +36,7 @@ MAX_TENSORS = 100_000
 
 
 def refs_of(path: Path, listed: Mapping[str, Any], kind: str, storages: Storages) -> dict[str, TensorRef]:
-    """Every tensor of the list, in order; layouts are held against the bytes when they are loaded.
+    """Every tensor of the list, in order; layouts are checked against the bytes when they are loaded.
 
     `kind` is the folder below `data/`. Pickled constants (custom objects) are left out, pickled weights refused.
     """

@@ -1,7 +1,7 @@
 """TorchScript archives (`torch.jit.save`): parameters and buffers under the names that the original module had.
 
 `data.pkl` holds a tree of objects of classes `__torch__.…`; submodules and tensors are plain attributes there. The program
-beside it (`code/`, `bytecode.pkl`) is never run.
+next to it (`code/`, `bytecode.pkl`) is never run.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class ZipStorages:
-    """The storages of an open archive; sizes are what its directory says and were held against the file's own size."""
+    """The storages of an open archive; sizes are what its directory says and were checked against the file's own size."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile, folder: str) -> None:
         """`folder`: what stands before `data/` in the names of the entries, with its slash."""
@@ -73,7 +73,7 @@ def _check_directory(path: Path, entries: list[zipfile.ZipInfo], size_bytes: int
 
 
 def read_entry(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
-    """All bytes of an entry, held against its checksum."""
+    """All bytes of an entry, checked against its checksum."""
     try:
         return archive.read(name)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:

@@ -67,7 +67,7 @@ def _list(values: object) -> list[object]:
 
 
 def _untagged(value: object, *_: object) -> object:
-    """TorchScript's containers with their type beside them: `restore_type_tag({}, "Dict[str, int]")`."""
+    """TorchScript's containers with their type next to them: `restore_type_tag({}, "Dict[str, int]")`."""
     return value
 
 

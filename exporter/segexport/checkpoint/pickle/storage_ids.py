@@ -1,4 +1,4 @@
-"""Persistent ids: how torch.save's pickles refer to the storages that lie beside them."""
+"""Persistent ids: how torch.save's pickles refer to the storages that lie next to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch norm in the weights of the convolution beside it, or as a depthwise 1x1 convolution.
+"""A batch norm in the weights of the convolution next to it, or as a depthwise 1x1 convolution.
 
 Needs: `(N, C, H, W)` float32, constant statistics, no training mode. Does: goes into the weights of a convolution before it
 that nobody else reads, or of one behind it that alone reads it and pads nothing; else becomes a convolution of each channel

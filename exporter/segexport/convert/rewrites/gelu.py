@@ -60,7 +60,7 @@ def _product(erf: ir.Node) -> tuple[ir.Node, ir.Value] | None:
 
 
 def _factor(node: ir.Node, value: ir.Value) -> tuple[ir.Value | None, bool]:
-    """What `node` multiplies `value` with beside one half, and whether one half is in it."""
+    """What `node` multiplies `value` with next to one half, and whether one half is in it."""
     left, right = node.inputs
     if node.op_type == "Div":
         return None, left is value and _is(right, 2.0)
@@ -76,7 +76,7 @@ def _factor(node: ir.Node, value: ir.Value) -> tuple[ir.Value | None, bool]:
 
 
 def _other(node: ir.Node, number: float) -> ir.Value | None:
-    """The input beside the one that is the constant `number`."""
+    """The input next to the one that is the constant `number`."""
     left, right = node.inputs
     return left if _is(right, number) else right if _is(left, number) else None
 

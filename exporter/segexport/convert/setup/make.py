@@ -1,6 +1,6 @@
-"""Make the environment of a converter: beside its place, checked, and only then under its name.
+"""Make the environment of a converter: next to its place, checked, and only then under its name.
 
-Killed half-way it leaves a hidden folder, which the next run removes: whoever holds the lock file owns every such folder, and
+Killed half-way it leaves a hidden folder, which the next run removes: the one who holds the lock file owns every such folder, and
 pip holds it too, so that nobody starts while the pip of a killed run still writes.
 """
 
@@ -265,7 +265,7 @@ def _remove_leftovers(target: Path) -> None:
 
 @contextlib.contextmanager
 def _room(target: Path) -> Iterator[Path]:
-    """A hidden folder beside the target, gone at the end; what the disk refuses is one line."""
+    """A hidden folder next to the target, gone at the end; what the disk refuses is one line."""
     try:
         room = Path(tempfile.mkdtemp(prefix=_hidden(target), dir=target.parent))
         try:

@@ -2,7 +2,7 @@
 
 Needs: a condition or a number that depends on nothing but weights, buffers, constants and what is computed from them:
     `if (std == 0).any()`, as torchvision's normalize has it, `int(self.factor)`, `for k in torch.arange(3).tolist()`.
-Does: computes such tensors for real beside the trace, which holds no values; whoever asks for a value gets the real one.
+Does: computes such tensors for real next to the trace, which holds no values; anyone who asks for a value gets the real one.
 Holds after: the branch that PyTorch takes with these weights, for every picture. What depends on the picture, on chance, or on
     a tensor that was changed in place is left to the trace, which refuses it where a value is asked for.
 """

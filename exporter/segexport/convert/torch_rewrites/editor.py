@@ -44,7 +44,7 @@ class GraphEditor:
         self.module.graph.erase_node(node)
 
     def choice_of(self, pool: Pool, make: Callable[[], nn.Module]) -> Node:
-        """Which place won in each of the pool's windows: one module for a pool, beside it, however many unpools ask."""
+        """Which place won in each of the pool's windows: one module for a pool, next to it, however many unpools ask."""
         if pool.node not in self._choices:
             values = self._values[pool.node]
             self._choices[pool.node] = self._call(values, make(), (pool.source, values))

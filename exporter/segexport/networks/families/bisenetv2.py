@@ -86,7 +86,7 @@ class Gather(nn.Module):
 
 
 class GatherDown(nn.Module):
-    """The same to half the size, with two depthwise convolutions, and one beside the input."""
+    """The same to half the size, with two depthwise convolutions, and one next to the input."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()

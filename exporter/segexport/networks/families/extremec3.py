@@ -106,7 +106,7 @@ class C3Module(ThreeBranches):
 
 
 class ExtremeC3Encoder(nn.Module):
-    """`(N, 3, H, W)` → `(N, 112, H/4, W/4)`; smaller pictures are put beside the maps."""
+    """`(N, 3, H, W)` → `(N, 112, H/4, W/4)`; smaller pictures are put next to the maps."""
 
     def __init__(self, blocks: tuple[int, int]) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ def plan_extremec3(shapes: Shapes) -> Plan:
         input_key="encoder.level1.conv.weight",
         sizes=Sizes(rule=f"multiples of {MULTIPLE}", default=(224, 224), least=MULTIPLE, multiple=MULTIPLE),
         reasons=(
-            f"encoder.level2 and encoder.level3 are {blocks[0]} and {blocks[1]} modules of three branches; Fine is beside",
+            f"encoder.level2 and encoder.level3 are {blocks[0]} and {blocks[1]} modules of three branches; Fine is next to",
             f"classifier gives {plural(classes, 'channel')}",
         ),
         notes=NOTES,

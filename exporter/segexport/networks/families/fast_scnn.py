@@ -71,7 +71,7 @@ class LinearBottleneck(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """Means over 1, 2x2, 3x3 and 6x6 parts, a quarter of the channels each, beside the map itself."""
+    """Means over 1, 2x2, 3x3 and 6x6 parts, a quarter of the channels each, next to the map itself."""
 
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()

@@ -126,7 +126,7 @@ def shuffled(x: Tensor) -> Tensor:
 
 
 class SINetEncoder(nn.Module):
-    """The layers; who calls which, and with what beside it, is SINet's."""
+    """The layers; who calls which, and with what next to it, is SINet's."""
 
     def __init__(self, blocks: tuple[int, int], second: int, third: int, classes: int) -> None:
         super().__init__()

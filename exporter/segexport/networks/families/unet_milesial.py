@@ -64,7 +64,7 @@ def double_conv(in_channels: int, block: ConvPair, *, bias: bool) -> nn.Sequenti
 
 
 class Up(nn.Module):
-    """Doubled, padded with zeros to the size of the map beside it, put behind that, and a block."""
+    """Doubled, padded with zeros to the size of the map next to it, put behind that, and a block."""
 
     def __init__(self, below: int, beside: int, upsampled: int | None, block: ConvPair, *, bias: bool) -> None:
         super().__init__()

@@ -71,7 +71,7 @@ def _first_that_runs(name: str, module: nn.Module, asked: Asked) -> tuple[Size, 
 def _refuse(name: str, hooked: dict[str, nn.Module], error: ArchitectureError) -> tuple[str, ...]:
     raise ArchitectureError(
         f"{name}: with its hooks ({', '.join(list(hooked)[:_MOST_NAMED])}) the network fails and without them it does not; "
-        f"remove the hook that raises, or mend it: {error}"
+        f"remove the hook that raises, or fix it: {error}"
     ) from error
 
 

@@ -58,7 +58,7 @@ def recognised_network(checkpoint: Checkpoint, asked: Asked) -> Network | None:
 
 
 def prepared_as_trained(checkpoint: Checkpoint, network: Network) -> Network:
-    """With the mean and std that a checkpoint keeps beside its network, where it does and nothing else is known."""
+    """With the mean and std that a checkpoint keeps next to its network, where it does and nothing else is known."""
     if network.preprocessing is not None:
         return network
     beside = {key: value for key, value in checkpoint.saved.items() if "." not in key}

@@ -46,7 +46,7 @@ def library(name: str) -> ModuleType:
 def _make_torchvision_importable() -> None:
     """Both libraries import torchvision, whose compiled part fits one build of torch only; none of it is needed here.
 
-    Where that part does not load (a CPU build of torch beside PyPI's torchvision, say), two of its operators are
+    Where that part does not load (a CPU build of torch next to PyPI's torchvision, say), two of its operators are
     declared without a body, so that its Python part imports; calling one is an error as before.
     """
     if find_spec("torchvision") is None:

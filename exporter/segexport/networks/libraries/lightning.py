@@ -1,4 +1,4 @@
-"""What a Lightning checkpoint keeps beside the network: arguments that keys do not show, mean and std of its pictures."""
+"""What a Lightning checkpoint keeps next to the network: arguments that keys do not show, mean and std of its pictures."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def needs_the_library(settings: Mapping[str, object]) -> bool:
 
 
 def with_statistics(network: Network, beside: Mapping[str, Tensor]) -> Network:
-    """The network with the mean and std that stand beside it as what its pictures are prepared with.
+    """The network with the mean and std that stand next to it as what its pictures are prepared with.
 
     Args:
         beside: the module's own tensors that are none of the network's.
@@ -58,7 +58,7 @@ def _prepared(network: Network, mean: Tensor, std: Tensor, names: str) -> Networ
     scale, why = _scale(network.module, mean, std)
     values = [tuple(float(value) for value in (one / scale)) for one in (mean, std)]
     note = (
-        f"{names} stand beside the network: (picture - mean) / std is put before it, with pictures in 0..{scale:g}, {why}; "
+        f"{names} stand next to the network: (picture - mean) / std is put before it, with pictures in 0..{scale:g}, {why}; "
         "it is used where --preprocess, or --mean and --std, say nothing else"
     )
     preprocessing = Preprocessing(name="saved", mean=values[0], std=values[1])

@@ -82,7 +82,7 @@ def _number(where: str, key: str, value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
         return float(value)
     raise ArchitectureError(
-        f"{where}: {key} is {str(value)[:40]!r}, expected a number above 0; mend the file, or remove it and give {_SAID}"
+        f"{where}: {key} is {str(value)[:40]!r}, expected a number above 0; fix the file, or remove it and give {_SAID}"
     )
 
 
@@ -93,7 +93,7 @@ def _triple(where: str, key: str, value: object) -> tuple[float, ...]:
     if len(plain) != len(values) or len(plain) not in (1, 3) or (key == "image_std" and min(plain) <= 0):
         expected = "three numbers above 0" if key == "image_std" else "three numbers"
         raise ArchitectureError(
-            f"{where}: {key} is {str(value)[:40]}, expected {expected}; mend the file, or remove it and give {_SAID}"
+            f"{where}: {key} is {str(value)[:40]}, expected {expected}; fix the file, or remove it and give {_SAID}"
         )
     return tuple(plain * 3 if len(plain) == 1 else plain)
 

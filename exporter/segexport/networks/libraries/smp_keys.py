@@ -61,7 +61,7 @@ NONE_NAMED: Mapping[str, object] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundNetwork:
-    """`shapes` of the network itself; `state_dict` are its weights, `left_out` the keys beside it."""
+    """`shapes` of the network itself; `state_dict` are its weights, `left_out` the keys next to it."""
 
     decoder: str
     state_dict: Mapping[str, Tensor]
@@ -131,7 +131,7 @@ def recognise_smp(where: str, found: FoundNetwork, asked: Asked, named: Mapping[
     if found.left_out:
         notes = (
             *notes,
-            f"keys beside the network were left out: {', '.join(map(shown, found.left_out[:5]))}",
+            f"keys next to the network were left out: {', '.join(map(shown, found.left_out[:5]))}",
         )
     reasons = (f"all keys and shapes fit {described} of {NAME} {smp.__version__}",)
     return as_network(where, described, module, asked, reasons=reasons, notes=notes)

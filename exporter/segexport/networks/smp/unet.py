@@ -29,7 +29,7 @@ NOTE = "decoder_interpolation 'nearest', the library's default, is taken: keys d
 
 
 class DecoderBlock(nn.Module):
-    """Twice as long and wide, beside the encoder's map of that size; two 3x3 convolutions."""
+    """Twice as long and wide, next to the encoder's map of that size; two 3x3 convolutions."""
 
     def __init__(self, in_channels: int, skip_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class DecoderBlock(nn.Module):
 
 
 class UnetDecoder(nn.Module):
-    """An encoder's maps → `(N, channels[-1], H, W)`; the last block has no map beside it."""
+    """An encoder's maps → `(N, channels[-1], H, W)`; the last block has no map next to it."""
 
     def __init__(self, maps: Sequence[int], channels: Sequence[int]) -> None:
         super().__init__()

@@ -170,11 +170,11 @@ def _peel(
 def _part_by_part(state: _Search, start: Step) -> list[int]:
     """What each part costs, from the image on with all before it in float; then the costliest together.
 
-    Beside `start`'s blocks, and with the blocks that feed them.
+    Next to `start`'s blocks, and with the blocks that feed them.
     Losses behave like the width of an error: their squares add up, as far as the parts' errors know nothing of each other.
 
     Returns:
-        What is in float beside those parts, then the blocks of the parts, that which costs least first.
+        What is in float next to those parts, then the blocks of the parts, that which costs least first.
     """
     parts, feeders = _parts(len(state.blocks)), neighbours(state.blocks)
     squares, costs = [start.score.drop_points**2], []

@@ -21,7 +21,7 @@ FILE_NAME = "report.html"
 
 
 def make_page(folder: Path, say: Callable[[str], None], known: Mapping[str, Run] | None = None) -> Path:
-    """Run the files in `folder` on the stored pictures and write the page beside them, whole or not at all.
+    """Run the files in `folder` on the stored pictures and write the page next to them, whole or not at all.
 
     `known`: precision → what its file gave already, as an export knows; the others are run. A file that is missing,
     changed, or whose interpreter is not installed is named on the page.

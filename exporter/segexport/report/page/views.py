@@ -1,4 +1,4 @@
-"""What the page shows beside the report: pictures with their masks, and what a run of the files showed."""
+"""What the page shows next to the report: pictures with their masks, and what a run of the files showed."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def before_transpose(model: Any, output: str) -> str | None:
 
 
 def without_turning_twice(model: Any, image: str, turned: str) -> None:
-    """`image` is `turned` with its channels last: whoever turns it back gets `turned` itself."""
+    """`image` is `turned` with its channels last: anyone who turns it back gets `turned` itself."""
     for node in model.graph.node:
         if _turns(node, TO_NCHW) and node.input[0] == image:
             node.input[0] = turned

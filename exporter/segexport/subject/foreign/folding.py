@@ -57,7 +57,7 @@ def known_values(model: Any) -> list[str]:
 
 
 def fold(model: Any, values: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Let every node take these constants; the nodes that computed them stay, for whoever takes the rest of them."""
+    """Let every node take these constants; the nodes that computed them stay, for anyone who takes the rest of them."""
     import onnx
 
     small = {name: value for name, value in values.items() if value.size <= MOST_VALUES}

@@ -1,4 +1,4 @@
-"""A foreign .onnx as it comes: read, held against what can be converted, its one image input and its one output found.
+"""A foreign .onnx as it comes: read, checked against what can be converted, its one image input and its one output found.
 
 `onnx` is imported inside the functions: a process that imports tensorflow has to do that first.
 """
