@@ -1,7 +1,7 @@
 """Make the environment of a converter: next to its place, checked, and only then under its name.
 
-Killed half-way it leaves a hidden folder, which the next run removes: the one who holds the lock file owns every such folder, and
-pip holds it too, so that nobody starts while the pip of a killed run still writes.
+Killed half-way it leaves a hidden folder, which the next run removes: the one who holds the lock file owns every such
+folder, and pip holds it too, so that nobody starts while the pip of a killed run still writes.
 """
 
 from __future__ import annotations
