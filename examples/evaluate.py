@@ -166,7 +166,19 @@ def table_of(scores: dict[str, dict[str, Score]]) -> Table:
     return table
 
 
-def cell(one: Score) -> str:
+def markdown_of(scores: dict[str, dict[str, Score]]) -> str:
+    """The model card's table: IoU and error in percent, or false pixels on the mean and in the worst picture."""
+    heads = ["kind", "pictures", *(f"`{model}`" for model in scores)]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    for kind, first in next(iter(scores.values())).items():
+        cells = [cell(by_kind[kind], short=True) for by_kind in scores.values()]
+        lines.append(f"| {' | '.join([kind, str(first.pictures), *cells])} |")
+    return "\n".join(lines)
+
+
+def cell(one: Score, *, short: bool = False) -> str:
+    if short:
+        return f"{one.false:.2f}, {one.worst_false:.1f}" if one.iou is None else f"{one.iou:.2f}, {one.error:.2f}"
     if one.iou is None:
         return f"{one.false:.2f} % false, worst {one.worst_false:.1f} %"
     return f"IoU {one.iou:.2f} %, error {one.error:.2f} %"
@@ -183,6 +195,7 @@ def main() -> None:
         "--worst", type=Path, metavar="FOLDER", help=f"sheets of the {WORST} worst pictures of each kind"
     )
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--markdown", action="store_true", help="the table for a model card")
     args = parser.parse_args()
     sets = read_sets(args)
     scores: dict[str, dict[str, Score]] = {}
@@ -199,6 +212,8 @@ def main() -> None:
                 {model: {kind: asdict(one) for kind, one in by.items()} for model, by in scores.items()}, indent=1
             )
         )
+    elif args.markdown:
+        print(markdown_of(scores))
     else:
         Console(width=max(80, 30 + 32 * len(scores))).print(table_of(scores))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from segexport.compare.new_file import _describe
 from segexport.errors import ConversionError
-from segexport.stamp.stamping import _describe
 
 
 def tensor(*shape: int) -> Any:
