@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from segbench.errors import OutputError
+from segruntime import atomic_file
 
 
 def check_output(path: Path) -> None:
@@ -26,24 +26,16 @@ def check_output(path: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write next to `path`, then rename: who reads it meanwhile sees the old content or the new.
+    """The old content or the new, see `segruntime.atomic_file`.
 
     Raises:
         OutputError: see `check_output`; or the disk is full.
     """
     check_output(path)
-    target = _target(path)
-    unfinished = target.with_name(f".segbench-{os.getpid()}.unfinished")
     try:
-        unfinished.unlink(missing_ok=True)
-        with unfinished.open("xb") as file:
-            file.write(data)
-        os.replace(unfinished, target)
+        atomic_file.write_whole(_target(path), data)
     except OSError as error:
         raise OutputError(path, error.strerror or str(error), "free some space or choose another place") from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
 
 
 def _target(path: Path) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from segexport.errors import CheckpointError, DamagedCheckpointError, NotACheckpointError
+from segruntime.model_file.entries import looks_like_onnx
 
 Container = Literal["zip", "legacy", "safetensors"]
 HEAD_BYTES = 1024
@@ -72,7 +73,7 @@ def _head(path: Path) -> bytes:
 def _refuse_model_files(path: Path, head: bytes) -> None:
     if head[4:8] == b"TFL3":
         raise NotACheckpointError(path, "a TFLite model", "It is converted already; segruntime loads it as it is")
-    if path.suffix.lower() == ".onnx" or (head[:1] == b"\x08" and head[2:3] == b"\x12" and 0 < head[1] < 32):
+    if path.suffix.lower() == ".onnx" or looks_like_onnx(head):
         raise NotACheckpointError(path, "an ONNX model", "Give it to segexport tflite, or load it with segruntime")
     if head[4:8] == b"PTMF":
         raise NotACheckpointError(

@@ -48,7 +48,7 @@ def model_kind(path: Path) -> str:
         head = file.read(64)
     if len(head) >= 8 and head[4:8] == b"TFL3":
         return "tflite"
-    if _looks_like_onnx(head):
+    if looks_like_onnx(head):
         return "onnx"
     found = "an empty file" if not head else f"a file that starts with {head[:8]!r}"
     raise ModelFileError(
@@ -82,7 +82,7 @@ def with_text(model: bytes, name: str, text: str) -> bytes:
     try:
         if model[4:8] == b"TFL3":
             return _into_zip(model, f"{name}.json", text)
-        if not _looks_like_onnx(model[:64]):
+        if not looks_like_onnx(model[:64]):
             raise ModelFileError("model: neither a TFLite flatbuffer (TFL3) nor an ONNX model; export it again")
         kept = b"".join(
             model[start:end] for start, end, field in _fields(model) if not _is_prop(field, model[start:end], name)
@@ -221,8 +221,8 @@ class _BrokenProtobufError(ValueError):
     pass
 
 
-def _looks_like_onnx(head: bytes) -> bool:
-    # every writer starts with ir_version (field 1, varint); text and pickles do not
+def looks_like_onnx(head: bytes) -> bool:
+    """By the first three bytes of a file: every writer starts with ir_version (field 1, varint); text and pickles do not."""
     return len(head) > 2 and head[0] == 0x08 and 0 < head[1] < 64 and head[2] >> 3 in _ONNX_FIELDS
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from segruntime.atomic_file import Draft, check_target
 from segruntime.errors import OutputError
 from segruntime.preprocess import Frame
-from segruntime.run.atomic_file import Draft, check_target
 from segruntime.run.planes import planes_to_bgr
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
+from segruntime.atomic_file import check_target
 from segruntime.errors import OptionError, OutputError
 from segruntime.picture_files import SUFFIXES
-from segruntime.run.atomic_file import check_target
 from segruntime.run.live_sinks import NoSink, VirtualCameraSink
 from segruntime.run.picture_sink import WITH_ALPHA, PictureSink, below, numbered
 from segruntime.run.stages import Canvas, Mode

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from segruntime.atomic_file import Draft
 from segruntime.errors import OutputError
-from segruntime.run.atomic_file import Draft
 from segruntime.run.av_library import reason, require_av
 from segruntime.run.planes import Planes
 from segruntime.run.sound import SoundCopy

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from segexport.compare.reference import FILE_NAME as REFERENCE
@@ -15,6 +14,7 @@ from segexport.report.page.page import build_page
 from segexport.report.page.rerun import Run, obstacle, run_files, worst_pictures
 from segexport.report.page.views import Evidence, PictureView
 from segruntime import Contract, read_contract
+from segruntime.atomic_file import write_whole
 from segruntime.errors import SegRuntimeError
 
 FILE_NAME = "report.html"
@@ -77,17 +77,10 @@ def _contract(folder: Path, rows: Sequence[FileRow]) -> tuple[str, Contract | No
 
 
 def _write(path: Path, page: str) -> Path:
-    unfinished = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        unfinished.unlink(missing_ok=True)
-        with unfinished.open("x", encoding="utf-8") as file:
-            file.write(page)
-        os.replace(unfinished, path)
+        write_whole(path, page.encode())
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written ({error.strerror}); free some space or make the folder writable"
         ) from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
     return path

@@ -37,6 +37,7 @@ from segexport.subject.foreign.reading import (
     size_for,
 )
 from segruntime.model_file.contract import Contract, read_contract
+from segruntime.model_file.entries import looks_like_onnx
 
 if TYPE_CHECKING:  # torch stays out until a head is made
     from segexport.subject.deploy import PersonProbability
@@ -116,10 +117,9 @@ def is_onnx(path: Path) -> bool:
         return True
     try:
         with path.open("rb") as file:
-            start = file.read(3)
+            return looks_like_onnx(file.read(3))
     except OSError:
         return False
-    return len(start) == 3 and start[0] == 8 and 0 < start[1] < 32 and start[2] == 0x12
 
 
 def open_onnx_subject(

@@ -1,12 +1,30 @@
-"""A file that stands under its final name only when it is whole."""
+"""Files that stand under their final names only when they are whole."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from segruntime.errors import OutputError
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write next to `path`, then rename: who reads it meanwhile sees the old content or the new.
+
+    Raises:
+        OSError: nothing can be written there; what was there still is.
+    """
+    unfinished = path.with_name(f".{path.name[:40]}.{os.getpid()}.unfinished")
+    try:
+        unfinished.unlink(missing_ok=True)
+        with unfinished.open("xb") as file:
+            file.write(data)
+        os.replace(unfinished, path)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 class Draft:
