@@ -372,7 +372,7 @@ def test_ctrl_c_and_a_full_disk_leave_the_old_page(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("segbench.results.output_file.os.replace", full)
+        patch.setattr("segruntime.atomic_file.os.replace", full)
         result = report(tmp_path / "a.json", "-o", output)
         assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
         assert "No space left on device" in result.stderr

@@ -193,7 +193,7 @@ def test_old_file_stays_where_the_new_one_cannot_be_written(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("segbench.results.output_file.os.replace", full)
+    monkeypatch.setattr("segruntime.atomic_file.os.replace", full)
     with pytest.raises(OutputError, match=r"a\.json: cannot be written \(No space left on device\); free some space"):
         write_results(path, small_result)
     assert path.read_text() == "old"

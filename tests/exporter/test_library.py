@@ -269,7 +269,7 @@ def test_a_name_is_not_for_a_checkpoint(trained: Any, chosen: dict[str, Any]) ->
 
 
 def test_every_option_of_the_command_is_a_keyword() -> None:
-    from segexport.cli import tflite
+    from segexport.commands.export import tflite
 
     words = {"precision": "precisions", "timeout": "timeout_s"}
     theirs = {words.get(str(one.name), str(one.name)) for one in tflite.params} - {"checkpoint", "as_json"}

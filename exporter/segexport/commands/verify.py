@@ -1,0 +1,81 @@
+"""`segexport verify` and `segexport report`: an export that is there already; the runtime is enough."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from segexport.commands.shown import as_dict, show
+from segexport.console import Console, print_self_test
+from segruntime.processor import find_processor
+
+
+@click.command()
+@click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def verify(path: Path, as_json: bool) -> None:
+    """Does it still give the same mask? Needs the runtime only, no torch.
+
+    Of an export's DIR every file is compared with the masks that the export stored next to it; a single FILE is compared with
+    the golden pictures that it carries inside.
+
+    \b
+    Examples:
+      segexport verify ckpt_export
+      segexport verify ckpt_int8.tflite
+    """
+    if path.is_file():
+        _verify_file(path, as_json)
+    else:
+        _verify_folder(path, as_json)
+
+
+def _verify_file(path: Path, as_json: bool) -> None:
+    from segexport.compare.verify import require_same, verify_file
+
+    result = verify_file(path)
+    if as_json:
+        click.echo(json.dumps({"file": str(path), **result.to_json()}, indent=1))
+    else:
+        print_self_test(result, title=f"{path} on the golden pictures inside")
+    require_same(path, result)
+    if not as_json:
+        click.echo(str(result))
+
+
+def _verify_folder(folder: Path, as_json: bool) -> None:
+    from segexport.compare.verify import int8_speed_here, require_all_within
+    from segexport.compare.verify import verify as again
+
+    console = Console(quiet=as_json)
+    with console.step("comparison with the stored masks"):
+        rows, skipped = again(folder, console.say)
+        speed = int8_speed_here(folder, rows)
+    for sentence in skipped:
+        console.warn(f"left out: {sentence}")
+    body = {
+        "files": [as_dict(row) for row in rows],
+        "skipped": skipped,
+        "processor": find_processor().to_json(),
+        "int8_speed": None if speed is None else speed.to_json(),
+    }
+    show(rows, body, as_json, f"{folder} against PyTorch's stored masks")
+    require_all_within(rows)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def report(folder: Path) -> None:
+    """Make DIR/report.html again from the report, the stored masks and the files in DIR; needs the runtime only.
+
+    \b
+    Example:  segexport report ckpt_export
+    """
+    from segexport.report.page import make_page
+
+    console = Console()
+    with console.step("report.html"):
+        path = make_page(folder, console.say)
+    click.echo(path)
