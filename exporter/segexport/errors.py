@@ -19,8 +19,6 @@ SegExportError
 
 from __future__ import annotations
 
-from segruntime.errors import install_command
-
 
 class SegExportError(Exception):
     """Everything that segexport refuses on purpose."""
@@ -90,6 +88,8 @@ class MissingExtraError(SegExportError, ImportError):
     """A library that belongs to an extra is not installed."""
 
     def __init__(self, module: str, extra: str) -> None:
+        from segruntime.errors import install_command  # children that have no runtime know these errors too
+
         super().__init__(f"{module} is not installed; this step needs it: {install_command(extra)}")
 
 
