@@ -14,7 +14,7 @@ import numpy as np
 from augment import Image, Numbers, as_photographed, drawn_background, motion_kernel
 
 Point = Sequence[float] | Numbers
-EMPTY, AS_TAKEN = 0.22, 0.48
+EMPTY, AS_TAKEN = 0.25, 0.47
 """Shares of a batch; the rest is composed."""
 IN_PLACE = 0.4
 """Of those who are put before another background, the share that stays where it was: most busts are cut off at a side."""

@@ -107,7 +107,8 @@ def test_a_module_in_memory_gives_what_the_command_gives_of_its_checkpoint_and_s
     assert result.folder == chosen["output"]
     assert result.paths == {"onnx": result.folder / "UNet.onnx", "float32": result.folder / "UNet_float32.tflite"}
     np.testing.assert_array_equal(probabilities(result.paths["onnx"]), probabilities(exported.path("onnx")))
-    assert result.rows[0].max_difference == exported.row("onnx")["max_difference"]
+    # PyTorch's own sums are rounded in another order where the weights lie elsewhere in memory, on some processors
+    assert result.rows[0].max_difference == pytest.approx(exported.row("onnx")["max_difference"], abs=1e-6)
     contract = read_contract(result.paths["float32"])
     assert contract is not None
     assert contract.source is not None
