@@ -1,4 +1,4 @@
-"""Where the demo network fails, drawn from one public-domain portrait: `python examples/limits.py --output limits.png`."""
+"""Where the bundled network fails, drawn from one public-domain portrait: `python examples/limits.py --output limits.png`."""
 
 from __future__ import annotations
 
