@@ -38,6 +38,7 @@ def main() -> None:
     (folder / "index.json").write_text(json.dumps({"colour": COLOUR, "cases": index}, indent=1), encoding="utf-8")
     write_video(folder / "clip.mp4", "libx264", sound="aac")
     write_video(folder / "clip.webm", "libvpx-vp9", sound="libopus")
+    write_video(folder / "quick.mp4", "libx264", sound="aac", size=(640, 480), rate=60)
     write_y4m(folder / "camera.y4m")
 
 
@@ -92,18 +93,18 @@ def drawn(width: int, height: int, phase: float) -> Bytes:
     return image
 
 
-def sequence(count: int) -> Iterator[Bytes]:
+def sequence(count: int, width: int = 320, height: int = 240) -> Iterator[Bytes]:
     for k in range(count):
-        yield drawn(320, 240, k / count)
+        yield drawn(width, height, k / count)
 
 
-def write_video(path: Path, codec: str, sound: str) -> None:
-    """Two seconds at 15 frames a second, with a tone."""
+def write_video(path: Path, codec: str, sound: str, size: tuple[int, int] = (320, 240), rate: int = 15) -> None:
+    """Two seconds with a tone; `size` is (width, height)."""
     with av.open(str(path), "w") as container:
-        video: Any = container.add_stream(codec, rate=15)
-        video.width, video.height, video.pix_fmt = 320, 240, "yuv420p"
+        video: Any = container.add_stream(codec, rate=rate)
+        video.width, video.height, video.pix_fmt = *size, "yuv420p"
         audio: Any = container.add_stream(sound, rate=48000, layout="mono")
-        for image in sequence(30):
+        for image in sequence(2 * rate, *size):
             container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(video.encode())
         tone = (np.sin(np.arange(96000) * 2 * np.pi * 440 / 48000) * 0.1).astype(np.float32)[None]

@@ -90,6 +90,24 @@ test("a video and the camera run, and each stage has its time", async () => {
   await close();
 });
 
+test("how fast a 640x480 video of 60 frames a second runs, as the page itself says", async (t) => {
+  const { page, close } = await opened(browser, site.url);
+  await ready(page);
+  for (const preset of ["fast", "balanced"]) {
+    await page.check(`input[value="${preset}"]`, { force: true });
+    await page.setInputFiles("#file", path.join(FIXTURES, "quick.mp4"));
+    await drawn(page);
+    await page.waitForTimeout(4000);
+    const said = {};
+    for (const id of ["fps", "read", "resize", "network", "refine", "draw"]) said[id] = await number(page, id);
+    assert.ok(said.fps > 0);
+    t.diagnostic(
+      `${preset}, ${await page.textContent("#runtime")}, frames a second and milliseconds: ${JSON.stringify(said)}`,
+    );
+  }
+  await close();
+});
+
 test("a file that is no model and a contract of another version have their sentences", async () => {
   const { page, close } = await opened(browser, site.url);
   await ready(page);
