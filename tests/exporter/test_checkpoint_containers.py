@@ -18,6 +18,7 @@ from torch import Tensor
 
 from segexport.checkpoint import read_checkpoint
 from segexport.errors import CheckpointError, DamagedCheckpointError, MissingExtraError, NotACheckpointError
+from segruntime.errors import install_command
 
 KEYS = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints"
 needs_keys = pytest.mark.skipif(not KEYS.is_dir(), reason="the lists of keys lie next to the checkout, not in it")
@@ -291,5 +292,7 @@ def test_without_the_library_the_message_says_how_to_install_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "safetensors", None)
     (tmp_path / "a.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
-    with pytest.raises(MissingExtraError, match=r"safetensors is not installed.*segedge\[export\]"):
+    with pytest.raises(
+        MissingExtraError, match=rf"safetensors is not installed.*{re.escape(install_command('export'))}"
+    ):
         read_checkpoint(tmp_path / "a.safetensors")

@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -230,7 +231,7 @@ def test_keys_that_look_like_the_library_s_say_that_it_is_missing(
     keys = ("encoder._conv_stem.weight", "decoder.p5.weight", "segmentation_head.0.weight")
     torch.save({key: torch.zeros(1, 1, 1, 1) for key in keys}, tmp_path / "fpn.pth")
     monkeypatch.setattr(libraries.imports, "find_spec", lambda _: None)
-    with pytest.raises(MissingExtraError, match=r"segedge\[smp\]"):
+    with pytest.raises(MissingExtraError, match=re.escape(install_command("smp"))):
         find_network(read_checkpoint(tmp_path / "fpn.pth"))
 
 

@@ -99,6 +99,26 @@ def test_drawn_pictures_are_taken_whatever_was_measured() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(choice.frames, again.frames, strict=True))
 
 
+def test_a_network_for_which_simple_shapes_are_nobody_is_shown_more_of_them() -> None:
+    """Masks of nothing would agree whatever is done to the pictures; of 32 drawn ones the twelfth is somebody here."""
+    drawn = draw_pictures(32)
+
+    class SeesOne(RedIsPerson):
+        def __call__(self, frames: Sequence[Picture]) -> Masks:
+            masks = super().__call__(frames)
+            is_one = [np.array_equal(frame, drawn[11]) or frame.shape[0] < 200 for frame in frames]
+            masks[~np.array(is_one)] = 0
+            masks[np.array(is_one), :, 32:] = 1
+            return masks
+
+    ask = SeesOne()
+    choice = choose_golden(reference_of([half(RED, BLACK)] * 4, RedIsPerson()), ask, drawn=True)
+    assert [len(call) for call in ask.calls[:2]] == [4, 28]
+    shrunk = cv2.resize(drawn[11], (112, 112), interpolation=cv2.INTER_AREA)
+    narrow = cv2.resize(drawn[11], (84, 112), interpolation=cv2.INTER_AREA)
+    assert any(np.array_equal(frame, one) for frame in choice.frames for one in (shrunk, narrow))
+
+
 def test_pictures_that_pack_badly_get_smaller_and_then_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     noise = [np.random.default_rng(k).integers(0, 256, (256, 256, 3), np.uint8) for k in range(3)]
     ask = RedIsPerson()

@@ -6,6 +6,7 @@ import builtins
 import errno
 import inspect
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from segexport.convert.trace.onnx_export import write_onnx
 from segexport.errors import ConversionError, MissingExtraError, OutputError
 from segexport.presets import PREPROCESSING
 from segexport.subject.deploy import Deployable, PersonProbability
+from segruntime.errors import install_command
 
 
 class Pointwise(nn.Module):
@@ -152,7 +154,9 @@ def test_onnxscript_missing_is_said_with_the_command(tmp_path: Path, monkeypatch
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtraError, match=r'onnxscript is not installed.*pip install "segedge\[export\]"'):
+    with pytest.raises(
+        MissingExtraError, match=rf"onnxscript is not installed.*{re.escape(install_command('export'))}"
+    ):
         write_onnx(graph(Pointwise()), 4, 4, tmp_path / "a.onnx")
 
 

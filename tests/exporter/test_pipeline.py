@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from segexport.pipeline import export
 from segexport.precisions import PRECISIONS, Bound
 from segexport.quantize.quantizer import Quantizer
 from segruntime import load, read_contract
+from segruntime.errors import install_command
 
 QUIET = Console(quiet=True)
 
@@ -303,7 +305,7 @@ def test_a_missing_quantizer_is_named_with_the_command_that_installs_it(
     real = child.find_spec
     monkeypatch.setattr(child, "find_spec", lambda name: None if name == "litert_quantizer" else real(name))
     with pytest.raises(
-        MissingExtraError, match=r"litert_quantizer is not installed.*pip install \"segedge\[export\]\""
+        MissingExtraError, match=rf"litert_quantizer is not installed.*{re.escape(install_command('export'))}"
     ):
         export(options(exported, tmp_path / "out"), QUIET)
     assert not (tmp_path / "out").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from fractions import Fraction
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from tests.video.clips import Frame, corners, frames, make, person, planes
 
-from segruntime.errors import MissingExtraError, OptionError, PictureError, VideoError
+from segruntime.errors import MissingExtraError, OptionError, PictureError, VideoError, install_command
 from segruntime.run.statistics import Statistics
 
 Run = Callable[..., Statistics]
@@ -186,5 +187,5 @@ def test_a_background_video_needs_pyav(tmp_path: Path, segrun: Run, monkeypatch:
     behind = make(tmp_path / "behind.mp4", frames=1)
     cv2.imwrite(str(tmp_path / "in.png"), person(64, 48))
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(MissingExtraError, match=r'needs PyAV, which is not installed: pip install "segedge\[video\]"'):
+    with pytest.raises(MissingExtraError, match=re.escape(install_command("video"))):
         segrun(tmp_path / "in.png", tmp_path / "out.png", behind)

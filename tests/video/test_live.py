@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -17,7 +18,7 @@ from tests.video.child import until
 from tests.video.clips import Frame, frames, make, person, planes, times
 
 from segruntime.cli import main
-from segruntime.errors import MissingExtraError, OptionError, OutputError, VideoError
+from segruntime.errors import MissingExtraError, OptionError, OutputError, VideoError, install_command
 from segruntime.run import camera_source, live_sinks
 from segruntime.run.live_sinks import Pace
 from segruntime.run.statistics import Statistics
@@ -276,7 +277,7 @@ def test_a_virtual_camera_has_no_transparency(virtual: VirtualCamera, tmp_path: 
 def test_a_missing_pyvirtualcam_is_said(tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
     clip = make(tmp_path / "in.mp4", frames=1)
-    with pytest.raises(MissingExtraError, match=r'needs pyvirtualcam, .*pip install "segedge\[virtualcam\]"'):
+    with pytest.raises(MissingExtraError, match=re.escape(install_command("virtualcam"))):
         segrun(clip, "virtual-camera")
 
 

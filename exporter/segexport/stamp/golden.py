@@ -24,7 +24,9 @@ AskPytorch = Callable[[Sequence[Picture]], Masks]
 
 COUNT = 3
 SIDES = range(112, 63, -8)  # of the long side, in pixels: below 64 a network may no longer find the person
-_DRAWN = 4
+_DRAWN, _MOST_DRAWN = 4, 32
+_LEAST = 0.02
+"""Of the pixels: a network for which simple shapes are nobody is shown more of them."""
 _SHORTLIST = 4
 _NARROW = 0.75
 _ROOM = (
@@ -56,13 +58,21 @@ def choose_golden(reference: Reference, ask: AskPytorch, *, drawn: bool, count: 
     """
     height, width = reference.frames.shape[1:3]
     known = not drawn or reference.of_drawn
-    frames: Sequence[Picture] = list(reference.frames) if known else draw_pictures(_DRAWN if count > 1 else 1)
-    masks = reference.masks if known else ask(frames)
+    frames, masks = (list(reference.frames), reference.masks) if known else _drawn(ask, count)
     chosen = _most_telling(frames, masks, ask, count)
     small = _small_enough([frames[k] for k in chosen], masks[chosen], (height, width))
     word = "drawn" if drawn or reference.of_drawn else "picture"  # file names stay at home
     names = tuple(f"{word} {k + 1}" for k in range(len(small)))
     return GoldenChoice(names=names, frames=tuple(small), masks=ask(small))
+
+
+def _drawn(ask: AskPytorch, count: int) -> tuple[list[Picture], Masks]:
+    frames = draw_pictures(_MOST_DRAWN)
+    first = _DRAWN if count > 1 else 1
+    masks = ask(frames[:first])
+    if float((masks > THRESHOLD).mean(axis=(1, 2)).max()) >= _LEAST:
+        return frames[:first], masks
+    return frames, np.concatenate([masks, ask(frames[first:])])
 
 
 def golden_pictures(
