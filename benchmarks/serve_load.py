@@ -50,7 +50,7 @@ _HEADER = struct.Struct(">IIII")
 @contextmanager
 def served(workers: int) -> Iterator[tuple[int, psutil.Process]]:
     """`segrun serve` on a free port of 127.0.0.1, for as long as the block: the port and the process."""
-    words = ["-m", "segruntime.run", "serve", "--port", "0", "--workers", str(workers)]
+    words = ["-m", "segruntime", "serve", "--port", "0", "--workers", str(workers)]
     child = subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True)
     try:
         lines = iter(child.stderr or ())

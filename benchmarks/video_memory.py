@@ -54,7 +54,7 @@ def peak(clip: Path, target: Path, background: str) -> dict[str, Any]:
     """One `segrun` in a fresh process: its statistics, and its peak memory in bytes."""
     words = ["--background", background, "--encoder-preset", "ultrafast", "--overwrite", "--json"]
     child = subprocess.Popen(
-        [sys.executable, "-m", "segruntime.run", str(clip), "-o", str(target), *words],
+        [sys.executable, "-m", "segruntime", str(clip), "-o", str(target), *words],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -231,14 +231,14 @@ def results() -> dict[str, dict[str, Any]]:
     found = {}
     for backend in ("tflite", "onnx"):
         pytest.importorskip({"tflite": "ai_edge_litert", "onnx": "onnxruntime"}[backend])
-        found[backend] = run_profile(ProfileJob(backend=backend, seconds=2))
+        found[backend] = run_profile(ProfileJob(model=BUNDLED[backend], seconds=2))
     return found
 
 
 def test_all_of_the_bundled_int8_model_but_its_uint8_ends_runs_on_xnnpack(results: dict[str, dict[str, Any]]) -> None:
     found = results["tflite"]
     assert (found["format"], found["version"], found["method"]) == (FORMAT, VERSION, "cut")
-    count = len(found["parts"])
+    count = sum(one["operators"] for one in found["places"])
     assert [(one["place"], one["operators"]) for one in found["places"]] == [("XNNPACK", count - 2), ("LiteRT", 2)]
     assert [(part["kind"], part["place"]) for part in (found["parts"][0], found["parts"][-1])] == 2 * [
         ("QUANTIZE", "LiteRT")
@@ -250,9 +250,9 @@ def test_all_of_the_bundled_int8_model_but_its_uint8_ends_runs_on_xnnpack(result
 
 def test_most_of_the_time_goes_into_convolutions(results: dict[str, dict[str, Any]]) -> None:
     for backend, kind in (("tflite", "CONV_2D"), ("onnx", "Conv")):
-        first = results[backend]["kinds"][0]
-        assert first["kind"] == kind
-        assert first["share"] > 0.5
+        shares = {one["kind"]: one["share"] for one in results[backend]["kinds"]}
+        assert max(shares, key=lambda kind: shares[kind]) == kind
+        assert shares[kind] + shares.get(f"DEPTHWISE_{kind}", 0) > 0.5
 
 
 def test_parts_come_to_the_whole(results: dict[str, dict[str, Any]]) -> None:

@@ -160,7 +160,8 @@ def test_the_bundled_model_in_pieces_computes_what_it_does_as_a_whole() -> None:
         last,
     )  # its ends turn bytes into int8 and back, which XNNPACK has no operator for
     pieces = open_pieces(litert, source, on_xnnpack)
-    assert [len(one.operators) for one in pieces] == [1] * len(source.operators)
+    assert sum(len(one.operators) for one in pieces) == len(source.operators)
+    assert len(pieces) > len(source.operators) / 2
     tensor = some_input(litert)
     np.testing.assert_array_equal(values(pieces, source, tensor), whole(litert, tensor))
 

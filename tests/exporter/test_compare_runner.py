@@ -260,11 +260,11 @@ def test_a_delegate_that_fails_to_prepare_is_no_slower_file_but_an_error(
     room: Path, tmp_path: Path, pictures: np.ndarray
 ) -> None:
     body = (
-        "import segexport.stamp.stamping as stamping, runpy, warnings\n"
+        "import segexport.compare.new_file as new_file, runpy, warnings\n"
         "from segruntime.errors import DelegateWarning\n"
-        "real = stamping.open_new\n"
+        "real = new_file.open_new\n"
         "def warning(path):\n    warnings.warn(DelegateWarning(path, 'node 7 failed to prepare'))\n    return real(path)\n"
-        f"stamping.open_new = warning\nreturn runpy.run_path({str(runner_module._WORKER)!r})['_run'](job, say)"
+        f"new_file.open_new = warning\nreturn runpy.run_path({str(runner_module._WORKER)!r})['_run'](job, say)"
     )
     with Runner(room, limit_s=120, worker=stub(tmp_path, body)) as runner:
         message = refused(runner, written(tmp_path / "a.tflite", 2), pictures)

@@ -111,7 +111,7 @@ def test_a_backend_that_is_missing_or_refuses_is_no_crash(
             raise error
         return real(path)
 
-    monkeypatch.setattr(segexport.page.rerun, "load", without_tflite)
+    monkeypatch.setattr(segexport.report.page.rerun, "load", without_tflite)
     page = make_page(folder, silent).read_text("utf-8")
     assert page.count('class="missing"') == 12
     assert "|PyTorch − onnx| in every heat map" in page
@@ -121,7 +121,7 @@ def test_no_backend_at_all_leaves_pytorchs_masks(folder: Path, monkeypatch: pyte
     def nothing(path: Path) -> Any:
         raise MissingExtraError("a model file", "an interpreter", "tflite")
 
-    monkeypatch.setattr(segexport.page.rerun, "load", nothing)
+    monkeypatch.setattr(segexport.report.page.rerun, "load", nothing)
     page = make_page(folder, silent).read_text("utf-8")
     assert "No file could be run here" in page
     assert 'id="differences"' not in page

@@ -139,7 +139,7 @@ def test_help_shows_examples() -> None:
 
 
 def test_the_module_is_the_command(clip: Path, tmp_path: Path) -> None:
-    """`python -m segruntime.run`, with the bundled network and nothing replaced."""
+    """`python -m segruntime`, with the bundled network and nothing replaced."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "runtime")}
     words = [sys.executable, "-m", "segruntime", str(clip), "-o", str(tmp_path / "out.mp4"), "--json"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S, env=environment)
