@@ -26,7 +26,8 @@ from segbench.process.job import Job
 from segbench.progress import progress
 from segbench.results.file import write_results
 
-# relative: what is written is published, and holds these paths
+ROOT = Path(__file__).resolve().parents[1]
+# below it: what is written is published, and holds these paths
 CHECKPOINT = Path("examples/mobile_unet.pth")
 FILES = Path("out/model_table")
 RESULTS = Path("benchmarks/results")
@@ -92,13 +93,15 @@ def measure_accuracy(paths: list[Path], data: Path) -> None:
 def main(
     portraits: Path, calibration: Path, foreign: Path | None, processes: int, runs: int, seconds: float, threads: int
 ) -> None:
-    portraits, calibration = portraits.absolute(), calibration.absolute()
-    foreign = foreign.absolute() if foreign else None
-    os.chdir(Path(__file__).parents[1])
+    # relative to the checkout: what is written is published
+    portraits, calibration, *others = (
+        Path(os.path.relpath(path, ROOT)) for path in (portraits, calibration, *filter(None, [foreign]))
+    )
+    os.chdir(ROOT)
     try:
         paths = [
             *exported(calibration),
-            *(with_contracts(foreign) if foreign else ()),
+            *(path for folder in others for path in with_contracts(folder)),
         ]
         job = Job(threads=threads, runs=runs, seconds=seconds, warmup_runs=3)
         measure_latency(paths, processes, job)
