@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segruntime.model_file.contract import Contract, require_contract
+from segruntime.model_file.entries import model_kind
 from segruntime.preprocess import Preprocessor
 
 SMALLEST = 8
@@ -26,9 +28,10 @@ SPREAD_OVER = 100
 
 
 def last_maps(graph: schema.SubGraphT) -> dict[int, int]:
-    """Height of the map → index of the last square map of that height; the mask itself and the input are none."""
+    """Height of the map → index of the last square float32 map of that height; the mask itself and the input are none."""
     shapes = [tuple(tensor.shape) for tensor in graph.tensors]
-    made = [int(operator.outputs[0]) for operator in graph.operators]
+    outputs = [int(operator.outputs[0]) for operator in graph.operators]
+    made = [index for index in outputs if graph.tensors[index].type == schema.TensorType.FLOAT32]
     largest = shapes[int(graph.inputs[0])][1]
     return {
         int(shapes[index][1]): index
@@ -108,7 +111,7 @@ class Hints(nn.Module):
 
     def forward(self, images: Image, asked: Numbers) -> Tensor:
         """Mean squared difference, for those that are `asked` for of the pictures that the network has just seen."""
-        if not asked.any():
+        if not self.tell or not asked.any():
             return sum((one.sum() * 0 for one in self.parameters()), torch.zeros(()))
         wanted = self.teacher(images[asked])
         losses = []
@@ -120,10 +123,14 @@ class Hints(nn.Module):
 
 
 def teacher_maps(path: Path, scenes: Scenes) -> TeacherMaps | None:
-    """Of a .tflite; another file's maps cannot be had."""
-    if path.suffix != ".tflite":
+    """Of a .tflite that computes in float32; another file's maps cannot be had, and it says so."""
+    maps = TeacherMaps(path, require_contract(path, None)) if model_kind(path) == "tflite" else None
+    if maps is None or not maps.maps:
+        print(
+            f"{path}: its inner maps cannot be had, expected a float .tflite; only its masks are learned",
+            file=sys.stderr,
+        )
         return None
-    maps = TeacherMaps(path, require_contract(path, None))
     rng = np.random.default_rng(0)
     samples = [scenes.sample(maps.height, rng) for _ in range(SPREAD_OVER)]
     maps.learn_spread(image for image, mask, _ in samples if mask.any())

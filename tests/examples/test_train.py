@@ -15,7 +15,7 @@ import torch
 
 import segruntime
 from segexport.networks.families.mobile_unet import MobileUNet
-from segruntime.segmenter import WITHOUT_INT8
+from segruntime.segmenter import BUNDLED, WITHOUT_INT8
 
 Image = npt.NDArray[np.uint8]
 Example = Callable[[str], ModuleType]
@@ -99,6 +99,15 @@ def test_a_teachers_maps_are_learned_from_and_its_run_goes_on_as_well(
     assert all(torch.equal(value, weights(resumed)[key]) for key, value in weights(whole).items())
     told = torch.load(whole / "state.pt", weights_only=True)["hints"]
     assert {key.split(".")[1] for key in told} == {"16", "32", "64", "128"}
+
+
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_a_teacher_without_float_maps_gives_its_masks_and_says_so(
+    train: Callable[..., Path], folders: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    run = train("run", "--people", str(folders / "pairs/images"), "--teacher", str(BUNDLED[kind]))
+    assert f"{BUNDLED[kind]}: its inner maps cannot be had" in capsys.readouterr().err
+    assert "hints" not in torch.load(run / "state.pt", weights_only=True)
 
 
 def test_where_nobody_is_no_teacher_is_asked(example: Example) -> None:
