@@ -40,11 +40,11 @@ from segexport.networks.families.mobile_unet import MobileUNet
 from segexport.networks.inspection import find_network
 
 SIZE = 256
-EARLY, LATER = (96, 128, 160), (160, 192, 224)
+EARLY, LATER = (96, 128, 160), (192, 224)
 """What a person is shows in small pictures, and they cost a fraction."""
-SMALL, FULL, DECAYING = 0.25, 0.3, 0.75
-"""Shares of the steps: the first, at small sizes; the last, at full size, with batch norm's statistics as they are by then;
-the last, the learning rate going down to nothing."""
+SMALL, FULL, DECAYING = 0.25, 0.4, 0.75
+"""Shares of the steps: the first, at small sizes (but with --from); the last, at full size, with batch norm's statistics as they
+are by then (with --from: as the checkpoint has them, from the first step on); the last, the learning rate going down to nothing."""
 WARM_UP = 300
 AVERAGED = 0.997
 MOMENTUM = 0.03
@@ -112,10 +112,14 @@ def full_from(steps: int) -> int:
     return round(steps * (1 - FULL))
 
 
+def folded_from(args: argparse.Namespace) -> int:
+    return full_from(args.steps) if args.start is None else 0
+
+
 def size_of(step: int, args: argparse.Namespace) -> int:
     if step >= full_from(args.steps):
         return SIZE
-    sizes = EARLY if step < args.steps * SMALL else LATER
+    sizes = EARLY if args.start is None and step < args.steps * SMALL else LATER
     return int(np.random.default_rng((args.seed, step)).choice(sizes))
 
 
@@ -135,7 +139,7 @@ def plane(masks: Numbers) -> Tensor:
 
 
 def loss_of(logits: Tensor, target: Tensor, weight: Tensor, edge: Tensor) -> Tensor:
-    """Cross-entropy that counts edges four times; soft Dice (Milletari et al. 2016) where there is anybody, else the mean."""
+    """Cross-entropy that counts edges four times; soft Dice (Milletari et al. 2016) where there is anybody, else the mean twice."""
     weighted = weight * (1 + 3 * edge)
     entropy = F.binary_cross_entropy_with_logits(logits, target, weighted, reduction="sum") / weighted.sum()
     probability = logits.sigmoid() * weight
@@ -143,7 +147,7 @@ def loss_of(logits: Tensor, target: Tensor, weight: Tensor, edge: Tensor) -> Ten
     common = (probability * truth).sum((1, 2, 3))
     dice = 1 - 2 * common / ((probability**2).sum((1, 2, 3)) + (truth**2).sum((1, 2, 3)) + 1)
     somebody = truth.sum((1, 2, 3)) > 20
-    return entropy + 0.5 * torch.where(somebody, dice, probability.mean((1, 2, 3))).mean()
+    return entropy + 0.5 * torch.where(somebody, dice, 2 * probability.mean((1, 2, 3))).mean()
 
 
 @torch.no_grad()
@@ -216,7 +220,7 @@ class Run:
     def learn(self, scenes: Scenes, process: int) -> float:
         images, masks, weights = batch_of(scenes, self.args, self.step, process)
         self.model.train()
-        if self.step >= full_from(self.args.steps) and not self.is_folded:
+        if self.step >= folded_from(self.args) and not self.is_folded:
             statistics = [one for norm in norms(self.model) for one in (norm.running_mean, norm.running_var)]
             self.together.average(process, [one for one in statistics if one is not None])
             fold(self.model)
