@@ -167,7 +167,7 @@ def test_a_contract_file_larger_than_256_kib_is_refused(tmp_path: Path) -> None:
     path.write_text(GOOD + " " * (256 * 1024 - len(GOOD)))
     assert load_contract(path) == EXAMPLE
     path.write_text(GOOD + " " * (256 * 1024 - len(GOOD) + 1))
-    with pytest.raises(ContractError, match=r"a\.contract\.json: larger than 262144 bytes"):
+    with pytest.raises(ContractError, match=r"a\.contract\.json: .*larger than 262144 bytes"):
         load_contract(path)
 
 

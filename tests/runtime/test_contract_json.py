@@ -159,7 +159,7 @@ def test_an_unknown_field_is_refused_with_the_known_ones(where: Place) -> None:
 def test_an_unknown_version_is_refused_with_what_to_do(version: object) -> None:
     message = refusal(changed(documented(), ("version",), version))
     assert "version is " in message
-    assert "expected 1; update segedge or export again" in message
+    assert "expected 1; correct it (docs/contract.md), or export the file again with this segedge" in message
 
 
 @each_case("name", ["segedge", "SEGEDGE.CONTRACT", "", 1, "x" * 100_000])
@@ -200,8 +200,8 @@ WRONG_VALUES: list[tuple[str, object, str]] = [
     ("output.meaning", "alpha", "one of probability, logits, classes"),
     ("output.channels", 0, "a whole number from 1 to 1024"),
     ("output.channels", 1025, "a whole number from 1 to 1024"),
-    ("output.person_channel", 1, "a whole number from 0 to 0"),
-    ("output.person_channel", -1, "a whole number from 0 to 0"),
+    ("output.person_channel", 1, ", expected 0;"),
+    ("output.person_channel", -1, ", expected 0;"),
     ("output.labels", ["a", "b"], "expected 1 or none"),
     ("output.labels", [1], "a list of texts"),
     ("output.labels", "p", "a list of texts"),
@@ -246,7 +246,8 @@ def test_a_value_that_cannot_be_is_refused_with_what_was_expected(field: str, va
 def test_mean_and_std_come_together_with_std_above_zero(mean: object, std: object) -> None:
     data = smallest()
     data["input"].update({key: value for key, value in (("mean", mean), ("std", std)) if value is not None})
-    assert "expected both or none, std at least" in refusal(data)
+    assert "input.std is " in refusal(data)
+    assert "expected mean and std, both or none, std at least 1e-09" in refusal(data)
 
 
 def test_mean_and_std_are_kept() -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 from tests.each_case import each_case
 
-from segruntime.model_file.strict_json import DEEPEST, parse_json
+from segruntime.strict_json.parse import DEEPEST, parse_json
 
 
 def test_brackets_in_texts_do_not_count_as_depth() -> None:
@@ -25,7 +25,7 @@ def test_the_deepest_text_is_read_and_one_level_more_is_not() -> None:
 def test_a_deep_text_does_not_crash_a_process_with_a_raised_recursion_limit() -> None:
     openings = ["[", '{"a":', '[{"a":']
     program = (
-        "import sys; sys.setrecursionlimit(10**6); from segruntime.model_file.strict_json import parse_json\n"
+        "import sys; sys.setrecursionlimit(10**6); from segruntime.strict_json import parse_json\n"
         f"for opening in {openings}:\n"
         " try: parse_json(opening * 100_000)\n except ValueError as error: print(opening, error, flush=True)"
     )

@@ -10,7 +10,7 @@ from typing import Any
 from segbench.errors import ResultsError
 from segbench.results.output_file import write_whole
 from segbench.results.shape import Shape
-from segruntime.model_file.strict_json import parse_json
+from segruntime.strict_json import parse_json
 
 _LARGEST_BYTES = 256 * 1024 * 1024
 _RUN_AGAIN = "run segbench again"

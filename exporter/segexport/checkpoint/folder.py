@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segexport.checkpoint.pickle.inert import shown
 from segexport.errors import CheckpointError, DamagedCheckpointError
-from segruntime.model_file.strict_json import parse_json
+from segruntime.strict_json import parse_json
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """In the order in which the libraries look for them; an index names the files that hold the tensors."""

@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any
 
 from segexport.errors import OutputError
-from segruntime.model_file.strict_json import parse_json
+from segruntime.strict_json import parse_json
 
 FILE_NAME = "report.json"
 FORMAT, VERSION = "segedge.report", 1

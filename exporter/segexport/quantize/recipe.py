@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from segexport.errors import RecipeError
-from segruntime.model_file.strict_json import parse_json
+from segruntime.strict_json import parse_json
 
 FILE_NAME = "recipe.json"
 FORMAT, VERSION = "segedge.recipe", 1

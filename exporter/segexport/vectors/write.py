@@ -24,7 +24,7 @@ from segexport.vectors.steps import tolerances, write_frame, write_stream
 from segruntime import Segmenter, load
 from segruntime.errors import MissingExtraError
 from segruntime.model_file.entries import model_sha256
-from segruntime.model_file.strict_json import parse_json
+from segruntime.strict_json import parse_json
 
 INDEX = "index.json"
 FORMAT, VERSION = "segedge.vectors", 1

@@ -6,20 +6,21 @@ The only code that reads or writes contracts: as JSON, in an ONNX file, in a TFL
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from segruntime.errors import ContractError
-from segruntime.model_file.checked_fields import Fields, shown
 from segruntime.model_file.entries import MAX_TEXT_BYTES, read_text, with_text
-from segruntime.model_file.strict_json import parse_json
+from segruntime.strict_json import Fields, parse_json, read_json
 
 NAME = "segedge.contract"
 VERSION = 1
 MAX_SIDE = 8192
 _MIN_STD = 1e-9
+_MIN_SCALE, _MAX_SCALE = 1e-12, 1e6
+_ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 LAYOUTS = ("NHWC", "NCHW")
 DTYPES = ("float32", "int8", "uint8", "int16")
 CLASS_DTYPES = ("int8", "uint8", "int32", "int64")
@@ -56,21 +57,15 @@ class InputSpec:
         return _shape(self.layout, self.height, self.width, 3)
 
     @classmethod
-    def from_json(cls, data: object) -> InputSpec:
-        f = Fields(data, "input")
+    def read(cls, f: Fields) -> InputSpec:
         dtype = f.choice("dtype", DTYPES)
         low, high = f.numbers("value_range", 2)
         if not low < high:
-            raise ContractError(
-                f"contract: input.value_range is {[low, high]}, expected low < high; correct the contract"
-            )
-        mean, std = f.optional_numbers("mean", 3), f.optional_numbers("std", 3)
+            f.fail("value_range", "low < high")
+        mean, std = (f.optional(key, _three(f)) for key in ("mean", "std"))
         if (mean is None) != (std is None) or (std is not None and min(std) < _MIN_STD):
-            raise ContractError(
-                f"contract: input.mean is {mean}, input.std {std}, expected both or none, std at least {_MIN_STD:g}; "
-                "correct the contract"
-            )
-        spec = cls(
+            f.fail("std", f"mean and std, both or none, std at least {_MIN_STD:g}")
+        return cls(
             width=f.integer("width", 1, MAX_SIDE),
             height=f.integer("height", 1, MAX_SIDE),
             layout=f.choice("layout", LAYOUTS),
@@ -81,10 +76,8 @@ class InputSpec:
             std=std,
             resize=f.choice("resize", RESIZES),
             interpolation=f.choice("interpolation", INTERPOLATIONS),
-            **f.quantization(dtype),
+            **_quantization(f, dtype),
         )
-        f.finish()
-        return spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +100,13 @@ class OutputSpec:
         return _shape(self.layout, self.height, self.width, 1 if self.meaning == "classes" else self.channels)
 
     @classmethod
-    def from_json(cls, data: object) -> OutputSpec:
-        f = Fields(data, "output")
+    def read(cls, f: Fields) -> OutputSpec:
         meaning, channels = f.choice("meaning", MEANINGS), f.integer("channels", 1, 1024)
         dtype = f.choice("dtype", CLASS_DTYPES if meaning == "classes" else DTYPES)
         labels = f.strings("labels")
         if len(labels) not in (0, channels):
-            raise ContractError(f"contract: output.labels has {len(labels)} names, expected {channels} or none")
-        spec = cls(
+            f.fail("labels", f"{channels} or none of them")
+        return cls(
             width=f.integer("width", 1, MAX_SIDE),
             height=f.integer("height", 1, MAX_SIDE),
             layout=f.choice("layout", LAYOUTS),
@@ -123,10 +115,8 @@ class OutputSpec:
             channels=channels,
             person_channel=f.integer("person_channel", 0, channels - 1),
             labels=labels,
-            **({} if meaning == "classes" else f.quantization(dtype)),
+            **({} if meaning == "classes" else _quantization(f, dtype)),
         )
-        f.finish()
-        return spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,20 +133,17 @@ class Source:
     color: str
 
     @classmethod
-    def from_json(cls, data: object) -> Source:
-        f = Fields(data, "source")
-        spec = cls(
+    def read(cls, f: Fields) -> Source:
+        return cls(
             checkpoint=f.string("checkpoint"),
             sha256=f.digest("sha256"),
             architecture=f.string("architecture"),
             parameters=f.integer("parameters", 0, 10**12),
             preprocessing=f.string("preprocessing"),
-            mean=f.nullable_numbers("mean", 3),
-            std=f.nullable_numbers("std", 3),
+            mean=f.nullable("mean", _three(f)),
+            std=f.nullable("std", _three(f)),
             color=f.choice("color", COLORS),
         )
-        f.finish()
-        return spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,20 +160,17 @@ class Conversion:
     refused: dict[str, str] | None = None
 
     @classmethod
-    def from_json(cls, data: object) -> Conversion:
-        f = Fields(data, "conversion")
-        spec = cls(
+    def read(cls, f: Fields) -> Conversion:
+        return cls(
             precision=f.string("precision"),
             calibration_count=f.integer("calibration_count", 0, 10**9),
-            calibration_sha256=f.optional_digest("calibration_sha256"),
+            calibration_sha256=f.nullable("calibration_sha256", f.digest),
             tools=f.string_map("tools"),
             float_layers=f.strings("float_layers"),
-            recipe=f.optional_object("recipe"),
+            recipe=f.optional("recipe", f.any_object),
             converter=f.optional("converter", f.string),
             refused=f.optional("refused", f.string_map),
         )
-        f.finish()
-        return spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,18 +188,15 @@ class Parity:
     within_bound: bool
 
     @classmethod
-    def from_json(cls, data: object) -> Parity:
-        f = Fields(data, "parity")
+    def read(cls, f: Fields) -> Parity:
         shares = ("max_difference", "mean_difference", "mask_iou", "changed_pixels", "boundary_f")
-        spec = cls(
+        return cls(
             pictures=f.integer("pictures", 1, 10**9),
             picture_source=f.string("picture_source"),
             **{name: f.number(name, 0, 1) for name in shares},
             bound=f.string("bound"),
             within_bound=f.boolean("within_bound"),
         )
-        f.finish()
-        return spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,26 +217,23 @@ class Contract:
         Raises:
             ContractError: naming the field, what was found and what was expected.
         """
-        f = Fields(_parse(data) if isinstance(data, str) else data, "")
-        if f.raw("format") != NAME:
-            raise ContractError(
-                f"contract: format is {shown(f.raw('format'))}, expected {NAME!r}; see docs/contract.md"
+        try:
+            f = Fields(_parse(data) if isinstance(data, str) else data)
+            f.header(NAME, VERSION)
+            contract = cls(
+                input=InputSpec.read(f.part("input")),
+                output=OutputSpec.read(f.part("output")),
+                threshold=f.number("threshold", 0, 1),
+                source=f.optional("source", lambda key: Source.read(f.part(key))),
+                conversion=f.optional("conversion", lambda key: Conversion.read(f.part(key))),
+                parity=f.optional("parity", lambda key: Parity.read(f.part(key))),
             )
-        version = f.raw("version")
-        if type(version) is not int or version != VERSION:
+            f.finish()
+        except ValueError as error:
             raise ContractError(
-                f"contract: version is {shown(version)}, expected {VERSION}; update segedge or export again"
-            )
-        spec = cls(
-            input=InputSpec.from_json(f.raw("input")),
-            output=OutputSpec.from_json(f.raw("output")),
-            threshold=f.number("threshold", 0, 1),
-            source=f.part("source", Source.from_json),
-            conversion=f.part("conversion", Conversion.from_json),
-            parity=f.part("parity", Parity.from_json),
-        )
-        f.finish()
-        return spec
+                f"contract: {error}; correct it (docs/contract.md), or export the file again with this segedge"
+            ) from error
+        return contract
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object in the order of the specification; optional fields that are None are left out."""
@@ -281,7 +259,7 @@ def read_contract(path: str | Path) -> Contract | None:
     path = Path(path)
     text = read_text(path, NAME)
     if text is not None:
-        return _from_text(text, path)
+        return _from_json(text, path)
     beside = path.with_suffix(".contract.json")
     return load_contract(beside) if beside.is_file() else None
 
@@ -294,13 +272,10 @@ def load_contract(path: str | Path) -> Contract:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_TEXT_BYTES + 1)
-        if len(data) > MAX_TEXT_BYTES:
-            raise ContractError(f"{path}: larger than {MAX_TEXT_BYTES} bytes; this is no contract")
-        return _from_text(data.decode("utf-8"), path)
-    except (OSError, UnicodeDecodeError) as error:
+        data = read_json(path, MAX_TEXT_BYTES)
+    except (OSError, ValueError) as error:
         raise ContractError(f"{path}: cannot be read as UTF-8 JSON ({error})") from error
+    return _from_json(data, path)
 
 
 def require_contract(path: Path, given: Contract | str | Path | Mapping[str, Any] | None) -> Contract:
@@ -327,9 +302,9 @@ def stamp(model: bytes, contract: Contract) -> bytes:
     return with_text(model, NAME, contract.to_text())
 
 
-def _from_text(text: str, path: Path) -> Contract:
+def _from_json(data: object, path: Path) -> Contract:
     try:
-        return Contract.from_json(text)
+        return Contract.from_json(data)
     except ContractError as error:
         raise ContractError(f"{path}: {error}") from error
 
@@ -338,7 +313,19 @@ def _parse(text: str) -> object:
     try:
         return parse_json(text)
     except ValueError as error:
-        raise ContractError(f"contract: not JSON ({error}); export the file again or correct the contract") from error
+        raise ValueError(f"not JSON ({error})") from error
+
+
+def _three(f: Fields) -> Callable[[str], tuple[float, ...]]:
+    return lambda key: f.numbers(key, 3)
+
+
+def _quantization(f: Fields, dtype: str) -> dict[str, Any]:
+    """`scale` and `zero_point`: required for the integer types, unknown fields for the rest."""
+    if dtype not in _ZERO_POINTS:
+        return {}
+    low, high = _ZERO_POINTS[dtype]
+    return {"scale": f.number("scale", _MIN_SCALE, _MAX_SCALE), "zero_point": f.integer("zero_point", low, high)}
 
 
 def _shape(layout: str, height: int, width: int, channels: int) -> tuple[int, ...]:

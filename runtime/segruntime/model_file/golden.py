@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,11 +18,10 @@ import numpy.typing as npt
 
 from segruntime.arrays import PICTURE, Alpha, check_same_size, checked
 from segruntime.errors import FrameError, GoldenError, ModelFileError
-from segruntime.model_file.checked_fields import shown
 from segruntime.model_file.entries import model_sha256, read_text, with_text
 from segruntime.model_file.png import decode_png, encode_png
-from segruntime.model_file.strict_json import parse_json
 from segruntime.preprocess import Frame
+from segruntime.strict_json import Fields, parse_json, shown
 
 NAME = "segedge.golden"
 VERSION = 1
@@ -33,7 +30,6 @@ MOST_FRAME_SIDE = 512
 MOST_MASK_SIDE = 128  # a mask of 256 takes three times the bytes, at the cost of what the frame may show
 MOST_BYTES = 149_500  # of the text; with the headers of a zip around it the entry stays below 150,000 bytes
 _MOST_NAME = 100
-_FIELDS = ("name", "frame", "reference", "made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -123,49 +119,38 @@ def read_golden(path: str | Path) -> Golden | None:
 def _golden(text: str) -> Golden:
     if len(text) > MOST_BYTES:
         raise ValueError(f"{len(text)} characters, at most {MOST_BYTES} expected")
-    body = _object(parse_json(text), ("format", "version", "model_sha256", "pictures"))
-    if body["format"] != NAME or type(body["version"]) is not int or body["version"] != VERSION:
-        raise ValueError(
-            f"format {shown(body['format'])} version {shown(body['version'])}, expected {NAME!r} version {VERSION}"
-        )
-    rows, sha256 = body["pictures"], body["model_sha256"]
-    if not isinstance(rows, list) or not 1 <= len(rows) <= MOST_PICTURES:
-        raise ValueError(f"pictures is {shown(rows)}, expected a list of 1 to {MOST_PICTURES}")
-    if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise ValueError(f"model_sha256 is {shown(sha256)}, expected 64 hexadecimal digits")
-    return Golden(pictures=tuple(_picture(row) for row in rows), model_sha256=sha256)
+    f = Fields(parse_json(text))
+    f.header(NAME, VERSION)
+    sha256 = f.digest("model_sha256")
+    golden = Golden(
+        pictures=tuple(_picture(part) for part in f.parts("pictures", 1, MOST_PICTURES)), model_sha256=sha256
+    )
+    f.finish()
+    return golden
 
 
-def _picture(row: object) -> GoldenPicture:
-    fields = _object(row, _FIELDS)
-    name = fields["name"]
+def _picture(f: Fields) -> GoldenPicture:
+    name = f.string("name")
     if not _is_name(name):
-        raise ValueError(f"name is {shown(name)}, expected printable text of at most {_MOST_NAME} characters")
-    reference, made = _mask(fields, "reference"), _mask(fields, "made")
+        f.fail("name", f"printable text of at most {_MOST_NAME} characters")
+    reference, made = _mask(f, "reference"), _mask(f, "made")
     if reference.shape != made.shape:
         raise ValueError(f"the masks of {name!r} are {reference.shape} and {made.shape}, expected one size")
-    frame = _pixels(fields, "frame", 3, MOST_FRAME_SIDE)
-    return GoldenPicture(name=name, frame=frame, reference=reference, made=made)
+    return GoldenPicture(name=name, frame=_pixels(f, "frame", 3, MOST_FRAME_SIDE), reference=reference, made=made)
 
 
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and len(name) <= _MOST_NAME and name.isprintable()
+def _is_name(name: str) -> bool:
+    return len(name) <= _MOST_NAME and name.isprintable()
 
 
-def _object(data: object, keys: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(data, dict) or data.keys() != set(keys):
-        raise ValueError(f"found {shown(data)}, expected an object of {', '.join(keys)}")
-    return data
+def _mask(f: Fields, key: str) -> Alpha:
+    return np.asarray(_pixels(f, key, 1, MOST_MASK_SIDE) / np.float32(255), np.float32)
 
 
-def _mask(fields: dict[str, Any], key: str) -> Alpha:
-    return np.asarray(_pixels(fields, key, 1, MOST_MASK_SIDE) / np.float32(255), np.float32)
-
-
-def _pixels(fields: dict[str, Any], key: str, channels: int, most_side: int) -> Frame:
-    value = fields[key]
+def _pixels(f: Fields, key: str, channels: int, most_side: int) -> Frame:
+    value = f.raw(key)
     if not isinstance(value, str):
-        raise ValueError(f"{key} is {shown(value)}, expected a PNG in base64")
+        f.fail(key, "a PNG in base64")
     try:
         return decode_png(base64.b64decode(value, validate=True), channels, most_side)
     except ValueError as error:

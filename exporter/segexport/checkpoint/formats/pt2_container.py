@@ -26,7 +26,7 @@ from segexport.checkpoint.formats.zip_container import (
 from segexport.checkpoint.pickle.inert import TensorRef, Unreadable, mapping_of, shown
 from segexport.checkpoint.tensors import MAX_GROWTH, SMALL_BYTES, load_tensors
 from segexport.errors import CheckpointError, DamagedCheckpointError, NotACheckpointError
-from segruntime.model_file.strict_json import parse_json
+from segruntime.strict_json import parse_json
 
 MAX_JSON_BYTES = 32 * 2**20  # DeepLabV3-ResNet101 takes 2
 MAX_ASKED = 20

@@ -7,7 +7,7 @@ from typing import Any
 
 from segexport.checkpoint.pickle.inert import shown
 from segexport.networks.exported.values import GraphError
-from segruntime.model_file.strict_json import parse_json
+from segruntime.strict_json import parse_json
 
 DICTS = ("builtins.dict", "collections.OrderedDict")
 SEQUENCES = ("builtins.tuple", "builtins.list")

@@ -1,9 +1,10 @@
-"""JSON from outside: no depth that exhausts the stack, no name twice in one object, no NaN or infinity."""
+"""The value of a JSON text: no depth that exhausts the stack, no name twice in one object, no NaN or infinity."""
 
 from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 DEEPEST = 64
@@ -25,6 +26,19 @@ def parse_json(text: str) -> Any:
         if depth > DEEPEST:
             raise ValueError(f"nested deeper than {DEEPEST}")
     return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+
+
+def read_json(path: Path, most_bytes: int) -> Any:
+    """The value in a file of UTF-8 JSON; a larger file is not read further.
+
+    Raises:
+        OSError: it cannot be read. ValueError: larger than `most_bytes`, not UTF-8, or as `parse_json`.
+    """
+    with path.open("rb") as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise ValueError(f"larger than {most_bytes} bytes")
+    return parse_json(data.decode("utf-8"))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
