@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from click.testing import CliRunner, Result
+from tests.refusals import refused, run_segbench
 
 import segruntime
 from segbench.accuracy.run import AccuracyJob, run_accuracy, score, worst_pictures
-from segbench.cli import main
 from segbench.errors import WrongMaskError
 from segbench.frames.drawn import drawn_frame
 from segbench.frames.masking import Masker, coarse_mask, luma
@@ -30,18 +30,11 @@ from segruntime.refine import PRESETS, Refiner
 CALIBRATION = Path(__file__).parents[2] / ".." / "shared" / "data" / "portraits" / "calibration"
 
 
-def segbench(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["accuracy", *(str(one) for one in arguments)])
+accuracy = partial(run_segbench, "accuracy")
 
 
-def refused(images: Path, masks: Path) -> str:
-    """The one line on standard error of a command that ends with 1."""
-    result = segbench("--images", images, "--masks", masks)
-    assert result.exit_code == 1, result.output
-    assert result.stdout == ""
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("segbench: ")
-    return result.stderr
+def named(images: Path, masks: Path) -> tuple[object, ...]:
+    return "--images", images, "--masks", masks
 
 
 @pytest.fixture
@@ -104,7 +97,7 @@ def test_without_a_preset_it_measures_the_mask_of_segmenter_alpha(backend: str, 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_with_a_preset_it_measures_the_refined_mask_of_a_still(folders: tuple[Path, Path], preset: str) -> None:
     """The pictures are no video: each is refined as if there had been none before."""
-    result = segbench("--images", folders[0], "--masks", folders[1], "--preset", preset, "--json")
+    result = accuracy(*named(*folders), "--preset", preset, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["preset"] == preset
@@ -116,7 +109,7 @@ def test_with_a_preset_it_measures_the_refined_mask_of_a_still(folders: tuple[Pa
 
 
 def test_json_holds_every_picture_and_its_summary(folders: tuple[Path, Path]) -> None:
-    result = segbench("--images", folders[0], "--masks", folders[1], "--threads", 1, "--json")
+    result = accuracy(*named(*folders), "--threads", 1, "--json")
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.stdout)
     assert (found["format"], found["version"]) == ("segedge.segbench.accuracy", 1)
@@ -135,7 +128,7 @@ def test_json_holds_every_picture_and_its_summary(folders: tuple[Path, Path]) ->
 
 
 def test_table_shows_the_measures_and_the_worst_picture(folders: tuple[Path, Path]) -> None:
-    result = segbench("--images", folders[0], "--masks", folders[1], "--backend", "onnx")
+    result = accuracy(*named(*folders), "--backend", "onnx")
     assert result.exit_code == 0, result.output
     for text in ("mobile_unet.onnx", "3 pictures", "IoU", "boundary F", "mean absolute error", "lowest IoU: ", "p10"):
         assert text in result.stdout
@@ -159,34 +152,40 @@ def test_progress_is_told_of_every_picture(folders: tuple[Path, Path]) -> None:
 
 def test_a_picture_without_its_mask(folders: tuple[Path, Path]) -> None:
     (folders[1] / "a.png").unlink()
-    assert "no mask for 1 of 3 pictures, first a; expected a picture of the same name, like a.png" in refused(*folders)
+    assert "no mask for 1 of 3 pictures, first a; expected a picture of the same name, like a.png" in refused(
+        accuracy(*named(*folders))
+    )
 
 
 def test_folders_that_are_none_or_empty(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    assert f"--masks {tmp_path / 'gone'}: found nothing there" in refused(folders[0], tmp_path / "gone")
-    assert "--images" in refused(folders[0] / "a.jpg", folders[1])
+    assert f"--masks {tmp_path / 'gone'}: found nothing there" in refused(
+        accuracy(*named(folders[0], tmp_path / "gone"))
+    )
+    assert "--images" in refused(accuracy(*named(folders[0] / "a.jpg", folders[1])))
     (tmp_path / "empty").mkdir()
     assert f"--images {tmp_path / 'empty'}: no picture in it, expected .bmp, .jpeg" in refused(
-        tmp_path / "empty", folders[1]
+        accuracy(*named(tmp_path / "empty", folders[1]))
     )
-    assert f"--masks {tmp_path / 'empty'}: no picture in it" in refused(folders[0], tmp_path / "empty")
+    assert f"--masks {tmp_path / 'empty'}: no picture in it" in refused(
+        accuracy(*named(folders[0], tmp_path / "empty"))
+    )
 
 
 def test_two_files_of_one_name(folders: tuple[Path, Path]) -> None:
     write(folders[1] / "a.jpg", np.zeros((64, 96), np.uint8))
-    assert "a.jpg and a.png have the same name, expected one file for a" in refused(*folders)
+    assert "a.jpg and a.png have the same name, expected one file for a" in refused(accuracy(*named(*folders)))
 
 
 def test_a_mask_of_another_size(folders: tuple[Path, Path]) -> None:
     write(folders[1] / "a.png", np.zeros((64, 97), np.uint8))
-    assert "a.png: is 97x64, expected 96x64 as a.jpg" in refused(*folders)
+    assert "a.png: is 97x64, expected 96x64 as a.jpg" in refused(accuracy(*named(*folders)))
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_picture_or_mask_that_is_cut_off(folders: tuple[Path, Path], which: int) -> None:
     path = folders[which] / ("a.jpg", "a.png")[which]
     path.write_bytes(path.read_bytes()[: (300, 40)[which]])
-    assert path.name in refused(*folders)
+    assert path.name in refused(accuracy(*named(*folders)))
 
 
 def test_a_model_that_gives_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,19 +196,19 @@ def test_a_model_that_gives_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_both_folders_are_asked_for() -> None:
-    result = segbench("--images", "somewhere")
+    result = accuracy("--images", "somewhere")
     assert result.exit_code == 2
     assert "--masks" in result.stderr
 
 
 def test_help_shows_an_example() -> None:
-    assert "segbench accuracy --images portraits/images --masks portraits/masks" in segbench("--help").stdout
+    assert "segbench accuracy --images portraits/images --masks portraits/masks" in accuracy("--help").stdout
 
 
 def test_json_needs_no_rich_and_the_table_says_so(monkeypatch: pytest.MonkeyPatch, folders: tuple[Path, Path]) -> None:
     monkeypatch.setitem(sys.modules, "rich", None)
-    assert segbench("--images", folders[0], "--masks", folders[1], "--json").exit_code == 0
-    assert f"needs rich, which is not installed: {install_command('bench')}" in refused(*folders)
+    assert accuracy(*named(*folders), "--json").exit_code == 0
+    assert f"needs rich, which is not installed: {install_command('bench')}" in refused(accuracy(*named(*folders)))
 
 
 @pytest.mark.skipif(not CALIBRATION.is_dir(), reason="no portraits next to this checkout")

@@ -16,11 +16,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from tests.refusals import refused, run_segbench
 
 import segbench.latency.run as segbench_latency
 import segruntime
-from segbench.cli import main
 from segbench.errors import WorkerError
 from segbench.frames.drawn import drawn_frame
 from segbench.latency.effort import QUICK, effort_of
@@ -43,20 +42,6 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def segbench(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments])
-
-
-def refused(*arguments: object) -> str:
-    """The one line on standard error of a command that ends with 1."""
-    result = segbench(*arguments)
-    assert result.exit_code == 1, result.output
-    assert result.stdout == ""
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("segbench: ")
-    return result.stderr
-
-
 def block(monkeypatch: pytest.MonkeyPatch, folder: Path, *modules: str) -> None:
     """Make modules look absent to child processes."""
     for module in modules:
@@ -67,7 +52,7 @@ def block(monkeypatch: pytest.MonkeyPatch, folder: Path, *modules: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_file_holds_statistics_raw_values_and_where_they_come_from(tmp_path: Path, backend: str) -> None:
     path = tmp_path / "found.json"
-    result = segbench(*TINY, "--backend", backend, "--size", "96x64", "--threads", 1, "--processes", 2, "-o", path)
+    result = run_segbench(*TINY, "--backend", backend, "--size", "96x64", "--threads", 1, "--processes", 2, "-o", path)
     assert result.exit_code == 0, result.output
     found = read_results(path)
     (one,) = found["configurations"]
@@ -101,7 +86,7 @@ def test_file_holds_statistics_raw_values_and_where_they_come_from(tmp_path: Pat
 def test_table_shows_every_stage_and_the_file_chooses_the_backend(tmp_path: Path) -> None:
     picture = tmp_path / "me.png"
     cv2.imwrite(str(picture), drawn_frame(160, 120))
-    result = segbench("--model", BUNDLED["onnx"], "--input", picture, "--preset", "balanced", *TINY)
+    result = run_segbench("--model", BUNDLED["onnx"], "--input", picture, "--preset", "balanced", *TINY)
     assert result.exit_code == 0, result.output
     for text in ("preprocess", "invoke", "postprocess", "refine", "frame → alpha", "composite", "whole", "p50", "p99"):
         assert text in result.stdout
@@ -116,7 +101,7 @@ def test_video_has_a_stage_for_its_decoding(tmp_path: Path) -> None:
     for _ in range(3):
         writer.write(drawn_frame(160, 120))
     writer.release()
-    result = segbench("--input", path, "--rate", 100, "--json", *TINY)
+    result = run_segbench("--input", path, "--rate", 100, "--json", *TINY)
     assert result.exit_code == 0, result.output
     (one,) = json.loads(result.stdout)["configurations"]
     assert len(one["processes"][0]["values_ms"]["decode"]) == 3
@@ -125,7 +110,7 @@ def test_video_has_a_stage_for_its_decoding(tmp_path: Path) -> None:
 
 def test_several_configurations_stand_beside_one_another_within_100_columns() -> None:
     axes = ["--backend", "tflite", "--backend", "onnx", "--threads", "1,2", "--preset", "none", "--preset", "fast"]
-    result = segbench(*axes, "--size", "96x64", *TINY)
+    result = run_segbench(*axes, "--size", "96x64", *TINY)
     assert result.exit_code == 0, result.output
     assert max(map(len, result.stdout.splitlines())) <= 100
     for name in (
@@ -141,7 +126,7 @@ def test_several_configurations_stand_beside_one_another_within_100_columns() ->
 
 
 def test_longest_names_and_times_stay_within_100_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    result = segbench("--size", "32x32", "--json", "--preset", "best", *TINY)
+    result = run_segbench("--size", "32x32", "--json", "--preset", "best", *TINY)
     found = json.loads(result.stdout)
     (one,) = found["configurations"]
     one["name"] = f"{'portrait_' * 12}int8.tflite, 16 threads, 3840x2160, balanced"
@@ -160,7 +145,7 @@ def test_broken_configuration_does_not_lose_the_others(tmp_path: Path) -> None:
     cut, path = tmp_path / "cut.tflite", tmp_path / "found.json"
     cut.write_bytes(BUNDLED["tflite"].read_bytes()[:5000])
     options = ["--threads", "1,2", "--size", "64x48", "-o", path, *TINY]
-    result = segbench("--model", cut, "--model", BUNDLED["tflite"], *options)
+    result = run_segbench("--model", cut, "--model", BUNDLED["tflite"], *options)
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith("segbench: cut.tflite, 1 thread and 1 more: ")
@@ -183,7 +168,7 @@ def test_configuration_that_dies_while_it_is_measured_is_left_out(monkeypatch: p
 
     monkeypatch.setattr(segbench_latency, "run_worker", dies_at_its_second)
     axes = ["--backend", "tflite", "--backend", "onnx", "--processes", 3, "--size", "32x32"]
-    result = segbench(*TINY, *axes, "--json")
+    result = run_segbench(*TINY, *axes, "--json")
     assert result.exit_code == 1
     assert result.stderr == "segbench: mobile_unet.onnx: the measuring process ended with code -9\n"
     (one,) = json.loads(result.stdout)["configurations"]
@@ -214,7 +199,7 @@ def test_ctrl_c_before_anything_was_measured_writes_nothing(tmp_path: Path, monk
         raise WorkerError("ended by a signal")
 
     monkeypatch.setattr(segbench_latency, "run_worker", interrupted)
-    result = segbench("-o", path, *TINY)
+    result = run_segbench("-o", path, *TINY)
     assert result.exit_code == 130
     assert result.stderr == "segbench: interrupted; nothing had been measured\n"
     assert result.stdout == ""
@@ -230,7 +215,7 @@ def test_a_ctrl_c_that_a_shell_has_ignored_in_the_background_stays_ignored() -> 
 
 
 def test_quick_measures_for_less_than_five_seconds(tmp_path: Path) -> None:
-    result = segbench("--quick", "-o", tmp_path / "quick.json")
+    result = run_segbench("--quick", "-o", tmp_path / "quick.json")
     assert result.exit_code == 0, result.output
     assert max(map(len, result.stdout.splitlines())) <= 100
     found = read_results(tmp_path / "quick.json")
@@ -241,7 +226,7 @@ def test_quick_measures_for_less_than_five_seconds(tmp_path: Path) -> None:
 
 
 def test_options_win_over_the_kind_of_run() -> None:
-    result = segbench("--quick", "--json", "--size", "32x32", "--processes", 1, "--seconds", 0)
+    result = run_segbench("--quick", "--json", "--size", "32x32", "--processes", 1, "--seconds", 0)
     settings = json.loads(result.stdout)["settings"]
     expected = replace(QUICK, processes=1, seconds=0)
     assert {key: settings[key] for key in asdict(expected)} == asdict(expected)
@@ -251,7 +236,7 @@ def test_options_win_over_the_kind_of_run() -> None:
 
 
 def test_help_shows_an_example_and_the_known_backends() -> None:
-    result = segbench("--help")
+    result = run_segbench("--help")
     assert "segbench --quick" in result.stdout
     assert f"[{'|'.join(BACKENDS)}]" in result.stdout
 
@@ -277,11 +262,11 @@ def test_help_shows_an_example_and_the_known_backends() -> None:
     ],
 )
 def test_unusable_option_gives_one_line_and_code_1(arguments: list[object], message: str) -> None:
-    assert message in refused(*arguments)
+    assert message in refused(run_segbench(*arguments))
 
 
 def test_unknown_backend_is_a_usage_error() -> None:
-    result = segbench("--backend", "torch")
+    result = run_segbench("--backend", "torch")
     assert result.exit_code == 2
     assert "'torch' is not one of" in result.stderr
 
@@ -290,19 +275,19 @@ def test_unknown_backend_is_a_usage_error() -> None:
 def test_model_that_is_cut_off_gives_one_line(tmp_path: Path, backend: str) -> None:
     path = tmp_path / BUNDLED[backend].name
     path.write_bytes(BUNDLED[backend].read_bytes()[:5000])
-    assert path.name in refused("--model", path)
+    assert path.name in refused(run_segbench("--model", path))
 
 
 def test_picture_that_is_none_gives_one_line(tmp_path: Path) -> None:
     path = tmp_path / "me.jpg"
     path.write_text("not a picture")
-    assert "me.jpg: cannot be decoded" in refused("--input", path)
+    assert "me.jpg: cannot be decoded" in refused(run_segbench("--input", path))
 
 
 def test_picture_larger_than_any_frame_is_not_decoded(tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
     cv2.imwrite(str(path), np.zeros((8300, 8300), np.uint8))
-    assert "bomb.png: cannot be decoded" in refused("--input", path)
+    assert "bomb.png: cannot be decoded" in refused(run_segbench("--input", path))
 
 
 @pytest.mark.parametrize(
@@ -313,17 +298,17 @@ def test_missing_interpreter_names_its_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, modules: list[str], extra: str
 ) -> None:
     block(monkeypatch, tmp_path, *modules)
-    assert install_command(extra) in refused("--backend", backend)
+    assert install_command(extra) in refused(run_segbench("--backend", backend))
 
 
 @pytest.mark.parametrize("module", ["rich", "psutil"])
 def test_missing_library_names_the_bench_extra(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    assert f"needs {module}, which is not installed: {install_command('bench')}" in refused()
+    assert f"needs {module}, which is not installed: {install_command('bench')}" in refused(run_segbench())
 
 
 def test_json_needs_no_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rich", None)
-    result = segbench("--json", "--size", "32x32", *TINY)
+    result = run_segbench("--json", "--size", "32x32", *TINY)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["configurations"][0]["stages"]["alpha"]["n"] == 3

@@ -6,13 +6,13 @@ import json
 import re
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from tests.refusals import refused, run_segbench
 
-from segbench.cli import main
 from segbench.compare.match import AXES, matched
 from segbench.compare.run import compare_results, in_turn
 from segbench.errors import ComparisonError
@@ -304,8 +304,7 @@ def test_configuration_without_partner_is_named(make: Maker) -> None:
     assert result["warnings"] == ["nothing to compare with: 4 threads"]
 
 
-def segbench(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["compare", *map(str, arguments)])
+compare = partial(run_segbench, "compare")
 
 
 @pytest.fixture
@@ -318,7 +317,7 @@ def files(tmp_path: Path, make: Maker) -> tuple[Path, Path]:
 
 
 def test_command_shows_each_stage_and_the_verdict_in_words(files: tuple[Path, Path]) -> None:
-    result = segbench(*files)
+    result = compare(*files)
     assert result.exit_code == 0, result.output
     assert result.stdout.count("slower") == 3  # two stages and the whole in words
     assert "B is slower: 1.200 (1." in result.stdout
@@ -330,7 +329,7 @@ def test_command_shows_each_stage_and_the_verdict_in_words(files: tuple[Path, Pa
 
 
 def test_command_gives_json(files: tuple[Path, Path]) -> None:
-    found = json.loads(segbench(*files, "--json").stdout)
+    found = json.loads(compare(*files, "--json").stdout)
     assert (found["format"], found["version"], found["confidence"]) == ("segedge.segbench.comparison", 1, 0.98)
     assert found["comparisons"][0]["verdict"] == "slower"
     assert found["a"]["digest"] == json.loads(files[0].read_text())["digest"]
@@ -338,50 +337,43 @@ def test_command_gives_json(files: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize(("limit", "code"), [("5%", 1), ("0.05", 1), ("19.9%", 0), ("30%", 0), ("0", 1)])
 def test_fail_above_goes_by_the_lower_end(files: tuple[Path, Path], limit: str, code: int) -> None:
-    result = segbench(*files, "--fail-above", limit)
+    result = compare(*files, "--fail-above", limit)
     assert result.exit_code == code, result.output
     assert "B is slower" in result.stdout
     assert result.stderr.count("even at the lower end of the interval") == code
 
 
 def test_fail_above_lets_what_is_faster_pass(files: tuple[Path, Path]) -> None:
-    assert segbench(*reversed(files), "--fail-above", "0%").exit_code == 0
+    assert compare(*reversed(files), "--fail-above", "0%").exit_code == 0
 
 
 def test_gate_that_cannot_tell_stays_shut(tmp_path: Path, make: Maker) -> None:
     path = tmp_path / "few.json"
     write_results(path, make(10.0, 10.0))
-    assert segbench(path, path).exit_code == 0
-    result = segbench(path, path, "--fail-above", "5%")
+    assert compare(path, path).exit_code == 0
+    result = compare(path, path, "--fail-above", "5%")
     assert result.exit_code == 1
     assert "too few processes to tell, so nobody knows; measure again" in result.stderr
 
 
 @pytest.mark.parametrize("limit", ["5 percent", "-1%", "nan", "101%", ""])
 def test_share_that_is_none_is_a_usage_error(files: tuple[Path, Path], limit: str) -> None:
-    result = segbench(*files, "--fail-above", limit)
+    result = compare(*files, "--fail-above", limit)
     assert result.exit_code == 2
     assert "expected 0% to 100%, like 5%" in result.stderr
 
 
 def test_one_file_needs_an_axis(files: tuple[Path, Path]) -> None:
-    result = segbench(files[0])
+    result = compare(files[0])
     assert result.exit_code == 2
     assert "give a second file, or --axis" in result.stderr
 
 
 def test_axis_along_which_nothing_differs_gives_one_line(files: tuple[Path, Path]) -> None:
-    result = segbench(files[0], "--axis", "threads")
-    assert result.exit_code == 1
-    assert (
-        result.stderr
-        == "segbench: nothing differs in threads, which --axis names; leave --axis out, or give other results\n"
-    )
+    told = "segbench: nothing differs in threads, which --axis names; leave --axis out, or give other results"
+    assert refused(compare(files[0], "--axis", "threads")) == told
 
 
 def test_file_that_is_no_result_gives_one_line(files: tuple[Path, Path]) -> None:
     files[1].write_text(files[1].read_text().replace('"threads": 2', '"threads": 3'))
-    result = segbench(*files)
-    assert result.exit_code == 1
-    assert result.stderr.count("\n") == 1
-    assert "b.json: was edited" in result.stderr
+    assert "b.json: was edited" in refused(compare(*files))

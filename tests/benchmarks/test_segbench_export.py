@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from tests.refusals import refused, run_segbench
 
-from segbench.cli import main
 from segbench.results.export import markdown, stages_csv, values_csv
 from segbench.results.latency import write_results
 
-
-def export(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["export", *[str(one) for one in arguments]])
+export = partial(run_segbench, "export")
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -131,6 +129,4 @@ def test_file_that_cannot_be_used_gives_one_line(tmp_path: Path, path: Path) -> 
         ([edited, "--markdown"], "edited.json: was edited after it was written"),
         ([path, "--csv", tmp_path / "gone" / "a.csv"], "gone is no folder"),
     ):
-        result = export(*arguments)
-        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
-        assert message in result.stderr
+        assert message in refused(export(*arguments))

@@ -12,11 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from tests.refusals import refused, run_segbench
 
 import segbench.commands.latency
 import segruntime
-from segbench.cli import main
 from segbench.errors import ResultsError
 from segbench.frames.drawn import drawn_frame
 from segbench.results.accuracy import read_accuracy
@@ -26,20 +25,6 @@ from segruntime.errors import install_command
 
 Made = dict[str, Any]
 TINY = ["--runs", "3", "--seconds", "0", "--warmup-runs", "0", "--warmup-seconds", "0", "--processes", "1"]
-
-
-def segbench_(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments])
-
-
-def refused(*arguments: object) -> str:
-    """The one line on standard error of a command that ends with 1."""
-    result = segbench_(*arguments)
-    assert result.exit_code == 1, result.output
-    assert result.stdout == ""
-    assert result.stderr.count("\n") == 1, result.stderr
-    assert result.stderr.startswith("segbench: ")
-    return result.stderr
 
 
 @pytest.fixture
@@ -68,7 +53,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_everything_that_the_files_allow_is_written_and_listed(files: dict[str, Path], tmp_path: Path) -> None:
     output = tmp_path / "plots"
-    result = segbench_("plot", *files.values(), "-o", output, "--format", "svg,PNG")
+    result = run_segbench("plot", *files.values(), "-o", output, "--format", "svg,PNG")
     assert result.exit_code == 0, result.output
     kinds = ("distribution", "stages", "medians", "pareto", "sustained")
     expected = [output / f"{kind}{suffix}" for kind in kinds for suffix in (".svg", ".png")]
@@ -85,7 +70,7 @@ def test_second_of_a_kind_has_a_number_and_a_second_run_replaces(files: dict[str
     output = tmp_path / "plots"
     output.mkdir()
     (output / "stages-2.png").write_text("old")
-    done = segbench_("plot", files["latency"], again, "-o", output)
+    done = run_segbench("plot", files["latency"], again, "-o", output)
     assert done.exit_code == 0, done.output
     assert sorted(path.stem for path in output.iterdir()) == [
         *("distribution", "distribution-2", "medians", "medians-2", "stages", "stages-2")
@@ -98,13 +83,13 @@ def test_whole_alone_has_no_stages(tmp_path: Path, small_result: Made) -> None:
     for part in (one["stages"], one["stability"], *(process["values_ms"] for process in one["processes"])):
         del part["invoke"]
     write_results(tmp_path / "a.json", small_result)
-    assert segbench_("plot", tmp_path / "a.json", "-o", tmp_path / "plots").exit_code == 0
+    assert run_segbench("plot", tmp_path / "a.json", "-o", tmp_path / "plots").exit_code == 0
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["distribution.png"]
 
 
 def test_configuration_without_accuracy_is_named(files: dict[str, Path], tmp_path: Path, small_accuracy: Made) -> None:
     write_results(tmp_path / "other.json", {**small_accuracy, "preset": "fast"})
-    result = segbench_("plot", files["latency"], tmp_path / "other.json", "-o", tmp_path / "plots")
+    result = run_segbench("plot", files["latency"], tmp_path / "other.json", "-o", tmp_path / "plots")
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
         "segbench: no accuracy for portrait_int8.tflite",
@@ -114,7 +99,7 @@ def test_configuration_without_accuracy_is_named(files: dict[str, Path], tmp_pat
 
 
 def test_accuracy_alone_is_no_plot(files: dict[str, Path], tmp_path: Path) -> None:
-    message = refused("plot", files["accuracy"], "-o", tmp_path / "plots")
+    message = refused(run_segbench("plot", files["accuracy"], "-o", tmp_path / "plots"))
     assert "give the latency of the same files too" in message
     assert not (tmp_path / "plots").exists()
 
@@ -144,7 +129,7 @@ def test_file_that_cannot_be_used_gives_one_line(tmp_path: Path, command: str, c
     path = tmp_path / "a.json"
     path.write_text(content)
     output = tmp_path / "out"
-    assert message in refused(command, path, "-o", output)
+    assert message in refused(run_segbench(command, path, "-o", output))
     assert not output.exists()
 
 
@@ -156,13 +141,13 @@ def test_edited_and_cut_files_and_the_same_twice_give_one_line(
     copied.write_text(json.dumps(json.loads(files["latency"].read_text())))  # other bytes, the same result
     output = tmp_path / "out"
     assert f"copy.json: holds the same result as {files['latency']}; leave one of them out" in refused(
-        command, files["latency"], copied, "-o", output
+        run_segbench(command, files["latency"], copied, "-o", output)
     )
     for name, path in files.items():
         path.write_text(path.read_text().replace("A Processor", "A Faster One"))
-        assert f"{name}.json: was edited after it was written" in refused(command, path, "-o", output)
+        assert f"{name}.json: was edited after it was written" in refused(run_segbench(command, path, "-o", output))
         path.write_text(path.read_text()[:-40])
-        assert f"{name}.json: is no JSON that segbench writes" in refused(command, path, "-o", output)
+        assert f"{name}.json: is no JSON that segbench writes" in refused(run_segbench(command, path, "-o", output))
     assert not output.exists()
 
 
@@ -171,31 +156,33 @@ def test_missing_matplotlib_names_the_extra(
     files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    message = refused(command, files["latency"], "-o", tmp_path / "out")
+    message = refused(run_segbench(command, files["latency"], "-o", tmp_path / "out"))
     assert f"needs matplotlib, which is not installed: {install_command('bench')}" in message
 
 
 def test_output_that_is_no_folder_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
     before = files["latency"].read_bytes()
-    assert "it is a file, expected a folder" in refused("plot", files["latency"], "-o", files["latency"])
+    assert "it is a file, expected a folder" in refused(run_segbench("plot", files["latency"], "-o", files["latency"]))
     assert files["latency"].read_bytes() == before
-    assert "No such file or directory" in refused("plot", files["latency"], "-o", tmp_path / "gone" / "plots")
+    assert "No such file or directory" in refused(
+        run_segbench("plot", files["latency"], "-o", tmp_path / "gone" / "plots")
+    )
     (tmp_path / "plots" / "stages.png").mkdir(parents=True)
-    assert "a folder has that name" in refused("plot", files["latency"], "-o", tmp_path / "plots")
+    assert "a folder has that name" in refused(run_segbench("plot", files["latency"], "-o", tmp_path / "plots"))
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["stages.png"]  # nothing was written before
 
 
 def test_unknown_format_names_the_known_ones_and_no_output_is_a_usage_error(files: dict[str, Path]) -> None:
     assert "format: got 'gif', expected some of png, svg, pdf" in refused(
-        "plot", files["latency"], "-o", "plots", "--format", "png,gif"
+        run_segbench("plot", files["latency"], "-o", "plots", "--format", "png,gif")
     )
-    assert segbench_("plot", files["latency"]).exit_code == 2
-    assert segbench_("plot", "-o", "plots").exit_code == 2
+    assert run_segbench("plot", files["latency"]).exit_code == 2
+    assert run_segbench("plot", "-o", "plots").exit_code == 2
 
 
 def test_latency_command_draws_what_it_measured(tmp_path: Path) -> None:
     path = tmp_path / "a.svg"
-    result = segbench_(*TINY, "--size", "32x32", "--plot", path, "--json")
+    result = run_segbench(*TINY, "--size", "32x32", "--plot", path, "--json")
     assert result.exit_code == 0, result.output
     assert segruntime.load().path.name in path.read_text("utf-8")
 
@@ -204,25 +191,25 @@ def test_plot_that_cannot_be_written_is_refused_before_anything_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(segbench.commands.latency, "run_latency", lambda *_: pytest.fail("it measured"))
-    assert "plot: got a.txt" in refused("--plot", "a.txt")
-    assert "gone is no folder" in refused("--plot", tmp_path / "gone" / "a.png")
-    assert segbench_("--plot", "a.png", "sustained").exit_code == 2
+    assert "plot: got a.txt" in refused(run_segbench("--plot", "a.txt"))
+    assert "gone is no folder" in refused(run_segbench("--plot", tmp_path / "gone" / "a.png"))
+    assert run_segbench("--plot", "a.png", "sustained").exit_code == 2
 
 
 def test_accuracy_is_written_with_its_digest_and_read_back(folders: tuple[Path, Path], tmp_path: Path) -> None:
     path = tmp_path / "accuracy.json"
-    result = segbench_("accuracy", "--images", folders[0], "--masks", folders[1], "--json", "-o", path)
+    result = run_segbench("accuracy", "--images", folders[0], "--masks", folders[1], "--json", "-o", path)
     assert result.exit_code == 0, result.output
     read = read_accuracy(path)
     assert read == json.loads(result.stdout)
     assert read["segbench_version"]
-    assert segbench_("accuracy", "--images", folders[0], "--masks", folders[1], "-o", path).exit_code == 0
+    assert run_segbench("accuracy", "--images", folders[0], "--masks", folders[1], "-o", path).exit_code == 0
     assert read_accuracy(path)["summary"] == read["summary"]
 
 
 def test_digest_of_the_pictures_is_that_of_pictures_and_masks(folders: tuple[Path, Path]) -> None:
     def digest() -> str:
-        result = segbench_("accuracy", "--images", folders[0], "--masks", folders[1], "--json")
+        result = run_segbench("accuracy", "--images", folders[0], "--masks", folders[1], "--json")
         return str(json.loads(result.stdout)["pictures_sha256"])
 
     first = digest()
@@ -236,7 +223,7 @@ def test_digest_of_the_pictures_is_that_of_pictures_and_masks(folders: tuple[Pat
 def test_accuracy_file_is_refused_before_anything_is_measured(folders: tuple[Path, Path], tmp_path: Path) -> None:
     images, masks = folders
     assert "gone is no folder" in refused(
-        "accuracy", "--images", images, "--masks", masks, "-o", tmp_path / "gone" / "a.json"
+        run_segbench("accuracy", "--images", images, "--masks", masks, "-o", tmp_path / "gone" / "a.json")
     )
 
 
@@ -278,6 +265,6 @@ def test_field_that_is_missing_or_wrong_is_named(
 
 def test_sustained_result_that_the_command_wrote_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "s.json"
-    assert segbench_("sustained", "--minutes", 0.001, "--size", "32x32", "--json", "-o", path).exit_code == 0
+    assert run_segbench("sustained", "--minutes", 0.001, "--size", "32x32", "--json", "-o", path).exit_code == 0
     assert read_sustained(path)["minutes"][0]["n"] > 0
     assert format_of(path) == "segedge.segbench.sustained"

@@ -12,14 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from tests.refusals import refused, run_segbench
 
 import segbench.profile.run as profile_run
-from segbench.cli import main
 from segbench.errors import OptionError, ProfileError, WorkerError
 from segbench.process.interrupt import Interrupt
 from segbench.process.job import Job
@@ -34,17 +34,7 @@ from segbench.results.file import read_result_file
 from segruntime.errors import install_command
 from segruntime.segmenter import BUNDLED
 
-
-def profile(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["profile", *[str(one) for one in arguments]])
-
-
-def refused(*arguments: object) -> str:
-    result = profile(*arguments)
-    assert result.exit_code == 1, result.output
-    assert result.stdout == ""
-    assert result.stderr.count("\n") == 1
-    return result.stderr
+profile = partial(run_segbench, "profile")
 
 
 def part(kind: str, values_ms: list[float], **changes: Any) -> dict[str, Any]:
@@ -331,12 +321,12 @@ def test_seconds_that_cannot_be_used_are_refused(seconds: Any) -> None:
 def test_refusals_are_one_line(tmp_path: Path) -> None:
     bare = tmp_path / "cut.tflite"
     bare.write_bytes(BUNDLED["tflite"].read_bytes()[:100_000])
-    assert "cut off" in refused("--model", bare)
-    assert "nothing there" in refused("--model", tmp_path / "missing.onnx")
-    assert "is a file for backend 'tflite'" in refused("--model", BUNDLED["tflite"], "--backend", "onnx")
-    assert "expected a whole number from 1 to 256" in refused("--threads", 0)
-    assert "expected a number above 0" in refused("--seconds", 0)
-    assert "cannot be written" in refused("-o", tmp_path / "no" / "profile.json")
+    assert "cut off" in refused(profile("--model", bare))
+    assert "nothing there" in refused(profile("--model", tmp_path / "missing.onnx"))
+    assert "is a file for backend 'tflite'" in refused(profile("--model", BUNDLED["tflite"], "--backend", "onnx"))
+    assert "expected a whole number from 1 to 256" in refused(profile("--threads", 0))
+    assert "expected a number above 0" in refused(profile("--seconds", 0))
+    assert "cannot be written" in refused(profile("-o", tmp_path / "no" / "profile.json"))
     assert profile("--by", "colour").exit_code == 2
 
 
@@ -344,7 +334,7 @@ def test_a_model_without_a_contract_is_refused(tmp_path: Path) -> None:
     data = BUNDLED["tflite"].read_bytes()
     path = tmp_path / "bare.tflite"
     path.write_bytes(data[: data.index(b"PK\x03\x04")])
-    assert "holds no contract" in refused("--model", path)
+    assert "holds no contract" in refused(profile("--model", path))
 
 
 @pytest.mark.parametrize(("backend", "module"), [("tflite", "ai_edge_litert"), ("onnx", "onnxruntime")])
@@ -354,7 +344,7 @@ def test_a_missing_library_is_named_with_its_command(
     for name in {module, "tflite_runtime" if backend == "tflite" else module}:
         (tmp_path / f"{name}.py").write_text("raise ImportError('blocked')")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    assert install_command(backend) in refused("--backend", backend)
+    assert install_command(backend) in refused(profile("--backend", backend))
 
 
 def test_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -362,7 +352,7 @@ def test_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         raise WorkerError("the measuring process ended with code -9")
 
     monkeypatch.setattr(profile_run, "run_worker", dies)
-    assert "code -9" in refused("--seconds", 1)
+    assert "code -9" in refused(profile("--seconds", 1))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is a signal there")

@@ -12,10 +12,9 @@ from typing import Any
 
 import cv2
 import pytest
-from click.testing import CliRunner, Result
+from tests.refusals import refused, run_segbench
 
 import segbench.sustained.run
-from segbench.cli import main
 from segbench.frames.drawn import drawn_frame
 from segbench.machine.cpu_contention import others_seconds
 from segbench.machine.sensors import Sensors
@@ -62,16 +61,7 @@ def measure(clock: Clock, minutes: float, read: Callable[[], Sensors] = lambda: 
     return measure_minutes(clock.one_pass, repeat(None), read, lambda: None, minutes, lambda _: None, clock)
 
 
-def sustained(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["sustained", *[str(one) for one in arguments]])
-
-
-def refused(*arguments: object) -> str:
-    result = sustained(*arguments)
-    assert result.exit_code == 1, result.output
-    assert result.stdout == ""
-    assert result.stderr.count("\n") == 1
-    return result.stderr
+sustained = partial(run_segbench, "sustained")
 
 
 def test_every_value_is_in_the_minute_in_which_it_began() -> None:
@@ -339,10 +329,10 @@ def test_plot_with_sensors_has_a_second_panel(tmp_path: Path, suffix: str) -> No
     ],
 )
 def test_what_cannot_be_used_is_refused_before_minutes_are_spent(arguments: list[object], message: str) -> None:
-    assert message in refused(*arguments)
+    assert message in refused(sustained(*arguments))
 
 
 @pytest.mark.parametrize("module", ["rich", "psutil", "matplotlib"])
 def test_missing_library_names_the_bench_extra(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    assert f"needs {module}, which is not installed" in refused("--plot", "s.png")
+    assert f"needs {module}, which is not installed" in refused(sustained("--plot", "s.png"))

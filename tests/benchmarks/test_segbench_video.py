@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from click.testing import CliRunner, Result
+from tests.refusals import refused, run_segbench
 
 import segruntime
-from segbench.cli import main
 from segbench.errors import ClipError, OptionError
 from segbench.frames.clip import Clip
 from segbench.frames.drawn import drawn_frame
@@ -31,18 +31,7 @@ VIDEO = Path(__file__).parents[2] / ".." / "shared" / "video" / "portrait.mp4"
 MakeClip = Callable[..., Path]
 
 
-def segbench(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["video", *(str(one) for one in arguments)])
-
-
-def refused(*arguments: object) -> str:
-    """The one line on standard error of a command that ends with 1."""
-    result = segbench(*arguments)
-    assert result.exit_code == 1, result.output
-    assert result.stdout == ""
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("segbench: ")
-    return result.stderr
+video = partial(run_segbench, "video")
 
 
 @pytest.fixture
@@ -110,7 +99,7 @@ def test_a_still_clip_does_not_flicker_and_a_model_agrees_with_itself(make_clip:
 
 
 def test_json_holds_every_frame(make_clip: MakeClip) -> None:
-    result = segbench(make_clip(4, 3), "--model", BUNDLED["tflite"], "--reference", BUNDLED["onnx"], "--json")
+    result = video(make_clip(4, 3), "--model", BUNDLED["tflite"], "--reference", BUNDLED["onnx"], "--json")
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.stdout)
     assert (found["format"], found["version"]) == ("segedge.segbench.video", 1)
@@ -127,7 +116,7 @@ def test_json_holds_every_frame(make_clip: MakeClip) -> None:
 
 
 def test_table_names_both_files_and_where_to_look(make_clip: MakeClip) -> None:
-    result = segbench(make_clip(4, 3), "--reference", BUNDLED["onnx"])
+    result = video(make_clip(4, 3), "--reference", BUNDLED["onnx"])
     assert result.exit_code == 0, result.output
     for text in (
         "160x120, 10 frames/s, 4 frames",
@@ -150,7 +139,7 @@ def test_models_of_one_name_are_told_apart(make_clip: MakeClip, tmp_path: Path) 
 
 
 def test_each_model_is_measured_with_each_preset_against_the_reference_with_the_same(make_clip: MakeClip) -> None:
-    result = segbench(
+    result = video(
         make_clip(3, 3), "--reference", BUNDLED["onnx"], *(word for p in PRESETS for word in ("--preset", p)), "--json"
     )
     assert result.exit_code == 0, result.output
@@ -184,9 +173,9 @@ def test_frames_stops_early(make_clip: MakeClip) -> None:
 
 def test_a_single_frame_has_no_flicker_and_says_so(make_clip: MakeClip) -> None:
     clip = make_clip(1)
-    (stream,) = json.loads(segbench(clip, "--json").stdout)["streams"]
+    (stream,) = json.loads(video(clip, "--json").stdout)["streams"]
     assert (stream["flicker"], stream["pairs"], stream["worst_frames"]) == (None, 0, [])
-    result = segbench(clip)
+    result = video(clip)
     assert result.exit_code == 0, result.output
     assert "one frame only: flicker is a change between frames" in result.stderr
     assert "no frame, there is no pair" in result.stdout
@@ -200,7 +189,7 @@ def test_a_clip_that_ends_early_is_measured_and_named(make_clip: MakeClip, monke
 
 def test_the_plot_is_a_picture_with_content(make_clip: MakeClip, tmp_path: Path) -> None:
     path = tmp_path / "over time.png"
-    result = segbench(make_clip(4, 3), "--reference", BUNDLED["onnx"], "--plot", path)
+    result = video(make_clip(4, 3), "--reference", BUNDLED["onnx"], "--plot", path)
     assert result.exit_code == 0, result.output
     image = cv2.imread(str(path))
     assert image is not None
@@ -209,8 +198,8 @@ def test_the_plot_is_a_picture_with_content(make_clip: MakeClip, tmp_path: Path)
 
 
 def test_a_missing_clip_and_a_folder(tmp_path: Path) -> None:
-    assert "gone.mp4: found nothing there, expected a video file" in refused(tmp_path / "gone.mp4")
-    assert "found a folder, expected a video file" in refused(tmp_path)
+    assert "gone.mp4: found nothing there, expected a video file" in refused(video(tmp_path / "gone.mp4"))
+    assert "found a folder, expected a video file" in refused(video(tmp_path))
 
 
 def test_a_text_file_is_one_line_even_from_the_libraries(tmp_path: Path) -> None:
@@ -228,7 +217,7 @@ def test_a_text_file_is_one_line_even_from_the_libraries(tmp_path: Path) -> None
 def test_an_empty_file(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"")
-    assert "cannot be opened as a video (0 bytes)" in refused(path)
+    assert "cannot be opened as a video (0 bytes)" in refused(video(path))
 
 
 def test_a_clip_without_frames(make_clip: MakeClip) -> None:
@@ -251,7 +240,7 @@ def test_a_clip_without_frames(make_clip: MakeClip) -> None:
     ],
 )
 def test_unusable_option_gives_one_line_and_code_1(make_clip: MakeClip, arguments: list[object], message: str) -> None:
-    assert message in refused(make_clip(2), *arguments)
+    assert message in refused(video(make_clip(2), *arguments))
 
 
 def test_a_job_checks_its_frames() -> None:
@@ -265,19 +254,19 @@ def test_a_missing_library_names_the_bench_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     assert f"needs {module}, which is not installed: {install_command('bench')}" in refused(
-        make_clip(2), "--plot", "x.png"
+        video(make_clip(2), "--plot", "x.png")
     )
 
 
 def test_options_before_the_command_are_refused_not_ignored() -> None:
-    result = CliRunner().invoke(main, ["--backend", "onnx", "video", "x.mp4"])
+    result = run_segbench("--backend", "onnx", "video", "x.mp4")
     assert result.exit_code == 2
     assert "--backend stands before video, where it has no effect; give it after video" in result.stderr
 
 
 def test_help_of_the_command_and_of_the_group_shows_an_example() -> None:
-    assert "segbench video portrait.mp4" in segbench("--help").stdout
-    everything = CliRunner().invoke(main, ["--help"]).stdout
+    assert "segbench video portrait.mp4" in video("--help").stdout
+    everything = run_segbench("--help").stdout
     for example in ("segbench --backend tflite", "segbench accuracy --images", "segbench video portrait.mp4"):
         assert example in everything
 
