@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
 import torch
+from tests.each_case import each_case
+from tests.refusals import refusal
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -146,6 +150,9 @@ MODULE = """
 """
 
 
+Build = Callable[..., Network]
+
+
 def user_network(spec: str, weights: Mapping[str, Tensor], **asked: Any) -> Network:
     return load_user_network(Asked(arch=spec, **asked), [weights])
 
@@ -160,6 +167,12 @@ def arch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     yield lambda name: f"their_package.nets:{name}"
     for name in [name for name in sys.modules if name.startswith("their_package")]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def build(arch: Callable[[str], str], weights: dict[str, Tensor]) -> Build:
+    """The network NAME of that module with `weights`."""
+    return lambda name, **asked: user_network(arch(name), weights, **asked)
 
 
 @pytest.fixture
@@ -183,8 +196,8 @@ def test_plain_class_gets_the_weights(arch: Callable[[str], str], weights: dict[
     assert sys.path == path
 
 
-def test_factory_inside_something_is_found(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
-    assert user_network(arch("nested.make"), weights).out_channels == 2
+def test_factory_inside_something_is_found(build: Build) -> None:
+    assert build("nested.make").out_channels == 2
 
 
 IMAGE = torch.linspace(-1, 1, 3 * 8 * 16).view(1, 3, 8, 16)
@@ -194,7 +207,7 @@ def plain(weights: Mapping[str, Tensor], image: Tensor = IMAGE) -> Tensor:
     return F.conv2d(image, weights["conv.weight"], weights["conv.bias"], padding=1)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "output", "note"),
     [
         ("Dict", None, "'out' is used, as torchvision"),
@@ -207,34 +220,60 @@ def plain(weights: Mapping[str, Tensor], image: Tensor = IMAGE) -> Tensor:
     ],
 )
 def test_one_output_of_several_is_used_and_said(
-    arch: Callable[[str], str], weights: dict[str, Tensor], name: str, output: str | None, note: str
+    build: Build, weights: dict[str, Tensor], name: str, output: str | None, note: str
 ) -> None:
-    network = user_network(arch(name), weights, output=output)
+    network = build(name, output=output)
     assert any(note in line for line in network.notes)
     assert torch.equal(network.module(IMAGE), plain(weights))
     assert network.out_channels == 2
 
 
-@pytest.mark.parametrize(
-    ("name", "listed"),
+MANY = r".*give --output-index N or NAME"
+
+
+@each_case(
+    ("name", "asked", "message"),
     [
-        ("Pair", r"gives 2 outputs: 0: shape \(1, 2, 256, 256\), -?[\d.]+ to [\d.]+; 1: shape \(1, 3, 256, 256\), "),
-        ("Named", r"foreground: shape \(1, 3, 256, 256\), .*; alpha: shape \(1, 2, 256, 256\), "),
-        ("Five", r"gives 5 outputs: 0: shape \(1, 2, 256, 256\), -?0 to -?0; 1: .*; 4: "),
+        (
+            "Pair",
+            {},
+            r"gives 2 outputs: 0: shape \(1, 2, 256, 256\), -?[\d.]+ to [\d.]+; 1: shape \(1, 3, 256, 256\), " + MANY,
+        ),
+        ("Named", {}, r"foreground: shape \(1, 3, 256, 256\), .*; alpha: shape \(1, 2, 256, 256\), " + MANY),
+        ("Five", {}, r"gives 5 outputs: 0: shape \(1, 2, 256, 256\), -?0 to -?0; 1: .*; 4: " + MANY),
+        ("Named", {"output": "2"}, r"there is no output 2: foreground: shape .*; alpha: shape "),
+        (
+            "wide",
+            {},
+            r"missing a required argument: 'outputs'; it takes \(outputs, \*, norm='batch'\): give --arch-args",
+        ),
+        ("wide", {"arch_args": {"outputs": 2, "width": 3}}, "unexpected keyword argument 'width'"),
+        (
+            "wide",
+            {"arch_args": {"outputs": 2, "norm": "layer"}},
+            r"cannot be built: AssertionError in their_package/nets\.py:\d+",
+        ),
+        (
+            "Scaled",
+            {"forward_args": {"width": 3}},
+            "--set width: forward has no such argument; next to the picture it takes ratio, twice",
+        ),
+        ("Plain", {"forward_args": {"width": 3}}, "next to the picture it takes nothing"),
+        ("Only320", {}, r"picture of 256x256: RuntimeError .*\(224x224, 512x512 fail too\)"),
+        ("Third", {}, r"gave shape \(1, 2, 86, 86\), .* for a picture of 256x256, expected scores \(1, C, 256, 256\)"),
+        ("Words", {}, "forward gave a str, expected a tensor"),
+        ("Needs", {}, r"missing a required argument: 'width'; it takes \(width\)"),
+        ("no_module", {}, r"gave a int, expected a torch\.nn\.Module"),
+        ("absent", {}, "cannot be imported: AttributeError: .*absent"),
+        ("raises", {}, r"cannot be built: KeyError in their_package/nets\.py:\d+: 'weights'"),
+        ("downloads", {}, r"asks weights\.example for something .* no request leaves the machine here"),
     ],
 )
-def test_of_several_outputs_none_is_guessed(
-    arch: Callable[[str], str], weights: dict[str, Tensor], name: str, listed: str
+def test_what_gives_no_mask_as_it_was_asked_for_is_refused(
+    build: Build, name: str, asked: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ArchitectureError, match=listed + r".*give --output-index N or NAME"):
-        user_network(arch(name), weights)
-
-
-def test_an_output_that_is_not_there_lists_those_that_are(
-    arch: Callable[[str], str], weights: dict[str, Tensor]
-) -> None:
-    with pytest.raises(ArchitectureError, match=r"there is no output 2: foreground: shape .*; alpha: shape "):
-        user_network(arch("Named"), weights, output="2")
+    """Of several outputs none is guessed; arguments are checked against the factory's and forward's signatures."""
+    assert re.search(message, refusal(ArchitectureError, partial(build, name, **asked)))
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod."])
@@ -250,104 +289,43 @@ def test_a_class_with_a_part_called_net_takes_its_own_checkpoint(
     assert find_network(checkpoint, Asked(arch=arch("Plain"))).out_channels == 2
 
 
-def test_arguments_go_to_the_factory_and_to_forward(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
-    assert user_network(arch("wide"), weights, arch_args={"outputs": 2, "norm": None}).out_channels == 2
-    network = user_network(arch("Scaled"), weights, forward_args={"ratio": 3, "twice": True})
+def test_arguments_go_to_the_factory_and_to_forward(build: Build, weights: dict[str, Tensor]) -> None:
+    assert build("wide", arch_args={"outputs": 2, "norm": None}).out_channels == 2
+    network = build("Scaled", forward_args={"ratio": 3, "twice": True})
     torch.testing.assert_close(network.module(IMAGE), plain(weights) * 6)
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "message"),
-    [
-        (
-            "wide",
-            {},
-            r"missing a required argument: 'outputs'; it takes \(outputs, \*, norm='batch'\): give --arch-args",
-        ),
-        ("wide", {"outputs": 2, "width": 3}, "unexpected keyword argument 'width'"),
-        ("wide", {"outputs": 2, "norm": "layer"}, r"cannot be built: AssertionError in their_package/nets\.py:\d+"),
-    ],
-)
-def test_a_factorys_arguments_are_held_against_its_signature(
-    arch: Callable[[str], str], weights: dict[str, Tensor], name: str, arguments: dict[str, object], message: str
-) -> None:
-    with pytest.raises(ArchitectureError, match=message):
-        user_network(arch(name), weights, arch_args=arguments)
-
-
-def test_an_argument_that_forward_has_not_is_refused(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
-    message = "--set width: forward has no such argument; next to the picture it takes ratio, twice"
-    with pytest.raises(ArchitectureError, match=message):
-        user_network(arch("Scaled"), weights, forward_args={"width": 3})
-    with pytest.raises(ArchitectureError, match="next to the picture it takes nothing"):
-        user_network(arch("Plain"), weights, forward_args={"width": 3})
-
-
-def test_fixed_size_is_found_and_others_refused(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
-    network = user_network(arch("Only224"), weights)
+def test_fixed_size_is_found_and_others_refused(build: Build) -> None:
+    network = build("Only224")
     assert network.default_size == (224, 224)
-    with pytest.raises(
-        ArchitectureError,
-        match=r"fails for a picture of 256x256: ValueError in their_package/nets\.py:\d+: wants 224; give a --size",
-    ):
+    message = r"fails for a picture of 256x256: ValueError in their_package/nets\.py:\d+: wants 224; give a --size"
+    with pytest.raises(ArchitectureError, match=message):
         network.check_size(256, 256)
 
 
-def test_a_size_that_is_given_is_the_first_that_is_tried(
-    arch: Callable[[str], str], weights: dict[str, Tensor]
-) -> None:
-    network = user_network(arch("Only320"), weights, size=(320, 320))
+def test_a_size_that_is_given_is_the_first_that_is_tried(build: Build) -> None:
+    network = build("Only320", size=(320, 320))
     assert network.default_size == (320, 320)
     network.check_size(320, 320)
-    with pytest.raises(ArchitectureError, match=r"picture of 256x256: RuntimeError .*\(224x224, 512x512 fail too\)"):
-        user_network(arch("Only320"), weights)
 
 
-def test_smaller_scores_are_brought_up_inside_and_it_is_said(
-    arch: Callable[[str], str], weights: dict[str, Tensor]
-) -> None:
-    network = user_network(arch("Quarter"), weights)
+def test_smaller_scores_are_brought_up_inside_and_it_is_said(build: Build, weights: dict[str, Tensor]) -> None:
+    network = build("Quarter")
     assert any("1/4 of the picture's size" in line for line in network.notes)
     expected = F.interpolate(plain(weights)[:, :, ::4, ::4], size=(8, 16), mode="bilinear")
     torch.testing.assert_close(network.module(IMAGE), expected)
 
 
-def test_a_network_that_takes_channels_last_is_turned(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
-    network = user_network(arch("ChannelsLast"), weights, layout="NHWC")
-    assert torch.equal(network.module(IMAGE), plain(weights))
-    assert network.out_channels == 2
+def test_channels_that_lie_last_or_are_missing_are_put_in_their_place(build: Build, weights: dict[str, Tensor]) -> None:
+    for network, channels in ((build("ChannelsLast", layout="NHWC"), 2), (build("Flat"), 1)):
+        assert network.out_channels == channels
+        assert torch.equal(network.module(IMAGE), plain(weights)[:, :channels])
 
 
-def test_a_map_without_channels_gets_one(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
-    network = user_network(arch("Flat"), weights)
-    assert network.out_channels == 1
-    assert torch.equal(network.module(IMAGE), plain(weights)[:, :1])
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("Third", r"gave shape \(1, 2, 86, 86\), .* for a picture of 256x256, expected scores \(1, C, 256, 256\)"),
-        ("Words", "forward gave a str, expected a tensor"),
-        ("Needs", r"missing a required argument: 'width'; it takes \(width\)"),
-        ("no_module", r"gave a int, expected a torch\.nn\.Module"),
-        ("absent", "cannot be imported: AttributeError: .*absent"),
-        ("raises", r"cannot be built: KeyError in their_package/nets\.py:\d+: 'weights'"),
-        ("downloads", r"asks weights\.example for something .* no request leaves the machine here"),
-    ],
-)
-def test_what_is_no_network_is_refused(
-    arch: Callable[[str], str], weights: dict[str, Tensor], name: str, message: str
-) -> None:
-    with pytest.raises(ArchitectureError, match=message) as caught:
-        user_network(arch(name), weights)
-    assert "\n" not in str(caught.value)
-
-
-def test_after_a_factory_the_network_is_there_again(arch: Callable[[str], str], weights: dict[str, Tensor]) -> None:
+def test_after_a_factory_the_network_is_there_again(build: Build) -> None:
     before = (socket.getaddrinfo, socket.create_connection, socket.socket.connect)
     with pytest.raises(ArchitectureError):
-        user_network(arch("downloads"), weights)
+        build("downloads")
     assert (socket.getaddrinfo, socket.create_connection, socket.socket.connect) == before
 
 
@@ -356,7 +334,7 @@ def test_module_that_is_not_there_is_refused(weights: dict[str, Tensor]) -> None
         user_network("nowhere_at_all:Net", weights)
 
 
-@pytest.mark.parametrize("spec", ["unett", ":f", "package.module:", ""])
+@each_case("spec", ["unett", ":f", "package.module:", ""])
 def test_unknown_name_lists_the_known_ones(spec: str, weights: dict[str, Tensor]) -> None:
     with pytest.raises(ArchitectureError, match=r"unknown network; expected one of unet, .*package\.module:factory"):
         user_network(spec, weights)
