@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
-from tests.exporter.golden.lively_weights import lively_state_dict, picture
+from tests.exporter.golden.agreement import assert_same_as, lively_tensors, seed_shapes, shapes_of_module, weights_of
+from tests.exporter.golden.lively_weights import picture
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,20 +13,11 @@ from segexport.errors import ArchitectureError
 from segexport.networks.families.segnet import SegNet, SegNetWidths
 from segexport.networks.recognise import recognise
 
-SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints" / "segnet.keys.json"
 SMALL = SegNetWidths(
     encoder=((4, 5), (6, 7), (8, 8, 9), (10, 10, 11), (12, 12, 12)),
     decoder=((12, 12, 11), (10, 10, 9), (8, 8, 7), (6, 5), (4, 4)),
 )
 SHALLOW = SegNetWidths(encoder=((4,), (5,), (6,), (7,), (8, 8)), decoder=((7,), (6,), (5,), (4,), (9,)))
-
-
-def lively_tensors(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    return {key: torch.from_numpy(array) for key, array in lively_state_dict(shapes).items()}
-
-
-def weights_of(module: torch.nn.Module) -> dict[str, Tensor]:
-    return lively_tensors({key: tuple(tensor.shape) for key, tensor in module.state_dict().items()})
 
 
 def reference(weights: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -59,24 +48,15 @@ def reference(weights: dict[str, Tensor], x: Tensor) -> Tensor:
 @pytest.mark.parametrize(("size", "out_channels"), [((64, 96), 1), ((32, 32), 3)])
 @pytest.mark.parametrize("widths", [SMALL, SHALLOW], ids=["small", "shallow"])
 def test_same_logits_as_the_reference(widths: SegNetWidths, size: tuple[int, int], out_channels: int) -> None:
-    weights = weights_of(SegNet(widths, out_channels))
-    network = recognise(weights)
+    """The same operators on the same numbers, in the same order: no near-tie may choose another place."""
+    network = assert_same_as(reference, SegNet(widths, out_channels), size)
     assert (network.name, network.out_channels) == ("segnet", out_channels)
-    image = torch.from_numpy(picture(*size))
-    with torch.no_grad():
-        out, expected = network.module(image), reference(weights, image)
-    assert out.shape == (1, out_channels, *size)
-    # the same operators on the same numbers, in the same order: no near-tie may choose another place
-    torch.testing.assert_close(out, expected, rtol=0, atol=0)
 
 
 def test_full_size_has_the_keys_of_the_seed_and_its_logits() -> None:
-    if not SEED.is_file():
-        pytest.skip("the seed checkpoints' key lists are not next to this checkout")
-    shapes = {key: tuple(shape) for key, shape in json.loads(SEED.read_text()).items()}
+    shapes = seed_shapes("segnet")
     with torch.device("meta"):
-        ours = {key: tuple(tensor.shape) for key, tensor in SegNet(SegNetWidths()).state_dict().items()}
-    assert ours == shapes
+        assert shapes_of_module(SegNet(SegNetWidths())) == shapes
     weights = lively_tensors(shapes)
     image = torch.from_numpy(picture(96, 64))
     with torch.no_grad():

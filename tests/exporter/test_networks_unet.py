@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.exporter.golden.lively_weights import lively_state_dict, picture
+from tests.exporter.golden.agreement import assert_same_as, weights_of
+from tests.exporter.golden.lively_weights import picture
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,11 +15,6 @@ from segexport.networks.network import LARGEST_WIDTH
 from segexport.networks.recognise import recognise
 
 UNEVEN = UNetWidths(downs=((5, 8), (12, 9), (16, 16)), bottleneck=(20, 27), ups=((11, 14, 13), (6, 10, 10), (8, 8, 7)))
-
-
-def weights_of(module: torch.nn.Module) -> dict[str, Tensor]:
-    shapes = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
-    return {key: torch.from_numpy(array) for key, array in lively_state_dict(shapes).items()}
 
 
 def reference(weights: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -53,16 +49,9 @@ def reference(weights: dict[str, Tensor], x: Tensor) -> Tensor:
 def test_same_logits_as_the_reference(
     widths: tuple[int, ...] | UNetWidths, size: tuple[int, int], out_channels: int
 ) -> None:
-    weights = weights_of(UNet(widths, out_channels=out_channels))
-    network = recognise(weights)
+    """The same operators on the same numbers: only their order of summing may differ."""
+    network = assert_same_as(reference, UNet(widths, out_channels=out_channels), size, rtol=1e-5)
     assert (network.name, network.out_channels) == ("unet", out_channels)
-    image = torch.from_numpy(picture(*size))
-    with torch.no_grad():
-        out = network.module(image)
-        expected = reference(weights, image)
-    assert out.shape == (1, out_channels, *size)
-    # the same operators on the same numbers: only their order of summing may differ
-    torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-5 * float(expected.std()))
 
 
 def test_variant_names_widths_and_bottleneck() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,31 @@ def shapes_of_module(module: nn.Module) -> dict[str, tuple[int, ...]]:
 
 def lively_tensors(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     return {key: torch.from_numpy(array) for key, array in lively_state_dict(shapes).items()}
+
+
+def weights_of(module: nn.Module) -> dict[str, Tensor]:
+    return lively_tensors(shapes_of_module(module))
+
+
+def seed_shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """The keys and shapes of a seed checkpoint; skips where they are not next to this checkout."""
+    path = Path(__file__).parents[3].parent / "shared" / "seed-checkpoints" / f"{name}.keys.json"
+    if not path.is_file():
+        pytest.skip("the seed checkpoints' key lists are not next to this checkout")
+    return {key: tuple(shape) for key, shape in json.loads(path.read_text()).items()}
+
+
+def assert_same_as(
+    reference: Callable[[dict[str, Tensor], Tensor], Tensor], module: nn.Module, size: tuple[int, int], rtol: float = 0
+) -> Network:
+    """The network that `module`'s lively weights are recognised as gives the logits of `reference(weights, image)`."""
+    weights, image = weights_of(module), torch.from_numpy(picture(*size))
+    network = recognise(weights)
+    with torch.no_grad():
+        out, expected = network.module(image), reference(weights, image)
+    assert out.shape == (1, network.out_channels, *size)
+    torch.testing.assert_close(out, expected, rtol=rtol, atol=rtol * float(expected.std()))
+    return network
 
 
 def zeros(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:

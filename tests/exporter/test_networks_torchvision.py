@@ -1,10 +1,8 @@
-"""DeepLabV3 gives torchvision's numbers: see golden/make_torchvision_golden.py for where those come from."""
+"""DeepLabV3, FCN and LR-ASPP give torchvision's numbers: see golden/make_torchvision_golden.py for where those come from."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,63 +11,70 @@ from tests.exporter.golden.agreement import (
     TOLERANCE,
     assert_agrees,
     cases,
-    lively_tensors,
     read,
     recognise_like,
     run,
+    seed_shapes,
     shapes_of_module,
     spread_of_difference,
+    weights_of,
     zeros,
 )
 from tests.exporter.golden.lively_weights import fingerprint, picture
 from torch import nn
 from torch.nn import functional as F
 
-from segexport.networks import Network
 from segexport.networks.families.aspp import ImagePooling
 from segexport.networks.families.deeplabv3 import make_deeplabv3
+from segexport.networks.families.fcn import make_fcn
+from segexport.networks.families.lraspp import LRASPP
 from segexport.networks.families.mobilenetv3 import squeezed_channels
 from segexport.networks.families.torchvision_layout import Head
 from segexport.networks.recognise import recognise
 
-SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints"
-NAMES = {
-    "deeplabv3_resnet50": "ResNet-50",
-    "deeplabv3_resnet101": "ResNet-101",
-    "deeplabv3_mobilenet_v3_large": "MobileNetV3-Large",
+BACKBONES = {"resnet50": "ResNet-50", "resnet101": "ResNet-101", "mobilenet_v3_large": "MobileNetV3-Large"}
+FACTORIES = {
+    "deeplabv3": {f"deeplabv3_{name}" for name in BACKBONES},
+    "fcn": {"fcn_resnet50", "fcn_resnet101"},
+    "lraspp": {"lraspp_mobilenet_v3_large"},
 }
-CASES = cases("deeplabv3")
+CASES = [path for family in FACTORIES for path in cases(family)]
 
 
 def meta_module(golden: Mapping[str, Any]) -> nn.Module:
     """Our module in the golden file's variant, without values."""
+    family, _, backbone = golden["factory"].partition("_")
     classes = golden["classes"]
-    head = Head(classes=classes, appended=golden["appended"], aux_classes=classes if golden["aux"] else None)
     with torch.device("meta"):
-        return make_deeplabv3(NAMES[golden["factory"]], head)
+        if family == "lraspp":
+            return LRASPP(classes)
+        head = Head(classes=classes, appended=golden["appended"], aux_classes=classes if golden["aux"] else None)
+        return {"deeplabv3": make_deeplabv3, "fcn": make_fcn}[family](BACKBONES[backbone], head)
 
 
-def mobile(classes: int = 2, *, aux: bool = False, appended: int | None = None) -> nn.Module:
-    return meta_module(
-        {"factory": "deeplabv3_mobilenet_v3_large", "aux": aux, "classes": classes, "appended": appended}
-    )
+def made(factory: str, classes: int, *, aux: bool = False, appended: int | None = None) -> nn.Module:
+    return meta_module({"factory": factory, "aux": aux, "classes": classes, "appended": appended})
 
 
-def small_mobile(classes: int = 2) -> Network:
-    return recognise(lively_tensors(shapes_of_module(mobile(classes))))
+def mobile(classes: int = 2) -> nn.Module:
+    return made("deeplabv3_mobilenet_v3_large", classes)
 
 
 def test_there_are_golden_files_for_every_backbone() -> None:
-    assert {read(path)["factory"] for path in CASES} == set(NAMES)
+    assert {read(path)["factory"] for path in CASES} == set.union(*FACTORIES.values())
 
 
 @pytest.mark.parametrize("path", CASES)
 def test_same_keys_and_numbers_as_torchvision(path: str) -> None:
     golden = read(path)
     network = recognise_like(golden, meta_module(golden))
-    assert network.name == "deeplabv3_torchvision"
-    assert network.variant.startswith(NAMES[golden["factory"]])
+    family, _, backbone = golden["factory"].partition("_")
+    assert network.name == f"{family}_torchvision"
     assert_agrees(network, golden)
+    if family != "lraspp":
+        assert network.variant.startswith(BACKBONES[backbone])
+        assert any("aux_classifier" in note for note in network.notes) == golden["aux"]
+        assert not any(key.startswith("aux") for key in network.module.state_dict())
 
 
 @pytest.mark.parametrize("changed", ["classifier.0.convs.1.0", "classifier.0.convs.2.0", "classifier.0.convs.3.0"])
@@ -82,27 +87,27 @@ def test_the_golden_numbers_notice_a_rate_that_is_off_by_one(changed: str) -> No
 
 
 def test_the_seed_checkpoint_has_the_keys_of_torchvision() -> None:
-    path = SEED / "deeplabv3_torchvision.keys.json"
-    if not path.is_file():
-        pytest.skip("the seed checkpoints' key lists are not next to this checkout")
-    seed = {key: tuple(shape) for key, shape in json.loads(path.read_text()).items()}
+    seed = seed_shapes("deeplabv3_torchvision")
     assert fingerprint(seed) == read("deeplabv3/resnet50_aux_21_appended_1")["fingerprint"]
 
 
+@pytest.mark.parametrize("factory", ["deeplabv3_mobilenet_v3_large", "fcn_resnet50", "lraspp_mobilenet_v3_large"])
 @pytest.mark.parametrize(
     ("classes", "appended", "person"), [(1, None, 0), (2, None, 1), (21, None, 15), (21, 1, 0), (5, None, None)]
 )
-def test_head_decides_channels_and_person(classes: int, appended: int | None, person: int | None) -> None:
-    network = recognise(zeros(shapes_of_module(mobile(classes, aux=True, appended=appended))))
-    assert network.out_channels == (appended or classes)
-    assert network.person_channel == person
-    assert "auxiliary head" in network.variant
-    assert any("aux_classifier" in note for note in network.notes)
+def test_head_decides_channels_and_person(factory: str, classes: int, appended: int | None, person: int | None) -> None:
+    if appended and factory.startswith("lraspp"):
+        pytest.skip("its head has no layer appended to it")
+    aux = factory.startswith("deeplabv3")
+    network = recognise(zeros(shapes_of_module(made(factory, classes, aux=aux, appended=appended))))
+    assert (network.out_channels, network.person_channel) == (appended or classes, person)
+    assert ("auxiliary head" in network.variant) == aux
+    assert any("aux_classifier" in note for note in network.notes) == aux
     assert not any(key.startswith("aux") for key in network.module.state_dict())
 
 
 def test_last_layer_may_come_without_bias() -> None:
-    state_dict = lively_tensors(shapes_of_module(mobile(2)))
+    state_dict = weights_of(mobile())
     del state_dict["classifier.4.bias"]
     assert recognise(state_dict).out_channels == 2
 
@@ -121,19 +126,16 @@ def test_squeezed_channels_are_those_of_the_checkpoints(expanded: int, squeezed:
     assert squeezed_channels(expanded) == squeezed
 
 
-@pytest.mark.parametrize("size", [(1, 1), (33, 47)])
-def test_any_size_works(size: tuple[int, int]) -> None:
-    network = small_mobile()
+@pytest.mark.parametrize("size", [(1, 1), (33, 47), (64, 64)])
+@pytest.mark.parametrize("factory", ["deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"])
+def test_any_size_works_can_be_exported_and_leaves_its_input_alone(factory: str, size: tuple[int, int]) -> None:
+    network = recognise(weights_of(made(factory, 1)))
     network.check_size(*size)
-    with torch.no_grad():
-        assert network.module(torch.from_numpy(picture(*size))).shape == (1, 2, *size)
-
-
-def test_can_be_exported_and_leaves_its_input_alone() -> None:
-    network = small_mobile(1)
-    image = torch.from_numpy(picture(64, 64))
+    image = torch.from_numpy(picture(*size))
     before = image.clone()
     exported = torch.export.export(network.module, (image,)).module()
     with torch.no_grad():
-        torch.testing.assert_close(exported(image), network.module(image))
+        out = network.module(image)
+        torch.testing.assert_close(exported(image), out)
+    assert out.shape == (1, 1, *size)
     assert torch.equal(image, before)
