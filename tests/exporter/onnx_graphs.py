@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from onnx import TensorProto, helper
 
-from segexport.compare.foreign import Foreign
 from segexport.subject.foreign import input as onnx_input
+from segexport.subject.foreign.child import Foreign
 
 
 def made(

@@ -22,7 +22,7 @@ from segexport.convert.setup.place import interpreter_of, is_ready
 from segexport.convert.trace.program_export import write_program
 from segexport.errors import ConversionError
 from segexport.process import child as child_module
-from segexport.process.child import Child, find_tools
+from segexport.process.child import Child
 from segexport.process.environment import made_environment
 from segexport.quantize import worker as quantize_worker
 
@@ -209,7 +209,8 @@ def test_a_child_sees_what_is_made_for_it_and_nothing_else(tmp_path: Path, monke
     monkeypatch.setenv("PATH", str(programs))
     worker = written(tmp_path, served(SEEN))
     with Child(worker, playground, limit_s=120) as started:
-        room = started.folder.parent
+        folder = started.start()
+        room = folder.parent
         started.begin({})
         seen = started.result(print)
     (tmp_path / "again").mkdir()
@@ -221,7 +222,7 @@ def test_a_child_sees_what_is_made_for_it_and_nothing_else(tmp_path: Path, monke
     assert str(programs) not in again.values()
     assert seen["home"] == str(room / "home")
     assert (seen["here"], seen["programs"], seen["umask"]) == ([], [None] * 4, 0o077)
-    assert not {str(started.folder), str(tmp_path), str(Path(child_module.__file__).parent), ""} & set(seen["path"])
+    assert not {str(folder), str(tmp_path), str(Path(child_module.__file__).parent), ""} & set(seen["path"])
     assert (seen["modules"], seen["argv"]) == ([], [str(worker)])
     assert list(playground.iterdir()) == []
 
@@ -239,7 +240,7 @@ def test_only_what_a_python_needs_to_start_passes(tmp_path: Path) -> None:
 
 def test_another_interpreter_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConversionError) as caught:
-        Child(written(tmp_path, SLEEPER), tmp_path, limit_s=1, interpreter="/no/such/python")
+        Child(written(tmp_path, SLEEPER), tmp_path, limit_s=1, interpreter="/no/such/python").start()
     assert str(caught.value) == (
         "conversion: '/no/such/python' cannot be started (No such file or directory); expected a Python that has the tools"
     )
@@ -255,9 +256,9 @@ def test_a_full_disk_in_a_converter_is_one_line(exported: Any, tmp_path: Path, n
         write_program(torch.export.export(torch.nn.Conv2d(3, 1, 1).eval(), (torch.zeros(1, 3, 8, 8),)), source)
     else:
         shutil.copyfile(exported.path("onnx"), source)
-    interpreter, tools = str(interpreter_of(name)), find_tools(*converter.borrowed)
-    with Child(converter.path, tmp_path, limit_s=300, tools=tools, interpreter=interpreter) as started:
-        shutil.copyfile(source, started.folder / converter.source)
+    interpreter, packages = str(interpreter_of(name)), converter.borrowed
+    with Child(converter.path, tmp_path, limit_s=300, packages=packages, interpreter=interpreter) as started:
+        shutil.copyfile(source, started.start() / converter.source)
         started.begin({"step": "TFLite", "source": converter.source, "target": "/dev/full"})
         with pytest.raises(ConversionError) as caught:
             started.result(lambda text: None)

@@ -232,8 +232,8 @@ def test_a_child_finds_the_tools_and_the_package_where_its_parent_found_them(tmp
     venv.create(bare, with_pip=False)
     (tmp_path / "tell.py").write_text(TELL)
     program = (
-        "import json, sys\nfrom pathlib import Path\nfrom segexport.process.child import Child, find_tools\n"
-        "with Child(Path('tell.py').absolute(), Path.cwd(), limit_s=120, tools=find_tools('flatbuffers')) as child:\n"
+        "import json, sys\nfrom pathlib import Path\nfrom segexport.process.child import Child\n"
+        "with Child(Path('tell.py').absolute(), Path.cwd(), limit_s=120, packages=('flatbuffers',)) as child:\n"
         "    child.begin({})\n    print(json.dumps(child.result(print)))"
     )
     packages = find_tools("flatbuffers", "numpy")

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 
 from segexport.compare.comparison import FileMasks
-from segexport.compare.engine import Engine
 from segexport.errors import ConversionError
+from segexport.process.child import Child
 from segruntime import Contract
 
-_WORKER = Path(__file__).with_name("run_worker.py")
+_WORKER = Path(__file__).with_name("worker.py")
 _PACKAGES = ("segruntime", "numpy", "cv2", "ai_edge_litert", "onnxruntime")
+_ADVICE = "it can be run nowhere as it is: try another --converter or precision, and report this network"
 
 
 class Runner:
@@ -27,11 +27,11 @@ class Runner:
     """
 
     def __init__(self, folder: Path, *, limit_s: float, worker: Path = _WORKER) -> None:
-        self._engine = Engine(worker, folder, limit_s=limit_s, packages=_PACKAGES)
+        self._child = Child(worker, folder, limit_s=limit_s, packages=_PACKAGES, advice=_ADVICE)
 
     def start(self) -> None:
         """Let the child load its libraries while there is other work."""
-        self._engine.start()
+        self._child.start()
 
     def run(
         self,
@@ -49,11 +49,11 @@ class Runner:
             ConversionError: the file has other tensors than one image in and one mask out, or crashes or exhausts its
                 interpreter, or XNNPACK refuses it.
         """
-        folder = self._engine.start()
+        folder = self._child.start()
         chosen = range(len(frames)) if places is None else places
-        found = self._engine.ask(
-            path.name,
+        found = self._child.ask(
             {
+                "step": path.name,
                 "path": str(path.absolute()),
                 "frames": [_stored(folder, frames[place]) for place in chosen],
                 "limit_s": limit_s,
@@ -74,14 +74,12 @@ class Runner:
 
     def close(self) -> None:
         """End the child; the next file starts another."""
-        self._engine.close()
+        self._child.close()
 
     def __enter__(self) -> Runner:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -80,7 +80,7 @@ class Chooser:
         tried = _Tried()
         for name in self._names:
             if name != self._running.name:
-                self._running.__exit__()
+                self._running.close()
                 self._running = self._start(name)
                 self._give(self._running)
             fault = self._try(self._running, prove, progress, tried)
@@ -122,8 +122,8 @@ class Chooser:
     def __enter__(self) -> Chooser:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._running.__exit__(*error)
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
 
 
 class AllRefusedError(ConversionError):

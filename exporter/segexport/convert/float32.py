@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segexport.convert.converters import CONVERTERS
 from segexport.convert.setup.place import interpreter_of
-from segexport.process.child import Child, Progress, find_tools
+from segexport.process.child import Child, Progress
 from segexport.tflite.settle import settle
 from segexport.tflite.structure import check_structure
 
@@ -31,14 +31,15 @@ class Float32Converter:
             self._converter.path,
             playground,
             limit_s=limit_s,
-            tools=find_tools(*self._converter.borrowed),
+            packages=self._converter.borrowed,
             interpreter=str(interpreter_of(name)),
         )
+        self._folder = self._child.start()
 
     def begin(self, source: Path, target: Path) -> None:
         """It gets a copy of `source`: converters write into what they read."""
         self._target = target
-        shutil.copyfile(source, self._child.folder / self._converter.source)
+        shutil.copyfile(source, self._folder / self._converter.source)
         self._child.begin({"step": self.name, "source": self._converter.source, "target": _TARGET})
 
     def finish(self, progress: Progress) -> None:
@@ -48,15 +49,19 @@ class Float32Converter:
             ConversionError: it failed, took longer than its limit, or made a file that cannot be one of ours.
         """
         self._child.result(progress)
-        shutil.copyfile(self._child.folder / _TARGET, self._target)  # made by us, with the user's umask
+        shutil.copyfile(self._folder / _TARGET, self._target)  # made by us, with the user's umask
         settle(self._target, self.name)
         check_structure(self._target, self.name)
+
+    def close(self) -> None:
+        """End the child."""
+        self._child.close()
 
     def __enter__(self) -> Float32Converter:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._child.__exit__(*error)
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def write_float32(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segexport.process.child import Child, Progress, find_tools
+from segexport.process.child import Child, Progress
 from segexport.quantize.delicate import delicate
 from segexport.quantize.rewrites import write_prepared
 from segexport.tflite.graph import Operator, read_operators
@@ -18,7 +18,8 @@ from segexport.tflite.ranges import Ranges, load_ranges
 from segexport.tflite.structure import LARGEST, check_ranges, check_structure
 
 _WORKER = Path(__file__).with_name("worker.py")
-_PREPARED = "prepared.tflite"
+_PACKAGES = ("litert_quantizer", "ai_edge_litert")
+_FLOAT32, _PREPARED = "float32.tflite", "prepared.tflite"
 INTEGER = frozenset({"int8", "int16x8"})
 """Precisions whose activations are integers."""
 
@@ -39,8 +40,8 @@ class Quantizer:
 
     def __init__(self, *, float32: Path, folder: Path, limit_s: float, progress: Progress) -> None:
         self.float32, self.folder = float32, folder
-        self._limit_s, self._progress = limit_s, progress
-        self._child: Child | None = None
+        self._progress = progress
+        self._child = Child(_WORKER, folder, limit_s=limit_s, packages=_PACKAGES)
         self._prepared: Path | None = None
 
     @property
@@ -53,10 +54,10 @@ class Quantizer:
 
     def measure(self, pictures: npt.NDArray[np.float32]) -> Ranges:
         """Run `pictures` `(N, H, W, 3) float32, RGB, 0–1` and note what values each tensor takes on each of them."""
-        child = self._ready()
-        np.save(child.folder / "pictures.npy", pictures)
-        self._run(child, "calibration", "measure", pictures="pictures.npy", ranges="measured.npz")
-        ranges = _behind_padding(load_ranges(child.folder / "measured.npz"), read_operators(self.prepared))
+        folder = self._ready()
+        np.save(folder / "pictures.npy", pictures)
+        self._run("calibration", "measure", pictures="pictures.npy", ranges="measured.npz")
+        ranges = _behind_padding(load_ranges(folder / "measured.npz"), read_operators(self.prepared))
         check_ranges(ranges, self.prepared, "calibration")
         return ranges
 
@@ -68,13 +69,12 @@ class Quantizer:
         `ranges`: for int8 and int16x8. `float_layers`: names of operators' outputs in `prepared`; those that `delicate` finds
         stay in float in any case.
         """
-        child = self._ready()
+        folder = self._ready()
         if precision in INTEGER:
             float_layers = list(dict.fromkeys([*float_layers, *delicate(read_operators(self.prepared))]))
         if ranges is not None:
-            ranges.save(child.folder / "ranges.npz")
+            ranges.save(folder / "ranges.npz")
         found = self._run(
-            child,
             precision,
             "quantize",
             target="quantized.tflite",
@@ -82,7 +82,7 @@ class Quantizer:
             ranges=None if ranges is None else "ranges.npz",
             float_layers=list(float_layers),
         )
-        shutil.copyfile(child.folder / "quantized.tflite", target)
+        shutil.copyfile(folder / "quantized.tflite", target)
         check_structure(target, precision)
         return tuple(found["forced"])
 
@@ -91,36 +91,29 @@ class Quantizer:
 
         `quantized`: an int8 or int16x8 file that `write` made.
         """
-        child = self._ready()
-        np.save(child.folder / "pictures.npy", pictures)
-        shutil.copyfile(quantized, child.folder / "compared.tflite")
-        found = self._run(child, "signal-to-noise", "noise", quantized="compared.tflite", pictures="pictures.npy")
+        folder = self._ready()
+        np.save(folder / "pictures.npy", pictures)
+        shutil.copyfile(quantized, folder / "compared.tflite")
+        found = self._run("signal-to-noise", "noise", quantized="compared.tflite", pictures="pictures.npy")
         return {str(name): float(value) for name, value in found["snr"].items()}
 
-    def _ready(self) -> Child:
-        """The child; started where there is none."""
-        if self._child is None:
-            tools = find_tools("litert_quantizer", "ai_edge_litert")
-            self._child = Child(_WORKER, self.folder, limit_s=self._limit_s, tools=tools)
-            shutil.copyfile(self.float32, self._child.folder / "float32.tflite")
+    def _ready(self) -> Path:
+        """The child's folder, with the files that it quantizes."""
+        folder = self._child.start()
+        if not (folder / _FLOAT32).exists():
+            shutil.copyfile(self.float32, folder / _FLOAT32)
             if self.prepared != self.float32:
-                shutil.copyfile(self.prepared, self._child.folder / _PREPARED)
-        return self._child
+                shutil.copyfile(self.prepared, folder / _PREPARED)
+        return folder
 
-    def _run(self, child: Child, step: str, do: str, **job: Any) -> dict[str, Any]:
+    def _run(self, step: str, do: str, **job: Any) -> dict[str, Any]:
         rewritten = job.get("precision", "int8") in INTEGER and self.prepared != self.float32
-        try:
-            child.begin({"step": step, "do": do, "float32": _PREPARED if rewritten else "float32.tflite", **job})
-            return child.result(self._progress)
-        except BaseException:  # failed, too slow or interrupted: it is not asked again
-            self.close()
-            raise
+        job |= {"step": step, "do": do, "float32": _PREPARED if rewritten else _FLOAT32}
+        return self._child.ask(job, self._progress)
 
     def close(self) -> None:
         """End the child; the next job starts another."""
-        if self._child is not None:
-            self._child.__exit__()
-            self._child = None
+        self._child.close()
 
     def __enter__(self) -> Quantizer:
         return self

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from segexport.checkpoint.pickle.inert import shown
-from segexport.compare.foreign import Foreign, ForeignModel, RefusedError
 from segexport.compare.reference import Reference
 from segexport.errors import CheckpointError
 from segexport.networks.network import PERSON_CHANNELS
@@ -24,6 +23,7 @@ from segexport.output import file_sha256
 from segexport.pictures.files import Picture
 from segexport.presets import Preprocessing
 from segexport.subject.ask import Answer, ask
+from segexport.subject.foreign.child import Foreign, ForeignModel, RefusedError
 from segexport.subject.foreign.ends import HEADS, adds_up_to_one, before_transpose, head_at_end, take_out
 from segexport.subject.foreign.folding import fold, known_values
 from segexport.subject.foreign.reading import (

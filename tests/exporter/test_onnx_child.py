@@ -11,11 +11,11 @@ import psutil
 import pytest
 from tests.exporter.onnx_graphs import made, relu, value
 
-from segexport.compare.foreign import Foreign, RefusedError
 from segexport.errors import CheckpointError
 from segexport.pictures.files import draw_pictures
 from segexport.presets import PREPROCESSING
 from segexport.subject.foreign import input as onnx_input
+from segexport.subject.foreign.child import Foreign, RefusedError
 from segexport.subject.foreign.input import open_onnx_subject
 
 UNIT = PREPROCESSING["unit"]
@@ -48,7 +48,7 @@ def worker(folder: Path, body: str) -> Path:
     lines = "\n".join(f"    {line}" for line in body.splitlines())
     path = folder / "stub.py"
     path.write_text(
-        "import os, signal, time\nfrom segexport.compare import foreign_worker as real\n"
+        "import os, signal, time\nfrom segexport.subject.foreign import worker as real\n"
         f"from segexport.process.worker import serve\ndef work(job, say):\n{lines}\n"
         "    return real._work(job, say)\nserve(work)\n"
     )

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segexport.compare.engine import Engine
 from segexport.errors import CheckpointError, ConversionError
+from segexport.process.child import Child
 
-_WORKER = Path(__file__).with_name("foreign_worker.py")
+_WORKER = Path(__file__).with_name("worker.py")
 _PACKAGES = ("numpy", "onnx", "onnxruntime")
 _ADVICE = "export it again, or give the PyTorch checkpoint"
 _LIMIT_S = 1800.0  # for one question
@@ -37,7 +37,7 @@ class ForeignModel:
         CheckpointError: the model crashes the child, or takes it longer than half an hour.
     """
 
-    engine: Engine
+    child: Child
     path: Path
     name: str
 
@@ -52,14 +52,14 @@ class ForeignModel:
 
     def run(self, image: npt.NDArray[np.float32]) -> list[npt.NDArray[Any]]:
         """All outputs for an image `(1, 3, H, W) float32, RGB, 0–1`."""
-        folder = self.engine.start()
+        folder = self.child.start()
         np.save(folder / "image.npy", image)
         found = self._ask(do="run", image="image.npy")
         return [np.load(folder / name, allow_pickle=False) for name in found["outputs"]]
 
     def _ask(self, **job: Any) -> dict[str, Any]:
         try:
-            found = self.engine.ask(str(self.path), {"model": self.name, **job}, lambda _: None)
+            found = self.child.ask({"step": str(self.path), "model": self.name, **job}, lambda _: None)
         except ConversionError as error:
             raise CheckpointError(str(error)) from error
         if "refused" in found:
@@ -72,9 +72,9 @@ class Foreign:
 
     def __init__(self, *, worker: Path = _WORKER, limit_s: float = _LIMIT_S) -> None:
         room = tempfile.TemporaryDirectory(prefix="segexport-")
-        self._engine = Engine(worker, Path(room.name), limit_s=limit_s, packages=_PACKAGES, advice=_ADVICE)
-        self.close = weakref.finalize(self, _close, self._engine, room)
-        self._engine.start()  # it loads its libraries while the model is read here
+        self._child = Child(worker, Path(room.name), limit_s=limit_s, packages=_PACKAGES, advice=_ADVICE)
+        self.close = weakref.finalize(self, _close, self._child, room)
+        self._child.start()  # it loads its libraries while the model is read here
 
     @contextmanager
     def opened(self, path: Path, model: bytes) -> Iterator[ForeignModel]:
@@ -83,14 +83,14 @@ class Foreign:
         Raises:
             MissingExtraError: onnx or onnxruntime is not installed.
         """
-        stored = self._engine.start() / f"{next(_NAMES)}.onnx"
+        stored = self._child.start() / f"{next(_NAMES)}.onnx"
         stored.write_bytes(model)
         try:
-            yield ForeignModel(engine=self._engine, path=path, name=stored.name)
+            yield ForeignModel(child=self._child, path=path, name=stored.name)
         finally:
             stored.unlink(missing_ok=True)
 
 
-def _close(engine: Engine, room: tempfile.TemporaryDirectory[str]) -> None:
-    engine.close()
+def _close(child: Child, room: tempfile.TemporaryDirectory[str]) -> None:
+    child.close()
     room.cleanup()
