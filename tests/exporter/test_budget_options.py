@@ -47,7 +47,7 @@ def test_a_recipe_that_is_none_is_refused_before_any_work(
     words = ("--calibration", trained.pictures, "--recipe", tmp_path / "r.json", "--output", tmp_path / "out")
     ran = segexport("tflite", trained.checkpoint, *words)
     assert ran.code == 1
-    assert "r.json: no recipe (expected an object with format 'segedge.recipe'" in ran.refusal
+    assert "r.json: no recipe (format is missing)" in ran.refusal
     assert not (tmp_path / "out").exists()
 
 

@@ -24,6 +24,7 @@ from segexport.compare.rows import FileRow
 from segexport.library import Chosen
 from segexport.networks.families.unet import UNet
 from segruntime import read_contract
+from segruntime.strict_json import Fields
 
 Children = Callable[[], list[psutil.Process]]
 
@@ -218,7 +219,7 @@ def test_a_float32_file_that_is_another_network_is_an_error_and_nothing_is_left(
 def test_a_file_that_was_not_kept_is_an_error(
     exported: Any, network: UNet, chosen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [FileRow.from_json(row) for row in exported.body["files"]]
+    rows = [FileRow.from_json(Fields(row)) for row in exported.body["files"]]
     body: dict[str, Any] = {**exported.body}
     monkeypatch.setattr("segexport.pipeline.export", lambda *_: (body, rows))
     result = segexport.export(network, **chosen)

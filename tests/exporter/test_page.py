@@ -23,6 +23,7 @@ from segexport.report.page.page import POLICY
 from segexport.report.page.spread import spread
 from segexport.report.page.verdicts import short_verdict, verdict
 from segruntime.measures.agreement import agreement
+from segruntime.strict_json import Fields
 
 BODY = json.loads((Path(__file__).with_name("golden") / "page_body.json").read_text("utf-8"))
 OPTIONAL = ["noise", "budget", "doctor", "rewrites", "recipe"]
@@ -72,7 +73,9 @@ class Outline(HTMLParser):
 
 def rows_of(body: dict[str, Any]) -> list[FileRow]:
     known = {field.name for field in fields(FileRow)}
-    return [FileRow.from_json({key: value for key, value in row.items() if key in known}) for row in body["files"]]
+    return [
+        FileRow.from_json(Fields({key: value for key, value in row.items() if key in known})) for row in body["files"]
+    ]
 
 
 def view(name: str, precisions: list[str], size: int = 16) -> PictureView:

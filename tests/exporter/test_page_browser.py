@@ -16,6 +16,7 @@ from segexport.compare.rows import FileRow
 from segexport.report.page import Evidence, MaskView, PictureView, build_page
 from segexport.report.page.spread import spread
 from segruntime.measures.agreement import agreement
+from segruntime.strict_json import Fields
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -48,7 +49,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     body = json.loads((Path(__file__).with_name("golden") / "page_body.json").read_text("utf-8"))
     body["source"]["checkpoint"] = "<script>throw 1</script>" + "W" * 5000
     known = {field.name for field in fields(FileRow)}
-    rows = [FileRow.from_json({key: value for key, value in row.items() if key in known}) for row in body["files"]]
+    rows = [
+        FileRow.from_json(Fields({key: value for key, value in row.items() if key in known})) for row in body["files"]
+    ]
     ramp = np.linspace(0, 1, 1024, dtype=np.float32).reshape(32, 32)
     other = np.clip(ramp + np.float32(0.02), 0, 1)
     shown = MaskView(mask=other, agreement=agreement(ramp, other))

@@ -53,12 +53,13 @@ def test_numbers_that_are_none_are_not_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, r"\(format 'segedge.report' version 2\); export again"),
-        ({"format": "other"}, r"format 'other' version 1"),
-        ({"files": None}, "NoneType"),
-        ({"files": {}}, None),
-        ({"files": [1]}, "int"),
-        ({"files": [{}]}, "float_layers"),
+        ({"version": 2}, r"\(version is 2, expected 1\); export again"),
+        ({"format": "other"}, "format is 'other', expected 'segedge.report'"),
+        ({"files": None}, "files is None, expected a list"),
+        ({"files": []}, None),
+        ({"files": {}}, "files is {}, expected a list"),
+        ({"files": [1]}, r"files\[0\] is of type int, expected an object"),
+        ({"files": [{}]}, r"files\[0\]\.name is missing"),
     ],
 )
 def test_a_report_of_another_form_is_refused(tmp_path: Path, change: dict[str, Any], message: str | None) -> None:

@@ -417,7 +417,7 @@ def test_pictures_that_cannot_be_read_are_refused_by_name(segexport: Command, tm
         ("file", "../../../etc/passwd", "is no path inside the folder"),
         ("file", "/etc/passwd", "is no path inside the folder"),
         ("file", "x/missing.bin", "nothing there, expected"),
-        ("dtype", "object", "dtype 'object'"),
+        ("dtype", "object", "dtype is 'object', expected one of float32"),
         ("shape", [1 << 40, 1 << 40], "shape"),
         ("shape", [60000, 60000, 60000], "expected 216000000000000 bytes"),
         ("shape", "abc", "damaged"),
@@ -443,6 +443,6 @@ def test_a_folder_without_vectors_or_without_the_ports_files_is_refused(
     assert "holds none of the 64 files" in segexport("check-port", made, tmp_path).refusal
     assert "no such folder" in segexport("check-port", made, tmp_path / "nowhere").refusal
     (tmp_path / "index.json").write_text('{"format": "segedge.vectors", "version": 2, "models": []}')
-    assert "another format or version" in segexport("check-port", tmp_path, made).refusal
+    assert "version is 2, expected 1" in segexport("check-port", tmp_path, made).refusal
     (tmp_path / "index.json").write_text('{"format": "segedge.vectors", "version": 1, "models": [[]]}')
     assert "damaged" in segexport("check-port", tmp_path, made).refusal

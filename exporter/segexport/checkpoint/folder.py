@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segexport.checkpoint.pickle.inert import shown
 from segexport.errors import CheckpointError, DamagedCheckpointError
-from segruntime.strict_json import parse_json
+from segruntime.strict_json import read_json
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """In the order in which the libraries look for them; an index names the files that hold the tensors."""
@@ -81,9 +81,7 @@ def _read_object(path: Path) -> dict[str, object] | None:
     if not path.is_file():
         return None
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise ValueError(f"larger than {MAX_JSON_BYTES:,} bytes")
-        found = parse_json(path.read_text(encoding="utf-8"))
+        found = read_json(path, MAX_JSON_BYTES)
         if not isinstance(found, dict):
             raise ValueError(f"a {type(found).__name__}, no object")
     except (OSError, ValueError) as error:

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from segexport.errors import OutputError
-from segruntime.strict_json import parse_json
+from segexport.precisions import Bound
+from segruntime.strict_json import Fields, read_json
 
 FILE_NAME = "report.json"
 FORMAT, VERSION = "segedge.report", 1
-_JSON_KINDS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "bool": (bool,),
-    "int": (int,),
-    "float": (int, float),
-    "dict[str, float | None]": (dict,),
-    "dict[str, Any] | None": (dict, NoneType),
-}
-_BOUND = {"max_difference", "mask_iou", "relative_to"}
+_MOST_BYTES = 64 << 20
+_MOST_FILES, _MOST_COUNT = 1000, 1 << 53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +46,30 @@ class FileRow:
     """Argmax flips of a network with max-unpooling; see `segexport.compare.flips`."""
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> FileRow:
-        row = cls(**{**data, "float_layers": tuple(data["float_layers"])})
-        for field in fields(cls):
-            kinds, value = _JSON_KINDS.get(str(field.type)), getattr(row, field.name)
-            if kinds is not None and type(value) not in kinds:
-                raise ValueError(f"files: {field.name} is {value!r}, expected {field.type}")
-        if set(row.bound) != _BOUND or not all(type(v) in (int, float, NoneType) for v in row.bound.values()):
-            raise ValueError(f"files: bound is {row.bound!r}, expected {', '.join(sorted(_BOUND))}")
+    def from_json(cls, f: Fields) -> FileRow:
+        """Raises ValueError: a field is missing, unknown or of another type."""
+        of_type: dict[str, Callable[[str], Any]] = {
+            "str": f.string,
+            "bool": f.boolean,
+            "int": lambda key: f.integer(key, 0, _MOST_COUNT),
+            "float": f.number,
+            "tuple[str, ...]": f.strings,
+            "dict[str, float | None]": lambda key: _bound(f.part(key)),
+            "dict[str, Any] | None": lambda key: f.nullable(key, f.any_object),
+        }
+        row = cls(
+            **{
+                one.name: of_type[str(one.type)](one.name)
+                for one in fields(cls)
+                if one.name in f or one.default is MISSING
+            }
+        )
+        f.finish()
         return row
+
+
+def _bound(f: Fields) -> dict[str, float | None]:
+    return {one.name: f.nullable(one.name, f.number) for one in fields(Bound)}
 
 
 def write_report(path: Path, body: dict[str, Any]) -> None:
@@ -78,9 +87,9 @@ def read_report(folder: Path) -> tuple[dict[str, Any], list[FileRow]]:
     if not path.is_file():
         raise OutputError(f"{folder}: no {FILE_NAME} in it, expected a folder that `segexport onnx|tflite` made")
     try:
-        body = parse_json(path.read_text("utf-8"))
-        if body["format"] != FORMAT or body["version"] != VERSION:
-            raise ValueError(f"format {body['format']!r} version {body['version']!r}")
-        return body, [FileRow.from_json(row) for row in body["files"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        body = read_json(path, _MOST_BYTES)
+        f = Fields(body)
+        f.header(FORMAT, VERSION)
+        return body, [FileRow.from_json(row) for row in f.parts("files", 0, _MOST_FILES)]
+    except (OSError, ValueError) as error:
         raise OutputError(f"{path}: cannot be read as a report of version {VERSION} ({error}); export again") from error

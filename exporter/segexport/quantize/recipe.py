@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from segexport.errors import RecipeError
-from segruntime.strict_json import parse_json
+from segruntime.strict_json import Fields, read_json
 
 FILE_NAME = "recipe.json"
 FORMAT, VERSION = "segedge.recipe", 1
-_MOST_BYTES = 256 * 1024
-_MOST_LAYERS = 10_000
-_FIELDS = {"format", "version", "precision", "ranges", "logit_limit", "float_layers"}
+_MOST_BYTES = 16 << 20
+_LOGIT_LIMITS = 1e-6, 1000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +36,16 @@ class Recipe:
         Raises:
             ValueError: naming the field that is missing, unknown or of another kind.
         """
-        if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("version") != VERSION:
-            raise ValueError(f"expected an object with format {FORMAT!r} and version {VERSION}")
-        if set(data) != _FIELDS:
-            raise ValueError(f"fields {', '.join(sorted(map(str, set(data) ^ _FIELDS)))} are missing or unknown")
-        layers, limit = data["float_layers"], data["logit_limit"]
-        if not isinstance(layers, list) or len(layers) > _MOST_LAYERS or not all(isinstance(x, str) for x in layers):
-            raise ValueError("float_layers is no list of names")
-        if limit is not None and (type(limit) not in (int, float) or not 0 < limit <= 1000):
-            raise ValueError(f"logit_limit is {limit!r}, expected null or a number above 0, at most 1000")
-        if data["precision"] != "int8" or data["ranges"] != "mean":
-            raise ValueError(
-                f"precision {data['precision']!r} and ranges {data['ranges']!r}, expected 'int8' and 'mean'"
-            )
-        return cls(logit_limit=limit, float_layers=tuple(layers))
+        f = Fields(data)
+        f.header(FORMAT, VERSION)
+        recipe = cls(
+            precision=f.choice("precision", ["int8"]),
+            ranges=f.choice("ranges", ["mean"]),
+            logit_limit=f.nullable("logit_limit", lambda key: f.number(key, *_LOGIT_LIMITS)),
+            float_layers=f.strings("float_layers"),
+        )
+        f.finish()
+        return recipe
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -60,10 +55,7 @@ def load_recipe(path: Path) -> Recipe:
         RecipeError: unreadable, or not such a file.
     """
     try:
-        data = path.read_bytes()
-        if len(data) > 64 * _MOST_BYTES:
-            raise ValueError(f"it has {len(data)} bytes")
-        body = parse_json(data.decode("utf-8"))
+        body = read_json(path, _MOST_BYTES)
         inner = body.get("recipe") if isinstance(body, dict) and "recipe" in body else body
         return Recipe.from_json(inner)
     except (OSError, ValueError) as error:

@@ -17,11 +17,12 @@ from segexport.vectors.write import INDEX, read_index
 from segruntime import Contract
 from segruntime.measures.agreement import mask_iou
 from segruntime.model_file.self_test import ALMOST_NONE
+from segruntime.strict_json import Fields
 
 Array = npt.NDArray[Any]
 _DTYPES = ("float32", "int8", "uint8", "int16", "int32", "int64")
 _MASKS = ("probability", "alpha", "coarse")
-_MOST_BYTES = 1 << 32
+_MOST_BYTES, _MOST_SIDE, _MOST_PARTS = 1 << 32, 1 << 16, 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +56,9 @@ def check_port(vectors: Path, port: Path) -> list[StepCheck]:
     if not port.is_dir():
         raise OutputError(f"{port}: no such folder, expected the .bin files that the port wrote; give that folder")
     try:
-        rows = list(_checks(vectors, port, read_index(vectors)))
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
-        raise OutputError(
-            f"{vectors / INDEX}: damaged ({type(error).__name__}: {error}); make the vectors again"
-        ) from error
+        rows = list(_checks(vectors, port, Fields(read_index(vectors))))
+    except ValueError as error:
+        raise OutputError(f"{vectors / INDEX}: damaged ({error}); make the vectors again") from error
     if not any(row.given for row in rows):
         raise OutputError(
             f"{port}: holds none of the {len(rows)} files; expected for example {rows[0].file if rows else INDEX}"
@@ -67,22 +66,34 @@ def check_port(vectors: Path, port: Path) -> list[StepCheck]:
     return rows
 
 
-def _checks(vectors: Path, port: Path, index: dict[str, Any]) -> Iterator[StepCheck]:
-    for model in index["models"]:
-        contract = Contract.from_json(model["contract"])
-        for frame in (*model["frames"], *model["stream"]):
-            frame_pixels = _stored(vectors, frame["arrays"]["frame"])
-            for step in (step for step in ABOUT if step != "frame" and step in frame["arrays"]):
-                yield _check(vectors, port, model, frame, step, contract, frame_pixels)
+def _checks(vectors: Path, port: Path, index: Fields) -> Iterator[StepCheck]:
+    for model in index.parts("models", 0, _MOST_PARTS):
+        contract, tolerances = Contract.from_json(model.raw("contract")), model.part("tolerances")
+        for frame in (*model.parts("frames", 0, _MOST_PARTS), *model.parts("stream", 0, _MOST_PARTS)):
+            arrays = frame.part("arrays")
+            rgb = _stored(vectors, arrays.part("frame"))
+            if rgb.ndim != 3:
+                arrays.fail("frame", "an array (H, W, 3)")
+            for step in (step for step in ABOUT if step != "frame" and step in arrays):
+                entry = arrays.part(step)
+                row = StepCheck(
+                    model=model.string("file"),
+                    frame=frame.string("name"),
+                    step=step,
+                    file=entry.string("file"),
+                    given=False,
+                )
+                yield _check(row, port, _stored(vectors, entry), _tolerance(tolerances.part(step)), contract, rgb)
+
+
+def _tolerance(f: Fields) -> dict[str, float]:
+    return {key: f.number(key) for key in ("largest", "share", "mean", "mask_iou") if key in f}
 
 
 def _check(
-    vectors: Path, port: Path, model: dict[str, Any], frame: dict[str, Any], step: str, contract: Contract, rgb: Array
+    row: StepCheck, port: Path, wanted: Array, tolerance: dict[str, float], contract: Contract, rgb: Array
 ) -> StepCheck:
-    entry = frame["arrays"][step]
-    wanted = _stored(vectors, entry)
-    row = StepCheck(model=str(model["file"]), frame=str(frame["name"]), step=step, file=str(entry["file"]), given=False)
-    path = port / _inside(entry["file"])
+    path = port / _inside(row.file)
     if not path.is_file():
         return row
     if path.stat().st_size != wanted.nbytes:
@@ -92,9 +103,9 @@ def _check(
     if not np.isfinite(found).all():
         return replace(row, given=True, problem="holds NaN or infinity, expected finite numbers")
     difference = np.abs(found.astype(np.float64) - wanted.astype(np.float64))
-    iou = mask_iou(found > contract.threshold, wanted > contract.threshold) if step in _MASKS else None
-    problem = _problem(difference, iou, _changed(found, wanted, contract.threshold), model["tolerances"][step])
-    if problem and step == "input":
+    iou = mask_iou(found > contract.threshold, wanted > contract.threshold) if row.step in _MASKS else None
+    problem = _problem(difference, iou, _changed(found, wanted, contract.threshold), tolerance)
+    if problem and row.step == "input":
         name = name_mistake(found, np.ascontiguousarray(rgb[:, :, ::-1]), contract.input)
         problem += f"; it looks like this: {name}" if name else ""
     largest, mean = float(difference.max()), float(difference.mean())
@@ -118,11 +129,11 @@ def _changed(found: Array, wanted: Array, threshold: float) -> float:
     return float(((found > threshold) != (wanted > threshold)).mean())
 
 
-def _stored(vectors: Path, entry: dict[str, Any]) -> Array:
-    path = vectors / _inside(entry["file"])
-    shape, dtype = entry["shape"], entry["dtype"]
-    if dtype not in _DTYPES or not all(type(n) is int and 0 < n <= 1 << 16 for n in shape):
-        raise ValueError(f"{entry['file']}: dtype {dtype!r}, shape {shape!r}")
+def _stored(vectors: Path, entry: Fields) -> Array:
+    path, dtype = vectors / _inside(entry.string("file")), entry.choice("dtype", _DTYPES)
+    shape = entry.raw("shape")
+    if not isinstance(shape, list) or not all(type(n) is int and 0 < n <= _MOST_SIDE for n in shape):
+        entry.fail("shape", f"a list of whole numbers from 1 to {_MOST_SIDE}")
     expected = np.dtype(dtype).itemsize
     for n in shape:
         expected *= n
@@ -134,8 +145,8 @@ def _stored(vectors: Path, entry: dict[str, Any]) -> Array:
     return array
 
 
-def _inside(file: object) -> PurePosixPath:
-    path = PurePosixPath(str(file))
-    if path.is_absolute() or ".." in path.parts or "\\" in str(file) or "\0" in str(file):
+def _inside(file: str) -> PurePosixPath:
+    path = PurePosixPath(file)
+    if path.is_absolute() or ".." in path.parts or "\\" in file or "\0" in file:
         raise ValueError(f"{file!r} is no path inside the folder")
     return path

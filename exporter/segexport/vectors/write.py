@@ -24,7 +24,7 @@ from segexport.vectors.steps import tolerances, write_frame, write_stream
 from segruntime import Segmenter, load
 from segruntime.errors import MissingExtraError
 from segruntime.model_file.entries import model_sha256
-from segruntime.strict_json import parse_json
+from segruntime.strict_json import Fields, read_json
 
 INDEX = "index.json"
 FORMAT, VERSION = "segedge.vectors", 1
@@ -101,12 +101,9 @@ def read_index(folder: Path) -> dict[str, Any]:
     """
     path = folder / INDEX
     try:
-        if path.stat().st_size > MOST_INDEX_BYTES:
-            raise ValueError(f"larger than {MOST_INDEX_BYTES} bytes")
-        index = parse_json(path.read_text("utf-8"))
-        if not isinstance(index, dict) or (index.get("format"), index.get("version")) != (FORMAT, VERSION):
-            raise ValueError("another format or version")
-    except (OSError, ValueError, RecursionError) as error:
+        index: dict[str, Any] = read_json(path, MOST_INDEX_BYTES)
+        Fields(index).header(FORMAT, VERSION)
+    except (OSError, ValueError) as error:
         raise OutputError(
             f"{path}: cannot be read as vectors of version {VERSION} ({error}); make them with `segexport vectors MODEL`"
         ) from error

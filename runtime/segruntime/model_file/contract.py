@@ -57,7 +57,7 @@ class InputSpec:
         return _shape(self.layout, self.height, self.width, 3)
 
     @classmethod
-    def read(cls, f: Fields) -> InputSpec:
+    def from_json(cls, f: Fields) -> InputSpec:
         dtype = f.choice("dtype", DTYPES)
         low, high = f.numbers("value_range", 2)
         if not low < high:
@@ -100,7 +100,7 @@ class OutputSpec:
         return _shape(self.layout, self.height, self.width, 1 if self.meaning == "classes" else self.channels)
 
     @classmethod
-    def read(cls, f: Fields) -> OutputSpec:
+    def from_json(cls, f: Fields) -> OutputSpec:
         meaning, channels = f.choice("meaning", MEANINGS), f.integer("channels", 1, 1024)
         dtype = f.choice("dtype", CLASS_DTYPES if meaning == "classes" else DTYPES)
         labels = f.strings("labels")
@@ -133,7 +133,7 @@ class Source:
     color: str
 
     @classmethod
-    def read(cls, f: Fields) -> Source:
+    def from_json(cls, f: Fields) -> Source:
         return cls(
             checkpoint=f.string("checkpoint"),
             sha256=f.digest("sha256"),
@@ -160,7 +160,7 @@ class Conversion:
     refused: dict[str, str] | None = None
 
     @classmethod
-    def read(cls, f: Fields) -> Conversion:
+    def from_json(cls, f: Fields) -> Conversion:
         return cls(
             precision=f.string("precision"),
             calibration_count=f.integer("calibration_count", 0, 10**9),
@@ -188,7 +188,7 @@ class Parity:
     within_bound: bool
 
     @classmethod
-    def read(cls, f: Fields) -> Parity:
+    def from_json(cls, f: Fields) -> Parity:
         shares = ("max_difference", "mean_difference", "mask_iou", "changed_pixels", "boundary_f")
         return cls(
             pictures=f.integer("pictures", 1, 10**9),
@@ -221,12 +221,12 @@ class Contract:
             f = Fields(_parse(data) if isinstance(data, str) else data)
             f.header(NAME, VERSION)
             contract = cls(
-                input=InputSpec.read(f.part("input")),
-                output=OutputSpec.read(f.part("output")),
+                input=InputSpec.from_json(f.part("input")),
+                output=OutputSpec.from_json(f.part("output")),
                 threshold=f.number("threshold", 0, 1),
-                source=f.optional("source", lambda key: Source.read(f.part(key))),
-                conversion=f.optional("conversion", lambda key: Conversion.read(f.part(key))),
-                parity=f.optional("parity", lambda key: Parity.read(f.part(key))),
+                source=f.optional("source", lambda key: Source.from_json(f.part(key))),
+                conversion=f.optional("conversion", lambda key: Conversion.from_json(f.part(key))),
+                parity=f.optional("parity", lambda key: Parity.from_json(f.part(key))),
             )
             f.finish()
         except ValueError as error:

@@ -29,6 +29,9 @@ class Fields:
         self._seen: set[str] = set()
         self._inner: list[Fields] = []
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._data
+
     def raw(self, key: str) -> Any:
         """The value, whatever it is."""
         self._seen.add(key)

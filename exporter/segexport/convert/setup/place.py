@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from dataclasses import dataclass
@@ -10,10 +9,12 @@ from pathlib import Path
 
 from segexport.convert.setup.known import ENVIRONMENTS, ConverterEnvironment
 from segexport.errors import MissingConverterError
+from segruntime.strict_json import Fields, read_json
 
 VARIABLE = "SEGEDGE_CONVERTERS"
 MARKER = "segedge.json"
 """Written last into an environment: what it was made from."""
+_MOST_MARKER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +92,14 @@ def _other_python(environment: ConverterEnvironment, made: Made) -> str | None:
 def read_marker(folder: Path) -> Made | None:
     """What the environment in the folder was made from; nothing where there is none, or its marker is damaged."""
     try:
-        found = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-        versions = {str(name): str(version) for name, version in found["versions"].items()}
-        size = int(found["size_bytes"])
-        return Made(lock=str(found["lock"]), python=str(found["python"]), versions=versions, size_bytes=size)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        f = Fields(read_json(folder / MARKER, _MOST_MARKER_BYTES))
+        return Made(
+            lock=f.string("lock"),
+            python=f.string("python"),
+            versions=f.string_map("versions"),
+            size_bytes=f.integer("size_bytes", 0, 1 << 60),
+        )
+    except (OSError, ValueError):
         return None
 
 
