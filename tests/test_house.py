@@ -22,6 +22,13 @@ MAY_IMPORT = {
     "segbench": {"segbench", "segruntime"},
 }
 
+FLATBUFFERS = {"flatbuffers", "flatbuffer_utils", "schema_py_generated"}
+KNOW_FLATBUFFERS = {
+    "segexport": ["exporter/segexport/tflite/flatbuffer.py"],
+    "segruntime": [],
+    "segbench": ["benchmarks/segbench/profile/tflite/graph.py"],
+}
+
 
 def folder_of(package: str) -> Path:
     return ROOT / PACKAGES[package] / package
@@ -137,3 +144,14 @@ def test_packages_import_one_another_downwards_only(package: str) -> None:
         if module.split(".")[0] in PACKAGES.keys() - MAY_IMPORT[package]
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_one_module_reads_and_writes_flatbuffers(package: str) -> None:
+    found = {
+        said(path)
+        for path in folder_of(package).rglob("*.py")
+        for module in imported(path)
+        if module.rpartition(".")[2] in FLATBUFFERS
+    }
+    assert sorted(found) == KNOW_FLATBUFFERS[package]

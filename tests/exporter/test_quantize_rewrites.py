@@ -11,13 +11,12 @@ import numpy.typing as npt
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from ai_edge_litert.tools import flatbuffer_utils
 
 from segexport.quantize.delicate import ALONE, delicate
 from segexport.quantize.floats import read_float_operators
 from segexport.quantize.quantizer import Quantizer
 from segexport.quantize.rewrites import REWRITES, write_prepared
-from segexport.quantize.rewrites.graph import Graph
+from segexport.tflite.flatbuffer import Graph, set_options
 from segexport.tflite.graph import Operator, read_operators
 
 LOWEST = float(np.finfo(np.float32).min)
@@ -31,7 +30,7 @@ class Maker:
         model, graph = schema.ModelT(), schema.SubGraphT()
         model.version, model.subgraphs, model.operatorCodes, model.buffers = 3, [graph], [], [schema.BufferT()]
         graph.tensors, graph.operators = [], []
-        self.graph, self.main = Graph(schema=schema, model=model), graph
+        self.graph, self.main = Graph(model), graph
         self.last = self.image = self.graph.add_tensor("image", (1, side, side, 3))
 
     def add(
@@ -49,9 +48,7 @@ class Maker:
         )
         made = self.graph.operator(kind, inputs, output)
         if options is not None:
-            made.builtinOptions = options
-            name = type(options).__name__.removesuffix("T")
-            made.builtinOptionsType = getattr(schema.BuiltinOptions, name)
+            set_options(made, options)
         self.main.operators.append(made)
         self.last = output
         return output
@@ -64,7 +61,7 @@ class Maker:
         signature.signatureKey, signature.subgraphIndex = b"serving_default", 0
         signature.inputs, signature.outputs = [ends[0]], [ends[1]]
         self.graph.model.signatureDefs = [signature]
-        flatbuffer_utils.write_model(self.graph.model, str(path))
+        self.graph.write(path)
         return path
 
 

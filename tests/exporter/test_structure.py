@@ -14,8 +14,8 @@ from ai_edge_litert.tools import flatbuffer_utils
 
 from segexport.errors import ConversionError
 from segexport.quantize.quantizer import Quantizer
+from segexport.tflite.flatbuffer import Graph
 from segexport.tflite.graph import read_operators
-from segexport.tflite.operators import operator_code
 from segexport.tflite.ranges import Ranges
 from segexport.tflite.structure import check_ranges, check_structure
 
@@ -37,7 +37,7 @@ def add_tensor(model: Any, name: str, kind: int, data: npt.NDArray[Any] | None =
 
 def add_operator(model: Any, kind: str, inputs: list[int], output: int) -> None:
     operator = schema.OperatorT()
-    operator.opcodeIndex = operator_code(schema, model, kind, 1)
+    operator.opcodeIndex = Graph(model).code(kind, 1)
     operator.inputs, operator.outputs = inputs, [output]
     model.subgraphs[0].operators.append(operator)
 

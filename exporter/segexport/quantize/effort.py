@@ -6,10 +6,12 @@ run. What counts is the work itself and not the time it takes here, so that a fi
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
-from segexport.tflite.graph import WEIGHTED, operator_kinds
+from segexport.tflite.flatbuffer import Graph, read_graph
+from segexport.tflite.graph import WEIGHTED
 
 MOST_WORK = 600e9
 """Multiplications for all pictures together: 12 runs of a U-Net of 31 million weights at 256x256."""
@@ -26,30 +28,11 @@ def calibration_places(float32: Path, count: int) -> list[int]:
 
 def multiplications(path: Path) -> float:
     """Of all convolutions and products of the main subgraph, for one picture."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(path.read_bytes(), 0)
-    graph, kinds = model.Subgraphs(0), operator_kinds(model)
-    operators = [graph.Operators(index) for index in range(graph.OperatorsLength())]
-    return sum(_of(graph, one, kinds[one.OpcodeIndex()]) for one in operators if kinds[one.OpcodeIndex()] in WEIGHTED)
+    graph = read_graph(path)
+    return float(sum(_of(graph, one) for one in graph.operators if graph.kind(one) in WEIGHTED))
 
 
-def _of(graph: Any, operator: Any, kind: str) -> float:
+def _of(graph: Graph, operator: Any) -> int:
     """Each number of the weights once for every place: of the output, or of the input of a transposed convolution."""
-    if kind == "TRANSPOSE_CONV":
-        weights, places = _shape(graph, operator.Inputs(1)), _shape(graph, operator.Inputs(2))[:-1]
-    else:
-        weights, places = _shape(graph, operator.Inputs(1)), _shape(graph, operator.Outputs(0))[:-1]
-    return _product(weights) * _product(places)
-
-
-def _shape(graph: Any, index: int) -> tuple[int, ...]:
-    tensor = graph.Tensors(index)
-    return tuple(int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength()))
-
-
-def _product(shape: tuple[int, ...]) -> float:
-    found = 1.0
-    for extent in shape:
-        found *= extent
-    return found
+    places = operator.inputs[2] if graph.kind(operator) == "TRANSPOSE_CONV" else operator.outputs[0]
+    return math.prod(graph.shape(operator.inputs[1])) * math.prod(graph.shape(places)[:-1])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from segexport.tflite.graph import operator_kinds
+from segexport.tflite.flatbuffer import read_graph
 
 BORDERS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
@@ -44,29 +45,16 @@ class FloatOperators:
 
 def read_float_operators(path: Path) -> FloatOperators:
     """Of a finished int8 or int16x8 file."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(path.read_bytes(), 0)
-    graph, codes, number = model.Subgraphs(0), operator_kinds(model), schema.TensorType.FLOAT32
+    graph = read_graph(path)
     kinds: Counter[str] = Counter()
     total = borders = border_bytes = 0
-    for index in range(graph.OperatorsLength()):
-        operator = graph.Operators(index)
-        kind = codes[operator.OpcodeIndex()]
-        tensors = [graph.Tensors(operator.Inputs(k)) for k in range(operator.InputsLength()) if operator.Inputs(k) >= 0]
-        tensors += [graph.Tensors(operator.Outputs(k)) for k in range(operator.OutputsLength())]
-        floats = [tensor for tensor in tensors if tensor.Type() == number]
+    for operator in graph.operators:
+        kind, tensors = graph.kind(operator), [*graph.inputs(operator), *operator.outputs]
+        floats = [index for index in tensors if graph.type(index) == "FLOAT32"]
         if kind not in BORDERS:
             total += 1
             kinds[kind] += bool(floats)
         elif floats:
             borders += 1
-            border_bytes += sum(4 * _size(tensor) for tensor in floats)
+            border_bytes += sum(4 * math.prod(graph.shape(index)) for index in floats)
     return FloatOperators(operators=total, kinds=dict(+kinds), borders=borders, border_bytes=border_bytes)
-
-
-def _size(tensor: Any) -> int:
-    size = 1
-    for axis in range(tensor.ShapeLength()):
-        size *= int(tensor.Shape(axis))
-    return size

@@ -10,6 +10,7 @@ from typing import Any
 from segexport.process.worker import Say, serve
 from segexport.quantize.corrections import correct_quantizer
 from segexport.quantize.watch import measure, noise
+from segexport.tflite.flatbuffer import parse_graph, read_graph
 from segexport.tflite.graph import Operator, read_operators
 
 _BIAS_FAILURE = re.compile(r"Failed to quantize bias tensor for op ([\w.]+) with op\s+id (\d+)")
@@ -48,32 +49,20 @@ def _quantize(job: dict[str, Any], say: Say) -> dict[str, Any]:
         return {"forced": forced}
 
 
-def _in_one_piece(model: bytearray) -> bytearray:
+def _in_one_piece(model: bytearray) -> bytes:
     """litert-quantizer puts the weights behind the flatbuffer, counted from its start; nothing fits before it then."""
-    import numpy as np
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    whole = flatbuffer_utils.read_model_from_bytearray(model)
-    for buffer in whole.buffers:
-        if buffer.data is not None:  # an array is written at once, anything else byte by byte
-            buffer.data = np.frombuffer(buffer.data, np.uint8)
-    return bytearray(flatbuffer_utils.convert_object_to_bytearray(whole))
+    return parse_graph(model).packed()
 
 
 def _beyond_half(path: str) -> Iterator[str]:
     """Operators whose weights float16 does not reach: they would be infinite."""
     import numpy as np
-    from ai_edge_litert import schema_py_generated as schema
 
-    model: Any = schema.Model.GetRootAs(Path(path).read_bytes(), 0)
-    graph, largest = model.Subgraphs(0), np.finfo(np.float16).max
-    for index in range(graph.OperatorsLength()):
-        operator = graph.Operators(index)
-        tensors = [graph.Tensors(operator.Inputs(k)) for k in range(operator.InputsLength()) if operator.Inputs(k) >= 0]
-        floats = [model.Buffers(t.Buffer()) for t in tensors if t.Type() == schema.TensorType.FLOAT32]
-        constants = [buffer.DataAsNumpy().view(np.float32) for buffer in floats if buffer.DataLength()]
-        if any(max(values.max(), -values.min()) > largest for values in constants):
-            yield graph.Tensors(operator.Outputs(0)).Name().decode()
+    graph, largest = read_graph(Path(path)), np.finfo(np.float16).max
+    for operator in graph.operators:
+        constants = [graph.constant(index) for index in graph.inputs(operator) if graph.type(index) == "FLOAT32"]
+        if any(values is not None and max(values.max(), -values.min()) > largest for values in constants):
+            yield graph.name(operator.outputs[0])
 
 
 def _recipe(precision: str, operators: Sequence[Operator], float_layers: Iterable[str]) -> list[dict[str, Any]]:

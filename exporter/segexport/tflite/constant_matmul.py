@@ -15,90 +15,68 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segexport.tflite.operators import operator_code, operator_kind
+from segexport.tflite.flatbuffer import Graph, new, set_options
+from segexport.tflite.transposed_bias import sum_behind
 
 _KIND = "BATCH_MATMUL"
 _VERSION = 6  # takes inputs of any rank, and no bias
 
 
-def connect_products(schema: Any, model: Any) -> bool:
-    """Change `model`, in the object form of the schema; whether there was any."""
-    graph, gone = model.subgraphs[0], []
-    found = False
+def connect_products(graph: Graph) -> bool:
+    """Change the graph; whether there was any."""
+    gone, found = [], False
     for product in graph.operators:
-        if operator_kind(schema, model, product) != _KIND:
-            continue
-        matrix = _matrix(schema, model, graph, product)
-        if matrix is None:
-            continue
-        total = _sum_behind(schema, model, graph, product, len(matrix))
-        _connect(schema, model, graph, product, matrix, total)
-        gone += [] if total is None else [total]
-        found = True
-    graph.operators = [operator for operator in graph.operators if not any(operator is one for one in gone)]
+        matrix = _matrix(graph, product) if graph.kind(product) == _KIND else None
+        if matrix is not None:
+            total = _connect(graph, product, matrix)
+            gone += [] if total is None else [total]
+            found = True
+    graph.main.operators = [operator for operator in graph.operators if operator not in gone]
     return found
 
 
-def _matrix(schema: Any, model: Any, graph: Any, product: Any) -> npt.NDArray[np.float32] | None:
+def _matrix(graph: Graph, product: Any) -> npt.NDArray[np.float32] | None:
     """The constant as `(N, K) float32`; None where the second input is none."""
-    tensor, options = graph.tensors[int(product.inputs[1])], product.builtinOptions
-    values, shape = _constant(schema, model, tensor), tuple(map(int, tensor.shape))
+    index, options = int(product.inputs[1]), product.builtinOptions
+    values, shape = _floats(graph, index), graph.shape(index)
     if values is None or len(shape) < 2 or any(extent != 1 for extent in shape[:-2]) or options.adjX:
         return None
     matrix = values.reshape(shape[-2:])
     return np.ascontiguousarray(matrix if options.adjY else matrix.T)
 
 
-def _constant(schema: Any, model: Any, tensor: Any) -> npt.NDArray[np.float32] | None:
-    data = model.buffers[tensor.buffer].data
-    if tensor.type != schema.TensorType.FLOAT32 or data is None or not len(data):
-        return None
-    return np.asarray(data, np.uint8).view(np.float32)
+def _floats(graph: Graph, index: int) -> npt.NDArray[np.float32] | None:
+    return graph.constant(index) if graph.type(index) == "FLOAT32" else None
 
 
-def _sum_behind(schema: Any, model: Any, graph: Any, product: Any, count: int) -> Any:
-    """The one ADD of a constant of `count` numbers that uses the product."""
-    (result,) = map(int, product.outputs)
-    users = [operator for operator in graph.operators if result in operator.inputs]
-    if len(users) != 1 or operator_kind(schema, model, users[0]) != "ADD" or result in graph.outputs:
-        return None
-    others = [int(k) for k in users[0].inputs if k != result]
-    if len(others) != 1:
-        return None
-    values, shape = _constant(schema, model, graph.tensors[others[0]]), tuple(graph.tensors[others[0]].shape)
-    return users[0] if values is not None and values.size == count == (shape or (0,))[-1] else None
+def _bias_behind(graph: Graph, product: Any, count: int) -> tuple[Any, npt.NDArray[np.float32] | None]:
+    """The sum behind with one number for each of `count` outputs, and those numbers; None twice where there is none."""
+    total, addend = sum_behind(graph, product) or (None, -1)
+    values = None if total is None else _floats(graph, addend)
+    fits = values is not None and values.size == count == (graph.shape(addend) or (0,))[-1]
+    return (total, values) if fits else (None, None)
 
 
-def _connect(schema: Any, model: Any, graph: Any, product: Any, matrix: npt.NDArray[np.float32], total: Any) -> None:
-    options = schema.FullyConnectedOptionsT()
-    options.keepNumDims = True
-    name = bytes(graph.tensors[int(product.outputs[0])].name)
-    weights, bias = _added(schema, model, graph, matrix, name + b"_weights"), -1
-    _leave(model, graph, product, int(product.inputs[1]))
-    if total is not None:
-        addend = next(int(k) for k in total.inputs if k != product.outputs[0])
-        values = _constant(schema, model, graph.tensors[addend])
-        bias = _added(schema, model, graph, np.asarray(values, np.float32), name + b"_bias")
+def _connect(graph: Graph, product: Any, matrix: npt.NDArray[np.float32]) -> Any:
+    """Give the product the matrix, and the constant of the sum behind; the sum, which is not needed any more, or None."""
+    total, addends = _bias_behind(graph, product, len(matrix))
+    options = new("FullyConnectedOptions", keepNumDims=True)
+    name = graph.name(product.outputs[0])
+    weights, bias = graph.add_constant(f"{name}_weights", matrix), -1
+    _leave(graph, product, int(product.inputs[1]))
+    if addends is not None:
+        bias = graph.add_constant(f"{name}_bias", addends)
         options.fusedActivationFunction = total.builtinOptions.fusedActivationFunction
         product.outputs = total.outputs
     product.inputs = [int(product.inputs[0]), weights, bias]
-    product.opcodeIndex = operator_code(schema, model, "FULLY_CONNECTED", _VERSION)
-    product.builtinOptions, product.builtinOptionsType = options, schema.BuiltinOptions.FullyConnectedOptions
+    product.opcodeIndex = graph.code("FULLY_CONNECTED", _VERSION)
+    set_options(product, options)
+    return total
 
 
-def _leave(model: Any, graph: Any, operator: Any, index: int) -> None:
+def _leave(graph: Graph, operator: Any, index: int) -> None:
     """Empty a constant that nobody but `operator` reads, so that the file does not hold it twice."""
-    tensor = graph.tensors[index]
-    readers = [k for one in graph.operators if one is not operator for k in one.inputs if k >= 0]
-    if tensor.buffer not in {graph.tensors[k].buffer for k in readers}:
-        tensor.buffer, model.buffers[tensor.buffer].data = 0, None
-
-
-def _added(schema: Any, model: Any, graph: Any, values: npt.NDArray[np.float32], name: bytes) -> int:
-    buffer, tensor = schema.BufferT(), schema.TensorT()
-    buffer.data = values.reshape(-1).view(np.uint8)
-    model.buffers.append(buffer)
-    tensor.name, tensor.shape = name, np.array(values.shape, np.int32)
-    tensor.type, tensor.buffer = schema.TensorType.FLOAT32, len(model.buffers) - 1
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
+    tensor = graph.tensor(index)
+    others = [k for one in graph.operators if one is not operator for k in graph.inputs(one)]
+    if tensor.buffer not in {graph.tensor(k).buffer for k in others}:
+        tensor.buffer, graph.model.buffers[tensor.buffer].data = 0, None

@@ -9,26 +9,22 @@ Holds after: the same numbers at the same places: with one channel both layouts 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from segexport.errors import ConversionError
-from segexport.tflite.operators import operator_code, operator_kind
+from segexport.tflite.flatbuffer import Graph, new
 
 IMAGE, PROBABILITY = "image", "probability"
 SIGNATURE = "serving_default"
 _LAYOUT_ONLY = ("RESHAPE", "TRANSPOSE")
 
 
-def check_ends(schema: Any, flat: Any, step: str) -> None:
-    """Raise ConversionError where `flat`, a model as it lies in its bytes, has other ends than one image and one mask."""
-    graph = flat.Subgraphs(0)
-    images = [graph.Tensors(graph.Inputs(k)) for k in range(graph.InputsLength())]
-    masks = [graph.Tensors(graph.Outputs(k)) for k in range(graph.OutputsLength())]
-    shapes = [[_shape(tensor) for tensor in tensors] for tensors in (images, masks)]
-    floats = all(tensor.Type() == schema.TensorType.FLOAT32 for tensor in (*images, *masks))
-    fits = [len(shapes[0]), len(shapes[1])] == [1, 1] and shapes[0][0][-1:] == (3,) and _one_channel(shapes[1][0])
+def check_ends(graph: Graph, step: str) -> None:
+    """Raise ConversionError where the graph has other ends than one image and one mask."""
+    images, masks = ([int(k) for k in ends] for ends in (graph.main.inputs, graph.main.outputs))
+    shapes = [[graph.shape(k) for k in ends] for ends in (images, masks)]
+    floats = all(graph.type(k) == "FLOAT32" for k in (*images, *masks))
+    fits = [len(images), len(masks)] == [1, 1] and shapes[0][0][-1:] == (3,) and _one_channel(shapes[1][0])
     if not (floats and fits):
         raise ConversionError(
             f"{step}: made {_told(shapes[0])} in and {_told(shapes[1])} out, expected one float32 image (1, H, W, 3) in and "
@@ -36,105 +32,63 @@ def check_ends(schema: Any, flat: Any, step: str) -> None:
         )
 
 
-def ends_are_settled(flat: Any) -> bool:
-    """Whether `flat` has its layout, its names and its signature already."""
-    graph = flat.Subgraphs(0)
-    image, mask = graph.Tensors(graph.Inputs(0)), graph.Tensors(graph.Outputs(0))
-    if _shape(mask)[3] != 1 or (image.Name(), mask.Name()) != (IMAGE.encode(), PROBABILITY.encode()):
+def settle_ends(graph: Graph) -> bool:
+    """Change the graph; False where it has its layout, its names and its signature already."""
+    if _are_settled(graph):
         return False
-    if flat.SignatureDefsLength() != 1:
-        return False
-    signature = flat.SignatureDefs(0)
-    ends = (signature.Inputs(0).Name(), signature.Outputs(0).Name(), signature.SignatureKey())
-    return ends == (IMAGE.encode(), PROBABILITY.encode(), SIGNATURE.encode())
+    (before,) = graph.main.outputs
+    graph.tensor(before).name = f"{PROBABILITY}_as_made"  # no name twice: the quantizer goes by names
+    _put_channel_last(graph)
+    (image,), (mask,) = graph.main.inputs, graph.main.outputs
+    graph.tensor(image).name, graph.tensor(mask).name = IMAGE, PROBABILITY
+    ends = [[new("TensorMap", name=name, tensorIndex=k)] for name, k in ((IMAGE, image), (PROBABILITY, mask))]
+    signature = new("SignatureDef", signatureKey=SIGNATURE, subgraphIndex=0, inputs=ends[0], outputs=ends[1])
+    graph.model.signatureDefs = [signature]
+    return True
 
 
-def settle_ends(schema: Any, model: Any) -> None:
-    """Change `model`, in the object form of the schema."""
-    graph = model.subgraphs[0]
-    (before,) = map(int, graph.outputs)
-    graph.tensors[before].name = f"{PROBABILITY}_as_made".encode()  # no name twice: the quantizer goes by names
-    _put_channel_last(schema, model, graph)
-    (image,), (mask,) = map(int, graph.inputs), map(int, graph.outputs)
-    graph.tensors[image].name, graph.tensors[mask].name = IMAGE.encode(), PROBABILITY.encode()
-    model.signatureDefs = [_signature(schema, image, mask)]
+def _are_settled(graph: Graph) -> bool:
+    (image,), (mask,) = graph.main.inputs, graph.main.outputs
+    signatures = graph.model.signatureDefs or []
+    if graph.shape(mask)[3] != 1 or len(signatures) != 1:
+        return False
+    key, ends = signatures[0].signatureKey, (signatures[0].inputs[0].name, signatures[0].outputs[0].name)
+    named = {ends, (graph.tensor(image).name, graph.tensor(mask).name)}
+    return key == SIGNATURE.encode() and named == {(IMAGE.encode(), PROBABILITY.encode())}
 
 
 def _one_channel(shape: tuple[int, ...]) -> bool:
     return len(shape) == 4 and shape[0] == 1 and 1 in (shape[1], shape[3])
 
 
-def _put_channel_last(schema: Any, model: Any, graph: Any) -> None:
-    (mask,) = map(int, graph.outputs)
-    shape = tuple(map(int, graph.tensors[mask].shape))
+def _put_channel_last(graph: Graph) -> None:
+    (mask,) = graph.main.outputs
+    shape = graph.shape(mask)
     if shape[3] == 1:
         return
     wanted = (1, shape[2], shape[3], 1)
-    last = _maker(graph, mask)
-    if last is not None and operator_kind(schema, model, last) == "LOGISTIC":
-        before = int(last.inputs[0])
-        last.inputs = [_channel_last(schema, model, graph, before, wanted)]
-        graph.operators.remove(last)
-        graph.operators.append(last)  # behind what it waits for now
-        graph.tensors[mask].shape, graph.tensors[mask].shapeSignature = np.array(wanted, np.int32), None
+    last = graph.maker(mask)
+    if last is not None and graph.kind(last) == "LOGISTIC":
+        last.inputs = [_channel_last(graph, int(last.inputs[0]), wanted)]
+        graph.main.operators.remove(last)
+        graph.main.operators.append(last)  # behind what it waits for now
+        graph.tensor(mask).shape, graph.tensor(mask).shapeSignature = list(wanted), None
     else:
-        graph.outputs = [_channel_last(schema, model, graph, mask, wanted)]
+        graph.main.outputs = [_channel_last(graph, mask, wanted)]
 
 
-def _channel_last(schema: Any, model: Any, graph: Any, index: int, wanted: tuple[int, ...]) -> int:
+def _channel_last(graph: Graph, index: int, wanted: tuple[int, ...]) -> int:
     """A tensor of shape `wanted` with the values of tensor `index`: the one that it was turned from, or a new one."""
-    maker = _maker(graph, index)
-    if maker is not None and operator_kind(schema, model, maker) in _LAYOUT_ONLY and len(_users(graph, index)) <= 1:
+    maker = graph.maker(index)
+    if maker is not None and graph.kind(maker) in _LAYOUT_ONLY and len(graph.readers(index)) <= 1:
         source = int(maker.inputs[0])
-        if tuple(map(int, graph.tensors[source].shape)) == wanted:
-            graph.operators.remove(maker)
+        if graph.shape(source) == wanted:
+            graph.main.operators.remove(maker)
             return source
-    return _reshaped(schema, model, graph, index, wanted)
-
-
-def _reshaped(schema: Any, model: Any, graph: Any, index: int, wanted: tuple[int, ...]) -> int:
-    shape = schema.BufferT()
-    shape.data = np.array(wanted, np.int32).view(np.uint8)
-    model.buffers.append(shape)
-    numbers = _tensor(schema, f"{PROBABILITY}_shape", (4,), schema.TensorType.INT32, len(model.buffers) - 1)
-    values = _tensor(schema, f"{PROBABILITY}_channel_last", wanted, schema.TensorType.FLOAT32, 0)
-    graph.tensors += [numbers, values]
-    operator = schema.OperatorT()
-    operator.opcodeIndex = operator_code(schema, model, "RESHAPE", 1)
-    operator.inputs, operator.outputs = [index, len(graph.tensors) - 2], [len(graph.tensors) - 1]
-    graph.operators.append(operator)
-    return len(graph.tensors) - 1
-
-
-def _tensor(schema: Any, name: str, shape: tuple[int, ...], kind: int, buffer: int) -> Any:
-    tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.type, tensor.buffer = name.encode(), np.array(shape, np.int32), kind, buffer
-    return tensor
-
-
-def _maker(graph: Any, index: int) -> Any:
-    return next((operator for operator in graph.operators if index in operator.outputs), None)
-
-
-def _users(graph: Any, index: int) -> list[Any]:
-    return [operator for operator in graph.operators if index in operator.inputs]
-
-
-def _signature(schema: Any, image: int, mask: int) -> Any:
-    made = schema.SignatureDefT()
-    made.signatureKey, made.subgraphIndex = SIGNATURE.encode(), 0
-    made.inputs, made.outputs = [_named(schema, IMAGE, image)], [_named(schema, PROBABILITY, mask)]
-    return made
-
-
-def _named(schema: Any, name: str, index: int) -> Any:
-    entry = schema.TensorMapT()
-    entry.name, entry.tensorIndex = name.encode(), index
-    return entry
-
-
-def _shape(tensor: Any) -> tuple[int, ...]:
-    return tuple(int(tensor.Shape(k)) for k in range(tensor.ShapeLength()))
+    numbers = graph.add_constant(f"{PROBABILITY}_shape", np.array(wanted, np.int32))
+    values = graph.add_tensor(f"{PROBABILITY}_channel_last", wanted)
+    graph.main.operators.append(graph.operator("RESHAPE", [index, numbers], values))
+    return values
 
 
 def _told(shapes: list[tuple[int, ...]]) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segexport.tflite.flatbuffer import Graph, read_graph
+
 WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL"})
 
 
@@ -41,37 +43,20 @@ class Block:
 
 def read_operators(path: Path) -> tuple[Operator, ...]:
     """All operators of the main subgraph; the file is one that a converter of ours has just written."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    data = path.read_bytes()
-    model = schema.Model.GetRootAs(data, 0)
-    graph = model.Subgraphs(0)
-    kinds = operator_kinds(model)
-    return tuple(_operator(model, graph, index, kinds) for index in range(graph.OperatorsLength()))
+    graph = read_graph(path)
+    return tuple(_operator(graph, index, operator) for index, operator in enumerate(graph.operators))
 
 
-def operator_kinds(model: Any) -> tuple[str, ...]:
-    """The name of each operator code of `model`, as the schema reads it: `CONV_2D`."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
-    codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
-    return tuple(names.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "CUSTOM") for code in codes)
-
-
-def _operator(model: Any, graph: Any, index: int, kinds: Sequence[str]) -> Operator:
-    operator = graph.Operators(index)
-    inputs = [graph.Tensors(operator.Inputs(k)) for k in range(operator.InputsLength()) if operator.Inputs(k) >= 0]
-    outputs = [graph.Tensors(operator.Outputs(k)) for k in range(operator.OutputsLength())]
-    stored = [model.Buffers(tensor.Buffer()).DataLength() for tensor in inputs]
-    names = tuple(tensor.Name().decode() for tensor in outputs)
+def _operator(graph: Graph, index: int, operator: Any) -> Operator:
+    inputs, names = graph.inputs(operator), tuple(graph.name(k) for k in operator.outputs)
+    stored = {k: constant.nbytes for k in inputs if (constant := graph.constant(k)) is not None}
     return Operator(
         index=index,
-        kind=kinds[operator.OpcodeIndex()],
+        kind=graph.kind(operator),
         name=names[0],
-        inputs=tuple(tensor.Name().decode() for tensor, size in zip(inputs, stored, strict=True) if not size),
+        inputs=tuple(graph.name(k) for k in inputs if k not in stored),
         outputs=names,
-        weight_bytes=sum(stored),
+        weight_bytes=sum(stored.get(k, 0) for k in inputs),
     )
 
 

@@ -1,15 +1,14 @@
 """What a .tflite says of itself in TFLite's own words, so that MediaPipe Tasks takes it as it is.
 
 One flatbuffer, `ModelMetadata` of TFLite's `metadata_schema.fbs` (identifier "M001"), with the segmenter's options inside
-(`image_segmenter_metadata_schema.fbs`, identifier "V001"). Field numbers below are those of the schemas. It follows the
-contract: RGB bytes in, a probability out that needs no activation, and the channels' names in `labels.txt`.
+(`image_segmenter_metadata_schema.fbs`, identifier "V001"). LiteRT ships no code for these schemas, so that tables are written
+by their field numbers. It follows the contract: RGB bytes in, a probability out that needs no activation, and the channels'
+names in `labels.txt`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
+from segexport.tflite.flatbuffer import TableWriter
 from segruntime import Contract
 from segruntime.model_file.contract import InputSpec, OutputSpec
 
@@ -46,7 +45,7 @@ def model_metadata(contract: Contract, name: str, description: str, version: str
 
     `version` is the model's, any text. Colours are RGB, the only order of the schema; our graphs take no other.
     """
-    writer = _Writer()
+    writer = TableWriter()
     graph = writer.table(
         {
             2: writer.tables([_image(writer, contract.input)]),
@@ -60,7 +59,7 @@ def model_metadata(contract: Contract, name: str, description: str, version: str
     )
 
 
-def _image(writer: _Writer, spec: InputSpec) -> int:
+def _image(writer: TableWriter, spec: InputSpec) -> int:
     mean, std = image_normalization(spec)
     options = writer.table({0: writer.floats([mean]), 1: writer.floats([std])})
     unit = writer.table({1: options}, numbers={0: _NORMALIZATION})
@@ -74,7 +73,7 @@ def _image(writer: _Writer, spec: InputSpec) -> int:
     return writer.table(fields)
 
 
-def _mask(writer: _Writer, spec: OutputSpec) -> int:
+def _mask(writer: TableWriter, spec: OutputSpec) -> int:
     file = writer.table(
         {0: writer.text(LABELS_FILE), 1: writer.text("The channels' names.")}, numbers={2: _TENSOR_AXIS_LABELS}
     )
@@ -88,70 +87,19 @@ def _mask(writer: _Writer, spec: OutputSpec) -> int:
     return writer.table(fields)
 
 
-def _content(writer: _Writer, colors: int, size: tuple[int, int]) -> int:
+def _content(writer: TableWriter, colors: int, size: tuple[int, int]) -> int:
     """An image of this colour space, `size` (width, height)."""
     extent = writer.table({}, sizes=dict(enumerate(size)))
     properties = writer.table({1: extent}, numbers={0: colors})
     return writer.table({1: properties}, numbers={0: _IMAGE_PROPERTIES})
 
 
-def _stats(writer: _Writer, most: float) -> int:
+def _stats(writer: TableWriter, most: float) -> int:
     return writer.table({0: writer.floats([most]), 1: writer.floats([0.0])})
 
 
-def _segmenter_options(writer: _Writer) -> int:
+def _segmenter_options(writer: TableWriter) -> int:
     """Activation NONE, the default that a flatbuffer leaves out: the graph ends in a probability."""
-    inner = _Writer()
+    inner = TableWriter()
     options = inner.finish({1: inner.text("1.0.0")}, "V001")
-    return writer.table({0: writer.text(_SEGMENTER_OPTIONS), 1: writer.octets(options)})
-
-
-class _Writer:
-    """Flatbuffers from the inside out: what a table refers to is written before it."""
-
-    def __init__(self) -> None:
-        import flatbuffers
-
-        self._builder: Any = flatbuffers.Builder(1024)
-
-    def text(self, text: str) -> int:
-        return int(self._builder.CreateString(text))
-
-    def floats(self, values: Sequence[float]) -> int:
-        self._builder.StartVector(4, len(values), 4)
-        for value in reversed(values):
-            self._builder.PrependFloat32(value)
-        return int(self._builder.EndVector())
-
-    def octets(self, data: bytes) -> int:
-        self._builder.StartVector(1, len(data), _CUSTOM_ALIGNMENT)
-        for octet in reversed(data):
-            self._builder.PrependByte(octet)
-        return int(self._builder.EndVector())
-
-    def tables(self, tables: Sequence[int]) -> int:
-        self._builder.StartVector(4, len(tables), 4)
-        for table in reversed(tables):
-            self._builder.PrependUOffsetTRelative(table)
-        return int(self._builder.EndVector())
-
-    def table(
-        self,
-        offsets: Mapping[int, int],
-        numbers: Mapping[int, int] | None = None,
-        sizes: Mapping[int, int] | None = None,
-    ) -> int:
-        """Field number → what was written before; `numbers` are bytes, `sizes` 32-bit integers without sign."""
-        numbers, sizes = numbers or {}, sizes or {}
-        self._builder.StartObject(max((*offsets, *numbers, *sizes), default=-1) + 1)
-        for slot, offset in offsets.items():
-            self._builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
-        for slot, size in sizes.items():
-            self._builder.PrependUint32Slot(slot, size, 0)
-        for slot, number in numbers.items():
-            self._builder.PrependInt8Slot(slot, number, 0)
-        return int(self._builder.EndObject())
-
-    def finish(self, offsets: Mapping[int, int], identifier: str) -> bytes:
-        self._builder.Finish(self.table(offsets), identifier.encode())
-        return bytes(self._builder.Output())
+    return writer.table({0: writer.text(_SEGMENTER_OPTIONS), 1: writer.octets(options, _CUSTOM_ALIGNMENT)})

@@ -6,7 +6,6 @@ scales that XNNPACK refuses to load. What a PADV2 pads with is left out: the low
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from segexport.errors import ConversionError
-from segexport.tflite.graph import operator_kinds, read_operators
+from segexport.tflite.flatbuffer import Graph, read_graph
+from segexport.tflite.graph import read_operators
 from segexport.tflite.ranges import Ranges
 
 LARGEST = float(np.float32(1e30))
-_NUMPY = {"FLOAT16": np.float16, "FLOAT32": np.float32, "FLOAT64": np.float64}
 
 
 def check_structure(path: Path, step: str) -> None:
@@ -27,27 +26,23 @@ def check_structure(path: Path, step: str) -> None:
     Raises:
         ConversionError: names the own ones, or the first operator, in the order in which they run, that touches another one.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(path.read_bytes(), 0)
-    kinds = operator_kinds(model)
-    _refuse_custom(model, step)
-    for graph in (model.Subgraphs(k) for k in range(model.SubgraphsLength())):
+    main = read_graph(path)
+    _refuse_custom(main, step)
+    for graph in (Graph(main.model, number) for number in range(len(main.model.subgraphs))):
         sound: set[int] = set()
-        for index in range(graph.OperatorsLength()):
-            operator = graph.Operators(index)
-            for number in _touched(operator, kinds[operator.OpcodeIndex()]):
-                fault = None if number in sound else _fault(schema, model, graph.Tensors(number))
+        for index, operator in enumerate(graph.operators):
+            kind = graph.kind(operator)
+            for number in _touched(graph, operator, kind):
+                fault = None if number in sound else _fault(graph, number)
                 if fault is not None:
-                    kind, name = kinds[operator.OpcodeIndex()], graph.Tensors(operator.Outputs(0)).Name().decode()
-                    raise ConversionError(_told(step, index, kind, name, fault))
+                    raise ConversionError(_told(step, index, kind, graph.name(operator.outputs[0]), fault))
                 sound.add(number)
 
 
-def _refuse_custom(model: Any, step: str) -> None:
+def _refuse_custom(graph: Graph, step: str) -> None:
     """What a converter cannot write it may write as a custom operator, which no runtime has."""
-    codes = [model.OperatorCodes(index).CustomCode() for index in range(model.OperatorCodesLength())]
-    names = ", ".join(code.decode(errors="replace") for code in codes if code)
+    codes = [code.customCode for code in graph.model.operatorCodes if code.customCode]
+    names = ", ".join(code.decode(errors="replace") for code in codes)
     if names:
         raise ConversionError(f"{step}: it left {names} as custom operators, expected operators of TFLite alone")
 
@@ -72,32 +67,20 @@ def _told(step: str, index: int, kind: str, name: str, fault: str) -> str:
     )
 
 
-def _touched(operator: Any, kind: str) -> Iterator[int]:
+def _touched(graph: Graph, operator: Any, kind: str) -> list[int]:
     """All of its tensors but what PADV2 pads with: before a max-pool that is the lowest number there is."""
-    numbers = [operator.Inputs(k) for k in range(2 if kind == "PADV2" else operator.InputsLength())]
-    numbers += [operator.Outputs(k) for k in range(operator.OutputsLength())]
-    return (number for number in numbers if number >= 0)
+    return [*graph.inputs(operator)[: 2 if kind == "PADV2" else None], *operator.outputs]
 
 
-def _fault(schema: Any, model: Any, tensor: Any) -> str | None:
-    worst = _worst(_constant(schema, model, tensor))
-    if worst is not None:
+def _fault(graph: Graph, index: int) -> str | None:
+    constant, quantization = graph.constant(index), graph.tensor(index).quantization
+    if constant is not None and constant.dtype.kind == "f" and (worst := _worst(constant)) is not None:
         return f"has a constant of {worst:.3g}"
-    quantization = tensor.Quantization()
-    for what in () if quantization is None else ("Scale", "Min", "Max"):
-        values = getattr(quantization, f"{what}AsNumpy")()
-        worst = _worst(values) if isinstance(values, np.ndarray) else None
-        if worst is not None:
-            return f"has a quantization {what.lower()} of {worst:.3g}"
+    for what in ("scale", "min", "max"):
+        values = getattr(quantization, what, None)
+        if values is not None and (worst := _worst(np.asarray(values))) is not None:
+            return f"has a quantization {what} of {worst:.3g}"
     return None
-
-
-def _constant(schema: Any, model: Any, tensor: Any) -> npt.NDArray[np.floating[Any]]:
-    kind = next((k for name, k in _NUMPY.items() if getattr(schema.TensorType, name) == tensor.Type()), None)
-    buffer = model.Buffers(tensor.Buffer())
-    if kind is None or not buffer.DataLength():
-        return np.empty(0, np.float32)
-    return np.asarray(buffer.DataAsNumpy().view(kind))  # where it lies: the weights are not copied
 
 
 def _worst(values: npt.NDArray[np.floating[Any]]) -> float | None:

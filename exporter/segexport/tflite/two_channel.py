@@ -11,17 +11,16 @@ Holds after: channel 1 is bit for bit what was there; channel 0 is `1 - person`,
 
 from __future__ import annotations
 
-from copy import copy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from segexport.tflite.operators import operator_code
+from segexport.tflite.flatbuffer import Graph, new, read_graph
 
 LABELS = ("background", "person")
 _PERSON = "person"
-_DTYPES: dict[str, type[np.integer[Any]]] = {"UINT8": np.uint8, "INT8": np.int8, "INT16": np.int16}
+_VERSIONS = {"INT8": (2, 2), "INT16": (5, 3)}
+"""Of SUB and CONCATENATION, by the mask's type; others have the first."""
 
 
 def write_two_channels(path: Path) -> None:
@@ -49,75 +48,32 @@ def _onnx(path: Path) -> None:
 
 
 def _tflite(path: Path) -> None:
-    from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    model = flatbuffer_utils.read_model(str(path))
-    (graph,) = model.subgraphs
-    (last,) = map(int, graph.outputs)
-    person = graph.tensors[last]
-    one = _added(graph, _one(schema, model, person))
-    background = _added(graph, _like(person, b"background", person.shape))
-    both = _added(graph, _like(person, b"both", [*map(int, person.shape[:3]), len(LABELS)]))
-    graph.operators.append(_subtract(schema, model, person, [one, last], background))
-    graph.operators.append(_side_by_side(schema, model, person, [background, last], both))
-    graph.outputs = np.array([both], np.int32)
-    for signature in model.signatureDefs or ():
+    graph = read_graph(path)
+    (person,) = graph.main.outputs
+    kind, shape = graph.type(person), graph.shape(person)
+    sub, concatenation = _VERSIONS.get(kind, (1, 1))
+    one, background = _one(graph, person), graph.add_like(person, "background", shape)
+    both = graph.add_like(person, "both", [*shape[:3], len(LABELS)])
+    difference = new("SubOptions", potScaleInt16=False)  # its scales need not be powers of two
+    side_by_side = new("ConcatenationOptions", axis=3)
+    graph.main.operators += [
+        graph.operator("SUB", [one, person], background, version=sub, options=difference),
+        graph.operator("CONCATENATION", [background, person], both, version=concatenation, options=side_by_side),
+    ]
+    graph.main.outputs = [both]
+    for signature in graph.model.signatureDefs or ():
         for entry in signature.outputs:
             entry.tensorIndex = both
-    flatbuffer_utils.write_model(model, str(path))
+    graph.write(path)
 
 
-def _added(graph: Any, tensor: Any) -> int:
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _like(tensor: Any, word: bytes, shape: Any) -> Any:
-    """An empty tensor of the same type and quantization."""
-    made = copy(tensor)
-    made.name, made.buffer = bytes(tensor.name) + b"_" + word, 0
-    made.shape, made.shapeSignature = np.array(shape, np.int32), None
-    return made
-
-
-def _one(schema: Any, model: Any, like: Any) -> Any:
+def _one(graph: Graph, like: int) -> int:
     """The number 1 in the type of `like`; quantized so that it is exact."""
-    made, buffer = _like(like, b"one", [1, 1, 1, 1]), schema.BufferT()
-    kind = _type_name(schema, like)
-    largest = int(np.iinfo(_DTYPES[kind]).max) if kind in _DTYPES else 1
-    if kind in _DTYPES:
-        made.quantization = schema.QuantizationParametersT()
-        made.quantization.scale = np.array([1 / largest], np.float32)
-        made.quantization.zeroPoint = np.array([0], np.int64)
-    buffer.data = np.array([largest], _DTYPES.get(kind, np.float32)).view(np.uint8)
-    model.buffers.append(buffer)
-    made.buffer = len(model.buffers) - 1
-    return made
-
-
-def _subtract(schema: Any, model: Any, like: Any, inputs: list[int], output: int) -> Any:
-    options = schema.SubOptionsT()
-    options.potScaleInt16 = False  # its scales need not be powers of two
-    version = {"INT8": 2, "INT16": 5}.get(_type_name(schema, like), 1)
-    return _operator(schema, model, "SUB", version, options, inputs, output)
-
-
-def _side_by_side(schema: Any, model: Any, like: Any, inputs: list[int], output: int) -> Any:
-    options = schema.ConcatenationOptionsT()
-    options.axis = 3
-    version = {"INT8": 2, "INT16": 3}.get(_type_name(schema, like), 1)
-    return _operator(schema, model, "CONCATENATION", version, options, inputs, output)
-
-
-def _type_name(schema: Any, tensor: Any) -> str:
-    return next(str(name) for name, number in vars(schema.TensorType).items() if number == tensor.type)
-
-
-def _operator(schema: Any, model: Any, kind: str, version: int, options: Any, inputs: list[int], output: int) -> Any:
-    operator = schema.OperatorT()
-    operator.opcodeIndex = operator_code(schema, model, kind, version)
-    operator.inputs, operator.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
-    operator.builtinOptions = options
-    operator.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
-    return operator
+    dtype = np.dtype(graph.type(like).lower())
+    index, largest = graph.add_like(like, "one", [1, 1, 1, 1]), 1
+    if dtype.kind in "iu":
+        largest = int(np.iinfo(dtype).max)
+        scale, zero_point = np.array([1 / largest], np.float32), np.array([0], np.int64)
+        graph.tensor(index).quantization = new("QuantizationParameters", scale=scale, zeroPoint=zero_point)
+    graph.tensor(index).buffer = graph.add_buffer(np.array([largest], dtype))
+    return index

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from segbench.profile.tflite.graph import Graph, Operator, schema_module
+from segbench.profile.tflite.graph import Graph, Operator, packed, schema_module
 
-_IDENTIFIER = b"TFL3"
 _SCHEMA_VERSION = 3
 _ALIGNMENT = 16  # of the schema's `force_align`, which the Python builder does not know of
 
@@ -24,12 +23,7 @@ def cut(graph: Graph, operators: Sequence[Operator]) -> bytes:
 
     Constants come along, and so do the operators that unpack them.
     """
-    import flatbuffers
-
-    model = _CutModel(graph, operators).model()
-    builder = flatbuffers.Builder(sum(len(one.data) for one in model.buffers if one.data is not None) + 65536)
-    builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
-    return bytes(builder.Output())
+    return packed(_CutModel(graph, operators).model())
 
 
 def in_order(graph: Graph, operators: Iterable[Operator]) -> list[Operator]:

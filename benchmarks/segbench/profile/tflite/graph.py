@@ -12,6 +12,7 @@ import numpy as np
 from segbench.errors import ProfileError
 from segruntime.errors import MissingExtraError
 
+_IDENTIFIER = b"TFL3"
 _STATEFUL = frozenset({"CALL_ONCE", "IF", "WHILE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
 
 
@@ -110,6 +111,15 @@ def schema_module() -> Any:
     except ImportError as error:
         raise MissingExtraError("the profile of a .tflite", "ai-edge-litert", "tflite") from error
     return schema_py_generated
+
+
+def packed(model: Any) -> bytes:
+    """A `ModelT` as the flatbuffer of a file."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(sum(len(one.data) for one in model.buffers if one.data is not None) + 65536)
+    builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
+    return bytes(builder.Output())
 
 
 def _fetch_outside_buffers(model: Any, data: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from segexport.quantize.rewrites.graph import Graph
+from segexport.tflite.flatbuffer import Graph
 
 KIND = "DEPTH_TO_SPACE"
 
