@@ -57,6 +57,11 @@ class Options:
     def name(self) -> str:
         return _name_of(self.checkpoint)
 
+    @property
+    def says_pictures(self) -> bool:
+        """Whether the user said how training prepared its pictures."""
+        return (self.preprocess, self.mean, self.std) != (None, None, None)
+
 
 def default_output(checkpoint: Path) -> Path:
     return (checkpoint.resolve() if checkpoint.is_dir() else checkpoint).parent / f"{_name_of(checkpoint)}_export"

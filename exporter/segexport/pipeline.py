@@ -48,7 +48,8 @@ from segexport.report.page.make import make_page
 from segexport.report.page.rerun import run_of
 from segexport.stamp.golden import COUNT, GoldenChoice, choose_golden
 from segexport.stamp.stamping import tool_versions
-from segexport.subject.subject import OnnxFile, prepare
+from segexport.subject.prepare import prepare
+from segexport.subject.subject import OnnxFile
 from segexport.tflite.two_channel import write_two_channels
 from segruntime.processor import find_processor
 

@@ -10,8 +10,19 @@ from typing import Any
 import pytest
 from onnx import TensorProto, helper
 
-from segexport.subject.foreign import input as onnx_input
+from segexport.options import Options
+from segexport.presets import PREPROCESSING, Preprocessing
+from segexport.subject.foreign import open as onnx_open
 from segexport.subject.foreign.child import Foreign
+from segexport.subject.foreign.open import open_onnx_subject
+from segexport.subject.foreign.subject import OnnxSubject
+
+UNIT = PREPROCESSING["unit"]
+
+
+def opened(path: Path, preprocessing: Preprocessing | None = UNIT, **options: Any) -> OnnxSubject:
+    """As the command opens it."""
+    return open_onnx_subject(Options(checkpoint=path, output=path.parent, precisions=(), **options), preprocessing)
 
 
 def made(
@@ -45,9 +56,9 @@ def relu(source: str = "x", target: str = "y") -> Any:
 
 @contextmanager
 def one_child() -> Iterator[None]:
-    """`onnx_input` asks one child process for all files instead of one for each: a child starts in a third of a second."""
+    """`onnx_open` asks one child process for all files instead of one for each: a child starts in a third of a second."""
     foreign = Foreign()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onnx_input, "Foreign", lambda: foreign)
+        patch.setattr(onnx_open, "Foreign", lambda: foreign)
         yield
     foreign.close()

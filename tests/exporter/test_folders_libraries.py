@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests import messages
+from tests.refusals import refusal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,7 +26,7 @@ from segexport.networks.inspection import find_network, inspect
 from segexport.networks.libraries.imports import library
 from segexport.networks.network import LOGITS, Asked, Network
 from segexport.options import Options
-from segexport.subject.subject import prepare
+from segexport.subject.prepare import prepare
 from segruntime.errors import install_command
 
 pytestmark = pytest.mark.skipif(
@@ -232,13 +234,9 @@ def test_a_configuration_that_cannot_be_trusted_or_used_is_one_line(
     segformer(hf).save_pretrained(tmp_path)  # type: ignore[operator]
     (tmp_path / "modeling_evil.py").write_text("raise SystemExit('ran')\n")
     change_config(tmp_path, **changes)
-    with pytest.raises(ArchitectureError) as caught:
-        find_network(read_checkpoint(tmp_path), SMALL)
-    message = str(caught.value)
-    assert words in message
-    assert message.startswith(str(tmp_path / "config.json")) or "more than" in message
-    assert "\n" not in message
-    assert len(message) < 800
+    said = refusal(ArchitectureError, find_network, read_checkpoint(tmp_path), SMALL, most=799)
+    assert words in said
+    assert said.startswith(str(tmp_path / "config.json")) or "more than" in said
 
 
 def test_weights_that_lack_a_tensor_or_have_one_too_many_are_refused(hf: ModuleType, tmp_path: Path) -> None:
@@ -349,7 +347,7 @@ def test_hyper_parameters_say_what_keys_do_not_and_plain_weights_go_before_avera
     torch.save(saved, tmp_path / "last.ckpt")
     network = find_network(read_checkpoint(tmp_path / "last.ckpt"), SMALL)
     assert same_scores(network, original)
-    assert any("keys next to the network were left out: ema_net." in note for note in network.notes)
+    assert any(f"{messages.KEYS_LEFT_OUT} ema_net." in note for note in network.notes)
 
 
 def test_a_saved_folder_says_what_keys_do_not(smp: ModuleType, tmp_path: Path) -> None:
@@ -395,9 +393,7 @@ def test_a_configuration_of_smp_that_cannot_be_trusted_or_used_is_one_line(
 ) -> None:
     smp.Unet("resnet18", encoder_weights=None).save_pretrained(tmp_path)
     change_config(tmp_path, **changes)
-    with pytest.raises(ArchitectureError, match=words) as caught:
-        find_network(read_checkpoint(tmp_path), SMALL)
-    assert "\n" not in str(caught.value)
+    refusal(ArchitectureError, find_network, read_checkpoint(tmp_path), SMALL, match=words)
 
 
 def test_weights_of_the_encoder_are_never_asked_for(smp: ModuleType, tmp_path: Path) -> None:

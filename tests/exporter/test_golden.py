@@ -19,7 +19,7 @@ from segexport.options import Options
 from segexport.pictures.files import Picture, draw_pictures
 from segexport.precisions import ONNX, PRECISIONS
 from segexport.stamp.golden import COUNT, GoldenChoice, choose_golden, golden_pictures, store_golden
-from segexport.subject.subject import prepare
+from segexport.subject.prepare import prepare
 from segruntime import read_contract
 from segruntime.model_file.golden import golden_text, read_golden
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.refusals import refusal
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize, prune, spectral_norm, weight_norm
 
@@ -25,7 +26,8 @@ from segexport.networks.libraries.hf import with_its_labels
 from segexport.networks.network import Asked
 from segexport.networks.user import network_of
 from segexport.options import Options
-from segexport.subject.subject import Subject, prepare
+from segexport.subject.prepare import prepare
+from segexport.subject.subject import Subject
 
 ASKED = Asked(size=(16, 16))
 TRAINING = "It is in training mode; a copy in evaluation mode is exported."
@@ -416,6 +418,4 @@ def sparse() -> nn.Module:
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_cannot_be_exported_is_refused_in_one_line(what: str) -> None:
     make, message = REFUSED[what]
-    with pytest.raises(ArchitectureError, match=message) as caught:
-        take_module(make(), ASKED)
-    assert "\n" not in str(caught.value)
+    refusal(ArchitectureError, take_module, make(), ASKED, match=message)

@@ -9,16 +9,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from tests.exporter.onnx_graphs import made, relu, value
+from tests import messages
+from tests.exporter.onnx_graphs import made, opened, relu, value
 
 from segexport.errors import CheckpointError
 from segexport.pictures.files import draw_pictures
-from segexport.presets import PREPROCESSING
-from segexport.subject.foreign import input as onnx_input
+from segexport.subject.foreign import open as onnx_open
 from segexport.subject.foreign.child import Foreign, RefusedError
-from segexport.subject.foreign.input import open_onnx_subject
-
-UNIT = PREPROCESSING["unit"]
 
 
 @pytest.fixture(autouse=True)
@@ -56,11 +53,11 @@ def worker(folder: Path, body: str) -> Path:
 
 
 def test_a_subject_takes_its_child_with_it(tmp_path: Path, children: Callable[[], list[psutil.Process]]) -> None:
-    subject = open_onnx_subject(network(tmp_path / "net.onnx"), preprocessing=UNIT, head="none")
+    subject = opened(network(tmp_path / "net.onnx"), head="none")
     (child,) = children()
     pictures = draw_pictures(2, size=40, seed=1)
-    first = subject.reference(pictures, ("a", "b"), lambda _: None)
-    again = subject.reference(pictures, ("a", "b"), lambda _: None)
+    first = subject.ask(pictures, ("a", "b"), lambda _: None)
+    again = subject.ask(pictures, ("a", "b"), lambda _: None)
     np.testing.assert_array_equal(first.masks, again.masks)
     np.testing.assert_allclose(first.masks, first.frames[..., 2] / np.float32(255), atol=1e-6)
     assert children() == [child]
@@ -71,7 +68,7 @@ def test_a_subject_takes_its_child_with_it(tmp_path: Path, children: Callable[[]
 
 def test_a_refused_file_leaves_no_child(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="damaged ONNX file"):
-        open_onnx_subject(made(tmp_path / "net.onnx", [relu("nothing")]), preprocessing=UNIT)
+        opened(made(tmp_path / "net.onnx", [relu("nothing")]))
 
 
 @pytest.mark.parametrize("step", ["check", "giant", "run"])
@@ -79,12 +76,12 @@ def test_a_file_that_crashes_onnx_or_onnxruntime_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     crashing = worker(tmp_path, f"if job['do'] == '{step}':\n    os.kill(os.getpid(), signal.SIGSEGV)")
-    monkeypatch.setattr(onnx_input, "Foreign", lambda: Foreign(worker=crashing))
+    monkeypatch.setattr(onnx_open, "Foreign", lambda: Foreign(worker=crashing))
     path = network(tmp_path / "net.onnx")
     with pytest.raises(CheckpointError) as caught:
-        open_onnx_subject(path, preprocessing=UNIT, head="none")
+        opened(path, head="none")
     assert str(caught.value) == (
-        f"{path}: the interpreter ended with signal 11 (segmentation fault) on it; "
+        f"{path}: the interpreter {messages.SIGNAL_11} (segmentation fault) on it; "
         "export it again, or give the PyTorch checkpoint"
     )
 
@@ -112,7 +109,9 @@ def test_after_a_refusal_the_same_child_takes_the_next_model(
     with foreign.opened(bad, bad.read_bytes()) as model:
         with pytest.raises(RefusedError, match="nothing"):
             model.check()
-        with pytest.raises(RefusedError):
+        with pytest.raises(
+            CheckpointError, match=r"bad\.onnx: onnxruntime refuses it \(.*nothing.*\)\. Export it again"
+        ):
             model.run(np.zeros((1, 3, 8, 8), np.float32))
     with foreign.opened(good, good.read_bytes()) as model:
         model.check()
@@ -142,6 +141,6 @@ def test_a_model_that_needs_more_memory_than_there_is_is_refused(tmp_path: Path)
     ]
     path = made(tmp_path / "net.onnx", nodes, weights=weights, outputs=[value("y", TensorProto.FLOAT, [None] * 4)])
     with pytest.raises(CheckpointError) as caught:
-        open_onnx_subject(path, preprocessing=UNIT)
+        opened(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)

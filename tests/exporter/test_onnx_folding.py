@@ -13,13 +13,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
-from tests.exporter.onnx_graphs import made, one_child, value
+from tests.exporter.onnx_graphs import made, one_child, opened, value
 from torch import Tensor, nn
 
 from segexport.presets import PREPROCESSING
 from segexport.subject.deploy import Deployable, PersonProbability
 from segexport.subject.foreign.folding import fold, known_values
-from segexport.subject.foreign.input import open_onnx_subject
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning", "ignore::torch.jit.TracerWarning"
@@ -85,7 +84,7 @@ def test_a_segformer_of_any_size_becomes_one_of_this_size_with_its_mask_at_a_qua
     network, path = segformer(tmp_path / "net.onnx", classes, opset, axes)
     person = 12 if classes == 150 else 1
     imagenet = PREPROCESSING["imagenet"]
-    subject = open_onnx_subject(path, preprocessing=imagenet, size=size, person=person)
+    subject = opened(path, imagenet, size=size, person=person)
     height, width = size or (64, 64)
     image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1))
     graph = Deployable(network, imagenet, "rgb", PersonProbability("softmax", classes, person)).eval()

@@ -17,7 +17,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from tests.each_case import each_case
-from tests.exporter.onnx_graphs import made, one_child, relu, value
+from tests.exporter.onnx_graphs import made, one_child, opened, relu, value
 from tests.refusals import refusal
 from torch import Tensor, nn
 
@@ -27,10 +27,11 @@ from segexport.errors import CheckpointError
 from segexport.networks.families.unet import UNet
 from segexport.pictures.files import draw_pictures
 from segexport.presets import PREPROCESSING, Preprocessing
-from segexport.subject.ask import ask_pytorch
 from segexport.subject.deploy import Deployable, PersonProbability
-from segexport.subject.foreign.input import OnnxSubject, ask_onnxruntime, is_onnx, open_onnx_subject
-from segruntime.model_file.contract import stamp
+from segexport.subject.foreign.open import is_onnx
+from segexport.subject.foreign.subject import OnnxSubject
+from segexport.subject.pytorch import PyTorchSubject
+from segruntime.model_file.contract import Source, stamp
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning", "ignore::torch.jit.TracerWarning"
@@ -97,10 +98,6 @@ def plain(path: Path, channels: int = 1, opset: int = 18) -> Path:
     return path
 
 
-def opened(path: Path, **options: Any) -> OnnxSubject:
-    return open_onnx_subject(path, **{"preprocessing": UNIT, **options})
-
-
 def run(model: bytes, image: Tensor) -> np.ndarray:
     (value,) = onnxruntime.InferenceSession(model).run(["probability"], {"image": image.numpy()})
     return np.asarray(value)
@@ -112,6 +109,17 @@ def picture(height: int = SIZE, width: int = SIZE) -> Tensor:
 
 def deployable(head: PersonProbability, preprocessing: Preprocessing = UNIT, color: str = "rgb") -> Deployable:
     return Deployable(unet(head.channels), preprocessing, color, head).eval()
+
+
+def in_pytorch(head: PersonProbability, preprocessing: Preprocessing) -> PyTorchSubject:
+    source = Source(
+        checkpoint="unet.pth", sha256="0" * 64, architecture="unet", parameters=1, preprocessing=preprocessing.name,
+        mean=preprocessing.mean, std=preprocessing.std, color="rgb",
+    )  # fmt: skip
+    graph = deployable(head, preprocessing)
+    return PyTorchSubject(
+        graph=graph, source=source, variant="", assumed_head=None, size=(SIZE, SIZE), notes=(), warnings=()
+    )
 
 
 def check(subject: OnnxSubject, graph: nn.Module, height: int = SIZE, width: int = SIZE) -> None:
@@ -133,7 +141,7 @@ PREPARED = {
 def test_every_preprocessing_is_that_of_the_deployable_graph(tmp_path: Path, name: str, color: str) -> None:
     subject = opened(plain(tmp_path / "net.onnx"), preprocessing=PREPARED[name], color=color)
     check(subject, deployable(ONE, PREPARED[name], color))
-    assert (subject.size, subject.out_channels, subject.name) == ((SIZE, SIZE), 1, "net")
+    assert (subject.size, subject.variant) == ((SIZE, SIZE), "the graph of net")
 
 
 HEADS: dict[str, tuple[int, str, int | None, PersonProbability]] = {
@@ -173,10 +181,9 @@ def test_the_reference_is_pytorchs(tmp_path: Path) -> None:
     pictures, names = draw_pictures(3, size=80, seed=4), ("a", "b", "c")
     for head in (ONE, TWO):
         subject = opened(plain(tmp_path / "net.onnx", head.channels), preprocessing=IMAGENET)
-        graph = deployable(head, IMAGENET)
         said: list[str] = []
-        got = subject.reference(pictures, names, said.append)
-        want = ask_pytorch(graph, pictures, names, (SIZE, SIZE), lambda _: None)
+        got = subject.ask(pictures, names, said.append)
+        want = in_pytorch(head, IMAGENET).ask(pictures, names, lambda _: None)
         np.testing.assert_array_equal(got.frames, want.frames)
         np.testing.assert_allclose(got.masks, want.masks, atol=1e-5)
         assert got.largest_logit == pytest.approx(want.largest_logit, rel=1e-4)
@@ -186,10 +193,10 @@ def test_the_reference_is_pytorchs(tmp_path: Path) -> None:
 
 def test_the_written_file_has_one_image_in_and_one_channel_out(tmp_path: Path) -> None:
     subject = opened(plain(tmp_path / "net.onnx", 21))
-    subject.write(tmp_path / "out.onnx")
+    subject.write_onnx(tmp_path / "out.onnx")
     contract = open_new(tmp_path / "out.onnx").contract
     assert (contract.input.shape, contract.output.shape) == ((1, 3, SIZE, SIZE), (1, 1, SIZE, SIZE))
-    assert subject.parameters == pytest.approx(sum(p.numel() for p in unet(21).parameters()), rel=0.05)
+    assert subject.source.parameters == pytest.approx(sum(p.numel() for p in unet(21).parameters()), rel=0.05)
 
 
 # ends
@@ -237,7 +244,7 @@ def test_of_several_outputs_the_mask_is_taken_and_the_rest_is_gone(tmp_path: Pat
 @pytest.mark.parametrize("output", ["a", "1"])
 def test_another_output_is_used_where_the_user_says_so(tmp_path: Path, output: str) -> None:
     path = save(Ends(1, lambda x: (x * 3, x)), tmp_path / "net.onnx", output_names=["b", "a"])
-    subject = opened(path, output=output)
+    subject = opened(path, output_index=output)
     assert "a is the output that is used; not b." in subject.notes
     check(subject, deployable(ONE))
 
@@ -248,7 +255,7 @@ def test_of_several_outputs_none_is_guessed(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=rf"gives 2 outputs: b: {shape}; a: {shape}; which one .*--output-index"):
         opened(path)
     with pytest.raises(CheckpointError, match=r"--output-index c: its 2 outputs are b, a; give one of them"):
-        opened(path, output="c")
+        opened(path, output_index="c")
 
 
 # layouts, sizes, names
@@ -309,7 +316,7 @@ def test_names_that_clash_are_moved_out_of_the_way(tmp_path: Path) -> None:
     path = save(unet(), tmp_path / "net.onnx", input_names=["image"], output_names=["probability"])
     check(opened(path, color="bgr"), deployable(ONE, color="bgr"))
     again = tmp_path / "again.onnx"
-    opened(path).write(again)  # deployable, but nothing in it says so: it is taken for a foreign one
+    again.write_bytes(opened(path).model)  # deployable, but nothing in it says so: it is taken for a foreign one
     assert opened(again).size == (SIZE, SIZE)
 
 
@@ -332,13 +339,13 @@ def own(tmp_path: Path, own_bytes: bytes) -> Path:
 
 
 def test_a_file_with_a_contract_is_used_as_it_is(own: Path) -> None:
-    subject = open_onnx_subject(own, preprocessing=None)
+    subject = opened(own, None)
     assert subject.model == own.read_bytes()
-    assert (subject.size, subject.preprocessing, subject.head) == ((SIZE, SIZE), None, None)
+    assert (subject.size, subject.source.preprocessing, subject.head) == ((SIZE, SIZE), "inside the file", None)
     assert "deployable as it is" in subject.notes[0]
     pictures = draw_pictures(2, size=64, seed=4)
-    got = ask_onnxruntime(subject, pictures, ("a", "b"), lambda _: None)
-    want = ask_pytorch(deployable(ONE, IMAGENET), pictures, ("a", "b"), (SIZE, SIZE), lambda _: None)
+    got = subject.ask(pictures, ("a", "b"), lambda _: None)
+    want = in_pytorch(ONE, IMAGENET).ask(pictures, ("a", "b"), lambda _: None)
     np.testing.assert_allclose(got.masks, want.masks, atol=1e-5)
     assert got.largest_logit == pytest.approx(want.largest_logit, rel=1e-4)
 
@@ -354,19 +361,19 @@ def test_a_file_with_a_contract_is_used_as_it_is(own: Path) -> None:
 )
 def test_options_that_a_contract_settles_are_an_error(own: Path, option: str, value: Any, said: str) -> None:
     with pytest.raises(ValueError, match=f"{said}: .* is deployable as it is, its contract says so; leave {said} out"):
-        open_onnx_subject(own, **{"preprocessing": None, option: value})
+        opened(own, **{"preprocessing": None, option: value})
 
 
 def test_a_contract_of_another_form_is_refused(own: Path) -> None:
     contract = open_new(own).contract
     own.write_bytes(stamp(own.read_bytes(), replace(contract, input=replace(contract.input, color="bgr"))))
     with pytest.raises(CheckpointError, match="its contract says color bgr, expected rgb"):
-        open_onnx_subject(own, preprocessing=None)
+        opened(own, None)
 
 
 def test_a_foreign_file_needs_a_preprocessing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="give --preprocess, or --mean and --std"):
-        open_onnx_subject(plain(tmp_path / "net.onnx"), preprocessing=None)
+        opened(plain(tmp_path / "net.onnx"), None)
 
 
 def test_an_onnx_is_known_by_its_suffix_or_its_bytes(tmp_path: Path) -> None:
@@ -498,4 +505,4 @@ def test_values_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         next(network.parameters()).fill_(float("nan"))
     subject = opened(save(network, tmp_path / "net.onnx"))
     with pytest.raises(CheckpointError, match="gives NaN or infinite values for picture a"):
-        subject.reference(draw_pictures(1, size=40, seed=1), ("a",), lambda _: None)
+        subject.ask(draw_pictures(1, size=40, seed=1), ("a",), lambda _: None)

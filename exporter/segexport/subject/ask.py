@@ -13,7 +13,6 @@ import numpy.typing as npt
 from segexport.compare.reference import Reference
 from segexport.errors import CheckpointError
 from segexport.pictures.files import Picture
-from segexport.subject.deploy import Deployable
 
 Tensor = npt.NDArray[np.float32]
 Say = Callable[[str], None]
@@ -80,20 +79,3 @@ def ask(
         who=who,
         unit_range=unit,
     )
-
-
-def ask_pytorch(
-    graph: Deployable, pictures: Sequence[Picture], names: tuple[str, ...], size: tuple[int, int], say: Say
-) -> Reference:
-    """PyTorch's masks of the deployable graph, see `ask`."""
-    import torch
-
-    from segexport.convert.torch_rewrites.threads import UnpoolsInOrder
-
-    def run(image: Tensor) -> Answer:
-        with UnpoolsInOrder(), torch.inference_mode():
-            logits = graph.logits(torch.from_numpy(image.copy()))
-            mask, margin = graph.head(logits), graph.head.margin(logits)
-        return Answer(mask=mask.numpy(), logits=logits.numpy(), margin=margin.numpy())
-
-    return ask(run, pictures, names, size, say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import weakref
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segexport.checkpoint.pickle.inert import shown
 from segexport.errors import CheckpointError, ConversionError
 from segexport.process.child import Child
 
@@ -22,6 +24,12 @@ _PACKAGES = ("numpy", "onnx", "onnxruntime")
 _ADVICE = "export it again, or give the PyTorch checkpoint"
 _LIMIT_S = 1800.0  # for one question
 _NAMES = count()
+_ORT_NOISE = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from \S+ failed:|Non-zero status code returned while running |"
+    r"Exception during initialization: |Status Message: |\[ShapeInferenceError\] |"
+    r"/onnxruntime_src/\S+:\d+ .*?\)(?: const)?(?: \[with .*?\])? "
+)
+"""Before what onnxruntime has to say; a message is cut after 120 characters."""
 
 
 class RefusedError(Exception):
@@ -50,11 +58,24 @@ class ForeignModel:
         found = self._ask(do="giant", most=most)
         return (str(found["name"]), tuple(map(int, found["shape"]))) if found else None
 
-    def run(self, image: npt.NDArray[np.float32]) -> list[npt.NDArray[Any]]:
-        """All outputs for an image `(1, 3, H, W) float32, RGB, 0–1`."""
+    def run(self, image: npt.NDArray[np.float32], *, sized: bool = False) -> list[npt.NDArray[Any]]:
+        """All outputs for an image `(1, 3, H, W) float32, RGB, 0–1`.
+
+        `sized`: the user chose the size, so another one may do.
+
+        Raises:
+            CheckpointError: also where onnxruntime refuses it.
+        """
         folder = self.child.start()
         np.save(folder / "image.npy", image)
-        found = self._ask(do="run", image="image.npy")
+        try:
+            found = self._ask(do="run", image="image.npy")
+        except RefusedError as error:
+            said = shown(_ORT_NOISE.sub("", str(error)))
+            raise CheckpointError(
+                f"{self.path}: onnxruntime refuses it ({said}). {'Try another --size, export' if sized else 'Export'} "
+                "it again, or give the PyTorch checkpoint"
+            ) from error
         return [np.load(folder / name, allow_pickle=False) for name in found["outputs"]]
 
     def _ask(self, **job: Any) -> dict[str, Any]:
