@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from types import FrameType
 from typing import NoReturn
 
 import click
@@ -19,9 +18,9 @@ from segexport.commands.vectors import check_port, vectors
 from segexport.commands.verify import report, verify
 from segexport.errors import SegExportError
 from segruntime.errors import SegRuntimeError
+from segruntime.run.signals import handled
 
 _INTERRUPTED = "interrupted; nothing unfinished was left behind"
-_stopped_by: list[int] = []  # signals; no Event, whose lock a second signal would find taken
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -49,11 +48,15 @@ def main() -> None:
     """The entry point: every refusal is one line on standard error and exit code 1; wrong usage is 2."""
     # read when PyTorch is imported: its threads would turn in circles while they wait, on the cores of converter and quantizer
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    signal.signal(signal.SIGTERM, _end)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as in the background of a shell
-        signal.signal(signal.SIGINT, _end)
+    stopped_by: list[int] = []  # no Event, whose lock a second signal would find taken
+
+    def end(number: int, _frame: object) -> NoReturn:
+        stopped_by.append(number)
+        raise KeyboardInterrupt
+
     try:
-        cli(standalone_mode=False)
+        with handled(end, signal.SIGTERM, signal.SIGINT):
+            cli(standalone_mode=False)
     except click.UsageError as error:
         error.show()
         sys.exit(2)
@@ -61,7 +64,7 @@ def main() -> None:
         fail(_INTERRUPTED, 130)
     except Exception as error:  # noqa: BLE001 - refused or raised again
         # a library that the interrupt went through may have made another error of it
-        if _stopped_by:
+        if stopped_by:
             fail(_INTERRUPTED, 130)
         _refuse(error)
 
@@ -72,11 +75,6 @@ def _refuse(error: Exception) -> NoReturn:
     if isinstance(error, (SegExportError, SegRuntimeError)):
         fail(str(error), 1)
     raise error
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    _stopped_by.append(number)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

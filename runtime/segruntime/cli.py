@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -19,6 +17,7 @@ from segruntime.backends import BACKENDS
 from segruntime.errors import OptionError, SegRuntimeError
 from segruntime.refine import PRESETS
 from segruntime.run.command import RunOptions, Watch, run
+from segruntime.run.signals import handled
 from segruntime.run.statistics import Statistics
 from segruntime.serve.cli import main as serve
 
@@ -94,7 +93,8 @@ def main(as_json: bool, camera_size: str | None, encoder_preset: str | None, crf
         options = RunOptions(
             camera_size=_size(camera_size), encoder={k: v for k, v in encoder.items() if v is not None}, **words
         )
-        with warnings.catch_warnings(), sigterm_as_ctrl_c(), ProgressBar() as progress:
+        # SIGTERM ends it as Ctrl-C does, also while it gets ready: no draft of the result stays behind
+        with handled(signal.default_int_handler, signal.SIGTERM), warnings.catch_warnings(), ProgressBar() as progress:
             warnings.showwarning = lambda message, *_: _say(str(message))
             statistics = run(options, None if as_json or not sys.stderr.isatty() else progress.started)
     except SegRuntimeError as error:
@@ -104,19 +104,6 @@ def main(as_json: bool, camera_size: str | None, encoder_preset: str | None, crf
         _say("stopped; nothing was written")
         sys.exit(130)
     _report(statistics, as_json)
-
-
-@contextmanager
-def sigterm_as_ctrl_c() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does, also while it gets ready: no draft of the result stays behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class ProgressBar:

@@ -4,36 +4,30 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import threading
-from types import FrameType, TracebackType
-from typing import Any
+from contextlib import AbstractContextManager
+
+from segruntime.run.signals import handled
 
 
 class Interrupt:
     """While it is entered, Ctrl-C sets `asked` and is passed on to `child`; a second one ends the child at once.
 
-    Outside of the main thread Python takes no signals, and nothing changes; nor where a shell had Ctrl-C ignored, as it does
-    for a job in the background.
+    Outside of the main thread and where it is ignored nothing changes: `segruntime.run.signals`.
     """
 
     def __init__(self) -> None:
         self.asked = False
         self.child: subprocess.Popen[str] | None = None
-        self._before: Any = None
 
     def __enter__(self) -> Interrupt:
-        is_heard = signal.getsignal(signal.SIGINT) != signal.SIG_IGN
-        if is_heard and threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._handle)
+        self._handled: AbstractContextManager[None] = handled(self._handle, signal.SIGINT)
+        self._handled.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+    def __exit__(self, *_: object) -> None:
+        self._handled.__exit__(None, None, None)
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+    def _handle(self, _number: int, _frame: object) -> None:
         child = self.child
         if child is not None and child.poll() is None:
             child.send_signal(signal.SIGKILL if self.asked else signal.SIGINT)

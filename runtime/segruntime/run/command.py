@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from segruntime.errors import OptionError, OutputError
@@ -19,6 +17,7 @@ from segruntime.run.backgrounds import Backdrop, VideoBackdrop, parse_backdrop
 from segruntime.run.camera_source import CameraSource
 from segruntime.run.live_sinks import Preview
 from segruntime.run.pipeline import Overlap
+from segruntime.run.signals import handled
 from segruntime.run.stages import Finish, Mode, Network
 from segruntime.run.statistics import Statistics, shares
 from segruntime.run.still_source import StillSource
@@ -124,8 +123,17 @@ def _run(
     preview = Preview(options.mode) if options.preview else None
     expected = expected_frames(source)
     tally = Tally(watch=started(expected) if started else None)
+    stopped_by: list[int] = []
+
+    def on_signal(number: int, _frame: object) -> None:
+        """The first ends the input and lets the rest finish; the second ends everything."""
+        if stopped_by:
+            raise KeyboardInterrupt
+        stopped_by.append(number)
+        overlap.stop()
+
     begin = time.perf_counter()
-    with stopped_by_signals(overlap) as interrupted, closing(preview) if preview else nullcontext():
+    with handled(on_signal, signal.SIGINT, signal.SIGTERM), closing(preview) if preview else nullcontext():
         for finished in overlap:
             tally.timed(sink.write, finished)
             tally.count(finished.age)
@@ -143,7 +151,7 @@ def _run(
         flicker=finish.flicker.value,
         broken=source.broken,
         dropped=overlap.dropped,
-        interrupted=interrupted.is_set(),
+        interrupted=bool(stopped_by),
         unplugged=isinstance(source, CameraSource) and source.cut is not None,
         output=options.output,
         notes=[*sink.notes, *_problems(source, tally.frames)],
@@ -188,32 +196,6 @@ class Tally:
         self.oldest = max(self.oldest, age)
         if self.watch is not None:
             self.watch(self.frames)
-
-
-@contextmanager
-def stopped_by_signals(overlap: Overlap) -> Iterator[threading.Event]:
-    """Ctrl-C ends the input and lets the rest finish; a second one ends everything.
-
-    Off the main thread: no effect. A signal that a shell had ignored for a job in the background stays ignored.
-    """
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped
-        return
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if stopped.is_set():
-            raise KeyboardInterrupt
-        stopped.set()
-        overlap.stop()
-
-    heard = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, on_signal) for number in heard}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _problems(source: Source, frames: int) -> list[str]:

@@ -13,6 +13,7 @@ import click
 
 from segruntime.backends import BACKENDS
 from segruntime.errors import MissingExtraError, OptionError, SegRuntimeError
+from segruntime.run.signals import handled
 
 EPILOG = """
 Examples:
@@ -74,8 +75,8 @@ def _serve(words: dict[str, Any]) -> None:
     )
     for origin in words["origins"]:
         _check_origin(origin)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # systemd's stop ends it as Ctrl-C does
-    with warnings.catch_warnings():
+    # systemd's stop ends it as Ctrl-C does
+    with handled(signal.default_int_handler, signal.SIGTERM), warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: _say(str(message))
         if not _is_loopback(words["host"]):
             _say(f"{words['host']}: anybody who reaches this machine can use the service; it asks for no password")

@@ -16,6 +16,7 @@ import uvicorn
 from uvicorn.config import Config
 
 from segruntime.errors import OptionError
+from segruntime.run.signals import is_heard
 from segruntime.segmenter import default_threads, load
 from segruntime.serve.app import build_app
 from segruntime.serve.backgrounds import named_pictures
@@ -94,7 +95,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self._hears_ctrl_c = signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+        self._hears_ctrl_c = is_heard(signal.SIGINT)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._hears_ctrl_c or sig != signal.SIGINT:
