@@ -2,6 +2,10 @@
 
 uvicorn times only the pause between two requests. Here a request's head has to be there in time, a reply has to be taken in
 time, what follows a refused body is thrown away for a short while only, and a connection too many is told so at once.
+
+uvicorn has no setting for these: of its timeouts (docs/settings.md, version 0.54) one is for that pause and one for the end of
+the server, the others are asked for in its issue 157; `limit_concurrency` answers a connection too many only once its request
+is there. So this builds on its two protocol classes, and pyproject.toml bounds its version.
 """
 
 from __future__ import annotations
