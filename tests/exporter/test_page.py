@@ -8,26 +8,24 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from tests.html import Outline
 
 from segexport.compare.rows import FileRow
 from segexport.report.page import Evidence, MaskView, PictureView, build_page
 from segexport.report.page.heading import worries
-from segexport.report.page.page import POLICY
-from segexport.report.page.spread import spread
+from segexport.report.page.histogram import spread
 from segexport.report.page.verdicts import short_verdict, verdict
 from segruntime.measures.agreement import agreement
 from segruntime.strict_json import Fields
 
 BODY = json.loads((Path(__file__).with_name("golden") / "page_body.json").read_text("utf-8"))
 OPTIONAL = ["noise", "budget", "doctor", "rewrites", "recipe"]
-VOID = {"br", "img", "link", "meta"}
 HOSTILE = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>'",
@@ -37,38 +35,6 @@ HOSTILE = [
     "W" * 5000,
     "https://example.invalid/x.png",
 ]
-
-
-class Outline(HTMLParser):
-    """Every start tag, and proof that each one is closed in order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs), "an attribute stands twice"
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] != ["style"]:
-            self.text.append(data)
-
-    def values(self, attribute: str) -> list[str]:
-        return [value or "" for _, attrs in self.tags for name, value in attrs.items() if name == attribute]
-
-    def words(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.text))
 
 
 def rows_of(body: dict[str, Any]) -> list[FileRow]:
@@ -130,26 +96,26 @@ def test_every_picture_says_what_it_shows() -> None:
 
 
 def no_request(outline: Outline) -> None:
-    targets = [*outline.values("src"), *outline.values("href"), *outline.values("srcset"), *outline.values("action")]
+    targets = outline.values("src", "href", "srcset", "action")
     assert targets
     assert all(target.startswith(("data:image/", "data:,", "#")) for target in targets)
-    assert not {"script", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in outline.tags}
-    assert not [name for _, attrs in outline.tags for name in attrs if name.startswith("on")]
+    assert not {"script", "iframe", "object", "embed", "base", "form"} & outline.count.keys()
+    assert not [name for name in outline.attributes if name.startswith("on")]
 
 
 def test_nothing_on_the_page_makes_a_request_and_the_policy_forbids_it() -> None:
     page = whole_page()
     outline = Outline(page)
     no_request(outline)
-    assert {"http-equiv": "Content-Security-Policy", "content": POLICY} in [attrs for _, attrs in outline.tags]
-    assert POLICY.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+    (policy,) = [attrs["content"] for _, attrs in outline.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
     style = page.partition("<style>")[2].partition("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style
 
 
 def test_numbers_of_the_report_are_on_the_page() -> None:
-    words = Outline(whole_page()).words()
+    words = Outline(whole_page()).words
     for text in (
         "portrait_unet.pth",
         "unet, widths 8-16-32-64, bottleneck 128",
@@ -227,7 +193,7 @@ def test_worries_are_gathered_from_everywhere() -> None:
 
 def test_a_file_that_did_not_run_has_a_column_that_says_why() -> None:
     found = replace(evidence(["float32"]), absent={"int8": "an .onnx file needs onnxruntime"})
-    words = Outline(build_page(BODY, rows_of(BODY), [view("a.jpg", ["float32"])], found)).words()
+    words = Outline(build_page(BODY, rows_of(BODY), [view("a.jpg", ["float32"])], found)).words
     assert "not shown: an .onnx file needs onnxruntime" in words
     assert "|PyTorch − float32| in every heat map" in words
 
@@ -324,8 +290,8 @@ def test_hostile_names_are_shown_and_change_nothing(name: str) -> None:
     page = build_page(body, rows, [view(name, [name])], found)
     plain, odd = Outline(whole_page()), Outline(page)
     no_request(odd)
-    assert {tag for tag, _ in odd.tags} <= {tag for tag, _ in plain.tags}
-    assert name[:40].split("\x00")[0] in odd.words() or not name.isprintable()
+    assert odd.count.keys() <= plain.count.keys()
+    assert name[:40].split("\x00")[0] in odd.words or not name.isprintable()
     page.encode("utf-8")
     assert len(page) < 3_000_000
 

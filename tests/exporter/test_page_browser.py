@@ -14,7 +14,7 @@ import pytest
 
 from segexport.compare.rows import FileRow
 from segexport.report.page import Evidence, MaskView, PictureView, build_page
-from segexport.report.page.spread import spread
+from segexport.report.page.histogram import spread
 from segruntime.measures.agreement import agreement
 from segruntime.strict_json import Fields
 

@@ -3,41 +3,79 @@
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import UndefinedError
+from tests.each_case import each_case
 
-from segexport.report.page.figures import counted, difference, fixed, megabytes, percent, size_in_words
-from segexport.report.page.lenient import brief, entries, mapping, number, words
-from segexport.report.page.markup import Html, escaped, tag
+from segexport.report.page.values import (
+    brief,
+    difference,
+    entries,
+    fixed,
+    mapping,
+    megabytes,
+    number,
+    percent,
+    size_in_words,
+    words,
+)
+from segruntime.errors import MissingExtraError, install_command
+from segruntime.html_page.render import counted, render
 
 
-@pytest.mark.parametrize(
+def rendered(folder: Path, template: str, **values: Any) -> str:
+    (folder / "page.html.jinja").write_text(template)
+    return render(folder, (brief,), **values)
+
+
+@each_case(
     ("text", "shown"),
     [
         ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
-        ("\" onload='x' &amp;", "&quot; onload=&#x27;x&#x27; &amp;amp;"),
+        ("\" onload='x' &amp;", "&#34; onload=&#39;x&#39; &amp;amp;"),
         ("a\x00b\x1b[31m", "a\\x00b\\x1b[31m"),
         ("exe\u202egnp.", "exe\\u202egnp."),
         ("\ud800", "\\ud800"),
         ("Bäume 木 ✓", "Bäume 木 ✓"),
     ],
 )
-def test_text_is_escaped_and_the_invisible_made_visible(text: str, shown: str) -> None:
-    assert escaped(text) == shown
-    assert tag("td", text) == f"<td>{shown}</td>"
-    assert tag("td", "", title=text) == f'<td title="{shown}"></td>'
+def test_text_is_escaped_and_the_invisible_made_visible(
+    tmp_path_factory: pytest.TempPathFactory, text: str, shown: str
+) -> None:
+    page = rendered(tmp_path_factory.mktemp("page"), '<td title="{{ x }}">{{ x | brief }}</td>', x=text)
+    assert page == f'<td title="{shown}">{shown}</td>'
 
 
-def test_only_markup_of_our_own_is_taken_as_it_is() -> None:
-    inner = tag("b", "1 < 2")
-    assert isinstance(inner, Html)
-    assert tag("p", inner, "&") == "<p><b>1 &lt; 2</b>&amp;</p>"
-    assert tag("p", inner + "<i>") == "<p>&lt;b&gt;1 &amp;lt; 2&lt;/b&gt;&lt;i&gt;</p>", "a sum is a plain string again"
+def test_text_that_goes_through_a_macro_is_escaped_once(tmp_path: Path) -> None:
+    imported = '{% from "macros.html.jinja" import named, table_of %}'
+    template = imported + '{{ named("1 < 2", "&") }}{{ table_of("<", ["a"], [], [["<i>"]]) }}'
+    page = rendered(tmp_path, template)
+    assert "<span>1 &lt; 2<small>&amp;</small></span>" in page
+    assert 'aria-label="&lt;"' in page
+    assert "&lt;i&gt;</th>" in page
 
 
-def test_attributes_keep_their_spelling_and_none_is_left_out() -> None:
-    assert tag("img", alt="", stroke_width=2, class_="x", title=None) == '<img alt="" stroke-width="2" class="x">'
+def test_a_value_that_python_does_not_give_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UndefinedError, match="'x' is undefined"):
+        rendered(tmp_path, "{{ x }}")
+
+
+def test_terms_without_a_value_are_left_out(tmp_path: Path) -> None:
+    template = '{% from "macros.html.jinja" import facts %}{{ facts(pairs) }}'
+    assert rendered(tmp_path, template, pairs=[("a", ""), ("b", "–")]).strip() == ""
+    page = rendered(tmp_path, template, pairs=[("a", ""), ("b", "1"), ("c", "2")])
+    assert "".join(page.split("\n")) == "<dl><div><dt>b</dt><dd>1</dd></div><div><dt>c</dt><dd>2</dd></div></dl>"
+
+
+def test_a_missing_jinja2_names_the_command_that_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingExtraError, match="the page needs jinja2, which is not installed") as refused:
+        rendered(tmp_path, "")
+    assert str(refused.value).endswith(install_command("report"))
 
 
 @pytest.mark.parametrize("value", [None, True, "1", [], math.nan, math.inf, 10**400, -(10**400)])
@@ -59,6 +97,7 @@ def test_numbers_are_grouped_and_counted() -> None:
     assert fixed(1e300, 1) == "1e+300"
     assert megabytes(526662) == "0.53"
     assert percent(0.00051910, 3) == "0.052 %"
+    assert [percent(3, 0, of=whole) for whole in (12, 0, None)] == ["25 %", "–", "–"]
     assert [counted(n, "file") for n in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
 
 

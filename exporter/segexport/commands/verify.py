@@ -68,7 +68,7 @@ def _verify_folder(folder: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def report(folder: Path) -> None:
-    """Make DIR/report.html again from the report, the stored masks and the files in DIR; needs the runtime only.
+    """Make DIR/report.html again from the report, the stored masks and the files in DIR; needs the runtime and jinja2.
 
     \b
     Example:  segexport report ckpt_export

@@ -1,56 +1,118 @@
-"""How many pixels are how far apart, for every file: legend, chart, and the counts as a table."""
+"""How many pixels are how far apart: counted in bins, and drawn as a stepped line for each file.
+
+Bins are four to a decade from 10⁻⁷ to 1, and one for all that is smaller; both scales of the chart are logarithmic.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
-from segexport.compare.rows import FileRow
-from segexport.report.page.figures import counted, fixed, percent
-from segexport.report.page.lenient import brief
-from segexport.report.page.markup import Html, joined, tag
-from segexport.report.page.section import Section
-from segexport.report.page.spread import BINS, LOWEST_DECADE, PER_DECADE, between
-from segexport.report.page.step_chart import step_chart, style_of
-from segexport.report.page.tables import Column, folded, scrolling, table
-from segexport.report.page.views import Counts, Evidence
+import numpy as np
 
+from segexport.report.page.values import brief, difference, percent, power_of_ten
+from segexport.report.page.views import Counts, Mask
+
+LOWEST_DECADE = -7
+PER_DECADE = 4
+EDGES = 10.0 ** (LOWEST_DECADE + np.arange(-LOWEST_DECADE * PER_DECADE + 1) / PER_DECADE)
+BINS = len(EDGES)
 _HUNDREDTH = 1 + PER_DECADE * (-2 - LOWEST_DECADE)  # the first bin above 0.01
+_BELOW_ONE = 0.6  # decades between no pixel and one pixel, which a logarithm cannot place
+_ABOVE = 0.15  # decades of air over the highest count
 
 
-def histogram_section(rows: Sequence[FileRow], evidence: Evidence) -> Section | None:
-    spreads = {row.precision: evidence.spreads[row.precision] for row in rows if row.precision in evidence.spreads}
-    if not spreads or not all(counts.sum() for counts in spreads.values()):
-        return None
-    pixels = int(next(iter(spreads.values())).sum())
-    chart = scrolling("Histogram of differences", step_chart(spreads))
-    return Section(
-        key="differences",
-        title="How far apart the probabilities are",
-        lead=f"Every pixel of the {counted(evidence.pictures, 'stored picture')}, {pixels:,} for each file. Both scales are "
-        "logarithmic: a step to the right is a larger difference, a step down means far fewer pixels.",
-        content=joined((_legend(spreads), chart, folded("The counts as a table", _counts(spreads)))),
-    )
+def spread(reference: Mask, other: Mask) -> Counts:
+    """Pixels in each bin, `(BINS,) int64`; two masks `(h, w) float32, 0–1`. What is no number differs by 1."""
+    differences = np.nan_to_num(np.abs(reference.astype(np.float64) - other), nan=1.0, posinf=1.0).ravel()
+    bins = np.minimum(np.searchsorted(EDGES, differences, side="right"), BINS - 1)
+    return np.bincount(bins, minlength=BINS).astype(np.int64)
 
 
-def _legend(spreads: Mapping[str, Counts]) -> Html:
-    items = (
-        tag("li", _swatch(index), tag("b", brief(name)), f" {_above_a_hundredth(counts)}")
-        for index, (name, counts) in enumerate(spreads.items())
-    )
-    return tag("ul", joined(items), class_="legend")
+def between(k: int) -> str:
+    """Bin k in words."""
+    return f"below {difference(EDGES[0])}" if k == 0 else f"{difference(EDGES[k - 1])} to {difference(EDGES[k])}"
 
 
-def _above_a_hundredth(counts: Counts) -> str:
-    above = int(counts[_HUNDREDTH:].sum())
-    return f"{percent(above / counts.sum(), 3)} above 0.01" if above else "no pixel above 0.01"
+@dataclass(frozen=True, slots=True)
+class StepChart:
+    """Where the lines, their scales and the pointer's tips lie in an SVG; of each file its counts, by name."""
+
+    LEFT: ClassVar = 58
+    RIGHT: ClassVar = 888
+    TOP: ClassVar = 12
+    BOTTOM: ClassVar = 272
+
+    spreads: Mapping[str, Counts]
+
+    @property
+    def pixels(self) -> int:
+        """Of each file."""
+        return int(next(iter(self.spreads.values())).sum())
+
+    @property
+    def names(self) -> list[str]:
+        return [brief(name) for name in self.spreads]
+
+    @property
+    def above_a_hundredth(self) -> dict[str, str]:
+        """In words, by name."""
+        above = {name: int(counts[_HUNDREDTH:].sum()) for name, counts in self.spreads.items()}
+        return {
+            name: f"{percent(count, 3, of=self.pixels)} above 0.01" if count else "no pixel above 0.01"
+            for name, count in above.items()
+        }
+
+    @property
+    def paths(self) -> list[str]:
+        return [self._path(counts) for counts in self.spreads.values()]
+
+    @property
+    def levels(self) -> list[tuple[str, float]]:
+        """Label and height of each power of ten, and of none."""
+        powers = range(math.floor(self._decades + _ABOVE) + 1)
+        return [("0", self.BOTTOM), *((_power(k), self._y(10.0**k)) for k in powers)]
+
+    @property
+    def decades(self) -> list[tuple[str, float]]:
+        """Label and place of each power of ten."""
+        return [(_power(LOWEST_DECADE + k), self._x(1 + k * PER_DECADE)) for k in range(-LOWEST_DECADE + 1)]
+
+    @property
+    def tips(self) -> list[tuple[float, float, str]]:
+        """Left edge, width and text of each bin."""
+        return [(self._x(k), round(self._x(k + 1) - self._x(k), 1), self._counts_in(k)) for k in range(BINS)]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """Each bin with its counts."""
+        return [[between(k), *(f"{int(counts[k]):,}" for counts in self.spreads.values())] for k in range(BINS)]
+
+    @property
+    def _decades(self) -> float:
+        """Of the scale of counts, from 1 to the highest."""
+        return math.log10(max(10, *(int(counts.max()) for counts in self.spreads.values())))
+
+    def _x(self, edge: float) -> float:
+        """Bin edge 0 to BINS → pixels."""
+        return round(self.LEFT + (self.RIGHT - self.LEFT) * edge / BINS, 1)
+
+    def _y(self, count: float) -> float:
+        """A count → pixels; none is the bottom."""
+        if count < 1:
+            return self.BOTTOM
+        share = (_BELOW_ONE + math.log10(count)) / (_BELOW_ONE + self._decades + _ABOVE)
+        return round(self.BOTTOM - (self.BOTTOM - self.TOP) * share, 1)
+
+    def _path(self, counts: Counts) -> str:
+        steps = "".join(f"V{self._y(float(count))}H{self._x(k + 1)}" for k, count in enumerate(counts))
+        return f"M{self._x(0)} {self.BOTTOM}{steps}V{self.BOTTOM}"
+
+    def _counts_in(self, k: int) -> str:
+        return "\n".join([between(k), *(f"{brief(name)}: {int(counts[k]):,}" for name, counts in self.spreads.items())])
 
 
-def _swatch(index: int) -> Html:
-    line = tag("line", x1=0, y1=5, x2=28, y2=5, class_=style_of(index))
-    return tag("svg", line, width=28, height=10, viewBox="0 0 28 10", aria_hidden="true")
-
-
-def _counts(spreads: Mapping[str, Counts]) -> Html:
-    columns = (Column("Difference", words=True), *(Column(brief(name)) for name in spreads))
-    rows = ([between(k), *(fixed(int(counts[k]), 0) for counts in spreads.values())] for k in range(BINS))
-    return table("Pixels by difference", columns, rows)
+def _power(exponent: int) -> str:
+    return power_of_ten(exponent) if exponent else "1"

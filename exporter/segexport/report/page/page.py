@@ -1,28 +1,29 @@
-"""The whole page, from the report, the pictures and what a run of the files showed; reads and writes nothing else."""
+"""The whole page, from the report, the pictures and what a run of the files showed; reads nothing else."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from segexport.compare.rows import FileRow
-from segexport.report.page.budget import budget_section
-from segexport.report.page.doctor import doctor_section
-from segexport.report.page.files import files_section
-from segexport.report.page.heading import heading
-from segexport.report.page.histogram import histogram_section
-from segexport.report.page.lenient import brief, mapping
-from segexport.report.page.markup import Html, joined, tag
-from segexport.report.page.noise import noise_section
-from segexport.report.page.origin import origin_section
-from segexport.report.page.pictures import pictures_section
-from segexport.report.page.rewrites import rewrites_section
-from segexport.report.page.section import Section
-from segexport.report.page.views import Evidence, PictureView
+from segexport.report.page import values
+from segexport.report.page.heading import in_short, processor_in_words, worries
+from segexport.report.page.histogram import StepChart
+from segexport.report.page.images import gray, heat, heat_scale, photo
+from segexport.report.page.noise import noise_operators
+from segexport.report.page.values import brief, entries, mapping
+from segexport.report.page.verdicts import passed, short_verdict, verdict
+from segexport.report.page.views import Evidence, PictureView, least_exact, shown_masks
+from segruntime.html_page.render import render
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_STYLE = Path(__file__).with_name("style.css")
+_FILTERS = (
+    *(values.brief, values.difference, values.entries, values.fixed, values.indented, values.mapping),
+    *(values.megabytes, values.number, values.percent, values.size_in_words, values.triple, values.words),
+    *(gray, heat, passed, photo, short_verdict),
+)
+_LEVELS = {"warning": ("bad", "Warning"), "note": ("open", "Note"), "ok": ("good", "OK")}
 
 
 def build_page(
@@ -40,46 +41,63 @@ def build_page(
         evidence: what a run of the files showed; without it there is neither histogram nor contract.
     """
     found = evidence or Evidence()
-    sections = _sections(body, rows, views, found)
-    page = tag(
-        "body",
-        tag("a", "Skip to the files", href="#files", class_="skip"),
-        tag("main", heading(body, rows, found), _contents(sections), *(section.to_html() for section in sections)),
-        tag("footer", tag("p", "Made by segexport. This page asks nothing of any other file or machine.")),
+    sizes = {row.precision: row.size_bytes for row in rows}
+    return render(
+        Path(__file__).parent,
+        _FILTERS,
+        body=mapping(body),
+        rows=sorted(rows, key=passed),
+        evidence=found,
+        good=bool(rows) and all(map(passed, rows)),
+        verdict=verdict(rows),
+        in_short=in_short(body, rows),
+        worries=worries(body, found),
+        float32_bytes=sizes.get("float32") or sizes.get("onnx"),
+        processor=processor_in_words(body),
+        chart=_chart(rows, found),
+        operators=noise_operators(body),
+        findings=_findings(body),
+        left_out=_left_out(body),
+        flips=_flips(body),
+        command=_command(body),
+        **_pictures(rows, views),
     )
-    return f"<!DOCTYPE html>\n{tag('html', _head(body), page, lang='en')}\n"
 
 
-def _sections(
-    body: Mapping[str, Any], rows: Sequence[FileRow], views: Sequence[PictureView], evidence: Evidence
-) -> list[Section]:
-    sections = (
-        files_section(rows, body),
-        pictures_section(rows, views, evidence),
-        histogram_section(rows, evidence),
-        noise_section(body),
-        budget_section(body),
-        doctor_section(body),
-        rewrites_section(body),
-        origin_section(body, evidence),
-    )
-    return [section for section in sections if section is not None]
+def _pictures(rows: Sequence[FileRow], views: Sequence[PictureView]) -> dict[str, Any]:
+    """The pictures; which files' masks of them are shown, which one's differences (`hot`), and the largest of these."""
+    ran = {name for view in views for name in view.masks}
+    hot = least_exact(rows, ran) or ""
+    most = max((view.masks[hot].agreement.max_difference for view in views if hot in view.masks), default=0.0)
+    return {"views": views, "masks": shown_masks(rows, ran), "hot": hot, "most": most, "heat_scale": heat_scale}
 
 
-def _contents(sections: Sequence[Section]) -> Html:
-    links = (tag("li", tag("a", section.title, href=f"#{section.key}")) for section in sections)
-    return tag("nav", tag("ul", joined(links)), aria_label="Contents")
+def _chart(rows: Sequence[FileRow], evidence: Evidence) -> StepChart | None:
+    spreads = {row.precision: evidence.spreads[row.precision] for row in rows if row.precision in evidence.spreads}
+    return StepChart(spreads) if spreads and all(counts.sum() for counts in spreads.values()) else None
 
 
-def _head(body: Mapping[str, Any]) -> Html:
-    name = brief(mapping(body.get("source")).get("checkpoint")) or "a checkpoint"
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name_="color-scheme", content="light dark"),
-        tag("title", f"Export report: {name}"),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", Html(_STYLE.read_text("utf-8"))),
-    )
+def _findings(body: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What the doctor found, the worst first: how it is coloured, its level, its text."""
+    findings = entries(mapping(body.get("doctor"))["findings"])
+    found = [(brief(one["level"], 20), brief(one["text"], 2000)) for one in findings]
+    order = list(_LEVELS)
+    found.sort(key=lambda one: order.index(one[0]) if one[0] in order else len(order))
+    return [(*_LEVELS.get(level, ("open", level or "Unknown")), text) for level, text in found]
+
+
+def _left_out(body: Mapping[str, Any]) -> str:
+    doctor = mapping(body.get("doctor"))
+    found, usable = values.number(doctor["found"]), values.number(doctor["usable"])
+    return "" if found is None or usable is None else values.fixed(found - usable, 0)
+
+
+def _flips(body: Mapping[str, Any]) -> list[tuple[str, values.Known]]:
+    files = ((brief(one["precision"]), mapping(one["flips"])) for one in entries(body.get("files")))
+    return [(name, flips) for name, flips in files if flips]
+
+
+def _command(body: Mapping[str, Any]) -> str:
+    given = body.get("command")
+    command = [word for word in given if isinstance(word, str)] if isinstance(given, list) else []
+    return brief(" ".join(shlex.quote(word) for word in command[:200]), 4000)

@@ -12,9 +12,8 @@ from segexport.compare.reference import Reference
 from segexport.compare.rows import FileRow
 from segexport.output import file_sha256
 from segexport.precisions import SLOW_S
-from segexport.report.page.choice import least_exact, shown_masks, worst_first
-from segexport.report.page.spread import spread
-from segexport.report.page.views import Counts, Mask, MaskView, PictureView
+from segexport.report.page.histogram import spread
+from segexport.report.page.views import Counts, Mask, MaskView, PictureView, least_exact, shown_masks, worst_first
 from segruntime import load
 from segruntime.errors import SegRuntimeError
 from segruntime.measures.agreement import Agreement, agreement

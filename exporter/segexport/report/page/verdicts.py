@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segexport.compare.rows import FileRow
-from segexport.report.page.figures import counted, difference, fixed
-from segexport.report.page.lenient import brief
+from segexport.report.page.values import brief, difference, fixed
+from segruntime.html_page.render import counted
 
 
 def passed(row: FileRow) -> bool:
