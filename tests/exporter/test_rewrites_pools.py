@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.each_case import each_case
 from tests.exporter.golden.lively_weights import uniform
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,7 +17,7 @@ from segexport.convert.torch_rewrites.along_axes import AlongAxes
 from segexport.convert.torch_rewrites.bins import bins_of, plain_window
 from segexport.convert.torch_rewrites.ceil_avg_pool import CeilAvgPool
 from segexport.convert.torch_rewrites.lower import lower
-from segexport.convert.torch_rewrites.padded_max_pool import PaddedMaxPool
+from segexport.convert.torch_rewrites.padded_max_pool import PaddedMaxPool, margins
 
 SIZES = [(1, 1), (1, 7), (2, 2), (13, 8), (112, 111)]
 # kernel, stride, padding, dilation, ceil_mode
@@ -67,22 +68,24 @@ def differing(x: Tensor, settings: list[Any], *, zeros: bool) -> tuple[list[Any]
             continue  # too small for PyTorch
         taken += 1
         size = (x.shape[2], x.shape[3])
-        out = PaddedMaxPool(size, kernel, stride, padding, dilation, ceil_mode=ceil_mode, zeros=zeros)(x)
+        lines = zip(size, kernel, stride, padding, dilation, strict=True)
+        above, left = (margins(*axis, ceil_mode=ceil_mode) for axis in lines)
+        out = PaddedMaxPool(kernel, stride, (above, left), dilation=dilation, zeros=zeros)(x)
         if not torch.equal(out, expected):
             wrong.append((kernel, stride, padding, dilation, ceil_mode))
     return wrong, taken
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("kind", ["spread", "negative", "zeros", "ties", "tiny"])
+@each_case("size", SIZES)
+@each_case("kind", ["spread", "negative", "zeros", "ties", "tiny"])
 def test_max_pool_by_continued_edges_is_the_one_with_minus_infinity(kind: str, size: tuple[int, int]) -> None:
     wrong, taken = differing(values(kind, size), SETTINGS, zeros=False)
     assert wrong == []
     assert taken >= 3
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("kind", ["spread", "zeros", "ties", "tiny"])
+@each_case("size", SIZES)
+@each_case("kind", ["spread", "zeros", "ties", "tiny"])
 def test_max_pool_of_nothing_below_zero_by_zeros_is_the_one_with_minus_infinity(
     kind: str, size: tuple[int, int]
 ) -> None:
@@ -137,8 +140,8 @@ TARGETS = [(1, 1), (2, 2), (3, 3), (6, 6), (4, 7), (14, 14), (8, 12), (16, 24), 
 POOLED = [(8, 12), (7, 13), (14, 14), (1, 3)]
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("size", POOLED)
+@each_case("target", TARGETS)
+@each_case("size", POOLED)
 def test_average_to_any_size_is_pytorchs(size: tuple[int, int], target: tuple[int, int]) -> None:
     x = values("spread", size)
     rounding = 8 * torch.finfo(torch.float32).eps  # of sums of at most 196 numbers below 1, in another order
@@ -146,9 +149,9 @@ def test_average_to_any_size_is_pytorchs(size: tuple[int, int], target: tuple[in
     torch.testing.assert_close(out, expected, rtol=rounding, atol=rounding)
 
 
-@pytest.mark.parametrize("kind", ["spread", "negative", "zeros", "ties"])
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("size", POOLED)
+@each_case("kind", ["spread", "negative", "zeros", "ties"])
+@each_case("target", TARGETS)
+@each_case("size", POOLED)
 def test_maximum_to_any_size_is_pytorchs(size: tuple[int, int], target: tuple[int, int], kind: str) -> None:
     x = values(kind, size)
     assert torch.equal(FixedMaxPool(size, target)(x), F.adaptive_max_pool2d(x, target))
@@ -162,7 +165,7 @@ def test_bins_that_are_alike_are_a_plain_pools() -> None:
     assert plain_window((1, 4), (2, 4)) is None
 
 
-@pytest.mark.parametrize("bins", [3, 7, 40])
+@each_case("bins", [3, 7, 40])
 def test_an_adaptive_average_costs_two_convolutions_however_many_bins(bins: int) -> None:
     (graph,) = [torch.fx.symbolic_trace(FixedAvgPool((32, 33), (bins, bins)).weighted or nn.Identity())]
     calls = [node.target for node in graph.graph.nodes if node.op in ("call_function", "call_method")]
@@ -216,8 +219,8 @@ def test_adaptive_maximum_whose_indices_are_used_is_left() -> None:
 CEILINGS = [((2, 2), (2, 2), (0, 0)), ((3, 3), (2, 2), (0, 0)), ((3, 2), (2, 3), (1, 1)), ((2, 2), (3, 3), (1, 1))]
 
 
-@pytest.mark.parametrize("settings", CEILINGS)
-@pytest.mark.parametrize("size", [(4, 6), (7, 8), (9, 13), (3, 3), (16, 17)])
+@each_case("settings", CEILINGS)
+@each_case("size", [(4, 6), (7, 8), (9, 13), (3, 3), (16, 17)])
 def test_average_with_a_ceiling_is_pytorchs(size: tuple[int, int], settings: Any) -> None:
     x = values("spread", size)
     kernel, stride, padding = settings

@@ -12,28 +12,30 @@ from torch import nn
 EPS = 1e-5  # PyTorch's own; MobileNetV3 has another
 
 
-def conv_norm(
-    in_channels: int,
-    out_channels: int,
-    kernel: int,
-    activation: nn.Module | None,
-    *,
-    stride: int = 1,
-    dilation: int = 1,
-    groups: int = 1,
-    eps: float = EPS,
-) -> nn.Sequential:
-    """A convolution that pads to keep its map's size (before the stride), batch norm, activation."""
+def same_conv(
+    in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, dilation: int = 1, groups: int = 1
+) -> nn.Conv2d:
+    """A convolution without bias that pads to keep its map's size (before the stride)."""
     padding = (kernel - 1) // 2 * dilation
-    convolution = nn.Conv2d(
+    return nn.Conv2d(
         in_channels, out_channels, kernel, stride, padding=padding, dilation=dilation, groups=groups, bias=False
     )
-    layers = [convolution, nn.BatchNorm2d(out_channels, eps=eps)]
+
+
+def normed(convolution: nn.Conv2d, activation: nn.Module | None, eps: float = EPS) -> nn.Sequential:
+    """The convolution, batch norm, activation."""
+    layers = [convolution, nn.BatchNorm2d(convolution.out_channels, eps=eps)]
     return nn.Sequential(*layers) if activation is None else nn.Sequential(*layers, activation)
 
 
+def conv_norm(
+    in_channels: int, out_channels: int, kernel: int, activation: nn.Module | None, *, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    return normed(same_conv(in_channels, out_channels, kernel, stride=stride, groups=groups), activation)
+
+
 def conv_norm_relu(in_channels: int, out_channels: int, kernel: int, rate: int = 1) -> nn.Sequential:
-    return conv_norm(in_channels, out_channels, kernel, nn.ReLU(), dilation=rate)
+    return normed(same_conv(in_channels, out_channels, kernel, dilation=rate), nn.ReLU())
 
 
 def separable_conv(in_channels: int, out_channels: int, rate: int = 1) -> nn.Sequential:

@@ -21,23 +21,17 @@ from segexport.convert.torch_rewrites.signs import never_negative
 
 
 class PaddedMaxPool(nn.Module):
-    """`(N, C, *size)` → what `F.max_pool2d` gives; `zeros`: nothing in the input is below zero."""
+    """`(N, C, *size)` → what `F.max_pool2d` gives; `zeros`: nothing in the input is below zero.
+
+    `margins`: lines to add above and below, and left and right, see `margins`.
+    """
 
     def __init__(
-        self,
-        size: Pair,
-        kernel: Pair,
-        stride: Pair,
-        padding: Pair,
-        dilation: Pair = (1, 1),
-        *,
-        ceil_mode: bool = False,
-        zeros: bool,
+        self, kernel: Pair, stride: Pair, margins: tuple[Pair, Pair], *, dilation: Pair = (1, 1), zeros: bool
     ) -> None:
         super().__init__()
         self.kernel, self.stride, self.dilation, self.zeros = kernel, stride, dilation, zeros
-        lines = zip(size, kernel, stride, padding, dilation, strict=True)
-        (self.above, self.below), (self.left, self.right) = (margins(*axis, ceil_mode=ceil_mode) for axis in lines)
+        (self.above, self.below), (self.left, self.right) = margins
 
     def forward(self, x: Tensor) -> Tensor:
         if self.zeros:
@@ -77,6 +71,8 @@ def rewrite_padded_max_pool(editor: GraphEditor, node: Node) -> bool:
     zeros = never_negative(pool.source)
     if not (has_padding(node) and (zeros or pool.dilation == (1, 1))):
         return False
-    how = (pool.kernel, pool.stride, pool.padding, pool.dilation)
-    editor.replace(node, PaddedMaxPool(pool.size, *how, ceil_mode=pool.ceil_mode, zeros=zeros), (pool.source,))
+    lines = zip(pool.size, pool.kernel, pool.stride, pool.padding, pool.dilation, strict=True)
+    above, left = (margins(*axis, ceil_mode=pool.ceil_mode) for axis in lines)
+    module = PaddedMaxPool(pool.kernel, pool.stride, (above, left), dilation=pool.dilation, zeros=zeros)
+    editor.replace(node, module, (pool.source,))
     return True

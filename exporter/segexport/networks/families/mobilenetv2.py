@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from segexport.networks.conv_norm import conv_norm
+from segexport.networks.conv_norm import conv_norm, normed, same_conv
 
 STEM_CHANNELS = 32
 LAST_CHANNELS = 1280
@@ -47,11 +47,11 @@ class InvertedResidualV2(nn.Module):
         super().__init__()
         width = expansion * in_channels
         expand = [] if expansion == 1 else [conv_norm(in_channels, width, 1, nn.ReLU6())]
+        step = stride if dilation == 1 else 1
+        depthwise = same_conv(width, width, 3, stride=step, dilation=dilation, groups=width)
         self.conv = nn.Sequential(
             *expand,
-            conv_norm(
-                width, width, 3, nn.ReLU6(), stride=stride if dilation == 1 else 1, dilation=dilation, groups=width
-            ),
+            normed(depthwise, nn.ReLU6()),
             *conv_norm(width, out_channels, 1, None),
         )
         self.residual = stride == 1 and in_channels == out_channels

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segexport.networks.conv_norm import conv_norm
+from segexport.networks.conv_norm import normed, same_conv
 
 BATCH_NORM_EPS = 0.001  # not PyTorch's 1e-5
 STEM_CHANNELS = 16
@@ -74,6 +74,10 @@ class SqueezeExcite(nn.Module):
         return x * F.hardsigmoid(self.fc2(F.relu(self.fc1(pooled))))
 
 
+def normed_v3(convolution: nn.Conv2d, activation: nn.Module | None) -> nn.Sequential:
+    return normed(convolution, activation, BATCH_NORM_EPS)
+
+
 class InvertedResidualV3(nn.Module):
     """Expand, depthwise, squeeze and excite, project; plus the input where shapes agree and the table has no stride."""
 
@@ -83,21 +87,13 @@ class InvertedResidualV3(nn.Module):
         stride = row.stride if row.dilation == 1 else 1
         layers: list[nn.Module] = []
         if row.expanded != in_channels:
-            layers.append(conv_norm(in_channels, row.expanded, 1, activation(), eps=BATCH_NORM_EPS))
-        depthwise = conv_norm(
-            row.expanded,
-            row.expanded,
-            row.kernel,
-            activation(),
-            stride=stride,
-            dilation=row.dilation,
-            groups=row.expanded,
-            eps=BATCH_NORM_EPS,
-        )
-        layers.append(depthwise)
+            layers.append(normed_v3(same_conv(in_channels, row.expanded, 1), activation()))
+        width = row.expanded
+        depthwise = same_conv(width, width, row.kernel, stride=stride, dilation=row.dilation, groups=width)
+        layers.append(normed_v3(depthwise, activation()))
         if row.squeeze:
             layers.append(SqueezeExcite(row.expanded))
-        layers.append(conv_norm(row.expanded, row.out, 1, None, eps=BATCH_NORM_EPS))
+        layers.append(normed_v3(same_conv(row.expanded, row.out, 1), None))
         self.block = nn.Sequential(*layers)
         self.residual = row.stride == 1 and in_channels == row.out
 
@@ -112,7 +108,7 @@ class DilatedMobileNetV3(nn.Sequential):
     def __init__(self) -> None:
         widths = [STEM_CHANNELS, *(row.out for row in TABLE)]
         super().__init__(
-            conv_norm(3, STEM_CHANNELS, 3, nn.Hardswish(), stride=2, eps=BATCH_NORM_EPS),
+            normed_v3(same_conv(3, STEM_CHANNELS, 3, stride=2), nn.Hardswish()),
             *(InvertedResidualV3(width, row) for width, row in zip(widths, TABLE, strict=False)),
-            conv_norm(widths[-1], LAST_CHANNELS, 1, nn.Hardswish(), eps=BATCH_NORM_EPS),
+            normed_v3(same_conv(widths[-1], LAST_CHANNELS, 1), nn.Hardswish()),
         )

@@ -73,13 +73,12 @@ def make_layer(
     blocks: int,
     *,
     stride: int = 1,
-    first_dilation: int = 1,
-    dilation: int = 1,
+    dilations: tuple[int, int] = (1, 1),
     block: Block = Bottleneck,
 ) -> nn.Sequential:
-    """`blocks` of them; the first one has the stride and keeps the dilation of the layer before."""
-    first = block(in_channels, width, stride, first_dilation)
-    rest = (block(block.expansion * width, width, dilation=dilation) for _ in range(blocks - 1))
+    """`blocks` of them; the first has the stride. `dilations`: its own, that of the layer before, and that of the others."""
+    first = block(in_channels, width, stride, dilations[0])
+    rest = (block(block.expansion * width, width, dilation=dilations[1]) for _ in range(blocks - 1))
     return nn.Sequential(first, *rest)
 
 
@@ -93,8 +92,8 @@ class DilatedResNet(nn.Module):
         self.pool = nn.MaxPool2d(3, 2, padding=1)
         self.layer1 = make_layer(64, 64, blocks[0])
         self.layer2 = make_layer(256, 128, blocks[1], stride=2)
-        self.layer3 = make_layer(512, 256, blocks[2], first_dilation=1, dilation=2)
-        self.layer4 = make_layer(1024, 512, blocks[3], first_dilation=2, dilation=4)
+        self.layer3 = make_layer(512, 256, blocks[2], dilations=(1, 2))
+        self.layer4 = make_layer(1024, 512, blocks[3], dilations=(2, 4))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pool(F.relu(self.bn1(self.conv1(x))))

@@ -15,6 +15,7 @@ from segexport.networks.network import Plan, Shapes, vote
 from segexport.networks.smp.encoders import MOST_DEPTH, Encoder, read_encoder
 from segexport.networks.smp.layout import (
     EncoderDecoder,
+    Member,
     make_classification_head,
     make_plan,
     read_classes,
@@ -75,18 +76,13 @@ def plan_smp_deeplabv3plus(shapes: Shapes) -> Plan:
         module = make_smp_deeplabv3plus(
             encoder, depth, width, classes, read_classification(shapes), separable=separable
         )
-    return make_plan(
-        module,
-        encoder,
-        depth,
-        classes,
-        multiple=min(OUTPUT_STRIDE, 2**depth),
+    member = Member(
         decoder=f"{'' if separable else 'full 3x3 '}pyramid {width} wide",
-        reasons=(
-            "decoder.aspp.0.convs.0 to .4 are an atrous pyramid, decoder.block1 and .block2 bring the map at a quarter",
-        ),
-        notes=(NOTE,),
+        reason="decoder.aspp.0.convs.0 to .4 are an atrous pyramid, decoder.block1 and .block2 bring the map at a quarter",
+        note=NOTE,
+        multiple=min(OUTPUT_STRIDE, 2**depth),
     )
+    return make_plan(module, encoder, depth, classes, member)
 
 
 def read_depth(shapes: Shapes, encoder: Encoder) -> int:

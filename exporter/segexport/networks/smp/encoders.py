@@ -36,9 +36,7 @@ class ResNetEncoder(nn.Module):
         for index, name in enumerate(LAYERS):
             rate = DILATION if dilated and name == LAYERS[-1] else 1
             stride = 1 if index == 0 or rate > 1 else 2
-            layer = make_layer(
-                below, 64 * 2**index, blocks[index], stride=stride, first_dilation=rate, dilation=rate, block=block
-            )
+            layer = make_layer(below, 64 * 2**index, blocks[index], stride=stride, dilations=(rate, rate), block=block)
             self.add_module(name, layer)
             below = 64 * 2**index * block.expansion
 

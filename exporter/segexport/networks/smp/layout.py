@@ -6,6 +6,8 @@ Keys `encoder.*`, `decoder.*`, `segmentation_head.0.*`, alike from version 0.1 t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor, nn
 
 from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
@@ -53,18 +55,19 @@ def read_classification(shapes: Shapes) -> int | None:
     return vote(shapes, 1, (f"{CLASSIFIER}.3.weight", 0), (f"{CLASSIFIER}.3.bias", 0))
 
 
-def make_plan(
-    module: EncoderDecoder,
-    encoder: Encoder,
-    depth: int,
-    classes: int,
-    *,
-    multiple: int,
-    decoder: str,
-    reasons: tuple[str, ...],
-    notes: tuple[str, ...],
-) -> Plan:
-    """`decoder`: what it is, for the variant's name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One of the library's networks, in words: its decoder, why it is that one, and what else to know."""
+
+    decoder: str
+    reason: str
+    note: str
+    multiple: int
+    """Of so many pixels its input is."""
+
+
+def make_plan(module: EncoderDecoder, encoder: Encoder, depth: int, classes: int, member: Member) -> Plan:
+    notes, multiple = (member.note,), member.multiple
     second = module.classification_head is not None
     unused = encoder.unused(depth)
     if second:
@@ -74,12 +77,12 @@ def make_plan(
     return Plan(
         module=module,
         out_channels=classes,
-        variant=f"{encoder.name}, {decoder}, {plural(classes, 'class', 'classes')}",
+        variant=f"{encoder.name}, {member.decoder}, {plural(classes, 'class', 'classes')}",
         input_key=encoder.input_key,
         sizes=Sizes(rule=f"multiples of {multiple}", multiple=multiple),
         reasons=(
             f"encoder.* is {encoder.name}, named as in segmentation_models_pytorch",
-            *reasons,
+            member.reason,
             f"segmentation_head.0 gives {plural(classes, 'channel')}",
         ),
         notes=notes,

@@ -18,6 +18,7 @@ from segexport.networks.network import Plan, Shapes, plural, vote
 from segexport.networks.smp.encoders import MOST_DEPTH, Encoder, read_encoder
 from segexport.networks.smp.layout import (
     EncoderDecoder,
+    Member,
     make_classification_head,
     make_plan,
     read_classes,
@@ -80,16 +81,13 @@ def plan_smp_unet(shapes: Shapes) -> Plan:
     depth = len(channels)
     with torch.device("meta"):
         module = make_smp_unet(encoder, channels, classes, read_classification(shapes))
-    return make_plan(
-        module,
-        encoder,
-        depth,
-        classes,
-        multiple=2**depth,
+    member = Member(
         decoder=f"decoder {'-'.join(map(str, channels))}",
-        reasons=(f"decoder.blocks.* are {plural(depth, 'block')} of two 3x3 convolutions without attention",),
-        notes=(NOTE,),
+        reason=f"decoder.blocks.* are {plural(depth, 'block')} of two 3x3 convolutions without attention",
+        note=NOTE,
+        multiple=2**depth,
     )
+    return make_plan(module, encoder, depth, classes, member)
 
 
 def read_channels(shapes: Shapes) -> tuple[int, ...]:
