@@ -14,9 +14,9 @@ from tests.video.child import LIMIT_S, until
 from tests.video.clips import frames, make, packets, times
 
 from segruntime.run import command
+from segruntime.run.source import join_sound
 from segruntime.run.stations import Decoded
 from segruntime.run.statistics import Statistics
-from segruntime.run.video_source import join_sound
 
 Run = Callable[..., Statistics]
 

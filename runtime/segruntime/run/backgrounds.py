@@ -77,8 +77,8 @@ class PictureBackdrop:
 class VideoBackdrop:
     """A video, in its own time, from the start again when it ends, scaled to cover the frame."""
 
-    def __init__(self, path: str, time_base: Fraction = Fraction(1)) -> None:
-        self._path, self._time_base = path, time_base
+    def __init__(self, path: str) -> None:
+        self._path = path
         self._source = VideoSource(path)
         self._frames = iter(self._source)
         self._now = self._ahead = next(self._frames)
@@ -87,15 +87,10 @@ class VideoBackdrop:
 
     def __call__(self, frame: Decoded, _weights: Sequence[Plane]) -> Behind:
         self._start = frame.pts if self._start is None else self._start
-        self._advance((frame.pts - self._start) * self._time_base)
+        self._advance((frame.pts - self._start) * frame.time_base)
         if frame.is_still:
             return (covering_picture(self._now, frame.size),)
         return covering_planes(self._now, frame.size, frame.tags)
-
-    def in_time_of(self, time_base: Fraction) -> VideoBackdrop:
-        """The same for frames whose times count in `time_base` seconds."""
-        self._time_base = time_base
-        return self
 
     def _advance(self, time_s: Fraction) -> None:
         while self._time_s(self._ahead) <= time_s:
@@ -113,7 +108,7 @@ class VideoBackdrop:
         return next(self._frames)
 
     def _time_s(self, frame: Decoded) -> Fraction:  # a fraction: a sum of floats is late by a frame now and then
-        return self._offset_s + (frame.pts - self._first_pts) * self._source.facts.time_base
+        return self._offset_s + (frame.pts - self._first_pts) * frame.time_base
 
 
 def covering_planes(frame: Decoded, size: tuple[int, int], tags: ColorTags) -> Planes:

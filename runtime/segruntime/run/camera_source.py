@@ -12,8 +12,8 @@ import numpy as np
 
 from segruntime.errors import VideoError
 from segruntime.run.planes import BT601, LIMITED, ColorTags, Planes
+from segruntime.run.source import VideoFacts, ended_early
 from segruntime.run.stations import Decoded
-from segruntime.run.video_source import VideoFacts
 
 _TICKS_PER_S = 90_000
 _USUAL_RATE = 30
@@ -21,7 +21,11 @@ _SILENT = 0
 
 
 class CameraSource:
-    """Iterates over the frames of a camera until it is unplugged; `cut` says so then."""
+    """Iterates over the frames of a camera until it is unplugged."""
+
+    frames = None
+    is_live = True
+    broken = 0
 
     def __init__(self, device: int | str, size: tuple[int, int] | None = None) -> None:
         """Open camera `device`, a number or a path like `/dev/video0`, at `size = (width, height)` where it can do that.
@@ -29,8 +33,7 @@ class CameraSource:
         Raises:
             VideoError: there is no such camera, or it gives no frame.
         """
-        self.broken = 0
-        self.cut: str | None = None
+        self._cut: str | None = None
         self._name = f"camera {device}"
         self._capture = _opened(device)
         if size is not None:
@@ -50,19 +53,23 @@ class CameraSource:
         frame = self._first
         while frame is not None:
             ticks = int((time.perf_counter() - start) * _TICKS_PER_S)
-            yield Decoded(
-                pixels=i420_views(cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)), tags=self.facts.tags, pts=ticks
-            )
+            planes = i420_views(cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420))
+            yield Decoded(pixels=planes, tags=self.facts.tags, pts=ticks, time_base=self.facts.time_base)
             frame = self._read()
-        self.cut = f"{self._name} gives no more pictures; was it unplugged?"
+        self._cut = f"{self._name} gives no more pictures; was it unplugged?"
 
-    def close(self) -> None:
-        """Free the camera."""
-        self._capture.release()
+    @property
+    def unplugged(self) -> bool:
+        return self._cut is not None
 
     def trailing_sound(self) -> list[Any]:
-        """A camera has none."""
         return []
+
+    def problems(self, done: int) -> list[str]:
+        return ended_early(self._cut, done)
+
+    def close(self) -> None:
+        self._capture.release()
 
     def _read(self) -> Any:
         ok, frame = self._capture.read()

@@ -13,20 +13,20 @@ from typing import Any
 from segruntime.errors import OptionError, OutputError
 from segruntime.picture_files import SUFFIXES
 from segruntime.refine import Refiner
-from segruntime.run.backgrounds import Backdrop, VideoBackdrop, parse_backdrop
+from segruntime.run.backgrounds import Backdrop, parse_backdrop
 from segruntime.run.camera_source import CameraSource
 from segruntime.run.live_sinks import Preview
 from segruntime.run.pipeline import Overlap
 from segruntime.run.signals import handled
+from segruntime.run.source import FrameSource, VideoFacts, join_sound
 from segruntime.run.stages import Finish, Mode, Network
 from segruntime.run.statistics import Statistics, shares
 from segruntime.run.still_source import StillSource
 from segruntime.run.targets import Sink, check_output, still_sink, video_sink
-from segruntime.run.video_source import VideoSource, join_sound
-from segruntime.segmenter import Segmenter, default_threads, load
+from segruntime.run.video_source import VideoSource
+from segruntime.segmenter import default_threads, load
 
 STAGES = ("decode", "network", "composite", "encode")
-Source = StillSource | VideoSource | CameraSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def run(options: RunOptions, started: Callable[[int | None], Watch] | None = Non
     refiner = Refiner(options.preset)
     source = open_source(options)
     try:
-        sink = _sink(options, source)
+        sink = _sink(options, source.facts)
         try:
             return _run(options, source, sink, backdrop, refiner, started)
         except BaseException:
@@ -87,7 +87,7 @@ def run(options: RunOptions, started: Callable[[int | None], Watch] | None = Non
         source.close()
 
 
-def open_source(options: RunOptions) -> Source:
+def open_source(options: RunOptions) -> FrameSource:
     """The input by its name: a number or `/dev/video*` is a camera, a folder or a picture's ending a still, else a video."""
     name = options.source
     path = Path(name)
@@ -100,15 +100,16 @@ def open_source(options: RunOptions) -> Source:
     return VideoSource(name)
 
 
-def _sink(options: RunOptions, source: Source) -> Sink:
-    if isinstance(source, StillSource):
-        return still_sink(source, options.output, options.mode, overwrite=options.overwrite)
-    return video_sink(source.facts, options.output, options.mode, overwrite=options.overwrite, encoder=options.encoder)
+def _sink(options: RunOptions, facts: VideoFacts | None) -> Sink:
+    output, mode, overwrite = options.output, options.mode, options.overwrite
+    if facts is None:
+        return still_sink(output, mode, from_folder=Path(options.source).is_dir(), overwrite=overwrite)
+    return video_sink(facts, output, mode, overwrite=overwrite, encoder=options.encoder)
 
 
 def _run(
     options: RunOptions,
-    source: Source,
+    source: FrameSource,
     sink: Sink,
     backdrop: Backdrop | None,
     refiner: Refiner,
@@ -116,24 +117,14 @@ def _run(
 ) -> Statistics:
     threads = network_threads(source) if options.threads is None else options.threads
     segmenter = load(options.model, backend=options.backend, threads=threads)
-    if isinstance(backdrop, VideoBackdrop) and not isinstance(source, StillSource):
-        backdrop = backdrop.in_time_of(source.facts.time_base)
     finish = Finish(refiner, options.mode, backdrop, sink.canvas, options.light_wrap)
-    overlap = overlapped(source, segmenter, finish, options.every)
+    newest_wins = join_sound if source.is_live else None
+    overlap = Overlap(source, [Network(segmenter, options.every), finish], newest_wins=newest_wins)
     preview = Preview(options.mode) if options.preview else None
-    expected = expected_frames(source)
-    tally = Tally(watch=started(expected) if started else None)
-    stopped_by: list[int] = []
-
-    def on_signal(number: int, _frame: object) -> None:
-        """The first ends the input and lets the rest finish; the second ends everything."""
-        if stopped_by:
-            raise KeyboardInterrupt
-        stopped_by.append(number)
-        overlap.stop()
-
+    tally = Tally(watch=started(source.frames) if started else None)
+    stop = Stop(overlap)
     begin = time.perf_counter()
-    with handled(on_signal, signal.SIGINT, signal.SIGTERM), closing(preview) if preview else nullcontext():
+    with handled(stop, signal.SIGINT, signal.SIGTERM), closing(preview) if preview else nullcontext():
         for finished in overlap:
             tally.timed(sink.write, finished)
             tally.count(finished.age)
@@ -141,7 +132,7 @@ def _run(
                 overlap.stop()
         if tally.frames == 0:
             raise OutputError("stopped before the first frame was done; nothing was written")
-        tally.timed(sink.finish, () if isinstance(source, StillSource) else source.trailing_sound())
+        tally.timed(sink.finish, source.trailing_sound())
     return Statistics(
         frames=tally.frames,
         seconds=time.perf_counter() - begin,
@@ -151,28 +142,31 @@ def _run(
         flicker=finish.flicker.value,
         broken=source.broken,
         dropped=overlap.dropped,
-        interrupted=bool(stopped_by),
-        unplugged=isinstance(source, CameraSource) and source.cut is not None,
+        interrupted=stop.asked,
+        unplugged=source.unplugged,
         output=options.output,
-        notes=[*sink.notes, *_problems(source, tally.frames)],
+        notes=[*sink.notes, *source.problems(tally.frames)],
     )
 
 
-def network_threads(source: Source) -> int:
+def network_threads(source: FrameSource) -> int:
     """How many threads the network gets: all cores, but half of them where a decoder and an encoder work next to it."""
-    is_file = isinstance(source, VideoSource) and not source.facts.is_live
+    is_file = source.facts is not None and not source.is_live
     return max(1, default_threads() // 2) if is_file else default_threads()
 
 
-def overlapped(source: Source, segmenter: Segmenter, finish: Finish, every: int = 1) -> Overlap:
-    """The pipeline up to the encoder."""
-    is_live = not isinstance(source, StillSource) and source.facts.is_live
-    return Overlap(source, [Network(segmenter, every), finish], newest_wins=join_sound if is_live else None)
+class Stop:
+    """For signals: the first ends the input and lets the rest finish, a second one ends everything."""
 
+    def __init__(self, overlap: Overlap) -> None:
+        self.asked = False
+        self._overlap = overlap
 
-def expected_frames(source: Source) -> int | None:
-    """How many frames there will be, where that is known."""
-    return len(source.paths) if isinstance(source, StillSource) else source.facts.frames
+    def __call__(self, _number: int, _frame: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        self._overlap.stop()
 
 
 @dataclass(slots=True)
@@ -196,9 +190,3 @@ class Tally:
         self.oldest = max(self.oldest, age)
         if self.watch is not None:
             self.watch(self.frames)
-
-
-def _problems(source: Source, frames: int) -> list[str]:
-    if isinstance(source, StillSource):
-        return source.problems
-    return [] if source.cut is None else [f"the input ends early ({source.cut}); {frames} frames were done"]

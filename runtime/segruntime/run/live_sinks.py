@@ -14,9 +14,9 @@ import numpy as np
 from segruntime.errors import MissingExtraError, OutputError
 from segruntime.run.camera_source import i420_views
 from segruntime.run.planes import Planes, chroma_size, planes_to_bgr
+from segruntime.run.source import VideoFacts
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
-from segruntime.run.video_source import VideoFacts
 
 _PREVIEW_WIDTH = 960
 _ESCAPE = 27

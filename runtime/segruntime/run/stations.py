@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from segruntime.arrays import Alpha
@@ -14,14 +15,15 @@ from segruntime.run.planes import ColorTags, Plane, Planes
 class Decoded:
     """A frame from a source.
 
-    `pixels`: Y, U, V `uint8` planes of a video, or one `(H, W, 3) uint8, BGR` of a still picture. `pts`: its time in the
-    source's time base. `sound`: the packets of sound that lie before it in the file. `name`: of a still picture, its path
-    below the input.
+    `pixels`: Y, U, V `uint8` planes of a video, or one `(H, W, 3) uint8, BGR` of a still picture. `pts`: its time in
+    units of `time_base`, which is in seconds. `sound`: the packets of sound that lie before it in the file. `name`: of a
+    still picture, its path below the input.
     """
 
     pixels: Planes
     tags: ColorTags = field(default_factory=ColorTags)
     pts: int = 0
+    time_base: Fraction = Fraction(1)
     sound: Sequence[Any] = ()
     name: str = ""
 

@@ -12,11 +12,10 @@ from segruntime.errors import OptionError, OutputError
 from segruntime.picture_files import SUFFIXES
 from segruntime.run.live_sinks import NoSink, VirtualCameraSink
 from segruntime.run.picture_sink import WITH_ALPHA, PictureSink, below, numbered
+from segruntime.run.source import VideoFacts
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
-from segruntime.run.still_source import StillSource
 from segruntime.run.video_sink import VIDEO_KINDS, VideoKind, VideoSink
-from segruntime.run.video_source import VideoFacts
 
 VIRTUAL_CAMERA = "virtual-camera"
 _FRAME_NAME = "frame_%06d.png"
@@ -70,7 +69,7 @@ def _results(target: Path, origin: Path) -> list[Path]:
     return [target, *(target / name for name in inside)]
 
 
-def still_sink(source: StillSource, output: str | None, mode: Mode, *, overwrite: bool) -> Sink:
+def still_sink(output: str | None, mode: Mode, *, from_folder: bool, overwrite: bool) -> Sink:
     """For a picture or a folder of them.
 
     Raises:
@@ -81,7 +80,7 @@ def still_sink(source: StillSource, output: str | None, mode: Mode, *, overwrite
     if output.split(":")[0] == VIRTUAL_CAMERA:
         raise OptionError(f"{output}: takes a video or a camera, got a picture; choose the name of a file with -o")
     target = Path(output)
-    if source.is_folder or _is_folder(output):
+    if from_folder or _is_folder(output):
         return PictureSink(below(target, mode), mode, overwrite=overwrite)
     _check_picture_ending(target, mode)
     return PictureSink(lambda _: target, mode, overwrite=overwrite)

@@ -13,8 +13,9 @@ from segruntime.errors import OutputError
 from segruntime.run.av_library import reason, require_av
 from segruntime.run.planes import Planes
 from segruntime.run.sound import SoundCopy
+from segruntime.run.source import VideoFacts
 from segruntime.run.stations import Finished
-from segruntime.run.video_source import VideoFacts, plane_views
+from segruntime.run.video_source import plane_views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from segruntime.errors import VideoError
 from segruntime.run.av_library import reason, require_av
 from segruntime.run.continuity import FORMATS, Continuity
 from segruntime.run.planes import ColorTags, Planes, settled_tags
+from segruntime.run.source import VideoFacts, ended_early
 from segruntime.run.stations import Decoded
 
 _EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
@@ -27,28 +27,13 @@ _USUAL_RATE = 25
 _LENGTH_TOLERANCE_S = 0.3  # what containers round, and encoders add to fill their last block of sound
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoFacts:
-    """What a sink and a progress bar want to know of a video: size in pixels as it is shown, time base in seconds."""
-
-    width: int
-    height: int
-    time_base: Fraction
-    rate: Fraction
-    frames: int | None = None
-    is_live: bool = False
-    sample_aspect: Fraction | None = None
-    tags: ColorTags = field(default_factory=ColorTags)
-    metadata: dict[str, str] = field(default_factory=dict)
-    sound: tuple[Any, ...] = ()
-
-
 class VideoSource:
     """Iterates over the frames of a video.
 
-    Frames that cannot be decoded are left out and counted in `broken`; `cut` says how the file ended where it ended
-    before its end. Every frame has the size of the first one.
+    Frames that cannot be decoded are left out and counted in `broken`. Every frame has the size of the first one.
     """
+
+    unplugged = False
 
     def __init__(self, path: str, threads: int = 0) -> None:
         """Open `path`, a file or an address that ffmpeg's libraries know; `threads` for its decoder, 0: it chooses.
@@ -59,7 +44,7 @@ class VideoSource:
         """
         self._av = require_av()
         self.broken = 0
-        self.cut: str | None = None
+        self._cut: str | None = None  # how it ended, where it ended before its end
         self._path, self._threads = path, threads
         self._last_pts: int | None = None
         self._container = self._open()
@@ -77,13 +62,22 @@ class VideoSource:
         for frame, sound in self._frames:
             yield self._prepared(frame, sound)
 
-    def close(self) -> None:
-        """Free the decoder."""
-        self._container.close()
+    @property
+    def frames(self) -> int | None:
+        return self.facts.frames
+
+    @property
+    def is_live(self) -> bool:
+        return self.facts.is_live
 
     def trailing_sound(self) -> list[Any]:
-        """The packets of sound after the last frame."""
         return self._sound
+
+    def problems(self, done: int) -> list[str]:
+        return ended_early(self._cut, done)
+
+    def close(self) -> None:
+        self._container.close()
 
     def _open(self) -> Any:
         is_address = "://" in self._path
@@ -129,10 +123,10 @@ class VideoSource:
             try:
                 packet = next(packets)
             except (StopIteration, self._av.error.EOFError):
-                self.cut = self._shortfall(end_s)
+                self._cut = self._shortfall(end_s)
                 return
             except (self._av.FFmpegError, OSError) as error:
-                self.cut = reason(error)
+                self._cut = reason(error)
                 return
             if packet.pts is not None:
                 end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
@@ -183,7 +177,7 @@ class VideoSource:
         first = next(self._frames, None)
         if first is None:
             facts = [f"{self.broken} cannot be decoded"] if self.broken else []
-            why = ", ".join([*facts, *([self.cut] if self.cut else [])])
+            why = ", ".join([*facts, *([self._cut] if self._cut else [])])
             raise VideoError(
                 f"{self._path}: has no frame{f' ({why})' if why else ''}, expected a video; it may be cut off, copy it again"
             )
@@ -220,7 +214,8 @@ class VideoSource:
         pixels = self._planes(frame)
         if rotation in _TURNS:
             pixels = tuple(np.asarray(cv2.rotate(plane, _TURNS[rotation]), np.uint8) for plane in pixels)
-        return Decoded(pixels=pixels, tags=self.facts.tags, pts=frame.pts, sound=tuple(sound))
+        facts = self.facts
+        return Decoded(pixels=pixels, tags=facts.tags, pts=frame.pts, time_base=facts.time_base, sound=tuple(sound))
 
     def _planes(self, frame: Any) -> Planes:
         """The decoder's own memory where it is 8-bit 4:2:0 of the first frame's size, else converted to that."""
@@ -257,8 +252,3 @@ def _tags(frame: Any) -> ColorTags:
         transfer=int(frame.color_trc),
     )
     return settled_tags(tags, frame.height)
-
-
-def join_sound(older: Decoded, newer: Decoded) -> Decoded:
-    """A live frame that takes the place of an older one keeps that one's sound."""
-    return replace(newer, sound=(*older.sound, *newer.sound))

@@ -1,0 +1,80 @@
+"""What a run reads from: still pictures, a video or a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any, Protocol
+
+from segruntime.run.planes import ColorTags
+from segruntime.run.stations import Decoded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFacts:
+    """What a sink wants to know of a video: size in pixels as it is shown, time base in seconds."""
+
+    width: int
+    height: int
+    time_base: Fraction
+    rate: Fraction
+    frames: int | None = None
+    is_live: bool = False
+    sample_aspect: Fraction | None = None
+    tags: ColorTags = field(default_factory=ColorTags)
+    metadata: dict[str, str] = field(default_factory=dict)
+    sound: tuple[Any, ...] = ()
+
+
+class FrameSource(Protocol):
+    """Frames in their order."""
+
+    @property
+    def facts(self) -> VideoFacts | None:
+        """None of still pictures: each has a size of its own."""
+        ...
+
+    @property
+    def frames(self) -> int | None:
+        """How many there will be, where that is known."""
+        ...
+
+    @property
+    def is_live(self) -> bool:
+        """Whether frames come in their own time, and a newer one is worth more than an older one."""
+        ...
+
+    @property
+    def broken(self) -> int:
+        """How many were left out so far, for they cannot be decoded."""
+        ...
+
+    @property
+    def unplugged(self) -> bool:
+        """Whether it ended because the device is gone."""
+        ...
+
+    def __iter__(self) -> Iterator[Decoded]: ...
+
+    def trailing_sound(self) -> list[Any]:
+        """The packets of sound after the last frame."""
+        ...
+
+    def problems(self, done: int) -> list[str]:
+        """What to tell the user at the end, after `done` frames."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+def ended_early(cut: str | None, done: int) -> list[str]:
+    """The problem of a video or camera that ended before its end, where `cut` says how."""
+    return [] if cut is None else [f"the input ends early ({cut}); {done} frames were done"]
+
+
+def join_sound(older: Decoded, newer: Decoded) -> Decoded:
+    """A live frame that takes the place of an older one keeps that one's sound."""
+    return replace(newer, sound=(*older.sound, *newer.sound))
