@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from segexport.convert.trace.onnx_export import write_onnx
 from segexport.errors import ConversionError
+from segexport.tflite.flatbuffer import read_graph
 from segexport.tflite.graph import Operator, read_operators
 from segexport.tflite.settle import settle
 
@@ -146,8 +147,13 @@ def test_a_transposed_convolution_holds_its_bias(convert: Convert) -> None:
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_product_with_a_constant_is_a_layer_with_weights(convert: Convert, bias: bool) -> None:
-    found = kinds(convert(seeded(lambda: Tokens(bias=bias))))
+    path = convert(seeded(lambda: Tokens(bias=bias)))
+    found = kinds(path)
     assert (found["FULLY_CONNECTED"], found["BATCH_MATMUL"], found["ADD"]) == (1, 0, 0)
+    graph = read_graph(path)
+    read = {graph.tensor(index).buffer for operator in graph.operators for index in graph.inputs(operator)}
+    stored = {number for number, buffer in enumerate(graph.model.buffers) if buffer.data is not None}
+    assert stored - read == {entry.buffer for entry in graph.model.metadata}  # no matrix or bias as it was before
 
 
 def test_nothing_is_turned_between_elementwise_operators(convert: Convert) -> None:

@@ -24,15 +24,21 @@ _VERSION = 6  # takes inputs of any rank, and no bias
 
 def connect_products(graph: Graph) -> bool:
     """Change the graph; whether there was any."""
-    gone, found = [], False
+    sums: list[Any] = []
+    left: list[int] = []
     for product in graph.operators:
         matrix = _matrix(graph, product) if graph.kind(product) == _KIND else None
-        if matrix is not None:
-            total = _connect(graph, product, matrix)
-            gone += [] if total is None else [total]
-            found = True
-    graph.main.operators = [operator for operator in graph.operators if operator not in gone]
-    return found
+        if matrix is None:
+            continue
+        left.append(int(product.inputs[1]))
+        total, addend = _sum_of(graph, product, len(matrix))
+        if total is not None:
+            sums.append(total)
+            left.append(addend)
+        _connect(graph, product, matrix, total, addend)
+    graph.main.operators = [operator for operator in graph.operators if operator not in sums]
+    _empty(graph, left)
+    return bool(left)
 
 
 def _matrix(graph: Graph, product: Any) -> npt.NDArray[np.float32] | None:
@@ -49,34 +55,30 @@ def _floats(graph: Graph, index: int) -> npt.NDArray[np.float32] | None:
     return graph.constant(index) if graph.type(index) == "FLOAT32" else None
 
 
-def _bias_behind(graph: Graph, product: Any, count: int) -> tuple[Any, npt.NDArray[np.float32] | None]:
-    """The sum behind with one number for each of `count` outputs, and those numbers; None twice where there is none."""
+def _sum_of(graph: Graph, product: Any, count: int) -> tuple[Any, int]:
+    """The sum behind of one number for each of `count` outputs, and the constant with them; (None, -1) without one."""
     total, addend = sum_behind(graph, product) or (None, -1)
     values = None if total is None else _floats(graph, addend)
     fits = values is not None and values.size == count == (graph.shape(addend) or (0,))[-1]
-    return (total, values) if fits else (None, None)
+    return (total, addend) if fits else (None, -1)
 
 
-def _connect(graph: Graph, product: Any, matrix: npt.NDArray[np.float32]) -> Any:
-    """Give the product the matrix, and the constant of the sum behind; the sum, which is not needed any more, or None."""
-    total, addends = _bias_behind(graph, product, len(matrix))
+def _connect(graph: Graph, product: Any, matrix: npt.NDArray[np.float32], total: Any, addend: int) -> None:
     options = new("FullyConnectedOptions", keepNumDims=True)
     name = graph.name(product.outputs[0])
     weights, bias = graph.add_constant(f"{name}_weights", matrix), -1
-    _leave(graph, product, int(product.inputs[1]))
-    if addends is not None:
-        bias = graph.add_constant(f"{name}_bias", addends)
+    if total is not None:
+        bias = graph.add_constant(f"{name}_bias", np.asarray(graph.constant(addend)))
         options.fusedActivationFunction = total.builtinOptions.fusedActivationFunction
         product.outputs = total.outputs
     product.inputs = [int(product.inputs[0]), weights, bias]
     product.opcodeIndex = graph.code("FULLY_CONNECTED", _VERSION)
     set_options(product, options)
-    return total
 
 
-def _leave(graph: Graph, operator: Any, index: int) -> None:
-    """Empty a constant that nobody but `operator` reads, so that the file does not hold it twice."""
-    tensor = graph.tensor(index)
-    others = [k for one in graph.operators if one is not operator for k in graph.inputs(one)]
-    if tensor.buffer not in {graph.tensor(k).buffer for k in others}:
-        tensor.buffer, graph.model.buffers[tensor.buffer].data = 0, None
+def _empty(graph: Graph, constants: list[int]) -> None:
+    """Those that no operator reads any more, so that the file does not hold them twice."""
+    read = {graph.tensor(index).buffer for operator in graph.operators for index in graph.inputs(operator)}
+    for tensor in (graph.tensor(index) for index in constants):
+        if tensor.buffer not in read:
+            graph.model.buffers[tensor.buffer].data, tensor.buffer = None, 0
