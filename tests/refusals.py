@@ -43,11 +43,17 @@ def refused(ran: Ended, program: str = "segbench", *, progress: tuple[str, ...] 
 
 
 def refusal(
-    error: type[Exception], call: Callable[..., Any], *arguments: Any, starts: str = "", most: int = 900
+    error: type[Exception] | tuple[type[Exception], ...],
+    call: Callable[..., Any],
+    *arguments: Any,
+    match: str | None = None,
+    starts: str = "",
+    most: int = 900,
+    **options: Any,
 ) -> str:
     """The message of an `error` of at most so many characters, all of them printable: one line."""
-    with pytest.raises(error) as caught:
-        call(*arguments)
+    with pytest.raises(error, match=match) as caught:
+        call(*arguments, **options)
     message = str(caught.value)
     assert message.startswith(starts), message
     assert message.isprintable(), message

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests import messages
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "flicker_floor.py"
 CALIBRATION = Path(__file__).parents[2] / ".." / "shared" / "data" / "portraits" / "calibration"
@@ -38,5 +39,5 @@ def test_known_masks_are_put_in_the_right_order() -> None:
 def test_a_folder_without_pictures_is_one_line(tmp_path: Path) -> None:
     done = run(str(tmp_path))
     assert done.returncode == 1
-    assert "found nothing there, expected a folder of pictures" in done.stderr
+    assert f"{messages.NOTHING_THERE} a folder of pictures" in done.stderr
     assert "Traceback" not in done.stderr

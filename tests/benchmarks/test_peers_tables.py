@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import messages
 
 from peers.results import EXPORT_FORMAT, RUN_FORMAT, VERSION, read_peers
 from peers.tables import markdown_table, notes
@@ -177,7 +178,7 @@ def test_the_kept_results_are_whole_and_name_no_place_on_the_machine(name: str, 
     ("words", "said"),
     [
         (["run", "--only", "tensorrt"], "--only: got 'tensorrt', expected one of segruntime"),
-        (["run", "--clip", "none.mp4", "--only", "segruntime"], "none.mp4: found nothing there, expected a video file"),
+        (["run", "--clip", "none.mp4", "--only", "segruntime"], f"none.mp4: {messages.NOTHING_THERE} a video file"),
         (["run", "-o", "no/such/folder.json"], "no/such/folder.json: cannot be written"),
     ],
 )

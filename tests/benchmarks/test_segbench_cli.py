@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests import messages
 from tests.refusals import refused, run_segbench
 
 import segbench.latency.run as segbench_latency
@@ -183,7 +184,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path, six_rounds: Callable[[su
     child.send_signal(signal.SIGINT)
     stdout, stderr = child.communicate(timeout=300)
     assert child.returncode == 130, stderr
-    assert "segbench: interrupted; what follows was measured until then, in 1 process\n" in stderr
+    assert f"{messages.UNTIL_THEN}\n" in stderr
     assert "frame → alpha" in stdout
     found = read_results(path)
     assert found["interrupted"]
@@ -201,7 +202,7 @@ def test_ctrl_c_before_anything_was_measured_writes_nothing(tmp_path: Path, monk
     monkeypatch.setattr(segbench_latency, "run_worker", interrupted)
     result = run_segbench("-o", path, *TINY)
     assert result.exit_code == 130
-    assert result.stderr == "segbench: interrupted; nothing had been measured\n"
+    assert result.stderr == f"{messages.NOT_EVEN_ONE}\n"
     assert result.stdout == ""
     assert not path.exists()
 
@@ -244,19 +245,19 @@ def test_help_shows_an_example_and_the_known_backends() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--threads", "1,x"], "threads: got 'x', expected a whole number from 1 to 256, or several: 1,2,4"),
+        (["--threads", "1,x"], f"threads: got 'x', {messages.THREADS}, or several: 1,2,4"),
         (["--quick", "--mlperf"], "quick: got --quick and --mlperf, expected one of them"),
         (["--processes", 0], "processes: got 0, expected a whole number from 1 to 1000"),
         (["--rate", 0], "rate: got 0.0, expected a number from 0.1 to 1000"),
-        (["--input", "missing.mp4"], "missing.mp4: found nothing there, expected a video file"),
+        (["--input", "missing.mp4"], f"missing.mp4: {messages.NOTHING_THERE} a video file"),
         (["-o", "missing/found.json"], "missing/found.json: cannot be written"),
-        (["--threads", 0], "threads: got 0, expected a whole number from 1 to 256"),
-        (["--size", "0x0"], "size: got 0x0, expected sides from 16 to 8192 pixels"),
+        (["--threads", 0], f"threads: got 0, {messages.THREADS}"),
+        (["--size", "0x0"], f"size: got 0x0, {messages.SIDES} pixels"),
         (["--size", "abc"], "size: got 'abc', expected WIDTHxHEIGHT in pixels, like 1280x720"),
-        (["--size", "999999x999999"], "size: got 999999x999999, expected sides from 16 to 8192 pixels"),
+        (["--size", "999999x999999"], f"size: got 999999x999999, {messages.SIDES} pixels"),
         (["--runs", 0], "runs: got 0"),
         (["--seconds", "inf"], "seconds: got inf"),
-        (["--model", "missing.tflite"], "missing.tflite: found nothing there, expected a .tflite or .onnx file"),
+        (["--model", "missing.tflite"], f"missing.tflite: {messages.NOTHING_THERE} a .tflite or .onnx file"),
         (["--input", "missing.png"], "missing.png: cannot be read"),
         (["--backend", "onnx", "--model", BUNDLED["tflite"]], "is a file for backend 'tflite'"),
     ],
@@ -281,13 +282,13 @@ def test_model_that_is_cut_off_gives_one_line(tmp_path: Path, backend: str) -> N
 def test_picture_that_is_none_gives_one_line(tmp_path: Path) -> None:
     path = tmp_path / "me.jpg"
     path.write_text("not a picture")
-    assert "me.jpg: cannot be decoded" in refused(run_segbench("--input", path))
+    assert f"me.jpg: {messages.CANNOT_BE_DECODED}" in refused(run_segbench("--input", path))
 
 
 def test_picture_larger_than_any_frame_is_not_decoded(tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
     cv2.imwrite(str(path), np.zeros((8300, 8300), np.uint8))
-    assert "bomb.png: cannot be decoded" in refused(run_segbench("--input", path))
+    assert f"bomb.png: {messages.CANNOT_BE_DECODED}" in refused(run_segbench("--input", path))
 
 
 @pytest.mark.parametrize(

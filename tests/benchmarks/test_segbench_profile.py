@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import messages
 from tests.refusals import refused, run_segbench
 
 import segbench.profile.run as profile_run
@@ -324,7 +325,7 @@ def test_refusals_are_one_line(tmp_path: Path) -> None:
     assert "cut off" in refused(profile("--model", bare))
     assert "nothing there" in refused(profile("--model", tmp_path / "missing.onnx"))
     assert "is a file for backend 'tflite'" in refused(profile("--model", BUNDLED["tflite"], "--backend", "onnx"))
-    assert "expected a whole number from 1 to 256" in refused(profile("--threads", 0))
+    assert messages.THREADS in refused(profile("--threads", 0))
     assert "expected a number above 0" in refused(profile("--seconds", 0))
     assert "cannot be written" in refused(profile("-o", tmp_path / "no" / "profile.json"))
     assert profile("--by", "colour").exit_code == 2
@@ -373,7 +374,7 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_behind(
     command.send_signal(signal.SIGINT)
     stdout, stderr = command.communicate(timeout=300)
     assert command.returncode == 130, stderr
-    assert "segbench: interrupted; what follows was measured until then, in 1 process\n" in stderr
+    assert f"{messages.UNTIL_THEN}\n" in stderr
     assert "runs on" in stdout
     found = read_result_file(path, FORMAT, VERSION)
     assert found["interrupted"]
@@ -389,5 +390,5 @@ def test_ctrl_c_before_anything_was_measured_writes_nothing(tmp_path: Path, monk
     monkeypatch.setattr(profile_run, "run_worker", interrupted)
     result = profile("-o", tmp_path / "profile.json")
     assert result.exit_code == 130
-    assert result.stderr == "segbench: interrupted; nothing had been measured\n"
+    assert result.stderr == f"{messages.NOT_EVEN_ONE}\n"
     assert (result.stdout, list(tmp_path.iterdir())) == ("", [])

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests import messages
 from tests.refusals import refused, run_segbench
 
 import segruntime
@@ -198,7 +199,7 @@ def test_the_plot_is_a_picture_with_content(make_clip: MakeClip, tmp_path: Path)
 
 
 def test_a_missing_clip_and_a_folder(tmp_path: Path) -> None:
-    assert "gone.mp4: found nothing there, expected a video file" in refused(video(tmp_path / "gone.mp4"))
+    assert f"gone.mp4: {messages.NOTHING_THERE} a video file" in refused(video(tmp_path / "gone.mp4"))
     assert "found a folder, expected a video file" in refused(video(tmp_path))
 
 
@@ -233,10 +234,10 @@ def test_a_clip_without_frames(make_clip: MakeClip) -> None:
     [
         (["--frames", 0], "frames: got 0, expected a whole number from 1"),
         (["--plot", "x.txt"], "plot: got x.txt, expected a file that ends in .png, .svg, .pdf"),
-        (["--plot", "gone/x.png"], "plot: gone is no folder, expected one that is there"),
+        (["--plot", "gone/x.png"], f"plot: {messages.GONE_IS_NO_FOLDER}, expected one that is there"),
         (["--model", "gone.tflite"], "gone.tflite: found nothing there"),
         (["--reference", "gone.tflite"], "gone.tflite: found nothing there"),
-        (["--threads", 0], "threads: got 0, expected a whole number from 1 to 256"),
+        (["--threads", 0], f"threads: got 0, {messages.THREADS}"),
     ],
 )
 def test_unusable_option_gives_one_line_and_code_1(make_clip: MakeClip, arguments: list[object], message: str) -> None:

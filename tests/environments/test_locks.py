@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.markers import Marker
 from packaging.requirements import Requirement
+from tests.each_case import each_case
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "environments"))
 
@@ -56,13 +57,13 @@ def asked(environment: Environment, python: str) -> list[Requirement]:
     return [one for one in requirements if not one.marker or any(map(one.marker.evaluate, where))]
 
 
-@pytest.mark.parametrize(("name", "python", "machine"), CASES)
+@each_case(("name", "python", "machine"), CASES)
 def test_a_lock_holds_one_version_of_each_distribution(name: str, python: str, machine: str) -> None:
     names = [one for one, _ in held(LOCKED[name], python, machine)]
     assert sorted(names) == sorted(set(names))
 
 
-@pytest.mark.parametrize(("name", "python", "machine"), CASES)
+@each_case(("name", "python", "machine"), CASES)
 def test_a_lock_holds_what_is_asked_for_in_a_version_that_is_allowed(name: str, python: str, machine: str) -> None:
     environment = LOCKED[name]
     locked = dict(held(environment, python, machine))
@@ -92,8 +93,8 @@ def test_what_stands_apart_has_its_one_version_in_the_constraints() -> None:
     assert re.fullmatch(r"torch==\d+\.\d+\.\d+", LOCKED["main"].pinned_apart or "")
 
 
-@pytest.mark.parametrize("name", ["main", "direct", "litert-torch"])
-@pytest.mark.parametrize("python", ALL)
+@each_case("name", ["main", "direct", "litert-torch"])
+@each_case("python", ALL)
 def test_the_constraints_and_a_lock_that_keeps_to_them_name_the_same_versions(name: str, python: str) -> None:
     locked = dict(held(LOCKED[name], python, "x86_64"))
     lines = [line for line in CONSTRAINTS.read_text().splitlines() if line and not line.startswith(("#", "torch=="))]

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests import messages
 
 from segexport.compare import Runner
 from segexport.errors import CalibrationError
@@ -89,7 +90,7 @@ def test_a_folder_of_masks_that_is_none_is_said(tmp_path: Path) -> None:
 def test_a_broken_mask_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     with pytest.raises(
-        CalibrationError, match=r"a\.png: cannot be read \(cannot be decoded\); give whole mask pictures"
+        CalibrationError, match=rf"a\.png: cannot be read \({messages.CANNOT_BE_DECODED}\); give whole mask pictures"
     ):
         read_masks(tmp_path, ["a.jpg"], (4, 4))
 

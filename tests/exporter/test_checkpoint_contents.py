@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests import messages
 from torch import Tensor, nn
 
 from segexport.checkpoint import read_checkpoint
@@ -118,14 +119,14 @@ def test_lightning_checkpoints_lose_their_prefix_and_their_losses(tmp_path: Path
     checkpoint = read_checkpoint(save(lightning, tmp_path / "net.ckpt"))
     assert_same(checkpoint.state_dict, weights())
     assert (checkpoint.entry, checkpoint.prefix) == ("state_dict", "model.")
-    assert "2 keys next to the network were left out: criterion.weight, train_iou.total." in checkpoint.notes
+    assert f"2 {messages.KEYS_LEFT_OUT} criterion.weight, train_iou.total." in checkpoint.notes
 
 
 def test_the_pictures_mean_and_std_beside_a_network_do_not_keep_its_prefix(tmp_path: Path) -> None:
     values = {"mean": torch.zeros(1, 3, 1, 1), "std": torch.ones(1, 3, 1, 1), **prefixed(weights(), "model.")}
     checkpoint = read_checkpoint(save({"state_dict": values}, tmp_path / "net.ckpt"))
     assert_same(checkpoint.state_dict, weights())
-    assert "2 keys next to the network were left out: mean, std." in checkpoint.notes
+    assert f"2 {messages.KEYS_LEFT_OUT} mean, std." in checkpoint.notes
 
 
 class Mode(enum.Enum):
@@ -249,7 +250,7 @@ def test_a_wrapped_module_loses_its_wrapper(tmp_path: Path) -> None:
     assert checkpoint.prefix == "module."
     assert checkpoint.classes[""].endswith(".Block")
     assert checkpoint.settings["bn"]["eps"] == 1e-3
-    assert "The module was saved in training mode; it is used as in evaluation mode." in checkpoint.notes
+    assert messages.IN_TRAINING_MODE in checkpoint.notes
 
 
 def test_a_module_in_a_training_dict_is_read(tmp_path: Path) -> None:

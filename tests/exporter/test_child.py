@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 import torch
+from tests import messages
 
 from segexport.convert.converters import CONVERTERS, PROGRAM
 from segexport.convert.setup.place import interpreter_of, is_ready
@@ -107,9 +108,7 @@ def test_a_converter_that_cannot_start_gives_its_last_words(tmp_path: Path) -> N
 def test_a_converter_that_is_too_slow_is_stopped(tmp_path: Path) -> None:
     """Were it not stopped, it would end by itself after 99 s with a result and no error."""
     before = psutil.Process().children()
-    with pytest.raises(
-        ConversionError, match=r"TFLite: no end after 1 s, stopped; give more time with --timeout SECONDS"
-    ):
+    with pytest.raises(ConversionError, match=f"TFLite: no end after 1 s, {messages.MORE_TIME}"):
         child(tmp_path, SLEEPER, limit_s=1)
     assert psutil.Process().children() == before
 
@@ -310,7 +309,7 @@ def test_a_stopped_export_leaves_no_file_and_no_process(trained: Any, tmp_path: 
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert out == ""
-    assert err.rstrip().endswith("segexport: interrupted; nothing unfinished was left behind")
+    assert err.rstrip().endswith(messages.INTERRUPTED)
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
     # one that was being started when the signal came ends itself, when it sees its standard input closed

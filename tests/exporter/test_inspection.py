@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests import messages
 from torch import nn
 
 from segexport.networks.families.unet import UNet
@@ -63,8 +64,8 @@ def test_an_unknown_network_is_described_and_exits_with_1(
     ran = segexport("inspect", tmp_path / "other.pth", *words)
     assert ran.code == 1
     assert ran.err.count("\n") == 1
-    assert ran.err.startswith("segexport: no known network fits (known: unet, ")
-    assert "--arch package.module:factory" in ran.err
+    assert ran.err.startswith(f"segexport: {messages.NO_KNOWN_NETWORK} (known: unet, ")
+    assert messages.OWN_CLASS in ran.err
     if words:
         found = json.loads(ran.out)
         assert found["network"] is None

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests import messages
 from tests.exporter.golden.agreement import (
     TOLERANCE,
     assert_agrees,
@@ -285,7 +286,7 @@ def test_a_plan_is_made_for_the_family_alone(name: str) -> None:
 def test_the_encoder_alone_is_no_network_of_the_family() -> None:
     weights = zeros(shapes_of_module(meta("sinet/classes_2")))
     alone = {key.removeprefix("encoder."): one for key, one in weights.items() if key.startswith("encoder.")}
-    with pytest.raises(ArchitectureError, match="no known network fits"):
+    with pytest.raises(ArchitectureError, match=messages.NO_KNOWN_NETWORK):
         recognise(alone)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests import messages
 from tests.exporter.golden.agreement import assert_same_as, lively_tensors, seed_shapes, shapes_of_module, weights_of
 from tests.exporter.golden.lively_weights import picture
 from torch import Tensor
@@ -79,9 +80,7 @@ def test_a_size_that_is_no_multiple_of_32_is_refused_with_the_nearest_that_are()
     network = recognise(weights_of(SegNet(SMALL)))
     network.check_size(224, 256)
     assert (network.default_size, network.size_rule) == ((256, 256), "multiples of 32")
-    with pytest.raises(
-        ArchitectureError, match=r"multiples of 32 pixels each way, got 250x256; give --size 224x256 or"
-    ):
+    with pytest.raises(ArchitectureError, match=f"{messages.MULTIPLES_OF_32} 250x256; give --size 224x256 or"):
         network.check_size(250, 256)
     with pytest.raises(ArchitectureError, match=r"got 33x70; give --size 32x64 or 64x96$"):
         network.check_size(33, 70)

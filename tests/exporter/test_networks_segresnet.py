@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 import torch
+from tests import messages
 from tests.exporter.golden.agreement import assert_same_as, lively_tensors, seed_shapes, shapes_of_module, weights_of
 from tests.exporter.golden.lively_weights import picture
 from torch import Tensor
@@ -88,7 +89,5 @@ def test_variant_names_depth_and_widths() -> None:
 def test_a_size_that_is_no_multiple_of_32_is_refused() -> None:
     network = recognise(weights_of(SegResNet(SMALL)))
     network.check_size(64, 32)
-    with pytest.raises(
-        ArchitectureError, match=r"multiples of 32 pixels each way, got 65x32; give --size 64x32 or 96x32"
-    ):
+    with pytest.raises(ArchitectureError, match=f"{messages.MULTIPLES_OF_32} 65x32; give --size 64x32 or 96x32"):
         network.check_size(65, 32)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests import messages
 
 from segexport.errors import CalibrationError
 from segexport.pictures.files import PictureFile, draw_pictures, list_pictures, read_picture
@@ -141,17 +142,17 @@ def test_a_cut_jpeg_with_a_whole_thumbnail_inside_is_no_picture(tmp_path: Path) 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp", ".tif"])
 def test_half_a_file_is_no_picture(tmp_path: Path, suffix: str) -> None:
     data = encoded(suffix, draw_pictures(1, size=96)[0])
-    assert read(tmp_path, f"a{suffix}", data[: len(data) // 2]) == "cannot be decoded"
+    assert read(tmp_path, f"a{suffix}", data[: len(data) // 2]) == messages.CANNOT_BE_DECODED
 
 
 @pytest.mark.parametrize(
     ("name", "data", "why"),
     [
         ("a.jpg", b"", "empty file"),
-        ("a.jpg", b"no picture at all", "cannot be decoded"),
+        ("a.jpg", b"no picture at all", messages.CANNOT_BE_DECODED),
         ("a.jpg", b"\xff\xd8\xff", "JPEG cut off"),
         ("a.jpg", b"\xff\xd8\xff\xe0\0\0\xff\xe0\0\0", "JPEG cut off"),  # a length of nothing
-        ("a.png", b"\x89PNG\r\n\x1a\n", "cannot be decoded"),
+        ("a.png", b"\x89PNG\r\n\x1a\n", messages.CANNOT_BE_DECODED),
     ],
 )
 def test_what_is_no_picture_is_said_in_a_few_words(tmp_path: Path, name: str, data: bytes, why: str) -> None:
@@ -188,9 +189,12 @@ def test_pictures_are_listed_by_name_with_subfolders_and_nothing_else(tmp_path: 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, r"found nothing there, expected a folder of pictures"),
+        (lambda path: None, f"{messages.NOTHING_THERE} a folder of pictures"),
         (lambda path: path.write_bytes(b""), r"found a file, expected a folder of pictures; give the folder itself"),
-        (lambda path: path.mkdir(), r"no picture in it \(0 other files\), expected \.bmp, .*give a folder with 32"),
+        (
+            lambda path: path.mkdir(),
+            rf"{messages.NO_PICTURE_IN_IT} \(0 other files\), expected \.bmp, .*give a folder with 32",
+        ),
     ],
 )
 def test_a_folder_without_pictures_is_refused(tmp_path: Path, make: object, message: str) -> None:
@@ -202,7 +206,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path, make: object, mess
 def test_a_folder_of_texts_counts_them(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "b.md").write_text("b")
-    with pytest.raises(CalibrationError, match=r"no picture in it \(2 other files\)"):
+    with pytest.raises(CalibrationError, match=rf"{messages.NO_PICTURE_IN_IT} \(2 other files\)"):
         list_pictures(tmp_path)
 
 

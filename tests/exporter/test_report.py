@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import messages
 
 from segexport.compare.rows import FileRow, read_report, write_report
 from segexport.errors import OutputError
@@ -67,7 +68,7 @@ def test_a_report_of_another_form_is_refused(tmp_path: Path, change: dict[str, A
     if message is None:
         assert read_report(folder)[1] == []
         return
-    with pytest.raises(OutputError, match=rf"report\.json: cannot be read as a report of version 1 .*{message}"):
+    with pytest.raises(OutputError, match=rf"report\.json: {messages.NO_REPORT} .*{message}"):
         read_report(folder)
 
 
@@ -91,20 +92,20 @@ def test_a_report_of_another_form_is_refused(tmp_path: Path, change: dict[str, A
 )
 def test_a_field_of_another_type_is_refused(tmp_path: Path, field: str, value: Any) -> None:
     write_report(tmp_path / "report.json", {"files": [{**asdict(ROW), field: value}]})
-    with pytest.raises(OutputError, match="cannot be read as a report of version 1"):
+    with pytest.raises(OutputError, match=messages.NO_REPORT):
         read_report(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", "\x00", "[" * 100_000])
 def test_what_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "report.json").write_text(text)
-    with pytest.raises(OutputError, match="cannot be read as a report of version 1"):
+    with pytest.raises(OutputError, match=messages.NO_REPORT):
         read_report(tmp_path)
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_bytes(b"\xff\xfe{}")
-    with pytest.raises(OutputError, match="cannot be read as a report of version 1"):
+    with pytest.raises(OutputError, match=messages.NO_REPORT):
         read_report(tmp_path)
 
 

@@ -12,6 +12,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from tests.each_case import each_case
 
 from segexport.convert.rewrites.constant_operand import mistakable
 from segexport.convert.rewrites.for_tf import prepare_for_tf
@@ -119,18 +120,14 @@ def test_batch_norm_of_which_the_statistics_are_computed_is_left() -> None:
     assert_same(graph(nodes, constants), {})
 
 
-@pytest.mark.parametrize(
-    "operation", ["Add(x, c)", "Add(c, x)", "Sub(x, c)", "Sub(c, x)", "Mul(x, c)", "Mul(c, x)", "Div(x, c)"]
-)
-@pytest.mark.parametrize(
-    "form", [(1, 1, 4, 1), (4, 1), (1, 1, 1, 4), (1, 4, 1, 1), (1, 1, 4, 4), (1, 4, 4, 4), (4, 1, 4)]
-)
+@each_case("operation", ["Add(x, c)", "Add(c, x)", "Sub(x, c)", "Sub(c, x)", "Mul(x, c)", "Mul(c, x)", "Div(x, c)"])
+@each_case("form", [(1, 1, 4, 1), (4, 1), (1, 1, 1, 4), (1, 4, 1, 1), (1, 1, 4, 4), (1, 4, 4, 4), (4, 1, 4)])
 def test_constant_operand_in_a_convolution_is_the_constant(operation: str, form: tuple[int, ...]) -> None:
     model = graph(f"x = Relu(image) out = {operation}", weights(c=form), (2, 4, 4, 4))
     assert "Conv" in kinds(assert_same(model, {"constant_operand": 1}))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("form", "shape", "expected"),
     [
         ((1, 1, 7, 1), (1, 3, 7, 7), True),  # rows, as many as columns
@@ -178,8 +175,8 @@ ERF = "a = Mul(image, r) e = Erf(a) p = Add(e, one)"
 NUMBERS = {"r": 0.5**0.5, "root": 2**0.5, "half": 0.5, "one": 1.0, "two": 2.0}
 
 
-@pytest.mark.parametrize("opset", [11, 13, 18, 20])
-@pytest.mark.parametrize(
+@each_case("opset", [11, 13, 18, 20])
+@each_case(
     "nodes",
     [
         f"{ERF} q = Mul(image, p) out = Mul(half, q)",
@@ -197,7 +194,7 @@ def test_gelu_in_every_spelling_becomes_one_operator(nodes: str, opset: int) -> 
     assert made.opset_import[0].version == 20
 
 
-@pytest.mark.parametrize(
+@each_case(
     "nodes",
     [
         f"{ERF} out = Mul(image, p)",  # twice the GELU
@@ -212,8 +209,8 @@ def test_what_only_looks_like_a_gelu_is_left(nodes: str) -> None:
     assert made.opset_import[0].version == 18
 
 
-@pytest.mark.parametrize("before", ["Relu", "Neg"])
-@pytest.mark.parametrize(
+@each_case("before", ["Relu", "Neg"])
+@each_case(
     "pool",
     [
         "kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]",
@@ -222,7 +219,7 @@ def test_what_only_looks_like_a_gelu_is_left(nodes: str) -> None:
         "kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1], ceil_mode=1",
     ],
 )
-@pytest.mark.parametrize("size", [(7, 9), (6, 4)])
+@each_case("size", [(7, 9), (6, 4)])
 def test_padded_max_pool_without_padding_is_the_same_bit_for_bit(before: str, pool: str, size: tuple[int, int]) -> None:
     model = graph(f"x = {before}(image) out = MaxPool<{pool}>(x)", {}, (1, 3, *size))
     made, done = rewritten(model)
@@ -242,8 +239,8 @@ def test_a_pool_that_gives_indices_and_a_dilated_one_of_negative_numbers_keep_th
         assert done == {}
 
 
-@pytest.mark.parametrize("groups", [2, 3, 4, 12])
-@pytest.mark.parametrize("seen", ["5,7", "35"])
+@each_case("groups", [2, 3, 4, 12])
+@each_case("seen", ["5,7", "35"])
 def test_channel_shuffle_with_the_channels_last_is_the_same_bit_for_bit(groups: int, seen: str) -> None:
     model = graph(
         shuffle(f"1,{groups},{12 // groups},{seen}", "0,2,1,3" + ",4" * ("," in seen), "1,12,5,7"), {}, (1, 12, 5, 7)
@@ -359,8 +356,8 @@ def test_channels_put_together_with_the_channels_last_are_the_same_bit_for_bit()
     assert kinds(made) == ["Relu", "Transpose", "Transpose", "Transpose", "Concat", "Transpose"]
 
 
-@pytest.mark.parametrize("nodes", [CONCAT, "out = Concat<axis=2>(image, image)"])
-@pytest.mark.parametrize("shape", [(1, 4, 5, 5), (1, 4, 4, 5), (1, 1, 1, 1)])
+@each_case("nodes", [CONCAT, "out = Concat<axis=2>(image, image)"])
+@each_case("shape", [(1, 4, 5, 5), (1, 4, 4, 5), (1, 1, 1, 1)])
 def test_channels_that_can_be_told_from_rows_and_columns_are_left(nodes: str, shape: tuple[int, ...]) -> None:
     assert_same(graph(nodes, {}, shape), {})
 

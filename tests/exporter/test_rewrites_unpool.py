@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from tests.each_case import each_case
 from tests.exporter.golden.lively_weights import uniform
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,16 +45,16 @@ def data(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(uniform(name, shape, -1, 1)).to(dtype)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("pool", POOLS)
+@each_case("dtype", [torch.float32, torch.float64])
+@each_case("size", SIZES)
+@each_case("kind", list(KINDS))
+@each_case("pool", list(POOLS))
 def test_equal_to_pytorch_for_values_other_than_the_pooled(
     pool: str, kind: str, size: tuple[int, int], dtype: torch.dtype
 ) -> None:
     kernel, stride, padding = POOLS[pool]
     if min(size) < kernel - 2 * padding:
-        pytest.skip("PyTorch has no window there")
+        return  # PyTorch has no window there
     x = KINDS[kind](data(f"{kind} {size}", (2, 3, *size), dtype))
     pooled, indices = F.max_pool2d(x, kernel, stride, padding, return_indices=True)
     values = data(f"values {size}", tuple(pooled.shape), dtype)
@@ -84,7 +85,7 @@ def test_of_two_windows_that_name_one_place_the_last_one_writes() -> None:
     assert (out[0, 0, 1, 1], out.count_nonzero()) == (4, 1)
 
 
-@pytest.mark.parametrize("pool", POOLS)
+@each_case("pool", list(POOLS))
 def test_each_window_has_exactly_one_place(pool: str) -> None:
     size = (12, 18)
     kernel, stride, padding = POOLS[pool]
@@ -98,7 +99,7 @@ def test_each_window_has_exactly_one_place(pool: str) -> None:
     assert (choice.per_window(tuple(mask.float() for mask in masks)) == 1).all()
 
 
-@pytest.mark.parametrize("pool", POOLS)
+@each_case("pool", list(POOLS))
 def test_no_constant_grows_with_the_picture(pool: str) -> None:
     small, large = (
         [tuple(buffer.shape) for module in rewritten(pool, size) for buffer in module.buffers()]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from tests import messages
 
 import segexport.vectors.write as module
 import segruntime
@@ -287,9 +288,7 @@ def test_a_folder_that_is_there_is_left_alone_without_overwrite(segexport: Comma
     target.mkdir()
     (target / "precious.txt").write_text("mine")
     ran = segexport("vectors", BUNDLED["tflite"], "-o", target)
-    assert ran.refusal == (
-        f"segexport: {target}: is already there; nothing was changed. Give --overwrite or --output DIR"
-    )
+    assert ran.refusal == (f"segexport: {target}: {messages.ALREADY_THERE} or --output DIR")
     ran = segexport("vectors", BUNDLED["tflite"], "-o", target, "--overwrite")
     assert "holds something else than vectors; nothing was changed" in ran.refusal
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "precious.txt"]
@@ -316,7 +315,7 @@ def test_an_interrupted_run_leaves_the_old_folder_and_no_draft(
     ran = segexport("vectors", BUNDLED["tflite"], "-o", tmp_path / "out", "--overwrite")
     assert ran.code == (130 if isinstance(error, KeyboardInterrupt) else 1)
     assert "\n" not in ran.refusal
-    assert "nothing unfinished was left behind" in ran.refusal
+    assert messages.NOTHING_LEFT in ran.refusal
     assert sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*.bin")) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.each_case import each_case
+from tests.refusals import refusal
 
 from segexport.checkpoint import read_checkpoint
 from segexport.checkpoint.pickle.budget import StepBudget
@@ -55,12 +57,7 @@ def in_legacy(path: Path, data: bytes) -> Path:
 
 
 def refused(path: Path, error: type[Exception] = CheckpointError, match: str | None = None) -> str:
-    with pytest.raises(error, match=match) as caught:
-        read_checkpoint(path)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert len(message) < 700
-    return message
+    return refusal(error, read_checkpoint, path, match=match, most=699)
 
 
 # calls: what the payload would do is to create the file `marker`
@@ -165,8 +162,8 @@ CALLS: dict[str, tuple[Callable[[str], bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize("place", [in_zip, in_legacy])
-@pytest.mark.parametrize("kind", CALLS)
+@each_case("place", [in_zip, in_legacy])
+@each_case("kind", list(CALLS))
 def test_nothing_that_a_pickle_asks_for_is_run(tmp_path: Path, kind: str, place: Callable[[Path, bytes], Path]) -> None:
     build, asked = CALLS[kind]
     marker = tmp_path / "marker"
@@ -271,7 +268,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("kind", LAYOUTS)
+@each_case("kind", list(LAYOUTS))
 def test_a_tensor_that_does_not_fit_its_storage_is_refused(tmp_path: Path, kind: str) -> None:
     count, offset, size, stride, message = LAYOUTS[kind]
     path = in_zip(tmp_path / "net.pth", one_weight(tensor("0", count, offset, size, stride)), s0=bytes(16))

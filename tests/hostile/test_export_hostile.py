@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from tests import messages
 
 from segexport.compare.reference import Reference, load_reference
 from segexport.console import Console
@@ -27,7 +28,7 @@ from segexport.pictures.calibration import collect_pictures
 from segexport.pipeline import export
 from segruntime.errors import SegRuntimeError
 
-REFUSED = r"the reference masks cannot be read \(.*export the checkpoint again"
+REFUSED = rf"the {messages.NO_REFERENCE} \(.*export the checkpoint again"
 
 
 class Payload:
@@ -150,13 +151,13 @@ def test_no_cut_reference_ends_in_a_traceback(tmp_path: Path) -> None:
     data = saved(tmp_path / "reference.npz").read_bytes()
     for length in range(0, len(data), 7):
         (tmp_path / "reference.npz").write_bytes(data[:length])
-        with pytest.raises(OutputError, match="reference masks cannot be read"):
+        with pytest.raises(OutputError, match=messages.NO_REFERENCE):
             load_reference(tmp_path / "reference.npz")
 
 
 def test_a_folder_instead_of_the_reference_is_refused(tmp_path: Path) -> None:
     (tmp_path / "reference.npz").mkdir()
-    with pytest.raises(OutputError, match="reference masks cannot be read"):
+    with pytest.raises(OutputError, match=messages.NO_REFERENCE):
         load_reference(tmp_path / "reference.npz")
 
 
@@ -189,14 +190,14 @@ def test_a_calibration_folder_of_bombs_is_refused_in_little_memory(tmp_path: Pat
 
 def test_a_pipe_named_like_a_picture_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "camera.png")
-    with pytest.raises(CalibrationError, match="no picture in it"):
+    with pytest.raises(CalibrationError, match=messages.NO_PICTURE_IN_IT):
         collect_pictures(tmp_path)
 
 
 def test_a_link_that_leads_in_a_circle_is_no_endless_walk(tmp_path: Path) -> None:
     (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "self.png").symlink_to(tmp_path / "self.png")
-    with pytest.raises(CalibrationError, match="no picture in it"):
+    with pytest.raises(CalibrationError, match=messages.NO_PICTURE_IN_IT):
         collect_pictures(tmp_path)
 
 

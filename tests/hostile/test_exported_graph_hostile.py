@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.refusals import refusal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -56,13 +57,8 @@ def with_graph(path: Path, program: Any, target: Path) -> Path:
     return target
 
 
-def refusal(simple: Path, program: Any, target: Path) -> str:
-    with pytest.raises(ArchitectureError) as caught:
-        find_network(read_checkpoint(with_graph(simple, program, target)))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert len(message) < 900
-    return message
+def refused(simple: Path, program: Any, target: Path) -> str:
+    return refusal(ArchitectureError, lambda: find_network(read_checkpoint(with_graph(simple, program, target))))
 
 
 TARGETS = (
@@ -93,7 +89,7 @@ TARGETS = (
 def test_an_operator_that_is_not_listed_is_refused_by_name(simple: Path, tmp_path: Path, target: Any) -> None:
     program = graph_of(simple)
     program["graph_module"]["graph"]["nodes"][2]["target"] = target
-    assert "node 3" in refusal(simple, program, tmp_path / "net.pt2")
+    assert "node 3" in refused(simple, program, tmp_path / "net.pt2")
 
 
 def change_argument(program: Any, operator: str, name: str, value: Any) -> Any:
@@ -135,14 +131,14 @@ ARGUMENTS: dict[str, tuple[str, str, Any, str]] = {
 def test_an_argument_that_does_harm_is_refused_before_memory_is_taken(simple: Path, tmp_path: Path, kind: str) -> None:
     operator, name, value, message = ARGUMENTS[kind]
     program = change_argument(graph_of(simple), operator, name, value)
-    assert message in refusal(simple, program, tmp_path / "net.pt2")
+    assert message in refused(simple, program, tmp_path / "net.pt2")
 
 
 def test_a_giant_graph_is_refused(simple: Path, tmp_path: Path) -> None:
     program = graph_of(simple)
     nodes = program["graph_module"]["graph"]["nodes"]
     nodes += [nodes[-1]] * 20_000
-    assert "more than 10,000 operators" in refusal(simple, program, tmp_path / "net.pt2")
+    assert "more than 10,000 operators" in refused(simple, program, tmp_path / "net.pt2")
 
 
 def test_doubling_at_each_step_is_refused(simple: Path, tmp_path: Path) -> None:
@@ -156,7 +152,7 @@ def test_doubling_at_each_step_is_refused(simple: Path, tmp_path: Path) -> None:
         output = [{"as_tensor": {"name": last}}]
         nodes.append({"target": "torch.ops.aten.cat.default", "inputs": given, "outputs": output, "metadata": {}})
     program["graph_module"]["signature"]["output_specs"] = [{"user_output": {"arg": {"as_tensor": {"name": last}}}}]
-    assert "far too large" in refusal(simple, program, tmp_path / "net.pt2")
+    assert "far too large" in refused(simple, program, tmp_path / "net.pt2")
 
 
 def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -13,6 +13,7 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from tests import messages
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"segexport": "exporter", "segruntime": "runtime", "segbench": "benchmarks"}
@@ -132,7 +133,7 @@ def bare(
 def test_numpy_opencv_and_one_backend_are_enough_for_the_library(bare: tuple[str, Environment]) -> None:
     backend, environment = bare
     assert "click" not in environment.installed()
-    assert "same mask as where it was made" in environment.run("-c", SELF_TEST.format(backend))
+    assert messages.SAME_MASK in environment.run("-c", SELF_TEST.format(backend))
 
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS))
@@ -156,4 +157,4 @@ def test_the_installed_commands_answer(usual: tuple[str, Environment]) -> None:
     assert "segrun talk.mp4" in environment.command("segrun", "--help")
     assert "segbench --quick" in environment.command("segbench", "--help")
     bundled = environment.run("-c", f"import segruntime.segmenter as s; print(s.BUNDLED[{backend!r}])").strip()
-    assert "same mask as where it was made" in environment.command("segexport", "verify", bundled)
+    assert messages.SAME_MASK in environment.command("segexport", "verify", bundled)

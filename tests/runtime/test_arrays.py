@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests import messages
 from tests.each_case import each_case
 
 import segruntime
@@ -258,5 +259,5 @@ def test_a_colour_is_whole_numbers_of_a_byte() -> None:
 
 
 def test_what_is_no_array_of_the_right_kind_is_refused_by_the_measure() -> None:
-    with pytest.raises(FrameError, match=r"alpha: got list, expected a numpy array \(H, W\) uint8 or float32"):
+    with pytest.raises(FrameError, match=rf"alpha: got list, {messages.ARRAY} \(H, W\) uint8 or float32"):
         FlickerMeter().add(texture(4, 6), [])  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from tests.each_case import each_case
+from tests.refusals import refusal
 
 from segruntime.compositing.blend import blend
 from segruntime.compositing.blur import BlurBehind
@@ -173,6 +174,4 @@ def test_another_strength_is_refused(strength: Any) -> None:
     ],
 )
 def test_what_cannot_be_blurred_is_refused(picture: Any, weight: Any, out: Any, says: str) -> None:
-    with pytest.raises(FrameError) as caught:
-        BlurBehind(0.5)(picture, weight, out)
-    assert says in str(caught.value)
+    assert says in refusal(FrameError, BlurBehind(0.5), picture, weight, out)

@@ -6,11 +6,12 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.each_case import each_case
+from tests.refusals import refusal
 
 from segruntime import Contract
 from segruntime.errors import ContractError
@@ -61,14 +62,7 @@ def without(data: dict[str, Any], place: Place) -> dict[str, Any]:
     return data
 
 
-def refusal(data: object) -> str:
-    with pytest.raises(ContractError) as caught:
-        Contract.from_json(data)
-    message = str(caught.value)
-    assert message.startswith("contract: ")
-    assert "\n" not in message
-    assert len(message) < 500
-    return message
+refused = partial(refusal, ContractError, Contract.from_json, starts="contract: ", most=499)
 
 
 EVERY_PLACE = list(places(documented()))
@@ -127,7 +121,7 @@ def test_every_field_that_is_missing_is_named(place: Place) -> None:
     if place in OPTIONAL:
         assert getattr(Contract.from_json(data), place[0]) is None
     else:
-        assert f"{'.'.join(place)} is missing" in refusal(data)
+        assert f"{'.'.join(place)} is missing" in refused(data)
 
 
 @each_case("place", EVERY_PLACE)
@@ -137,7 +131,7 @@ def test_every_field_of_a_wrong_type_is_named(place: Place) -> None:
         value = value[key]
     for wrong in ([[]], 0.25, "x" * 5000, {"a": 1}, b"bytes"):
         if type(wrong) is not type(value) or isinstance(wrong, (str, list)):
-            assert ".".join(place) in refusal(changed(documented(), place, wrong)), wrong
+            assert ".".join(place) in refused(changed(documented(), place, wrong)), wrong
 
 
 @each_case("place", [place for place in EVERY_PLACE if place not in OPTIONAL])
@@ -146,25 +140,25 @@ def test_null_is_not_a_value(place: Place) -> None:
     if place in [("source", "mean"), ("source", "std"), ("conversion", "calibration_sha256")]:
         Contract.from_json(data)  # "none" is a preprocessing, and a float32 file has no calibration
     else:
-        assert ".".join(place) in refusal(data)
+        assert ".".join(place) in refused(data)
 
 
 @each_case("where", [(), ("input",), ("output",), ("source",), ("conversion",), ("parity",)])
 def test_an_unknown_field_is_refused_with_the_known_ones(where: Place) -> None:
-    message = refusal(changed(documented(), (*where, "extra"), 1))
+    message = refused(changed(documented(), (*where, "extra"), 1))
     assert f"unknown field {'.'.join((*where, 'extra'))}, known: " in message
 
 
 @each_case("version", [0, 2, -1, 1.0, "1", True, None, 10**5000])
 def test_an_unknown_version_is_refused_with_what_to_do(version: object) -> None:
-    message = refusal(changed(documented(), ("version",), version))
+    message = refused(changed(documented(), ("version",), version))
     assert "version is " in message
     assert "expected 1; correct it (docs/contract.md), or export the file again with this segedge" in message
 
 
 @each_case("name", ["segedge", "SEGEDGE.CONTRACT", "", 1, "x" * 100_000])
 def test_another_format_is_refused(name: object) -> None:
-    assert "format is " in refusal(changed(documented(), ("format",), name))
+    assert "format is " in refused(changed(documented(), ("format",), name))
 
 
 WRONG_VALUES: list[tuple[str, object, str]] = [
@@ -228,7 +222,7 @@ WRONG_VALUES: list[tuple[str, object, str]] = [
 
 @each_case(("field", "value", "expected"), WRONG_VALUES)
 def test_a_value_that_cannot_be_is_refused_with_what_was_expected(field: str, value: object, expected: str) -> None:
-    message = refusal(changed(documented(), tuple(field.split(".")), value))
+    message = refused(changed(documented(), tuple(field.split(".")), value))
     assert field in message
     assert expected in message
 
@@ -246,8 +240,8 @@ def test_a_value_that_cannot_be_is_refused_with_what_was_expected(field: str, va
 def test_mean_and_std_come_together_with_std_above_zero(mean: object, std: object) -> None:
     data = smallest()
     data["input"].update({key: value for key, value in (("mean", mean), ("std", std)) if value is not None})
-    assert "input.std is " in refusal(data)
-    assert "expected mean and std, both or none, std at least 1e-09" in refusal(data)
+    assert "input.std is " in refused(data)
+    assert "expected mean and std, both or none, std at least 1e-09" in refused(data)
 
 
 def test_mean_and_std_are_kept() -> None:
@@ -264,20 +258,20 @@ def test_scale_and_zero_point_are_needed_for_integers_and_unknown_for_floats(par
     data = smallest()
     data[part].update(quantized)
     assert getattr(Contract.from_json(data), part).zero_point == 255
-    assert f"{part}.scale is missing" in refusal(without(data, (part, "scale")))
-    assert f"{part}.zero_point is missing" in refusal(without(data, (part, "zero_point")))
-    assert "from 0 to 255" in refusal(changed(data, (part, "zero_point"), -1))
-    assert f"unknown field {part}.scale" in refusal(changed(data, (part, "dtype"), "float32"))
+    assert f"{part}.scale is missing" in refused(without(data, (part, "scale")))
+    assert f"{part}.zero_point is missing" in refused(without(data, (part, "zero_point")))
+    assert "from 0 to 255" in refused(changed(data, (part, "zero_point"), -1))
+    assert f"unknown field {part}.scale" in refused(changed(data, (part, "dtype"), "float32"))
 
 
 def test_classes_are_integers_without_a_scale() -> None:
     data = smallest()
     data["output"].update(meaning="classes", dtype="int32", channels=2, person_channel=1, labels=["room", "person"])
     assert Contract.from_json(data).output.labels == ("room", "person")
-    assert "output.dtype" in refusal(changed(data, ("output", "dtype"), "float32"))
-    assert "unknown field output.scale" in refusal(changed(data, ("output", "scale"), 0.5))
+    assert "output.dtype" in refused(changed(data, ("output", "dtype"), "float32"))
+    assert "unknown field output.scale" in refused(changed(data, ("output", "scale"), 0.5))
 
 
 @each_case("data", [None, [], 5, "5", "[]", "null", '"text"', b"{}"])
 def test_what_is_no_object_is_refused(data: object) -> None:
-    assert "expected an object" in refusal(data)
+    assert "expected an object" in refused(data)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests import messages
 from tests.each_case import each_case
 
 import segruntime
@@ -246,7 +247,7 @@ def test_on_the_machine_where_it_was_made_it_is_the_same_to_the_byte(golden: Pat
     assert not result.altered
     assert [one.name for one in result.pictures] == ["one", "two"]
     assert [(one.iou_made, one.max_difference, one.mean_difference) for one in result.pictures] == [(1.0, 0.0, 0.0)] * 2
-    assert str(result) == ("same mask as where it was made: IoU 1.0000 with it, 1.0000 with PyTorch (2 pictures)")
+    assert str(result) == (f"{messages.SAME_MASK}: IoU 1.0000 with it, 1.0000 with PyTorch (2 pictures)")
 
 
 def test_the_mask_of_pytorch_is_reported_and_decides_nothing(kind: str, tmp_path: Path) -> None:
@@ -279,7 +280,7 @@ def test_a_wrong_way_to_prepare_the_frame_is_another_mask(golden: Path, change: 
     assert not result.same
     assert not result.altered
     sentence = str(result)
-    assert sentence.startswith("not the mask that it gave where it was made: IoU 0.")
+    assert sentence.startswith(f"{messages.OTHER_MASK}.")
     assert f"expected {result.bound} on each. Copy the file again" in sentence
     assert "\n" not in sentence
 

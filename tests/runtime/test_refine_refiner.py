@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pytest
+from tests import messages
 from tests.each_case import each_case
+from tests.refusals import refusal
 
 from segruntime.errors import FrameError, OptionError
 from segruntime.refine import PRESETS, Preset, Refiner
@@ -217,9 +218,10 @@ def test_bounds_of_a_preset_reach_the_alpha() -> None:
 
 @each_case("name", ["slow", "", None, 3])
 def test_an_unknown_preset_is_refused_with_the_known_ones(name: Any) -> None:
-    with pytest.raises(OptionError) as caught:
-        Refiner(name)
-    assert str(caught.value) == f"preset: got {name!r}, expected one of fast, balanced, best, or a Preset"
+    assert (
+        refusal(OptionError, Refiner, name)
+        == f"preset: got {name!r}, expected one of fast, balanced, best, or a Preset"
+    )
 
 
 def read_only() -> npt.NDArray[np.uint8]:
@@ -238,7 +240,7 @@ MASK, GUIDE = disc(16, 16), texture(9, 7)
             None,
             GUIDE,
             None,
-            "coarse: got NoneType, expected a numpy array (h, w) float32, 0–1, as Segmenter.coarse gives it",
+            f"coarse: got NoneType, {messages.ARRAY} (h, w) float32, 0–1, as Segmenter.coarse gives it",
         ),
         (MASK.astype(np.float64), GUIDE, None, "coarse: got (16, 16) float64"),
         (MASK[None], GUIDE, None, "coarse: got (1, 16, 16) float32"),
@@ -247,7 +249,7 @@ MASK, GUIDE = disc(16, 16), texture(9, 7)
             MASK,
             None,
             None,
-            "guide: got NoneType, expected a numpy array (H, W) uint8: the Y plane of the frame, or the frame in gray",
+            f"guide: got NoneType, {messages.ARRAY} (H, W) uint8: the Y plane of the frame, or the frame in gray",
         ),
         (MASK, GUIDE.astype(np.float32), None, "guide: got (9, 7) float32"),
         (MASK, np.zeros((9, 7, 3), np.uint8), None, "guide: got (9, 7, 3) uint8"),
@@ -262,6 +264,4 @@ MASK, GUIDE = disc(16, 16), texture(9, 7)
 )
 @every_chain
 def test_what_cannot_be_refined_is_refused(chain: Preset, coarse: Any, guide: Any, out: Any, says: str) -> None:
-    with pytest.raises(FrameError) as caught:
-        Refiner(chain)(coarse, guide, out=out)
-    assert says in str(caught.value)
+    assert says in refusal(FrameError, Refiner(chain), coarse, guide, out=out)

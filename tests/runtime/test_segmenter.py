@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests import messages
 from tests.each_case import each_case
+from tests.refusals import refusal
 
 import segruntime
 from segruntime import Contract, Segmenter
@@ -118,9 +120,7 @@ def test_threads_that_are_asked_for_are_kept(threads: int) -> None:
 
 @each_case("threads", [0, -1, 257, True, False, 1.5, 2.0, "2", [2], np.int64(2)])
 def test_threads_that_cannot_be_are_refused(threads: Any) -> None:
-    with pytest.raises(OptionError) as caught:
-        segruntime.load(threads=threads)
-    assert str(caught.value) == f"threads: got {threads!r}, expected a whole number from 1 to 256"
+    assert refusal(OptionError, segruntime.load, threads=threads) == f"threads: got {threads!r}, {messages.THREADS}"
 
 
 @each_case(("path", "backend"), [("tflite", "onnx"), ("onnx", "tflite")])
@@ -145,7 +145,7 @@ def test_the_content_says_what_a_file_is_not_its_name(kind: str, tmp_path: Path)
 
 
 def test_a_path_with_nothing_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match=r"model\.tflite: found nothing there, expected .*; check the path"):
+    with pytest.raises(ModelFileError, match=rf"model\.tflite: {messages.NOTHING_THERE} .*; check the path"):
         segruntime.load(tmp_path / "model.tflite")
 
 

@@ -7,8 +7,10 @@ import struct
 from pathlib import Path
 
 import pytest
+from tests import messages
 from tests.each_case import each_case
 from tests.processor_time import at_most
+from tests.refusals import refusal
 
 from segruntime.errors import ModelFileError
 from segruntime.model_file.tflite_check import check_tflite
@@ -156,14 +158,14 @@ def test_weights_behind_the_flatbuffer_are_accepted_to_their_last_byte(tmp_path:
     check_tflite(written(tmp_path, whole))
     with pytest.raises(
         ModelFileError,
-        match=f"a buffer behind the flatbuffer claims to end at byte {at + 100}, the file ends at {at + 99}",
+        match=f"a buffer behind the flatbuffer {messages.CLAIMS_TO_END} byte {at + 100}, the file ends at {at + 99}",
     ):
         check_tflite(written(tmp_path, whole[:-1]))
 
 
 @each_case("size", [2**63, 2**64 - 1])
 def test_a_size_near_the_end_of_64_bits_does_not_wrap_round(size: int, tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match=f"claims to end at byte {size + 64}"):
+    with pytest.raises(ModelFileError, match=f"{messages.CLAIMS_TO_END} byte {size + 64}"):
         check_tflite(written(tmp_path, small_model(offset=64, size=size)))
 
 
@@ -190,9 +192,9 @@ def test_a_size_near_the_end_of_64_bits_does_not_wrap_round(size: int, tmp_path:
     ],
 )
 def test_parts_that_name_what_does_not_exist_are_refused(data: bytes, says: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match=says) as caught:
-        check_tflite(written(tmp_path, data))
-    assert str(caught.value).endswith("; copy it again, or export it again with segexport")
+    assert refusal(ModelFileError, check_tflite, written(tmp_path, data), match=says).endswith(
+        "; copy it again, or export it again with segexport"
+    )
 
 
 def test_a_list_that_claims_billions_of_entries_is_refused_at_once(tmp_path: Path) -> None:
@@ -201,6 +203,6 @@ def test_a_list_that_claims_billions_of_entries_is_refused_at_once(tmp_path: Pat
     field = model + 4 + 4 * 3  # buffers are the fourth field that was written
     (offset,) = struct.unpack_from("<I", data, field)
     struct.pack_into("<I", data, field + offset, 0xFFFFFFFF)
-    says = re.escape("cut off or damaged: the list of buffers claims to end at byte")
+    says = re.escape(f"cut off or damaged: the list of buffers {messages.CLAIMS_TO_END} byte")
     with at_most(1), pytest.raises(ModelFileError, match=says):
         check_tflite(written(tmp_path, bytes(data)))

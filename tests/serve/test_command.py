@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests import messages
 from tests.serve.child import TIMEOUT_S, get, started
 from tests.serve.running import Held, encoded, make_service, picture
 
@@ -75,7 +76,7 @@ def test_a_port_in_use_is_one_line() -> None:
         (["--model", "missing.tflite"], r"segrun: missing\.tflite: .*"),
         (["--model", __file__], r"segrun: .*test_command\.py: .*"),
         (["--workers", "0"], r"segrun: workers: got 0, expected 1 to 64"),
-        (["--threads", "0"], r"segrun: threads: got 0, expected a whole number from 1 to 256"),
+        (["--threads", "0"], f"segrun: threads: got 0, {messages.THREADS}"),
         (["--background", "beach.jpg"], r"segrun: background: got 'beach\.jpg', expected NAME=FILE with a name of .*"),
         (["--background", "blur=a.jpg"], r"segrun: background: got 'blur=a\.jpg', expected NAME=FILE .*"),
         (["--background", "a=missing.jpg"], r"segrun: missing\.jpg: No such file or directory, expected a picture .*"),

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests import messages
 from tests.serve.running import (
     LONG_S,
     TIMEOUT_S,
@@ -155,7 +156,7 @@ def test_sockets_wait_for_a_worker_where_a_request_is_told_to_come_back() -> Non
         (b"nothing that is a picture", "picture: starts with 6e 6f 74 68 69 6e 67 20, expected a JPEG, PNG or WebP"),
         (b"", "picture: starts with nothing, expected a JPEG, PNG or WebP"),
         (png_of(4000, 4000), "picture: declares 4000x4000 pixels, expected at most 9000000 in all"),
-        (plain(1)[:40], "picture: cannot be decoded (40 bytes)"),
+        (plain(1)[:40], f"picture: {messages.CANNOT_BE_DECODED} (40 bytes)"),
     ],
 )
 def test_a_frame_that_cannot_be_used_is_told_by_its_number_and_the_stream_goes_on(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.refusals import refusal
 
 from segruntime.run import command
 from segruntime.run.command import RunOptions
@@ -75,6 +76,24 @@ def segrun() -> Callable[..., Statistics]:
         return command.run(options)
 
     return run
+
+
+Refuses = Callable[..., None]
+
+
+@pytest.fixture
+def refuses(tmp_path: Path, segrun: Callable[..., Statistics]) -> Refuses:
+    """`refuses(error, message, source, output, …)`: `segrun` says so in one line and changes nothing in `tmp_path`."""
+
+    def lying() -> dict[Path, bytes | None]:
+        return {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
+
+    def check(error: type[Exception], message: str, *words: Any, **options: Any) -> None:
+        before = lying()
+        refusal(error, segrun, *words, match=message, **options)
+        assert lying() == before
+
+    return check
 
 
 @pytest.fixture

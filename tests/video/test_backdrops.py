@@ -11,12 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests import messages
 from tests.video.clips import Frame, corners, frames, make, person, planes
 
 from segruntime.errors import MissingExtraError, OptionError, PictureError, VideoError, install_command
 from segruntime.run.statistics import Statistics
 
 Run = Callable[..., Statistics]
+Refuses = Callable[..., None]
 
 
 def shade(level: int) -> Callable[[int, int, int], Frame]:
@@ -88,17 +90,17 @@ def test_a_clip_that_starts_late_begins_with_the_first_frame_of_the_background(t
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_a_background_video_of_one_frame_stays(tmp_path: Path, segrun: Run) -> None:
-    behind = make(tmp_path / "behind.mp4", frames=1, draw=shade(60))
+@pytest.mark.parametrize(
+    ("video", "expected"),
+    [({"frames": 1}, [60] * 5), ({"frames": 3, "range": 2, "matrix": 1}, [60, 80, 100, 60, 80])],
+    ids=["of one frame", "in another range"],
+)
+def test_a_background_video_stays_and_keeps_its_gray(
+    video: dict[str, int], expected: list[int], tmp_path: Path, segrun: Run
+) -> None:
+    behind = make(tmp_path / "behind.mp4", draw=shade(60), **video)
     segrun(make(tmp_path / "in.mp4", frames=5), tmp_path / "out.mp4", behind)
-    assert grays(tmp_path / "out.mp4") == pytest.approx([60] * 5, abs=3)
-
-
-@pytest.mark.usefixtures("nowhere")
-def test_a_background_video_in_another_range_keeps_its_gray(tmp_path: Path, segrun: Run) -> None:
-    behind = make(tmp_path / "behind.mp4", frames=3, range=2, matrix=1, draw=shade(60))
-    segrun(make(tmp_path / "in.mp4", frames=3), tmp_path / "out.mp4", behind)
-    assert grays(tmp_path / "out.mp4") == pytest.approx([60, 80, 100], abs=3)
+    assert grays(tmp_path / "out.mp4") == pytest.approx(expected, abs=3)
 
 
 @pytest.mark.usefixtures("nowhere")
@@ -144,18 +146,13 @@ def test_colours_by_name_and_number(word: str, bgr: tuple[int, ...], tmp_path: P
         ("blur:-1", "got 'blur:-1', expected blur:STRENGTH"),
         ("#12345", r"got '#12345', expected a colour as #rrggbb"),
         ("#12345g", r"got '#12345g', expected a colour as #rrggbb"),
-        ("violet", r"background: violet: found nothing there, expected a picture or video file, a colour \(black, "),
+        ("violet", rf"background: violet: {messages.NOTHING_THERE} a picture or video file, a colour \(black, "),
         ("", "found a folder, expected a picture or video file"),
         (".", "found a folder, expected a picture or video file"),
     ],
 )
-def test_what_is_no_background_is_refused(
-    word: str, message: str, tmp_path: Path, segrun: Run, nothing_else: set[str]
-) -> None:
-    clip = make(tmp_path / "in.mp4", frames=1)
-    with pytest.raises(OptionError, match=message):
-        segrun(clip, tmp_path / "out.mp4", word)
-    nothing_else |= {"in.mp4"}
+def test_what_is_no_background_is_refused(word: str, message: str, tmp_path: Path, refuses: Refuses) -> None:
+    refuses(OptionError, message, make(tmp_path / "in.mp4", frames=1), tmp_path / "out.mp4", word)
 
 
 @pytest.mark.parametrize(
@@ -168,24 +165,15 @@ def test_what_is_no_background_is_refused(
     ],
 )
 def test_a_corrupt_background_is_refused(
-    name: str,
-    content: bytes,
-    error: type[Exception],
-    message: str,
-    tmp_path: Path,
-    segrun: Run,
-    nothing_else: set[str],
+    name: str, content: bytes, error: type[Exception], message: str, tmp_path: Path, refuses: Refuses
 ) -> None:
-    clip = make(tmp_path / "in.mp4", frames=1)
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(error, match=message):
-        segrun(clip, tmp_path / "out.mp4", tmp_path / name)
-    nothing_else |= {"in.mp4", name}
+    refuses(error, message, make(tmp_path / "in.mp4", frames=1), tmp_path / "out.mp4", tmp_path / name)
 
 
-def test_a_background_video_needs_pyav(tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_background_video_needs_pyav(tmp_path: Path, refuses: Refuses, monkeypatch: pytest.MonkeyPatch) -> None:
     behind = make(tmp_path / "behind.mp4", frames=1)
     cv2.imwrite(str(tmp_path / "in.png"), person(64, 48))
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(MissingExtraError, match=re.escape(install_command("video"))):
-        segrun(tmp_path / "in.png", tmp_path / "out.png", behind)
+    needed = re.escape(install_command("video"))
+    refuses(MissingExtraError, needed, tmp_path / "in.png", tmp_path / "out.png", behind)

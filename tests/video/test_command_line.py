@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from tests import messages
+from tests.refusals import refusal
 from tests.video.child import LIMIT_S, MAIN, finish, start
 from tests.video.clips import av, frames, make
 
@@ -97,7 +99,7 @@ def test_no_input_is_a_usage_error() -> None:
         (["-o", "out.mp4", "--camera-size", "big"], r"camera-size: got 'big', expected WIDTHxHEIGHT, like 1280x720"),
         (["-o", "out.mp4", "--camera-size", "0x10"], r"camera-size: got '0x10', expected WIDTHxHEIGHT"),
         (["-o", "out.mp4", "--camera-size", "-1x10"], r"camera-size: got '-1x10', expected WIDTHxHEIGHT"),
-        (["-o", "out.mp4", "--threads", "0"], r"threads: got 0, expected a whole number from 1 to 256"),
+        (["-o", "out.mp4", "--threads", "0"], f"threads: got 0, {messages.THREADS}"),
         (["-o", "out.mp4", "--background", "blur:9"], r"background: got 'blur:9', expected blur:STRENGTH"),
         (["-o", "out.mp4", "--model", "no.tflite"], r".*no\.tflite"),
         ([], r"output: got none, expected -o OUTPUT, or --preview to look at it in a window"),
@@ -216,9 +218,7 @@ def test_json_on_a_terminal_has_no_bar(clip: Path, tmp_path: Path) -> None:
 
 def test_an_unreadable_word_is_shortened() -> None:
     assert cli._size("1280X720") == (1280, 720)
-    with pytest.raises(command.OptionError) as caught:
-        cli._size("x" * 10_000)
-    assert len(str(caught.value)) < 200
+    refusal(command.OptionError, cli._size, "x" * 10_000, most=199)
 
 
 def test_the_version_of_ffmpeg_is_new_enough_for_these_tests() -> None:

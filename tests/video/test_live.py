@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests import messages
 from tests.video.child import until
 from tests.video.clips import Frame, frames, make, person, planes, times
 
@@ -24,6 +25,7 @@ from segruntime.run.live_sinks import Pace
 from segruntime.run.statistics import Statistics
 
 Run = Callable[..., Statistics]
+Refuses = Callable[..., None]
 
 
 class Clock:
@@ -72,8 +74,11 @@ class Camera:
         self.released = True
 
 
+Plug = Callable[[Camera], Camera]
+
+
 @pytest.fixture
-def plug(monkeypatch: pytest.MonkeyPatch) -> Callable[[Camera], Camera]:
+def plug(monkeypatch: pytest.MonkeyPatch) -> Plug:
     def plug_in(camera: Camera) -> Camera:
         monkeypatch.setattr(camera_source.cv2, "VideoCapture", lambda *_: camera)
         monkeypatch.setattr(camera_source, "time", camera.clock)
@@ -140,7 +145,7 @@ def pictures(n: int, width: int = 160, height: int = 120) -> list[Frame]:
 
 
 def test_a_camera_that_is_unplugged_leaves_a_file_that_plays(
-    everywhere: Any, plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run
+    everywhere: Any, plug: Plug, tmp_path: Path, segrun: Run
 ) -> None:
     """It gives each picture when the network has had the one before, so none is left out."""
     camera = plug(Camera(pictures(12), lambda given: until(lambda: everywhere.calls >= given)))
@@ -149,14 +154,12 @@ def test_a_camera_that_is_unplugged_leaves_a_file_that_plays(
     assert camera.released
     assert statistics.unplugged
     assert (statistics.frames, statistics.dropped) == (12, 0)
-    assert statistics.notes == [
-        "the input ends early (camera 0 gives no more pictures; was it unplugged?); 12 frames were done"
-    ]
+    assert statistics.notes == [f"the input ends early ({messages.UNPLUGGED}?); 12 frames were done"]
     assert times(tmp_path / "out.mp4") == [Fraction(i, 8) for i in range(12)]  # as they came
 
 
 @pytest.mark.usefixtures("everywhere")
-def test_the_colours_of_a_camera_are_kept(plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run) -> None:
+def test_the_colours_of_a_camera_are_kept(plug: Plug, tmp_path: Path, segrun: Run) -> None:
     colour = (200, 90, 60)
     plug(Camera([np.full((120, 160, 3), colour, np.uint8)] * 3))
     segrun("0", f"{tmp_path}/frames/")
@@ -166,14 +169,14 @@ def test_the_colours_of_a_camera_are_kept(plug: Callable[[Camera], Camera], tmp_
 
 
 @pytest.mark.usefixtures("everywhere")
-def test_a_camera_of_odd_size(plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run) -> None:
+def test_a_camera_of_odd_size(plug: Plug, tmp_path: Path, segrun: Run) -> None:
     plug(Camera(pictures(3, 161, 121)))
     segrun("0", tmp_path / "out.mp4")
     assert (frames(tmp_path / "out.mp4")[0].width, frames(tmp_path / "out.mp4")[0].height) == (160, 120)
 
 
 def test_of_a_fast_camera_the_newest_frame_wins(
-    everywhere: Any, plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch
+    everywhere: Any, plug: Plug, tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The network is at the first picture until the last one was given."""
     camera = plug(Camera(pictures(40)))
@@ -190,30 +193,25 @@ def test_of_a_fast_camera_the_newest_frame_wins(
     assert times(tmp_path / "out.mp4")[-1] == Fraction(39, 8)
 
 
-def test_the_exit_code_of_an_unplugged_camera_is_one(plug: Callable[[Camera], Camera], tmp_path: Path) -> None:
+def test_the_exit_code_of_an_unplugged_camera_is_one(plug: Plug, tmp_path: Path) -> None:
     plug(Camera(pictures(5)))
     done = CliRunner().invoke(main, ["0", "-o", str(tmp_path / "out.mp4"), "--threads", "1"])
     assert done.exit_code == 1
-    assert "camera 0 gives no more pictures; was it unplugged?" in done.stderr
+    assert f"{messages.UNPLUGGED}?" in done.stderr
     assert len(frames(tmp_path / "out.mp4")) >= 1
 
 
 @pytest.mark.parametrize("device", ["7", "/dev/video7"])
-def test_a_camera_that_is_not_there(device: str, tmp_path: Path, segrun: Run, nothing_else: set[str]) -> None:
+def test_a_camera_that_is_not_there(device: str, tmp_path: Path, refuses: Refuses) -> None:
     if Path("/dev/video7").exists():
         pytest.skip("this machine has eight cameras")
-    with pytest.raises(
-        VideoError, match=rf"camera {device}: gives no picture, expected a camera; check the cable, the number"
-    ):
-        segrun(device, tmp_path / "out.mp4")
+    said = rf"camera {device}: gives no picture, expected a camera; check the cable, the number"
+    refuses(VideoError, said, device, tmp_path / "out.mp4")
 
 
-def test_a_camera_that_opens_and_gives_nothing(
-    plug: Callable[[Camera], Camera], tmp_path: Path, segrun: Run, nothing_else: set[str]
-) -> None:
+def test_a_camera_that_opens_and_gives_nothing(plug: Plug, tmp_path: Path, refuses: Refuses) -> None:
     camera = plug(Camera([]))
-    with pytest.raises(VideoError, match="camera 0: gives no picture"):
-        segrun("0", tmp_path / "out.mp4")
+    refuses(VideoError, "camera 0: gives no picture", "0", tmp_path / "out.mp4")
     assert camera.released
 
 
@@ -221,7 +219,7 @@ def test_a_camera_that_opens_and_gives_nothing(
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_camera_to_virtual_camera(virtual: VirtualCamera, plug: Callable[[Camera], Camera], segrun: Run) -> None:
+def test_camera_to_virtual_camera(virtual: VirtualCamera, plug: Plug, segrun: Run) -> None:
     plug(Camera(pictures(6)))
     statistics = segrun("0", "virtual-camera:/dev/video9", "green")
     assert virtual.words == {"width": 160, "height": 120, "fps": 30.0, "fmt": "I420", "device": "/dev/video9"}
@@ -268,28 +266,28 @@ def test_a_video_of_odd_size_loses_a_line_in_a_virtual_camera(
     assert np.abs(luma.astype(int) - planes(frames(clip)[1])[0][:height, :width]).max() <= 1
 
 
-def test_a_virtual_camera_has_no_transparency(virtual: VirtualCamera, tmp_path: Path, segrun: Run) -> None:
-    clip = make(tmp_path / "in.mp4", frames=1)
-    with pytest.raises(OptionError, match="a virtual camera has no transparency, got transparent; choose another"):
-        segrun(clip, "virtual-camera", "transparent")
+def test_a_virtual_camera_has_no_transparency(virtual: VirtualCamera, tmp_path: Path, refuses: Refuses) -> None:
+    said = "a virtual camera has no transparency, got transparent; choose another"
+    refuses(OptionError, said, make(tmp_path / "in.mp4", frames=1), "virtual-camera", "transparent")
 
 
-def test_a_missing_pyvirtualcam_is_said(tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
-    clip = make(tmp_path / "in.mp4", frames=1)
-    with pytest.raises(MissingExtraError, match=re.escape(install_command("virtualcam"))):
-        segrun(clip, "virtual-camera")
-
-
-def test_a_machine_without_virtual_camera_is_told_how_to_make_one(
-    tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("module", "error", "said"),
+    [
+        (None, MissingExtraError, re.escape(install_command("virtualcam"))),
+        (
+            VirtualCamera(refuse=True),
+            OutputError,
+            r"cannot be opened \('v4l2loopback' backend: No .* really\); .*sudo modprobe",
+        ),
+    ],
+    ids=["no pyvirtualcam", "no such camera"],
+)
+def test_without_a_virtual_camera_it_is_said_how_to_make_one(
+    module: object, error: type[Exception], said: str, tmp_path: Path, refuses: Refuses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pyvirtualcam", VirtualCamera(refuse=True))
-    clip = make(tmp_path / "in.mp4", frames=1)
-    with pytest.raises(
-        OutputError, match=r"cannot be opened \('v4l2loopback' backend: No .* really\); .*sudo modprobe"
-    ):
-        segrun(clip, "virtual-camera")
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", module)
+    refuses(error, said, make(tmp_path / "in.mp4", frames=1), "virtual-camera")
 
 
 # ── preview ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -337,26 +335,21 @@ def test_an_error_closes_the_window(
     assert window.open == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has machines that say so")
 def test_a_machine_without_screen_refuses_a_preview(
-    tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch, nothing_else: set[str]
+    tmp_path: Path, refuses: Refuses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if sys.platform != "linux":
-        pytest.skip("only Linux has machines that say so")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
-    nothing_else |= {"in.mp4"}
-    with pytest.raises(OutputError, match=r"preview: no screen was found \(DISPLAY is not set\); leave --preview out"):
-        segrun(make(tmp_path / "in.mp4", frames=3), tmp_path / "out.mp4", preview=True)
+    said = r"preview: no screen was found \(DISPLAY is not set\); leave --preview out"
+    refuses(OutputError, said, make(tmp_path / "in.mp4", frames=3), tmp_path / "out.mp4", preview=True)
 
 
-def test_an_opencv_without_windows_says_so(
-    tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch, nothing_else: set[str]
-) -> None:
+def test_an_opencv_without_windows_says_so(tmp_path: Path, refuses: Refuses, monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: Any) -> None:
         raise cv2.error("The function is not implemented")
 
     monkeypatch.setenv("DISPLAY", ":99")
     monkeypatch.setattr(cv2, "namedWindow", none)
-    nothing_else |= {"in.mp4"}
-    with pytest.raises(OutputError, match=r"preview: this OpenCV has no windows .*install opencv-python"):
-        segrun(make(tmp_path / "in.mp4", frames=3), tmp_path / "out.mp4", preview=True)
+    said = r"preview: this OpenCV has no windows .*install opencv-python"
+    refuses(OutputError, said, make(tmp_path / "in.mp4", frames=3), tmp_path / "out.mp4", preview=True)

@@ -10,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests import messages
+from tests.each_case import each_case
 from tests.processor_time import at_most
 from tests.video.clips import SHARED, Frame, person
 
@@ -17,6 +19,7 @@ from segruntime.errors import OptionError, OutputError, PictureError
 from segruntime.run.statistics import Statistics
 
 Run = Callable[..., Statistics]
+Refuses = Callable[..., None]
 
 
 def save(path: Path, picture: Frame | None = None) -> Path:
@@ -111,41 +114,31 @@ def test_corrupt_pictures_of_a_folder_are_left_out_and_named(tmp_path: Path, seg
     assert "empty.png: empty file, expected a picture" in empty
 
 
-def test_a_folder_of_corrupt_pictures_is_an_error(tmp_path: Path, segrun: Run, nothing_else: set[str]) -> None:
+def test_a_folder_of_corrupt_pictures_or_of_none_is_an_error(tmp_path: Path, refuses: Refuses) -> None:
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.png").write_bytes(b"no")
-    (tmp_path / "in" / "b.png").write_bytes(b"no")
-    with pytest.raises(PictureError, match=r"none of its 2 pictures can be read; .*a\.png: cannot be decoded"):
-        segrun(tmp_path / "in", tmp_path / "out")
-    nothing_else |= {"in"}
-
-
-def test_an_empty_folder_is_an_error(tmp_path: Path, segrun: Run, nothing_else: set[str]) -> None:
-    (tmp_path / "in").mkdir()
-    with pytest.raises(PictureError, match=r"in: no picture in it, expected \.bmp, "):
-        segrun(tmp_path / "in", tmp_path / "out")
-    nothing_else |= {"in"}
+    refuses(PictureError, rf"in: {messages.NO_PICTURE_IN_IT}, expected \.bmp, ", tmp_path / "in", tmp_path / "out")
+    for name in ("a.png", "b.png"):
+        (tmp_path / "in" / name).write_bytes(b"no")
+    said = rf"none of its 2 pictures can be read; .*a\.png: {messages.CANNOT_BE_DECODED}"
+    refuses(PictureError, said, tmp_path / "in", tmp_path / "out")
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"text", None])
-def test_a_corrupt_or_missing_picture_is_an_error(
-    content: bytes | None, tmp_path: Path, segrun: Run, nothing_else: set[str]
-) -> None:
+def test_a_corrupt_or_missing_picture_is_an_error(content: bytes | None, tmp_path: Path, refuses: Refuses) -> None:
     if content is not None:
         (tmp_path / "in.png").write_bytes(content)
-        nothing_else |= {"in.png"}
-    with pytest.raises(PictureError, match=rf"^{tmp_path}/in\.png: .*, expected a picture"):
-        segrun(tmp_path / "in.png", tmp_path / "out.png")
+    said = rf"^{tmp_path}/in\.png: .*, expected a picture"
+    refuses(PictureError, said, tmp_path / "in.png", tmp_path / "out.png")
 
 
-@pytest.mark.parametrize("background", ["green", "blur", "transparent", "alpha", "blur:1"])
-@pytest.mark.parametrize("preset", ["fast", "balanced", "best"])
-@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 2)])
+@each_case("background", ["green", "blur", "transparent", "alpha", "blur:1"])
+@each_case("preset", ["fast", "balanced", "best"])
+@each_case("size", [(1, 1), (1, 300), (300, 1), (2, 2)])
 def test_tiny_and_thin_pictures(
     background: str, preset: str, size: tuple[int, int], tmp_path: Path, segrun: Run
 ) -> None:
     save(tmp_path / "in.png", np.full((*size, 3), 120, np.uint8))
-    segrun(tmp_path / "in.png", tmp_path / "out.png", background, preset=preset)
+    segrun(tmp_path / "in.png", tmp_path / "out.png", background, preset=preset, overwrite=True)
     assert load(tmp_path / "out.png").shape[:2] == size
 
 
@@ -169,32 +162,25 @@ def test_a_picture_into_a_folder_keeps_its_name(tmp_path: Path, segrun: Run) -> 
 
 @pytest.mark.usefixtures("nowhere")
 @pytest.mark.parametrize("background", ["green", "transparent"])
-def test_a_picture_into_its_own_folder_does_not_replace_it(
-    background: str, tmp_path: Path, segrun: Run, nothing_else: set[str]
-) -> None:
-    content = save(tmp_path / "a.png").read_bytes()
-    with pytest.raises(OutputError, match=r"is the input itself; choose another name with -o"):
-        segrun(tmp_path / "a.png", f"{tmp_path}/", background, overwrite=True)
-    assert (tmp_path / "a.png").read_bytes() == content
-    nothing_else |= {"a.png"}
+def test_a_picture_into_its_own_folder_does_not_replace_it(background: str, tmp_path: Path, refuses: Refuses) -> None:
+    save(tmp_path / "a.png")
+    said = f"{messages.THE_INPUT_ITSELF}; choose another name with -o"
+    refuses(OutputError, said, tmp_path / "a.png", f"{tmp_path}/", background, overwrite=True)
 
 
 @pytest.mark.parametrize("output", ["out.mp4", "out.jpg", "f/%05d.png"])
-def test_a_folder_cannot_become_one_file(output: str, tmp_path: Path, segrun: Run, nothing_else: set[str]) -> None:
+def test_a_folder_cannot_become_one_file(output: str, tmp_path: Path, refuses: Refuses) -> None:
     save(tmp_path / "in" / "a.png")
-    with pytest.raises(OutputError, match="the input is a folder, expected a folder for the results, like "):
-        segrun(tmp_path / "in", tmp_path / output)
-    nothing_else |= {"in"}
+    said = "the input is a folder, expected a folder for the results, like "
+    refuses(OutputError, said, tmp_path / "in", tmp_path / output)
 
 
 def test_a_picture_has_no_place_in_a_virtual_camera(
-    tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, refuses: Refuses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    save(tmp_path / "a.png")
-    with pytest.raises(OptionError, match="virtual-camera: takes a video or a camera, got a picture"):
-        segrun(tmp_path / "a.png", "virtual-camera")
-    assert {path.name for path in tmp_path.iterdir()} == {"a.png"}
+    said = "virtual-camera: takes a video or a camera, got a picture"
+    refuses(OptionError, said, save(tmp_path / "a.png"), "virtual-camera")
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from segruntime.run.statistics import Statistics
 
 pytestmark = pytest.mark.usefixtures("left")
 Run = Callable[..., Statistics]
+Refuses = Callable[..., None]
 
 
 def decoded_with_alpha(path: Path) -> list[Any]:
@@ -101,20 +102,16 @@ def test_a_still_with_alpha(name: str, tmp_path: Path, segrun: Run) -> None:
 
 
 @pytest.mark.parametrize(("name", "ending"), [("out.mp4", ".mp4"), ("out.m4v", ".m4v")])
-def test_a_video_that_has_no_alpha_is_refused(
-    name: str, ending: str, tmp_path: Path, segrun: Run, nothing_else: set[str]
-) -> None:
+def test_a_video_that_has_no_alpha_is_refused(name: str, ending: str, tmp_path: Path, refuses: Refuses) -> None:
     clip = make(tmp_path / "in.mp4", frames=1)
-    with pytest.raises(OptionError, match=rf"{ending} has no transparency, expected \.mov, \.mkv, \.webm, or a folder"):
-        segrun(clip, tmp_path / name, "transparent")
-    nothing_else |= {"in.mp4"}
+    said = rf"{ending} has no transparency, expected \.mov, \.mkv, \.webm, or a folder"
+    refuses(OptionError, said, clip, tmp_path / name, "transparent")
 
 
-def test_a_jpeg_has_no_alpha(tmp_path: Path, segrun: Run, nothing_else: set[str]) -> None:
+def test_a_jpeg_has_no_alpha(tmp_path: Path, refuses: Refuses) -> None:
     cv2.imwrite(str(tmp_path / "in.png"), np.zeros((9, 9, 3), np.uint8))
-    with pytest.raises(OptionError, match=r"\.jpg has no transparency, expected \.png"):
-        segrun(tmp_path / "in.png", tmp_path / "out.jpg", "transparent")
-    nothing_else |= {"in.png"}
+    said = r"\.jpg has no transparency, expected \.png"
+    refuses(OptionError, said, tmp_path / "in.png", tmp_path / "out.jpg", "transparent")
 
 
 @pytest.mark.parametrize("range_", [1, 2])
