@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Bytes = npt.NDArray[np.uint8]
+from segruntime.arrays import Bytes
 
 # INTER_LINEAR gives up to 3 of 255 more or less on aarch64; the exact one is the fixed-point arithmetic that docs/contract.md
 # writes down, the same everywhere

@@ -6,9 +6,8 @@ from functools import cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Bytes = npt.NDArray[np.uint8]
+from segruntime.arrays import Bytes
 
 
 def take_share(values: Bytes, weights: Bytes) -> Bytes:

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]
+from segruntime.arrays import Bytes
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PLAIN = (b"IHDR", b"IDAT", b"IEND")
@@ -23,14 +22,14 @@ _COLOUR_TYPES = {1: 0, 3: 2}  # channels → gray, RGB
 _FILTERS = 5
 
 
-def encode_png(pixels: Pixels) -> bytes:
+def encode_png(pixels: Bytes) -> bytes:
     """`(h, w) uint8` gray or `(h, w, 3) uint8, BGR` → PNG of the plain kind; the same pixels give the same bytes."""
     _, encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 9])
     data = encoded.tobytes()
     return _SIGNATURE + b"".join(data[start:end] for kind, start, end in _chunks(data) if kind in _PLAIN)
 
 
-def decode_png(data: bytes, channels: int, most_side: int) -> Pixels:
+def decode_png(data: bytes, channels: int, most_side: int) -> Bytes:
     """A PNG of the plain kind → `(h, w) uint8` for 1 channel, `(h, w, 3) uint8, BGR` for 3.
 
     Raises:

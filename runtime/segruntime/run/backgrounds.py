@@ -10,12 +10,13 @@ from typing import Protocol
 
 import numpy as np
 
+from segruntime.arrays import Plane
 from segruntime.compositing.blur import BlurBehind
 from segruntime.compositing.composite import cover
 from segruntime.errors import OptionError, PictureError, VideoError
 from segruntime.picture_files import SUFFIXES, read_picture
 from segruntime.preprocess import Frame
-from segruntime.run.planes import ColorTags, Plane, Planes, bgr_to_planes, chroma_size, colour_to_planes, planes_to_bgr
+from segruntime.run.planes import ColorTags, Planes, bgr_to_planes, chroma_size, colour_to_planes, planes_to_bgr
 from segruntime.run.stations import Decoded
 from segruntime.run.video_source import VideoSource
 

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segruntime.arrays import Plane
 from segruntime.preprocess import Frame
 from segruntime.resize import halved, resized
 
-Plane = npt.NDArray[np.uint8]
 Planes = tuple[Plane, ...]
 
 UNSPECIFIED = 2

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
+from segruntime.arrays import Plane
 from segruntime.compositing.blend import blend
 from segruntime.compositing.light_wrap import light_wrap
 from segruntime.measures.flicker import FlickerMeter
@@ -15,7 +16,7 @@ from segruntime.preprocess import Frame
 from segruntime.refine import Refiner
 from segruntime.resize import halved
 from segruntime.run.backgrounds import Backdrop
-from segruntime.run.planes import Plane, Planes, luma_table, planes_to_bgr
+from segruntime.run.planes import Planes, luma_table, planes_to_bgr
 from segruntime.run.stations import Decoded, Finished, Masked
 from segruntime.segmenter import Segmenter
 

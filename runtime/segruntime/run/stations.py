@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from segruntime.arrays import Alpha
-from segruntime.run.planes import ColorTags, Plane, Planes
+from segruntime.arrays import Alpha, Plane
+from segruntime.run.planes import ColorTags, Planes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
