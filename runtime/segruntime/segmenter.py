@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,9 @@ def load(
     if backend is not None and backend not in BACKENDS:
         raise OptionError(f"backend: got {backend!r}, expected one of {', '.join(BACKENDS)}")
     count = _checked_threads(threads)
-    path = _bundled(backend or _installed_backend()) if path is None else Path(path)
+    if path is None:
+        path = bundled_model(backend or _installed_backend(), platform.machine(), find_processor)
+    path = Path(path)
     kind = model_kind(path)
     if backend is not None and backend != kind:
         raise OptionError(f"{path}: is a file for backend {kind!r}, got backend={backend!r}; leave backend out")
@@ -151,10 +153,13 @@ def load(
     return Segmenter(loaded, found, path, count)
 
 
-def bundled_model(backend: str, processor: Processor, machine: str) -> Path:
-    """The file that is fastest there, `machine` as the `platform` module has it; all give the same mask but for rounding."""
-    is_slow = machine.lower() in _X86 and processor.int8 != "VNNI"
-    return WITHOUT_INT8 if backend == "tflite" and is_slow else BUNDLED[backend]
+def bundled_model(backend: str, machine: str, processor: Callable[[], Processor]) -> Path:
+    """The file that is fastest there; all give the same mask but for rounding.
+
+    `machine`: as the `platform` module has it. `processor`: asked where it decides, on x86.
+    """
+    is_slow = backend == "tflite" and machine.lower() in _X86 and processor().int8 != "VNNI"
+    return WITHOUT_INT8 if is_slow else BUNDLED[backend]
 
 
 def default_threads() -> int:
@@ -168,10 +173,6 @@ def _checked_threads(threads: int | None) -> int:
     if type(threads) is not int or not 1 <= threads <= MAX_THREADS:
         raise OptionError(f"threads: got {threads!r}, expected a whole number from 1 to {MAX_THREADS}")
     return threads
-
-
-def _bundled(backend: str) -> Path:
-    return bundled_model(backend, find_processor(), platform.machine())
 
 
 def _installed_backend() -> str:

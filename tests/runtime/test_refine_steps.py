@@ -13,9 +13,9 @@ from tests.refusals import refusal
 
 from segruntime.errors import OptionError
 from segruntime.refine.bounds import Bounds, apply_bounds, bounds_table
-from segruntime.refine.feather import feather
 from segruntime.refine.islands import Islands, without_islands
 from segruntime.refine.presets import Preset
+from segruntime.refine.refiner import feather
 from segruntime.refine.shrink import half_size, shrink
 from segruntime.refine.temporal import Temporal, blended, memory_table, motion, stillness_table, uncertainty
 

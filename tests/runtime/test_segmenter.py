@@ -67,7 +67,7 @@ def red_segmenter(width: int, height: int, resize: str, output: tuple[int, int] 
 
 def test_the_bundled_network_is_loaded_where_no_path_is_given() -> None:
     segmenter = segruntime.load()
-    assert segmenter.path == bundled_model("tflite", find_processor(), platform.machine())
+    assert segmenter.path == bundled_model("tflite", platform.machine(), find_processor)
     assert (segmenter.backend, segmenter.library) == ("tflite", "ai_edge_litert")
     assert 1 <= segmenter.threads <= 4
 
@@ -85,7 +85,15 @@ def test_the_bundled_network_is_loaded_where_no_path_is_given() -> None:
     ],
 )
 def test_int8_is_taken_where_it_pays(int8: Any, machine: str, backend: str, file: Path) -> None:
-    assert bundled_model(backend, Processor(name="one", int8=int8), machine) == file
+    assert bundled_model(backend, machine, lambda: Processor(name="one", int8=int8)) == file
+
+
+@pytest.mark.parametrize(("backend", "machine"), [("onnx", "x86_64"), ("tflite", "aarch64")])
+def test_the_processor_is_asked_only_where_it_decides(backend: str, machine: str) -> None:
+    def asked() -> Processor:
+        pytest.fail("the processor was asked")
+
+    assert bundled_model(backend, machine, asked) == BUNDLED[backend]
 
 
 @pytest.mark.parametrize("backend", list(BACKENDS))

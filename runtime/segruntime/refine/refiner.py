@@ -7,7 +7,6 @@ import numpy as np
 
 from segruntime.arrays import Alpha, Plane, as_probability, check_out, checked, packed
 from segruntime.refine.bounds import apply_bounds, bounds_table
-from segruntime.refine.feather import feather
 from segruntime.refine.guided import Guided, GuidedFilter
 from segruntime.refine.islands import without_islands
 from segruntime.refine.presets import Preset, preset_of
@@ -70,6 +69,20 @@ class Refiner:
         if self.preset.feather:
             feather(alpha, self.preset.feather, alpha)
         return alpha
+
+
+def feather(alpha: Plane, pixels: int, out: Plane) -> Plane:
+    """Alpha `(H, W) uint8` grown by a ramp of about `pixels`; no pixel goes down. Written to `out`, which may be `alpha`.
+
+    A dilation (Serra 1982) by half the way, and a box blur that falls from there to both sides: the ramp starts at the
+    person's edge and ends at `pixels` along rows and columns, up to a fifth further along diagonals.
+    """
+    reach = (pixels + 1) // 2
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    grown = cv2.dilate(alpha, disk)
+    width = 2 * (pixels - reach) + 1
+    soft = cv2.blur(grown, (width, width), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.max(soft, alpha, dst=out), np.uint8)
 
 
 class _Memory:
