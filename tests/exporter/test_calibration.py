@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests import messages
+from tests.refusals import refusal
 
 from segexport.errors import CalibrationError
 from segexport.pictures.calibration import calibration_tensor, collect_pictures
@@ -100,10 +102,9 @@ def test_a_corrupt_picture_among_good_ones_is_named(tmp_path: Path) -> None:
 def test_only_broken_pictures_are_refused_by_name(tmp_path: Path) -> None:
     for k in range(7):
         (tmp_path / f"{k}.jpg").write_bytes(b"no picture")
-    with pytest.raises(CalibrationError) as caught:
-        collect_pictures(tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path}: none of its 7 pictures can be read: 0.jpg (cannot be decoded), ")
-    assert str(caught.value).endswith(" and 2 more; give a folder of whole pictures")
+    said = refusal(CalibrationError, collect_pictures, tmp_path)
+    assert said.startswith(f"{tmp_path}: none of its 7 pictures can be read: 0.jpg ({messages.CANNOT_BE_DECODED}), ")
+    assert said.endswith(" and 2 more; give a folder of whole pictures")
 
 
 def test_duplicates_are_left_out_so_that_no_half_knows_the_other(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import messages
+from tests.refusals import refusal
 
 from segexport.convert import choose, float32
 from segexport.convert.choose import AllRefusedError, Chooser, ChosenConverter, Proof
@@ -87,9 +89,9 @@ def test_the_first_that_passes_is_taken_and_the_others_are_not_tried(stand: Any)
     [
         (WRONG, "another network: 0.5 away"),
         (FAILS, "ValueError: Dimensions must be equal"),
-        (CRASHES, "the converter ended with signal 11 (segmentation fault) and no result (it said nothing)"),
+        (CRASHES, f"the converter {messages.SIGNAL_11} (segmentation fault) and no result (it said nothing)"),
         (GREEDY, "MemoryError: "),
-        (SILENT, "no end after 2 s, stopped; give more time with --timeout SECONDS, or a smaller --size"),
+        (SILENT, f"no end after 2 s, {messages.MORE_TIME}, or a smaller --size"),
     ],
     ids=["wrong", "fails", "crashes", "out of memory", "silent"],
 )
@@ -123,15 +125,13 @@ def test_a_file_that_crashes_what_runs_it_is_a_refusal(stand: Any) -> None:
         raise ConversionError("a.tflite: the interpreter ended with signal 11 (segmentation fault) on it")
 
     here.prove = prove
-    with pytest.raises(AllRefusedError, match=r"by a: a\.tflite: the interpreter ended with signal 11"):
+    with pytest.raises(AllRefusedError, match=rf"by a: a\.tflite: the interpreter {messages.SIGNAL_11}"):
         here.choose()
 
 
 def test_one_converter_by_name_is_the_only_one(stand: Any) -> None:
     here = stand(a=WRONG, b=GOOD)
-    with pytest.raises(AllRefusedError) as caught:
-        here.choose(asked="a")
-    assert str(caught.value) == "TFLite float32: by a: another network: 0.5 away"
+    assert refusal(AllRefusedError, here.choose, asked="a") == "TFLite float32: by a: another network: 0.5 away"
 
 
 def test_operators_that_converters_seldom_know_are_told_where_all_refuse() -> None:
@@ -144,9 +144,10 @@ def test_operators_that_converters_seldom_know_are_told_where_all_refuse() -> No
 
 def test_without_any_converter_it_is_one_line_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choose, "is_ready", lambda name: False)
-    with pytest.raises(MissingConverterError) as caught:
-        Chooser("auto", [ONNX, PROGRAM], tmp_path, limit_s=1)
-    assert str(caught.value) == "no converter from ONNX to TFLite is installed here: segexport setup"
+    assert (
+        refusal(MissingConverterError, Chooser, "auto", [ONNX, PROGRAM], tmp_path, limit_s=1)
+        == "no converter from ONNX to TFLite is installed here: segexport setup"
+    )
 
 
 def test_an_onnx_file_is_nothing_for_a_converter_that_reads_pytorch(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import psutil
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
+from tests import messages
+from tests.refusals import refusal
 
 from segexport.compare import Runner, run_file
 from segexport.compare import runner as runner_module
@@ -85,12 +87,7 @@ def stub(folder: Path, body: str) -> Path:
 
 
 def refused(runner: Runner, path: Path, pictures: np.ndarray) -> str:
-    with pytest.raises(ConversionError) as caught:
-        runner.run(path, pictures, silent)
-    message = str(caught.value)
-    assert message.startswith(f"{path.name}: ")
-    assert "\n" not in message
-    return message
+    return refusal(ConversionError, runner.run, path, pictures, silent, starts=f"{path.name}: ")
 
 
 @pytest.fixture
@@ -172,7 +169,7 @@ def test_a_file_that_crashes_the_interpreter_is_one_line_and_the_next_file_runs(
     with Runner(room, limit_s=120) as runner:
         before = runner.run(good, pictures, silent)
         assert refused(runner, bad, pictures) == (
-            "bad.tflite: the interpreter ended with signal 11 (segmentation fault) on it; it can be run nowhere as it is: "
+            f"bad.tflite: the interpreter {messages.SIGNAL_11} (segmentation fault) on it; it can be run nowhere as it is: "
             "try another --converter or precision, and report this network"
         )
         assert list(room.iterdir()) == []
@@ -211,9 +208,7 @@ def test_a_child_that_is_silent_is_stopped(room: Path, tmp_path: Path, pictures:
     worker = stub(tmp_path, "import time\ntime.sleep(99)")
     with Runner(room, limit_s=1, worker=worker) as runner:
         message = refused(runner, written(tmp_path / "a.tflite", 2), pictures)
-    assert message == (
-        "a.tflite: no end after 1 s, stopped; give more time with --timeout SECONDS, or a smaller --size"
-    )
+    assert message == (f"a.tflite: no end after 1 s, {messages.MORE_TIME}, or a smaller --size")
 
 
 def test_an_interrupt_leaves_nobody_behind(room: Path, tmp_path: Path, pictures: np.ndarray) -> None:

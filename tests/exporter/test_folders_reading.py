@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests import messages
+from tests.refusals import refusal
 
 from segexport.checkpoint import read_checkpoint
 from segexport.checkpoint.folder import MAX_JSON_BYTES
@@ -60,11 +62,8 @@ def change_index(folder: Path, change: Callable[[dict[str, Any]], None]) -> None
     write_json(path, index)
 
 
-def refusal(path: Path, kind: type[Exception] = CheckpointError) -> str:
-    with pytest.raises(kind) as caught:
-        read_checkpoint(path)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+def refused(path: Path, kind: type[Exception] = CheckpointError) -> str:
+    return refusal(kind, read_checkpoint, path)
 
 
 def test_a_folder_is_read_as_the_file_in_it_is(tmp_path: Path) -> None:
@@ -96,13 +95,13 @@ def test_pickled_weights_of_a_folder_go_through_the_same_inert_reader(
     torch.save(WEIGHTS, tmp_path / "pytorch_model.bin")
     assert set(read_checkpoint(tmp_path).state_dict) == set(WEIGHTS)
     torch.save({"weight": torch.zeros(1), "other": Hostile()}, tmp_path / "pytorch_model.bin")
-    assert "nothing was run" in refusal(tmp_path)
+    assert "nothing was run" in refused(tmp_path)
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_missing_file_of_an_index_is_named(sharded: Path) -> None:
     (sharded / "model-00002-of-00002.safetensors").unlink()
-    message = refusal(sharded)
+    message = refused(sharded)
     assert "lists 2 files, and model-00002-of-00002.safetensors is missing" in message
     assert message.endswith("Copy or download the folder again")
 
@@ -113,19 +112,19 @@ def test_a_missing_file_of_an_index_is_named(sharded: Path) -> None:
 def test_an_index_cannot_reach_out_of_its_folder(sharded: Path, name: str) -> None:
     save_file(WEIGHTS, sharded.parent / "outside.safetensors")
     change_index(sharded, lambda index: index.update({"layer.0.weight": name}))
-    assert "which is no name of a file" in refusal(sharded, DamagedCheckpointError)
+    assert "which is no name of a file" in refused(sharded, DamagedCheckpointError)
 
 
 def test_an_index_that_its_files_do_not_keep_is_damaged(sharded: Path) -> None:
     change_index(sharded, lambda index: index.update({"layer.9.weight": "model-00001-of-00002.safetensors"}))
-    assert "model-00001-of-00002.safetensors: damaged" in refusal(sharded, DamagedCheckpointError)
-    assert "layer.9.weight" in refusal(sharded)
+    assert "model-00001-of-00002.safetensors: damaged" in refused(sharded, DamagedCheckpointError)
+    assert "layer.9.weight" in refused(sharded)
 
 
 @pytest.mark.parametrize("weight_map", [None, {}, [], {"a": 1}, {"a": None}])
 def test_an_index_without_a_map_is_damaged(tmp_path: Path, weight_map: object) -> None:
     write_json(tmp_path / "model.safetensors.index.json", {"weight_map": weight_map})
-    assert "no weight_map" in refusal(tmp_path, DamagedCheckpointError)
+    assert "no weight_map" in refused(tmp_path, DamagedCheckpointError)
 
 
 @pytest.mark.parametrize(
@@ -144,22 +143,22 @@ def test_an_index_without_a_map_is_damaged(tmp_path: Path, weight_map: object) -
 def test_a_configuration_that_is_no_json_object_is_damaged(tmp_path: Path, name: str, text: str, words: str) -> None:
     save_file(WEIGHTS, tmp_path / "model.safetensors")
     (tmp_path / name).write_bytes(text.encode("utf-8", "surrogatepass"))
-    message = refusal(tmp_path, DamagedCheckpointError)
+    message = refused(tmp_path, DamagedCheckpointError)
     assert name in message
     assert words in message
 
 
 def test_a_folder_without_weights_says_what_is_there_and_what_to_give(tmp_path: Path) -> None:
-    assert "found nothing" in refusal(tmp_path)
+    assert "found nothing" in refused(tmp_path)
     (tmp_path / "notes.txt").touch()
-    assert "found notes.txt" in refusal(tmp_path)
+    assert "found notes.txt" in refused(tmp_path)
     (tmp_path / "last.ckpt").touch()
-    assert refusal(tmp_path).endswith(f"Give the file in it, such as {tmp_path / 'last.ckpt'}")
+    assert refused(tmp_path).endswith(f"Give the file in it, such as {tmp_path / 'last.ckpt'}")
     (tmp_path / "checkpoint-500").mkdir()
     save_file(WEIGHTS, tmp_path / "checkpoint-500" / "model.safetensors")
-    assert refusal(tmp_path).endswith(f"Give one of them, such as {tmp_path / 'checkpoint-500'}")
+    assert refused(tmp_path).endswith(f"Give one of them, such as {tmp_path / 'checkpoint-500'}")
     write_json(tmp_path / "adapter_config.json", {})
-    assert "merge_and_unload" in refusal(tmp_path)
+    assert "merge_and_unload" in refused(tmp_path)
 
 
 @pytest.fixture
@@ -182,9 +181,8 @@ def test_a_configuration_of_nobody_known_is_refused_unless_the_class_is_named(
 ) -> None:
     write_json(unet_folder / "config.json", {"depth": 3})
     ran = segexport("onnx", unet_folder)
-    assert ran.code == 1
     assert "neither transformers' ('architectures' is missing)" in ran.refusal
-    assert "--arch package.module:factory" in ran.refusal
+    assert messages.OWN_CLASS in ran.refusal
     assert segexport("inspect", unet_folder, "--arch", "unet").code == 0
 
 
@@ -205,7 +203,6 @@ def test_a_library_that_is_not_installed_is_one_line_with_the_command(
     monkeypatch.setattr(libraries.imports, "find_spec", lambda _: None)
     write_json(unet_folder / "config.json", config)
     ran = segexport("onnx", unet_folder)
-    assert ran.code == 1
     assert ran.refusal.endswith(command)
     assert command in str(inspect(unet_folder)["problem"])
 

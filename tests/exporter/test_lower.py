@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 import torch
 from tests.exporter.golden.lively_weights import lively_state_dict, picture
+from tests.refusals import refusal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -218,9 +219,7 @@ def test_onnx_of_a_lowered_network_agrees_and_scatters_nothing(tmp_path: Path, s
 def test_an_unpool_that_no_rewrite_fits_is_refused_with_its_module(
     module: nn.Module, size: tuple[int, int], message: str
 ) -> None:
-    with pytest.raises(ConversionError, match=message) as caught:
-        lower(module.eval(), torch.zeros(1, 3, *size))
-    assert "\n" not in str(caught.value)
+    refusal(ConversionError, lower, module.eval(), torch.zeros(1, 3, *size), match=message)
 
 
 def test_a_refusal_reaches_who_writes_onnx_unchanged(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests import messages
 from tests.exporter.golden.agreement import (
     GOLDEN,
     TOLERANCE,
@@ -26,6 +27,7 @@ from tests.exporter.golden.agreement import (
     zeros,
 )
 from tests.exporter.golden.lively_weights import picture
+from tests.refusals import refusal
 from torch import nn
 
 from segexport.errors import ArchitectureError
@@ -138,9 +140,7 @@ def test_unet_takes_multiples_of_two_to_its_depth(encoder: str, depth: int) -> N
 )
 def test_other_sizes_are_refused_with_the_nearest_that_work(size: tuple[int, int], nearest: str) -> None:
     network = unet("mobilenet_v2")
-    with pytest.raises(
-        ArchitectureError, match=rf"multiples of 32 pixels each way, got {size[0]}x{size[1]}; .*{nearest}\b"
-    ):
+    with pytest.raises(ArchitectureError, match=rf"{messages.MULTIPLES_OF_32} {size[0]}x{size[1]}; .*{nearest}\b"):
         network.check_size(*size)
 
 
@@ -182,13 +182,15 @@ RELATIVES = json.loads((GOLDEN / "smp_relatives" / "keys.json").read_text())
 
 @pytest.mark.parametrize("words", RELATIVES)
 def test_relatives_that_are_not_known_are_told_by_name(words: str) -> None:
-    with pytest.raises(ArchitectureError) as caught:
-        recognise({key: torch.empty(shape, device="meta") for key, shape in RELATIVES[words].items()})
-    message = str(caught.value)
-    assert message.startswith("this looks like segmentation_models_pytorch's ")
-    assert words in message.partition(", which is not known")[0]
-    assert "nearest is smp_" in message
-    assert message.endswith("for your own class give --arch package.module:factory")
+    said = refusal(
+        ArchitectureError,
+        recognise,
+        {key: torch.empty(shape, device="meta") for key, shape in RELATIVES[words].items()},
+    )
+    assert said.startswith("this looks like segmentation_models_pytorch's ")
+    assert words in said.partition(", which is not known")[0]
+    assert "nearest is smp_" in said
+    assert said.endswith(f"for your own class give {messages.OWN_CLASS}")
 
 
 def test_relatives_are_told_when_the_user_names_the_network_too() -> None:

@@ -6,7 +6,6 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -273,7 +272,7 @@ def test_what_gives_no_mask_as_it_was_asked_for_is_refused(
     build: Build, name: str, asked: dict[str, Any], message: str
 ) -> None:
     """Of several outputs none is guessed; arguments are checked against the factory's and forward's signatures."""
-    assert re.search(message, refusal(ArchitectureError, partial(build, name, **asked)))
+    assert re.search(message, refusal(ArchitectureError, build, name, **asked))
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod."])

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests import messages
+from tests.refusals import refusal
 from torch import Tensor
 
-from segexport.errors import ArchitectureError
+from segexport.errors import LONGEST_SHOWN, MOST_SHOWN, ArchitectureError
 from segexport.networks import ARCHITECTURES
 from segexport.networks.families.unet import UNet
-from segexport.networks.fit import LONGEST_KEY, MOST_SHOWN, load, shapes_of
+from segexport.networks.fit import load, shapes_of
 from segexport.networks.recognise import recognise
 
 SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints"
@@ -34,13 +36,10 @@ def small() -> dict[str, Tensor]:
     return dict(UNet((4, 8)).state_dict())
 
 
-def refusal(state_dict: dict[str, Tensor], classes: dict[str, str] | None = None) -> str:
-    with pytest.raises(ArchitectureError) as caught:
-        recognise(state_dict, classes)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert "--arch package.module:factory" in message
-    return message
+def refused(state_dict: dict[str, Tensor], classes: dict[str, str] | None = None) -> str:
+    said = refusal(ArchitectureError, recognise, state_dict, classes)
+    assert messages.OWN_CLASS in said
+    return said
 
 
 @pytest.mark.parametrize("name", sorted(SEED_PARAMETERS))
@@ -90,10 +89,10 @@ def test_every_architecture_refuses_one_key_less_one_more_and_one_bent(name: str
     key = next(key for key in whole if key.startswith(middle))
     less = {k: tensor for k, tensor in whole.items() if k != key}
     bent = whole | {key: torch.empty(3, device="meta")}
-    assert f"nearest to {name}" in (message := refusal(less))
+    assert f"nearest to {name}" in (message := refused(less))
     assert f"missing {key}" in message
-    assert "unexpected surprise.weight" in refusal(whole | {"surprise.weight": torch.empty(3, device="meta")})
-    assert f"{key} has shape (3,), expected {tuple(whole[key].shape)}" in refusal(bent)
+    assert "unexpected surprise.weight" in refused(whole | {"surprise.weight": torch.empty(3, device="meta")})
+    assert f"{key} has shape (3,), expected {tuple(whole[key].shape)}" in refused(bent)
 
 
 def test_result_is_float32_in_eval_mode_without_gradients(small: dict[str, Tensor]) -> None:
@@ -121,22 +120,22 @@ def test_counters_of_training_steps_may_be_absent(small: dict[str, Tensor]) -> N
 
 def test_unknown_network_is_told_with_its_first_keys_and_class() -> None:
     strange = {f"encoder.{index}.weight": torch.zeros(3, 3) for index in range(9)}
-    message = refusal(strange, {"": "__main__.MyNet"})
-    assert "no known network fits (known: unet, deeplabv3_torchvision, deeplabv3_custom" in message
+    message = refused(strange, {"": "__main__.MyNet"})
+    assert f"{messages.NO_KNOWN_NETWORK} (known: unet, deeplabv3_torchvision, deeplabv3_custom" in message
     assert "begins with encoder.0.weight, encoder.1.weight, encoder.2.weight" in message
     assert "the file names its class __main__.MyNet" in message
 
 
 def test_at_most_five_differences_are_shown_and_the_rest_counted(small: dict[str, Tensor]) -> None:
-    message = refusal(small | {f"more.{index}": torch.zeros(1) for index in range(8)})
+    message = refused(small | {f"more.{index}": torch.zeros(1) for index in range(8)})
     assert message.count("unexpected") == MOST_SHOWN
     assert "and 3 more" in message
 
 
 def test_keys_that_would_break_the_line_are_quoted_and_cut(small: dict[str, Tensor]) -> None:
-    message = refusal(small | {"evil\n\x1b[31m" + "x" * 10_000: torch.zeros(1)})
+    message = refused(small | {"evil\n\x1b[31m" + "x" * 10_000: torch.zeros(1)})
     assert "evil\\n\\x1b[31m" in message
-    assert len(message) < LONGEST_KEY + 500
+    assert len(message) < LONGEST_SHOWN + 500
 
 
 def test_nothing_to_recognise_is_refused() -> None:
