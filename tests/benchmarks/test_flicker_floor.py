@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from tests import messages
+from tests.places import ROOT, SHARED
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "flicker_floor.py"
-CALIBRATION = Path(__file__).parents[2] / ".." / "shared" / "data" / "portraits" / "calibration"
+SCRIPT = ROOT / "benchmarks" / "flicker_floor.py"
+CALIBRATION = SHARED / "data" / "portraits" / "calibration"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

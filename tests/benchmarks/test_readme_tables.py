@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.places import ROOT
 
 from segbench.results.file import write_results
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from tests.places import ROOT
 
 from segruntime.segmenter import BUNDLED
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "profile_crosscheck.py"
+SCRIPT = ROOT / "benchmarks" / "profile_crosscheck.py"
 pytest.importorskip("ai_edge_litert")
 VERSION = metadata.version("ai-edge-litert")
 

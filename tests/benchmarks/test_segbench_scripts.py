@@ -10,12 +10,13 @@ from typing import Any
 
 import cv2
 import pytest
+from tests.places import ROOT
 
 import segruntime
 from segbench.frames.drawn import drawn_frame
 from segruntime.model_file.golden import GoldenPicture, with_golden
 
-SCRIPTS = Path(__file__).parents[2] / "benchmarks"
+SCRIPTS = ROOT / "benchmarks"
 
 
 def run(script: str, *arguments: str) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from tests.places import ROOT
 
 pytest.importorskip("psutil", reason="the load test needs the extra `bench`")
 pytest.importorskip("segbench", reason="the load test needs segbench")
 pytest.importorskip("uvicorn", reason="the service needs the extra `serve`")
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "serve_load.py"
+SCRIPT = ROOT / "benchmarks" / "serve_load.py"
 
 
 def test_a_short_load_counts_answers_masks_and_memory() -> None:

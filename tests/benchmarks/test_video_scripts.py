@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.places import ROOT
 from tests.video.clips import make
 
-SCRIPTS = Path(__file__).parents[2] / "benchmarks"
+SCRIPTS = ROOT / "benchmarks"
 
 
 @pytest.fixture(scope="module")

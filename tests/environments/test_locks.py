@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from importlib.metadata import distribution
-from pathlib import Path
 
 import pytest
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from tests.each_case import each_case
+from tests.places import ROOT
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "environments"))
+sys.path.insert(0, str(ROOT / "environments"))
 
 from environment import CONSTRAINTS, LOCKED, Environment, read_lock
 

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.places import ROOT
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "environments"))
+sys.path.insert(0, str(ROOT / "environments"))
 
 import pythons
 from pythons import Row, main, table

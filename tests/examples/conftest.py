@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.places import ROOT, SHARED
 
-ROOT = Path(__file__).parents[2]
-PORTRAITS = ROOT.parent / "shared" / "data" / "portraits" / "calibration"
+PORTRAITS = SHARED / "data" / "portraits" / "calibration"
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.places import ROOT
 
 Example = Callable[[str], ModuleType]
-PROGRAM = Path(__file__).parents[2] / "examples" / "camera.py"
+PROGRAM = ROOT / "examples" / "camera.py"
 GREEN = np.array([0, 160, 0])
 
 

@@ -15,11 +15,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.places import ROOT
 
 import segruntime
 from segruntime.measures.agreement import mask_iou
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 Image = npt.NDArray[np.uint8]
 Portrait = tuple[Path, npt.NDArray[np.bool_]]
 refined = pytest.mark.skipif(find_spec("segruntime.refine") is None, reason="segruntime.refine is not here yet")

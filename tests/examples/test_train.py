@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from tests.places import ROOT
 
 import segruntime
 from segexport.networks.families.mobile_unet import MobileUNet
@@ -145,7 +146,7 @@ def test_begins_with_a_checkpoint_and_leaves_pictures_out(
 
 def test_begins_with_nothing_but_a_network_of_its_kind(train: Callable[..., Path], folders: Path) -> None:
     with pytest.raises(SystemExit, match=r"portrait_unet\.pth: is a unet, expected a MobileUNet"):
-        train("run", "--from", str(Path(__file__).parents[2] / "examples" / "portrait_unet.pth"))
+        train("run", "--from", str(ROOT / "examples" / "portrait_unet.pth"))
     (folders / "not.pth").write_bytes(b"nothing")
     with pytest.raises(SystemExit, match=r"--from .*not\.pth: "):
         train("run", "--from", str(folders / "not.pth"))

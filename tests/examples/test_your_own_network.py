@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import pytest
 from tests.examples.test_train import drawn_person
+from tests.places import ROOT, SHARED
 
 from segexport.convert.setup.place import is_ready
 
-ROOT = Path(__file__).parents[2]
-SELFIE = ROOT.parent / "shared" / "models" / "selfie_256.tflite"
+SELFIE = SHARED / "models" / "selfie_256.tflite"
 QUICK = "--steps 2 --batch 2"
 COMMAND = re.compile(r"^    (\S.*)$", re.MULTILINE)
 

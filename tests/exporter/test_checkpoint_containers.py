@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.places import SHARED
 from tests.refusals import refusal
 from torch import Tensor
 
@@ -21,7 +22,7 @@ from segexport.checkpoint import read_checkpoint
 from segexport.errors import CheckpointError, DamagedCheckpointError, MissingExtraError, NotACheckpointError
 from segruntime.errors import install_command
 
-KEYS = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints"
+KEYS = SHARED / "seed-checkpoints"
 needs_keys = pytest.mark.skipif(not KEYS.is_dir(), reason="the lists of keys lie next to the checkout, not in it")
 
 

@@ -18,6 +18,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from tests import messages
+from tests.places import ROOT
 from tests.refusals import refusal
 
 from segexport.checkpoint import read_checkpoint
@@ -282,7 +283,7 @@ def test_a_library_that_is_imported_here_may_ask_the_network_afterwards(monkeypa
 
 def test_the_tests_with_the_libraries_are_not_skipped_where_the_environment_is_ours() -> None:
     """`make test` has them from the lock; only another environment may leave test_folders_libraries.py out."""
-    locked = (Path(__file__).parents[2] / "environments" / "main.lock").read_text(encoding="utf-8")
+    locked = (ROOT / "environments" / "main.lock").read_text(encoding="utf-8")
     for module, name in (
         ("transformers", "transformers"),
         ("segmentation_models_pytorch", "segmentation-models-pytorch"),

@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from tests.places import ROOT
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,7 +26,7 @@ import segexport
 from segexport.pictures.files import draw_pictures
 from segexport.process.child import Child, find_tools
 
-DEMO = Path(__file__).parents[2] / "examples" / "portrait_unet.pth"
+DEMO = ROOT / "examples" / "portrait_unet.pth"
 BIN = Path(sys.executable).parent
 SYSTEM_PATH = "/usr/bin:/bin"
 ELSEWHERE = "ein Ordner, ığüşöç 影"

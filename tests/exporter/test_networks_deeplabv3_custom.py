@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from tests.exporter.golden.lively_weights import lively_state_dict, picture
+from tests.places import SHARED
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,7 +16,7 @@ from segexport.networks.families.deeplabv3_custom import DeepLabV3Custom
 from segexport.networks.fit import shared_keys
 from segexport.networks.recognise import recognise
 
-SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints" / "deeplabv3_custom.keys.json"
+SEED = SHARED / "seed-checkpoints" / "deeplabv3_custom.keys.json"
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from tests import messages
+from tests.places import SHARED
 from tests.refusals import refusal
 from torch import Tensor
 
@@ -18,7 +18,7 @@ from segexport.networks.families.unet import UNet
 from segexport.networks.fit import load, shapes_of
 from segexport.networks.recognise import recognise
 
-SEED = Path(__file__).parents[2].parent / "shared" / "seed-checkpoints"
+SEED = SHARED / "seed-checkpoints"
 # the table in the seed checkpoints' README, in millions
 # (segnet: what its list of keys adds up to; the table's 16.3 does not)
 SEED_PARAMETERS = {

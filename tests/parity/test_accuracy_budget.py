@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.places import ROOT, SHARED
 
 torch = pytest.importorskip("torch")
 
 from segexport.convert.setup.place import is_ready  # noqa: E402
 from segruntime import load, read_contract  # noqa: E402
 
-ROOT = Path(__file__).parents[2]
-PORTRAITS = ROOT.parent / "shared" / "data" / "portraits" / "calibration"
+PORTRAITS = SHARED / "data" / "portraits" / "calibration"
 WIDE = 300.0
 POINTS = 0.5
 

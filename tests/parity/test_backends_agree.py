@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.places import SHARED
 
 import segruntime
 from segruntime import Segmenter
 from segruntime.backends import BACKENDS
 from segruntime.measures.agreement import Agreement, agreement
 
-SHARED = Path(__file__).parents[2].parent / "shared"
 SELFIE = SHARED / "models" / "selfie_256.tflite"
 PICTURES = SHARED / "data" / "portraits" / "calibration" / "images"
 Picture = npt.NDArray[np.uint8]

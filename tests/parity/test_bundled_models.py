@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from tests.places import ROOT, SHARED
 
 import segruntime
 from segruntime.measures.agreement import mask_iou
 from segruntime.segmenter import BUNDLED, WITHOUT_INT8
 
-ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "examples" / "mobile_unet.pth"
-DATA = ROOT.parent / "shared" / "data"
+DATA = SHARED / "data"
 SETS = {"street": (DATA / "portraits" / "calibration", ""), "body": (DATA / "wide" / "full_body", "0[67]")}
 """By kind: the folder, and how the names of those begin that training never saw."""
 PICTURES = {"street": 100, "body": 45}

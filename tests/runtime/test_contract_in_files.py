@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.each_case import each_case
+from tests.places import ROOT
 
 import segruntime
 from segruntime import Contract, read_contract
@@ -20,7 +21,7 @@ from segruntime.errors import ContractError, ModelFileError
 from segruntime.model_file.contract import stamp
 from segruntime.segmenter import BUNDLED
 
-GOLDEN = (Path(__file__).parent / "golden" / "smallest_contract.json").read_text()
+GOLDEN = (ROOT / "tests" / "runtime" / "golden" / "smallest_contract.json").read_text()
 CONTRACT = Contract.from_json(GOLDEN)
 FLATBUFFER = b"\x10\x00\x00\x00TFL3" + bytes(range(64))
 SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx"}

@@ -7,18 +7,18 @@ import json
 import re
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from tests.each_case import each_case
+from tests.places import ROOT
 from tests.refusals import refusal
 
 from segruntime import Contract
 from segruntime.errors import ContractError
 from segruntime.model_file.contract import EXAMPLE
 
-GOLDEN = Path(__file__).parent / "golden" / "smallest_contract.json"
-SPECIFICATION = Path(__file__).parents[2] / "docs" / "contract.md"
+GOLDEN = ROOT / "tests" / "runtime" / "golden" / "smallest_contract.json"
+SPECIFICATION = ROOT / "docs" / "contract.md"
 Place = tuple[str, ...]
 
 

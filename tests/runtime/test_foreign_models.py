@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.places import ROOT, SHARED
 from tests.refusals import refusal
 
 import segruntime
 from segruntime.errors import BackendError, ContractError
 from segruntime.measures.agreement import mask_iou
 
-SHARED = Path(__file__).parents[2].parent / "shared"
-CONTRACTS = Path(__file__).parents[2] / "examples" / "contracts"
+CONTRACTS = ROOT / "examples" / "contracts"
 MODELS = SHARED / "models"
 PICTURES = SHARED / "data" / "portraits" / "calibration" / "images"
 pytestmark = [

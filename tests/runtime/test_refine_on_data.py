@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.places import SHARED
 
 import segruntime
 from segruntime.measures.agreement import boundary_f, mask_iou
@@ -17,7 +17,6 @@ from segruntime.measures.flicker import FlickerMeter
 from segruntime.refine import PRESETS, Refiner
 
 pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
-SHARED = Path(__file__).parents[2].parent / "shared"
 CLIP = SHARED / "video" / "portrait.mp4"
 PORTRAITS = SHARED / "data" / "portraits" / "calibration"
 FRAMES = 80

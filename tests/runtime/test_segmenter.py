@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 from tests import messages
 from tests.each_case import each_case
+from tests.places import ROOT
 from tests.refusals import refusal
 
 import segruntime
@@ -114,7 +115,7 @@ def test_the_bundled_int8_network_takes_camera_bytes_as_they_are() -> None:
 
 
 def test_a_file_with_int8_at_its_ends_as_segedge_once_wrote_it_still_gives_its_mask() -> None:
-    segmenter = segruntime.load(Path(__file__).parent / "golden" / "int8_ends.tflite")
+    segmenter = segruntime.load(ROOT / "tests" / "runtime" / "golden" / "int8_ends.tflite")
     assert (segmenter.contract.input.dtype, segmenter.contract.input.zero_point) == ("int8", -128)
     assert (segmenter.contract.output.dtype, segmenter.contract.output.zero_point) == ("int8", -128)
     found = segmenter.self_test()

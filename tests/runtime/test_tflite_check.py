@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests import messages
 from tests.each_case import each_case
+from tests.places import SHARED
 from tests.processor_time import at_most
 from tests.refusals import refusal
 
@@ -16,7 +17,7 @@ from segruntime.errors import ModelFileError
 from segruntime.model_file.tflite_check import check_tflite
 from segruntime.segmenter import BUNDLED
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "models"
+MODELS = SHARED / "models"
 FOREIGN = ["mnv3_float.tflite", "mnv3_uint8.tflite", "selfie_256.tflite"]
 
 
@@ -115,10 +116,10 @@ def test_the_bundled_file_is_accepted_within_milliseconds() -> None:
             check_tflite(BUNDLED["tflite"])
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the models that others made are not next to this checkout")
+@pytest.mark.skipif(not MODELS.is_dir(), reason="the models that others made are not next to this checkout")
 @each_case("name", FOREIGN)
 def test_files_that_others_made_are_accepted(name: str) -> None:
-    check_tflite(SHARED / name)
+    check_tflite(MODELS / name)
 
 
 @each_case(

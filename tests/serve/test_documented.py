@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from tests.places import ROOT
 from tests.serve.running import picture
 
 from segruntime.serve.limits import Limits
 
-PAGE = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
 
 
 class Talk:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from tests import messages
+from tests.places import ROOT
 from tests.refusals import refusal
 from tests.video.child import LIMIT_S, MAIN, finish, start
 from tests.video.clips import av, frames, make
@@ -142,7 +143,7 @@ def test_help_shows_examples() -> None:
 
 def test_the_module_is_the_command(clip: Path, tmp_path: Path) -> None:
     """`python -m segruntime`, with the bundled network and nothing replaced."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "runtime")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "runtime")}
     words = [sys.executable, "-m", "segruntime", str(clip), "-o", str(tmp_path / "out.mp4"), "--json"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S, env=environment)
     assert done.returncode == 0, done.stderr
@@ -157,7 +158,7 @@ def on_a_terminal(words: list[object]) -> str:
     """What a terminal shows of standard output and error together, with its carriage returns."""
     pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
     ours, theirs = pty.openpty()
-    root = Path(__file__).parents[2]
+    root = ROOT
     child = subprocess.Popen(
         [sys.executable, "-c", MAIN, *map(str, words)],
         stdin=theirs,

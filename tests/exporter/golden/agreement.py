@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from tests.exporter.golden.lively_weights import fingerprint, lively_state_dict, picture, positions
+from tests.places import SHARED
 from torch import Tensor, nn
 
 from segexport.networks import Network
@@ -47,7 +48,7 @@ def weights_of(module: nn.Module) -> dict[str, Tensor]:
 
 def seed_shapes(name: str) -> dict[str, tuple[int, ...]]:
     """The keys and shapes of a seed checkpoint; skips where they are not next to this checkout."""
-    path = Path(__file__).parents[3].parent / "shared" / "seed-checkpoints" / f"{name}.keys.json"
+    path = SHARED / "seed-checkpoints" / f"{name}.keys.json"
     if not path.is_file():
         pytest.skip("the seed checkpoints' key lists are not next to this checkout")
     return {key: tuple(shape) for key, shape in json.loads(path.read_text()).items()}
