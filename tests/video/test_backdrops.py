@@ -139,7 +139,7 @@ def test_colours_by_name_and_number(word: str, bgr: tuple[int, ...], tmp_path: P
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("blur:", r"background: got 'blur:', expected blur:STRENGTH with a number over 0 to 1, like blur:0\.7"),
+        ("blur:", r"background: got 'blur:', expected blur:STRENGTH over 0 to 1, like blur:0\.7"),
         ("blur:2", "got 'blur:2', expected blur:STRENGTH"),
         ("blur:0", "got 'blur:0', expected blur:STRENGTH"),
         ("blur:nan", "got 'blur:nan', expected blur:STRENGTH"),

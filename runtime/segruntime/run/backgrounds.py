@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from segruntime.arrays import Plane
 from segruntime.compositing.blur import BlurBehind
 from segruntime.compositing.composite import cover
+from segruntime.compositing.words import COLOURS, parse_blur, parse_colour
 from segruntime.errors import OptionError, PictureError, VideoError
 from segruntime.picture_files import SUFFIXES, read_picture
 from segruntime.preprocess import Frame
@@ -20,15 +18,6 @@ from segruntime.run.planes import ColorTags, Planes, bgr_to_planes, chroma_size,
 from segruntime.run.stations import Decoded
 from segruntime.run.video_source import VideoSource
 
-COLOURS = {  # b, g, r
-    "black": (0, 0, 0),
-    "white": (255, 255, 255),
-    "gray": (128, 128, 128),
-    "red": (0, 0, 255),
-    "green": (0, 177, 64),  # the paint of a green screen
-    "blue": (187, 71, 0),  # and of a blue one
-}
-DEFAULT_BLUR = 0.5
 Behind = Sequence[Plane | int | Sequence[int]]
 
 
@@ -53,8 +42,8 @@ class ColourBackdrop:
 class BlurBackdrop:
     """The frame's own background, out of focus."""
 
-    def __init__(self, strength: float) -> None:
-        self._blur = BlurBehind(strength)
+    def __init__(self, blur: BlurBehind) -> None:
+        self._blur = blur
 
     def __call__(self, frame: Decoded, weights: Sequence[Plane]) -> Behind:
         return [self._blur(plane, weight) for plane, weight in zip(frame.pixels, weights, strict=True)]
@@ -131,12 +120,12 @@ def parse_backdrop(text: str) -> Backdrop:
     Raises:
         OptionError: none of these. PictureError, VideoError: the file cannot be used.
     """
-    if text == "blur" or text.startswith("blur:"):
-        return BlurBackdrop(_strength(text))
-    if text in COLOURS:
-        return ColourBackdrop(COLOURS[text])
+    if blur := parse_blur(text):
+        return BlurBackdrop(blur)
+    if colour := parse_colour(text):
+        return ColourBackdrop(colour)
     if text.startswith("#"):
-        return ColourBackdrop(_hex_colour(text))
+        raise OptionError(f"background: got {text[:80]!r}, expected a colour as #rrggbb, like #00b140")
     path = Path(text)
     if not path.is_file():
         found = "a folder" if path.is_dir() else "nothing there"
@@ -148,23 +137,3 @@ def parse_backdrop(text: str) -> Backdrop:
         return PictureBackdrop(read_picture(path)) if path.suffix.lower() in SUFFIXES else VideoBackdrop(text)
     except (PictureError, VideoError) as error:
         raise type(error)(f"background: {error}") from error
-
-
-def _strength(text: str) -> float:
-    _, _, number = text.partition(":")
-    try:
-        strength = float(number) if text != "blur" else DEFAULT_BLUR
-    except ValueError:
-        strength = np.nan
-    if not 0 < strength <= 1:
-        raise OptionError(
-            f"background: got {text[:80]!r}, expected blur:STRENGTH with a number over 0 to 1, like blur:0.7"
-        )
-    return strength
-
-
-def _hex_colour(text: str) -> tuple[int, int, int]:
-    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
-        raise OptionError(f"background: got {text[:80]!r}, expected a colour as #rrggbb, like #00b140")
-    r, g, b = bytes.fromhex(text[1:])
-    return b, g, r

@@ -28,32 +28,27 @@ class VideoFacts:
 
 
 class FrameSource(Protocol):
-    """Frames in their order."""
+    """Frames in their order, and what is known of them.
+
+    `facts`: None of still pictures, each of which has a size of its own. `frames`: how many there will be, where that is
+    known. `is_live`: they come in their own time, and a newer one is worth more than an older one. `broken`: how many were
+    left out so far, for they cannot be decoded. `unplugged`: it ended because the device is gone.
+    """
 
     @property
-    def facts(self) -> VideoFacts | None:
-        """None of still pictures: each has a size of its own."""
-        ...
+    def facts(self) -> VideoFacts | None: ...
 
     @property
-    def frames(self) -> int | None:
-        """How many there will be, where that is known."""
-        ...
+    def frames(self) -> int | None: ...
 
     @property
-    def is_live(self) -> bool:
-        """Whether frames come in their own time, and a newer one is worth more than an older one."""
-        ...
+    def is_live(self) -> bool: ...
 
     @property
-    def broken(self) -> int:
-        """How many were left out so far, for they cannot be decoded."""
-        ...
+    def broken(self) -> int: ...
 
     @property
-    def unplugged(self) -> bool:
-        """Whether it ended because the device is gone."""
-        ...
+    def unplugged(self) -> bool: ...
 
     def __iter__(self) -> Iterator[Decoded]: ...
 
@@ -65,9 +60,7 @@ class FrameSource(Protocol):
         """What to tell the user at the end, after `done` frames."""
         ...
 
-    def close(self) -> None:
-        """Free what it holds."""
-        ...
+    def close(self) -> None: ...
 
 
 def ended_early(cut: str | None, done: int) -> list[str]:

@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from segruntime.arrays import Bytes
-from segruntime.compositing.blur import BlurBehind
+from segruntime.compositing.words import COLOURS, parse_blur, parse_colour
 from segruntime.errors import OptionError
 from segruntime.picture_files import read_picture
 from segruntime.preprocess import Frame
-from segruntime.run.backgrounds import COLOURS, DEFAULT_BLUR
 from segruntime.serve.errors import RefusedError
 
 Behind = Callable[[Frame, Bytes], Frame | Sequence[int]]
 Pictures = Mapping[str, Frame]
-_NUMBER = re.compile(r"[0-9]?\.?[0-9]{1,6}")
 
 
 def named_pictures(words: Sequence[str]) -> dict[str, Frame]:
@@ -45,26 +43,13 @@ def parse_background(text: str, pictures: Pictures) -> Behind:
     """
     if text in pictures:
         return lambda _frame, _alpha: pictures[text]
-    if text == "blur" or text.startswith("blur:"):
-        return BlurBehind(_strength(text))
-    colour = COLOURS.get(text) or _hex_colour(text)
+    try:
+        if blur := parse_blur(text):
+            return blur
+    except OptionError as error:
+        raise RefusedError(422, str(error)) from error
+    colour = parse_colour(text) or parse_colour(f"#{text}")  # in a URL # would have to be written %23
     if colour is None:
         known = ", ".join(["blur", "blur:STRENGTH", "RRGGBB", *COLOURS, *pictures])
         raise RefusedError(422, f"background: got {text[:40]!r}, expected one of {known}")
     return lambda _frame, _alpha: colour
-
-
-def _strength(text: str) -> float:
-    number = text[len("blur:") :] if text != "blur" else str(DEFAULT_BLUR)
-    if not _NUMBER.fullmatch(number) or not 0 < float(number) <= 1:
-        raise RefusedError(422, f"background: got {text[:40]!r}, expected blur:STRENGTH over 0 to 1, like blur:0.7")
-    return float(number)
-
-
-def _hex_colour(text: str) -> tuple[int, int, int] | None:
-    """`rrggbb`, with `#` before it or without, as it has to be written %23 in a URL."""
-    found = re.fullmatch("#?([0-9a-fA-F]{6})", text)
-    if not found:
-        return None
-    r, g, b = bytes.fromhex(found[1])
-    return b, g, r

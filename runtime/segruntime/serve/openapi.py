@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import segruntime
+from segruntime.compositing.words import COLOURS
 from segruntime.refine import PRESETS
-from segruntime.run.backgrounds import COLOURS
 from segruntime.serve.body import PICTURE_TYPES
 from segruntime.serve.service import Service
 
