@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from segruntime.run.signals import handled
 
 if sys.platform == "win32":
     pytest.skip("signals are POSIX", allow_module_level=True)
@@ -65,3 +70,34 @@ def test_an_interrupt_within_code_in_a_string_ends_with_the_programs_own_code(pr
     shutil.copy(Path(spec.origin).with_name("__main__.py"), folder)
     done = subprocess.run([sys.executable, "-m", program], env={"PYTHONPATH": str(tmp_path)}, check=False)
     assert done.returncode == 130
+
+
+def test_a_handler_takes_its_signals_while_the_block_runs_and_no_longer() -> None:
+    before, came = signal.getsignal(signal.SIGTERM), []
+    with suppress(ValueError), handled(lambda number, _: came.append(number), signal.SIGTERM):
+        signal.raise_signal(signal.SIGTERM)
+        raise ValueError("the block ends early")
+    assert came == [signal.SIGTERM]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with handled(lambda *_: pytest.fail("it was heard"), signal.SIGINT):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        assert signal.signal(signal.SIGINT, before) == signal.SIG_IGN
+
+
+def test_off_the_main_thread_signals_stay_as_they_are() -> None:
+    seen = []
+
+    def work() -> None:
+        with handled(lambda *_: None, signal.SIGINT):
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGINT)]

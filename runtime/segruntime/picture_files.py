@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -61,12 +62,22 @@ def decode_picture(data: bytes) -> Frame | str:
     return "cannot be decoded" if pixels is None else np.asarray(pixels, np.uint8)
 
 
+def picture_kind(data: bytes) -> Literal["png", "jpeg", "webp"] | None:
+    """By the first bytes; None for other kinds."""
+    if data[:8] == _PNG:
+        return "png"
+    if data[:3] == _JPEG:
+        return "jpeg"
+    return "webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
+
+
 def declared_size(data: bytes) -> tuple[int, int]:
     """Width and height as the header of a PNG, JPEG or WebP says; (0, 0) for other kinds and broken headers."""
-    if data[:8] == _PNG and len(data) >= 24:
+    kind = picture_kind(data)
+    if kind == "png" and len(data) >= 24:
         width, height = struct.unpack_from(">II", data, 16)
         return width, height
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    if kind == "webp":
         return _webp_size(data)
     for marker, at, _ in _jpeg_segments(data):
         if marker in _START_OF_FRAME and at + 9 <= len(data):

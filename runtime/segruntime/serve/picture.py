@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from segruntime.picture_files import declared_size, decode_picture
+from segruntime.picture_files import declared_size, decode_picture, picture_kind
 from segruntime.preprocess import Frame
 from segruntime.serve.errors import RefusedError
-
-_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
 def decode(data: bytes, most_pixels: int) -> Frame:
@@ -15,7 +13,9 @@ def decode(data: bytes, most_pixels: int) -> Frame:
     Raises:
         RefusedError: another kind (415), more pixels than that (413), or damaged (400).
     """
-    _require_known(data)
+    if picture_kind(data) is None:
+        start = data[:8].hex(" ") or "nothing"
+        raise RefusedError(415, f"picture: starts with {start}, expected a JPEG, PNG or WebP; convert it first")
     width, height = declared_size(data)
     if width * height > most_pixels:
         raise RefusedError(
@@ -27,12 +27,3 @@ def decode(data: bytes, most_pixels: int) -> Frame:
             400, f"picture: {pixels} ({len(data)} bytes), expected a whole JPEG, PNG or WebP; send it again"
         )
     return pixels
-
-
-def _require_known(data: bytes) -> None:
-    webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
-    if data[:8] == _PNG or data[:3] == _JPEG or webp:
-        return
-    raise RefusedError(
-        415, f"picture: starts with {data[:8].hex(' ') or 'nothing'}, expected a JPEG, PNG or WebP; convert it first"
-    )
