@@ -1,42 +1,43 @@
 """A trained segmentation network → ONNX and TFLite files that give the same mask.
 
-result = segexport.export(network, calibration="pictures/", output="out")     # an nn.Module, or the path of a checkpoint
-print(result)                                                                 # what was measured of each file
-segmenter = segruntime.load(result.paths["int8"])
+made = segexport.export(network, calibration="pictures/", output="out")     # an nn.Module, or the path of a checkpoint
+print(made)                                                                 # what was measured of each file
+segmenter = segruntime.load(made.paths["int8"])
+
+`inspect` says what a checkpoint is, `verify` whether files still give the same mask. These ten names are the library; the other
+errors are in `segexport.errors`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segexport.errors import (
-    ArchitectureError,
-    CalibrationError,
-    CheckpointError,
-    ConversionError,
-    InaccurateError,
-    OptionError,
-    OutputError,
-    SegExportError,
-)
+from segexport.errors import ArchitectureError, ConversionError, InaccurateError, OutputError, SegExportError
 
 if TYPE_CHECKING:
-    from segexport.library import export
-    from segexport.report.outcome import Result
+    from segexport.library import export, inspect, verify
+    from segexport.options import Options
+    from segexport.report.outcome import Export
 
 __all__ = [
     "ArchitectureError",
-    "CalibrationError",
-    "CheckpointError",
     "ConversionError",
+    "Export",
     "InaccurateError",
-    "OptionError",
+    "Options",
     "OutputError",
-    "Result",
     "SegExportError",
     "export",
+    "inspect",
+    "verify",
 ]
-_LATER = {"export": "segexport.library", "Result": "segexport.report.outcome"}
+_LATER = {
+    "Export": "segexport.report.outcome",
+    "Options": "segexport.options",
+    "export": "segexport.library",
+    "inspect": "segexport.library",
+    "verify": "segexport.library",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -10,11 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segexport.compare.rows import FileRow
+from segexport.errors import plural
 from segexport.pictures.doctor import Diagnosis
 from segruntime.model_file.self_test import SelfTest
+
+if TYPE_CHECKING:
+    from segexport.networks.inspection import FoundNetwork, Inspection
 
 Cells = Sequence[str]
 _PIPED_WIDTH = 140
@@ -88,9 +92,9 @@ def print_self_test(result: SelfTest, *, title: str) -> None:
     print_table(title, header, rows)
 
 
-def print_inspection(found: dict[str, Any]) -> None:
+def print_inspection(found: Inspection) -> None:
     """What `segexport inspect` found, a fact a line."""
-    network = found["network"] or {}
+    network = found["network"]
     facts = {
         "file": f"{found['path']}, {found['size_bytes'] / 1e6:.2f} MB, sha256 {found['sha256'][:16]}…",
         "container": f"{found['container']}, {found['kind']}"
@@ -100,13 +104,7 @@ def print_inspection(found: dict[str, Any]) -> None:
         "weights": f"{found['tensors']} tensors, {found['values']:,} values, "
         + ", ".join(f"{count} {name}" for name, count in found["dtypes"].items()),
         "devices": ", ".join(device for device in found["devices"] if device != "cpu"),
-        "network": f"{network['name']}: {network['variant']}" if network else "not recognised",
-        "because": "; ".join(network.get("reasons", ())),
-        "parameters": f"{network['parameters']:,}" if network else "",
-        "output": _channels(network) if network else "",
-        "input": f"{network['size_rule']}; default {network['default_size'][0]}x{network['default_size'][1]}"
-        if network
-        else "",
+        **({"network": "not recognised"} if network is None else _network_facts(network)),
         **{f"note {index}": note for index, note in enumerate(found["notes"], 1)},
     }
     print_table(None, ("", ""), [(name, str(value)) for name, value in facts.items() if value])
@@ -121,9 +119,15 @@ def print_diagnosis(found: Diagnosis) -> None:
     print_table(f"{found.folder}", ("", ""), rows)
 
 
-def _channels(network: dict[str, Any]) -> str:
-    count = network["out_channels"]
-    return f"{count} channel{'' if count == 1 else 's'}, person {network['person_channel']}"
+def _network_facts(network: FoundNetwork) -> dict[str, str]:
+    height, width = network["default_size"]
+    return {
+        "network": f"{network['name']}: {network['variant']}",
+        "because": "; ".join(network["reasons"]),
+        "parameters": f"{network['parameters']:,}",
+        "output": f"{plural(network['out_channels'], 'channel')}, person {network['person_channel']}",
+        "input": f"{network['size_rule']}; default {height}x{width}",
+    }
 
 
 def print_table(title: str | None, header: Cells, rows: Sequence[Cells]) -> None:

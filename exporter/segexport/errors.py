@@ -19,6 +19,10 @@ SegExportError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+LONGEST_SHOWN, MOST_SHOWN = 120, 5
+
 
 class SegExportError(Exception):
     """Everything that segexport refuses on purpose."""
@@ -99,3 +103,20 @@ class MissingConverterError(SegExportError, ImportError):
 
 class SetupError(SegExportError, RuntimeError):
     """An environment cannot be made: no Python for it, pip failed, no room."""
+
+
+def shown(text: str) -> str:
+    """A name out of a file for a one-line message: at most LONGEST_SHOWN characters, and `\\n` for what is not printable."""
+    printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:LONGEST_SHOWN])
+    return printable + ("…" if len(text) > LONGEST_SHOWN else "")
+
+
+def first_few(phrases: Sequence[str]) -> str:
+    """`a; b; and 3 more`, MOST_SHOWN of them."""
+    more = len(phrases) - MOST_SHOWN
+    return "; ".join([*phrases[:MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 channel`, `2 channels`."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -43,6 +43,7 @@ from segexport.quantize.quantized import Quantized, QuantizeInputs, write_quanti
 from segexport.quantize.quantizer import Quantizer
 from segexport.quantize.recipe import FILE_NAME as RECIPE
 from segexport.quantize.recipe import Recipe, load_recipe, save_recipe
+from segexport.report.outcome import Export
 from segexport.report.page.make import FILE_NAME as PAGE
 from segexport.report.page.make import make_page
 from segexport.report.page.rerun import run_of
@@ -54,14 +55,11 @@ from segexport.tflite.two_channel import write_two_channels
 from segruntime.processor import find_processor
 
 
-def export(options: Options, console: Console, module: object = None) -> tuple[dict[str, Any], list[FileRow]]:
+def export(options: Options, console: Console, module: object = None) -> Export:
     """Make the ONNX file and one TFLite file for each precision, compare each, keep those within their bound.
 
     Args:
         module: a network in memory instead of `options.checkpoint`, which then is only a name.
-
-    Returns:
-        The report's body and its rows; a row that is not `kept` was over its bound and is not on disk.
 
     Raises:
         SegExportError, ValueError: see `segexport.errors`; nothing is left behind then.
@@ -95,7 +93,7 @@ def export(options: Options, console: Console, module: object = None) -> tuple[d
         body, rows = _make(work, started)
         told = beside if body["recipe"] is not None else [name for name in beside if name != RECIPE]
         staging.publish([*(row.name for row in rows if row.kept), *told])
-    return body, rows
+    return Export(folder=options.output, rows=tuple(rows), report=body)
 
 
 def _make(work: ExportRun, started: float) -> tuple[dict[str, Any], list[FileRow]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,8 +49,12 @@ class Ran:
 
     @property
     def refusal(self) -> str:
-        """The one line after all progress and warnings."""
-        return self.err.rstrip("\n").rpartition("\n")[2]
+        """The one line, next to progress and warnings, of a command that ends with 1, or with 130 where interrupted."""
+        assert self.code in (1, 130), self.err
+        lines = [line for line in self.err.splitlines() if not line.startswith(("✓", "warning: "))]
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("segexport: ")
+        return lines[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,12 @@ def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Expo
 
 
 @pytest.fixture
+def folder(exported: Exported, tmp_path: Path) -> Path:
+    """A copy of the export, to be damaged."""
+    return Path(shutil.copytree(exported.folder, tmp_path / "copy"))
+
+
+@pytest.fixture
 def segexport(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ran]]:
     """The command line in this process: `segexport("inspect", path)`."""
     from segexport.cli import main
@@ -144,10 +155,7 @@ def copied_floats(monkeypatch: pytest.MonkeyPatch, exported: Exported) -> None:
         def finish(self, _: Callable[[str], None]) -> None:
             pass
 
-        def __enter__(self) -> Copier:
-            return self
-
-        def __exit__(self, *_: object) -> None:
+        def close(self) -> None:
             pass
 
     monkeypatch.setattr("segexport.convert.choose.Float32Converter", Copier)

@@ -167,7 +167,7 @@ def test_an_existing_file_is_refused_before_the_checkpoint_is_read(
 def test_without_torch_the_command_that_installs_it_is_shown(
     trained: Any, monkeypatch: pytest.MonkeyPatch, segexport: Callable[..., Any], command: str
 ) -> None:
-    monkeypatch.setattr("segexport.commands.shown.find_spec", lambda name: None)
+    monkeypatch.setattr("segexport.process.child.find_spec", lambda name: None)
     line = refused(segexport(command, trained.checkpoint))
     assert line == f"segexport: torch is not installed; this step needs it: {install_command('export')}"
 

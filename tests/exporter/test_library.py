@@ -17,12 +17,15 @@ import onnxruntime
 import psutil
 import pytest
 import torch
+from tests import messages
 from torch import Tensor, nn
 
 import segexport
 from segexport.compare.rows import FileRow
-from segexport.library import Chosen
+from segexport.errors import OptionError
 from segexport.networks.families.unet import UNet
+from segexport.options import Chosen
+from segexport.report.outcome import Export
 from segruntime import read_contract
 from segruntime.strict_json import Fields
 
@@ -221,12 +224,14 @@ def test_a_file_that_was_not_kept_is_an_error(
 ) -> None:
     rows = [FileRow.from_json(Fields(row)) for row in exported.body["files"]]
     body: dict[str, Any] = {**exported.body}
-    monkeypatch.setattr("segexport.pipeline.export", lambda *_: (body, rows))
+    monkeypatch.setattr(
+        "segexport.pipeline.export", lambda options, *_: Export(folder=options.output, rows=tuple(rows), report=body)
+    )
     result = segexport.export(network, **chosen)
     assert {kind: path.name for kind, path in result.paths.items()} == {row.precision: row.name for row in rows}
     rows[3] = replace(rows[3], kept=False, within_bound=False)
     with pytest.raises(
-        segexport.InaccurateError, match=r"^tiny_int8\.tflite: does not give PyTorch's mask: .* Not kept"
+        segexport.InaccurateError, match=rf"^tiny_int8\.tflite: {messages.OTHER_THAN_PYTORCH}: .* Not kept"
     ):
         segexport.export(network, **chosen)
     rows.pop()
@@ -258,7 +263,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("what", WRONG)
 def test_options_that_make_no_sense_are_refused_in_one_line(what: str, network: UNet, chosen: dict[str, Any]) -> None:
     words, message = WRONG[what]
-    with pytest.raises(segexport.OptionError) as caught:
+    with pytest.raises(OptionError) as caught:
         segexport.export(network, **{**chosen, **words}, quiet=True)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
@@ -266,7 +271,7 @@ def test_options_that_make_no_sense_are_refused_in_one_line(what: str, network: 
 
 
 def test_a_name_is_not_for_a_checkpoint(trained: Any, chosen: dict[str, Any]) -> None:
-    with pytest.raises(segexport.OptionError, match="the files of a checkpoint are named after it"):
+    with pytest.raises(OptionError, match="the files of a checkpoint are named after it"):
         segexport.export(trained.checkpoint, **chosen, name="mine")
 
 

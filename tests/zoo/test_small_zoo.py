@@ -71,7 +71,8 @@ def options(drawn: list[npt.NDArray[np.uint8]], pictures: Path, tmp_path: Path) 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network_is_right_through_the_first_converter(name: str, options: Callable[..., Options]) -> None:
     chosen = options(name, precisions=("float32",) if name in FLOAT_ONLY else ("float32", "int8"))
-    body, rows = export(chosen, QUIET)
+    made = export(chosen, QUIET)
+    body, rows = made.report, made.rows
     assert (body["converter"], body["refused"]) == ("direct", {})
     assert [row.precision for row in rows] == ["onnx", *chosen.precisions]
     assert all(row.within_bound and row.kept for row in rows)

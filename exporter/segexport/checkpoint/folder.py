@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from segexport.checkpoint.pickle.inert import shown
-from segexport.errors import CheckpointError, DamagedCheckpointError
+from segexport.errors import CheckpointError, DamagedCheckpointError, shown
 from segruntime.strict_json import read_json
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")

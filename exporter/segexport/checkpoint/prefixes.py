@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from segexport.checkpoint.pickle.inert import shown
+from segexport.errors import shown
 
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")
 # what stands next to the network in a LightningModule or an AveragedModel, and is no part of it

@@ -17,13 +17,13 @@ from segexport.checkpoint.folder import SavedFolder, open_folder
 from segexport.checkpoint.formats import legacy_container, torchscript, zip_container
 from segexport.checkpoint.formats.pt2_container import SavedGraph, is_pt2, read_pt2
 from segexport.checkpoint.formats.safetensors_container import read_safetensors
-from segexport.checkpoint.pickle.inert import Inert, TensorRef, Unreadable, is_module, mapping_of, shown
+from segexport.checkpoint.pickle.inert import Inert, TensorRef, Unreadable, is_module, mapping_of
 from segexport.checkpoint.pickle.module_tree import ModuleTree, Plain, rebuild_module
 from segexport.checkpoint.prefixes import Stripped, common_prefix, prefix_levels, prefix_notes, strip_keys, strip_paths
 from segexport.checkpoint.tensors import Storages, load_tensors
 from segexport.checkpoint.training_dict import find_weights, hyper_parameters
 from segexport.checkpoint.value_notes import value_notes
-from segexport.errors import CheckpointError, DamagedCheckpointError
+from segexport.errors import CheckpointError, DamagedCheckpointError, shown
 from segexport.output import files_sha256
 
 MAX_KEY_LENGTH = 500

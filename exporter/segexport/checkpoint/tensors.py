@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from segexport.checkpoint.pickle.inert import StorageRef, TensorRef, shown
-from segexport.errors import DamagedCheckpointError
+from segexport.checkpoint.pickle.inert import StorageRef, TensorRef
+from segexport.errors import DamagedCheckpointError, shown
 
 MAX_COUNT = 2**48
 MAX_EXPANSION = 4  # values of a tensor per value of its storage; an expanded tensor repeats values

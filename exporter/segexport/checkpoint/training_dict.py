@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from segexport.checkpoint.pickle.inert import Inert, TensorRef, Unreadable, is_module, mapping_of, shown
-from segexport.errors import CheckpointError
+from segexport.checkpoint.pickle.inert import Inert, TensorRef, Unreadable, is_module, mapping_of
+from segexport.errors import CheckpointError, shown
 
 PREFERRED = (
     *(

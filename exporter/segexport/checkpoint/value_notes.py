@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from segexport.checkpoint.pickle.inert import shown
+from segexport.errors import shown
 
 MAX_NAMED = 5
 

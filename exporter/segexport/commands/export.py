@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import click
 
 from segexport.commands.options import export_options
-from segexport.commands.shown import fail, require_torch, show
+from segexport.commands.shown import fail, show
 from segexport.compare.rows import FileRow
 from segexport.console import Console
 from segexport.convert.converters import AUTO, CONVERTERS
 from segexport.errors import SegExportError
 from segexport.options import Options, choose_precisions, default_output
 from segexport.precisions import PRECISIONS
+from segexport.process.child import find_tools
 
 
 @click.command()
@@ -87,24 +89,24 @@ def _export(chosen: dict[str, Any], precisions: tuple[str, ...]) -> None:
     checkpoint = chosen["checkpoint"]
     chosen["head"], chosen["two_channel"] = chosen["head"]
     options = Options(output=output or default_output(checkpoint), precisions=precisions, timeout_s=timeout, **chosen)
-    require_torch()
+    find_tools("torch")  # or refused, before any work is begun
     from segexport.pipeline import export
-    from segexport.report.outcome import interrupted, require_complete
 
     try:
         with redirect_stdout(sys.stderr):  # a user's own class may print
-            body, rows = export(options, console)
+            made = export(options, console)
     except SegExportError:
         raise
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    rows, body = made.rows, made.report
     show(rows, body, as_json, f"{options.checkpoint.name} against {body['compared_with']} on {_counted(rows)} pictures")
     console.note(f"in {options.output}: {', '.join(row.name for row in rows if row.kept) or 'nothing'}")
-    require_complete(rows, body)
-    if interrupted(body):
+    made.require_complete()
+    if made.interrupted:
         fail(f"interrupted; the best file so far was kept ({body['budget']['verdict']})", 130)
 
 
-def _counted(rows: list[FileRow]) -> str:
+def _counted(rows: Sequence[FileRow]) -> str:
     counts = sorted({row.pictures for row in rows})
     return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"

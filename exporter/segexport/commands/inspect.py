@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from segexport.commands.options import asked_options
-from segexport.commands.shown import require_torch
 from segexport.commands.tools import show_tools
 from segexport.console import print_inspection
+from segexport.process.child import find_tools
 
 
 @click.command()
@@ -34,7 +34,7 @@ def inspect(checkpoint: Path | None, tools: bool, as_json: bool, **chosen: Any) 
     if checkpoint is None:
         show_tools(as_json)
         return
-    require_torch()
+    find_tools("torch")  # or refused, before any work is begun
     from segexport.errors import ArchitectureError
     from segexport.networks.inspection import inspect as look
     from segexport.networks.network import Asked

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from segexport.commands.shown import as_dict, show
+from segexport.commands.shown import show
 from segexport.console import Console, print_self_test
-from segruntime.processor import find_processor
 
 
 @click.command()
@@ -46,23 +45,15 @@ def _verify_file(path: Path, as_json: bool) -> None:
 
 
 def _verify_folder(folder: Path, as_json: bool) -> None:
-    from segexport.compare.verify import int8_speed_here, require_all_within
-    from segexport.compare.verify import verify as again
+    from segexport.compare.verify import require_all_within, verify_folder
 
     console = Console(quiet=as_json)
     with console.step("comparison with the stored masks"):
-        rows, skipped = again(folder, console.say)
-        speed = int8_speed_here(folder, rows)
-    for sentence in skipped:
+        found = verify_folder(folder, console.say)
+    for sentence in found.skipped:
         console.warn(f"left out: {sentence}")
-    body = {
-        "files": [as_dict(row) for row in rows],
-        "skipped": skipped,
-        "processor": find_processor().to_json(),
-        "int8_speed": None if speed is None else speed.to_json(),
-    }
-    show(rows, body, as_json, f"{folder} against PyTorch's stored masks")
-    require_all_within(rows)
+    show(found.rows, found.to_json(), as_json, f"{folder} against PyTorch's stored masks")
+    require_all_within(found.rows)
 
 
 @click.command()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from segexport.compare import compare, run_file
 from segexport.compare.int8_speed import Int8Speed, measure_int8_speed
 from segexport.compare.reference import FILE_NAME as REFERENCE
-from segexport.compare.reference import load_reference
+from segexport.compare.reference import Reference, load_reference
 from segexport.compare.rows import FileRow, read_report
+from segexport.console import file_table
 from segexport.errors import InaccurateError, OutputError
 from segexport.output import file_sha256
 from segexport.precisions import LEAST_IOU_WHEN_RELATIVE, SLOW_S, Bound
@@ -18,15 +20,35 @@ from segruntime import load
 from segruntime.errors import MissingExtraError
 from segruntime.measures.agreement import Agreement
 from segruntime.model_file.self_test import SelfTest
+from segruntime.processor import find_processor
 
 FLIP_ROOM = 2.0
 
 
-def verify(folder: Path, say: Callable[[str], None]) -> tuple[list[FileRow], list[str]]:
-    """Each kept file against the stored masks of PyTorch, held to the bound that the report states.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """An export's files as they were measured here; as a text it is the table that the command prints."""
 
-    Returns:
-        The rows as measured here, and a sentence for each file that was left out because its interpreter is not installed.
+    rows: tuple[FileRow, ...]
+    skipped: tuple[str, ...]
+    """A sentence for each file that was left out because its interpreter is not installed."""
+    int8_speed: Int8Speed | None
+    """Whether int8 pays on this machine, where both files ran."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "files": [asdict(row) for row in self.rows],
+            "skipped": list(self.skipped),
+            "processor": find_processor().to_json(),
+            "int8_speed": None if self.int8_speed is None else self.int8_speed.to_json(),
+        }
+
+    def __str__(self) -> str:
+        return file_table(self.rows)
+
+
+def verify_folder(folder: Path, say: Callable[[str], None]) -> Verified:
+    """Each kept file against the stored masks of PyTorch, held to the bound that the report states.
 
     Raises:
         OutputError: no report, a missing or changed file, or nothing that could be compared.
@@ -47,16 +69,16 @@ def verify(folder: Path, say: Callable[[str], None]) -> tuple[list[FileRow], lis
         measured.append(replace(row, **comparison.to_row(), within_bound=within))
     if not measured:
         raise OutputError(f"{folder}: no file could be compared: {'; '.join(skipped) or 'the report lists none'}")
-    return measured, skipped
+    speed = _int8_speed(folder, measured, reference)
+    return Verified(rows=tuple(measured), skipped=tuple(skipped), int8_speed=speed)
 
 
-def int8_speed_here(folder: Path, rows: list[FileRow]) -> Int8Speed | None:
-    """Whether int8 pays on this machine, where both files of `rows`, from `verify`, ran."""
+def _int8_speed(folder: Path, rows: Sequence[FileRow], reference: Reference) -> Int8Speed | None:
     paths = {row.precision: folder / Path(row.name).name for row in rows}
     if not {"float32", "int8"} <= set(paths):
         return None
     float32, int8 = load(paths["float32"], threads=1), load(paths["int8"], threads=1)
-    return measure_int8_speed(float32, int8, load_reference(folder / REFERENCE).frames[0])
+    return measure_int8_speed(float32, int8, reference.frames[0])
 
 
 def _holds_again(row: FileRow, measured: Agreement) -> bool:
@@ -84,7 +106,7 @@ def require_same(path: Path, result: SelfTest) -> None:
         raise InaccurateError(f"{path}: {result}")
 
 
-def require_all_within(rows: list[FileRow]) -> None:
+def require_all_within(rows: Sequence[FileRow]) -> None:
     """Raise InaccurateError that shows the numbers of every file over its bound."""
     over = [row for row in rows if not row.within_bound]
     if over:

@@ -8,12 +8,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from segexport.errors import ArchitectureError
+from segexport.errors import ArchitectureError, shown
 from segexport.networks.network import Shapes
 
 COUNTER = "num_batches_tracked"  # batch norm counts training steps here; eval mode never looks, old files lack it
-MOST_SHOWN = 5
-LONGEST_KEY = 100
 
 
 def shapes_of(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -51,18 +49,6 @@ def differences(expected: Shapes, got: Shapes) -> list[str]:
         if key in expected and shape != expected[key]
     ]
     return missing + unexpected + reshaped
-
-
-def first_few(phrases: list[str]) -> str:
-    """`a; b; and 3 more`."""
-    more = len(phrases) - MOST_SHOWN
-    return "; ".join([*phrases[:MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])])
-
-
-def shown(key: str) -> str:
-    """A key from a file, fit for one line of a message."""
-    short = key if len(key) <= LONGEST_KEY else f"{key[:LONGEST_KEY]}…"
-    return short if short.isprintable() else ascii(short)
 
 
 def load(module: nn.Module, state_dict: Mapping[str, Tensor]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 
@@ -24,8 +24,41 @@ _MOST_NAMED = 3
 _TOLERANCE = 1e-3
 
 
-def inspect(path: Path, asked: Asked = NOTHING_ASKED) -> dict[str, Any]:
-    """Container, weights and network of a checkpoint, ready for JSON. `network` is null where none fits, `problem` says why.
+class FoundNetwork(TypedDict):
+    """What a checkpoint was recognised as; `default_size` is [height, width]."""
+
+    name: str
+    variant: str
+    reasons: list[str]
+    parameters: int
+    out_channels: int
+    person_channel: int | None
+    default_size: list[int]
+    size_rule: str
+
+
+class Inspection(TypedDict):
+    """Container, weights and network of a checkpoint, ready for JSON. `network` is None where none fits, `problem` says why."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    container: str
+    kind: str
+    entry: str | None
+    prefix: str | None
+    saved_class: str | None
+    tensors: int
+    values: int
+    dtypes: dict[str, int]
+    devices: list[str]
+    network: FoundNetwork | None
+    problem: str | None
+    notes: list[str]
+
+
+def inspect(path: Path, asked: Asked = NOTHING_ASKED) -> Inspection:
+    """What the checkpoint holds, and which network that is.
 
     Raises:
         CheckpointError: the file cannot be read.
@@ -124,7 +157,7 @@ def _graph_conflicts(checkpoint: Checkpoint, network: Network) -> list[str]:
     ]
 
 
-def _describe(network: Network) -> dict[str, Any]:
+def _describe(network: Network) -> FoundNetwork:
     return {
         "name": network.name,
         "variant": network.variant,

@@ -160,8 +160,3 @@ def vote(shapes: Shapes, default: int, *witnesses: tuple[str, int]) -> int:
     seen = [shapes[key][axis] for key, axis in witnesses if len(shapes.get(key, ())) > axis]
     sane = [channels for channels in seen if 1 <= channels <= LARGEST_WIDTH]
     return mode(sane) if sane else default
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """`1 channel`, `2 channels`."""
-    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from segexport.errors import ArchitectureError
+from segexport.errors import ArchitectureError, first_few, shown
 from segexport.networks import ARCHITECTURES
-from segexport.networks.fit import differences, first_few, load, shapes_of, shown, with_aliases
+from segexport.networks.fit import differences, load, shapes_of, with_aliases
 from segexport.networks.network import PERSON_CHANNELS, Architecture, Network, Plan, Shapes
 
 OWN_CLASS = "for your own class give --arch package.module:factory"

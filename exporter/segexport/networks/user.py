@@ -15,10 +15,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segexport.errors import ArchitectureError
+from segexport.errors import ArchitectureError, first_few
 from segexport.networks import ARCHITECTURES
 from segexport.networks.blame import told
-from segexport.networks.fit import differences, first_few, load, shapes_of, with_aliases
+from segexport.networks.fit import differences, load, shapes_of, with_aliases
 from segexport.networks.network import PERSON_CHANNELS, Asked, Network, Size
 from segexport.networks.offline import offline
 from segexport.networks.outputs import Settled, settle_output

@@ -14,9 +14,9 @@ from segexport.compare.flips import Flips
 from segexport.compare.reference import Reference
 from segexport.convert.torch_rewrites.lower import Rewritten
 from segexport.pictures.files import Picture
+from segexport.subject.ask import Say
 from segruntime.model_file.contract import Source
 
-Say = Callable[[str], None]
 Audit = Callable[[Path, npt.NDArray[np.uint8]], Flips]
 
 

@@ -6,9 +6,8 @@ import mmap
 import struct
 from pathlib import Path
 
-from segexport.checkpoint.pickle.inert import shown
 from segexport.checkpoint.pickle.inert_pickle import InertUnpickler
-from segexport.errors import DamagedCheckpointError, NotACheckpointError
+from segexport.errors import DamagedCheckpointError, NotACheckpointError, shown
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001

@@ -23,9 +23,9 @@ from segexport.checkpoint.formats.zip_container import (
     read_entry,
     read_root,
 )
-from segexport.checkpoint.pickle.inert import TensorRef, Unreadable, mapping_of, shown
+from segexport.checkpoint.pickle.inert import TensorRef, Unreadable, mapping_of
 from segexport.checkpoint.tensors import MAX_GROWTH, SMALL_BYTES, load_tensors
-from segexport.errors import CheckpointError, DamagedCheckpointError, NotACheckpointError
+from segexport.errors import CheckpointError, DamagedCheckpointError, NotACheckpointError, shown
 from segruntime.strict_json import parse_json
 
 MAX_JSON_BYTES = 32 * 2**20  # DeepLabV3-ResNet101 takes 2

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from segexport.checkpoint.pickle.inert import StorageRef, TensorRef, shown
+from segexport.checkpoint.pickle.inert import StorageRef, TensorRef
 from segexport.checkpoint.pickle.reducers import MAX_DIMENSIONS
 from segexport.checkpoint.tensors import Storages
-from segexport.errors import CheckpointError, DamagedCheckpointError
+from segexport.errors import CheckpointError, DamagedCheckpointError, shown
 
 # torch/_export/serde/schema.py, ScalarType
 SCALAR_TYPES: dict[int, torch.dtype] = {

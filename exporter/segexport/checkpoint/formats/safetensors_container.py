@@ -8,8 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from segexport.checkpoint.pickle.inert import shown
-from segexport.errors import DamagedCheckpointError, MissingExtraError
+from segexport.errors import DamagedCheckpointError, MissingExtraError, shown
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from segexport.checkpoint.formats.script_classes import Declared, ScriptClasses
-from segexport.checkpoint.pickle.inert import Inert, Name, TensorRef, Unreadable, shown
+from segexport.checkpoint.pickle.inert import Inert, Name, TensorRef, Unreadable
 from segexport.checkpoint.pickle.module_tree import MAX_DEPTH, MAX_MODULES, ModuleTree, plain_attributes
-from segexport.errors import CheckpointError, DamagedCheckpointError, NotACheckpointError
+from segexport.errors import CheckpointError, DamagedCheckpointError, NotACheckpointError, shown
 
 ROOT = "__torch__"
 MANGLED = re.compile(r"(^|\.)___torch_mangle_\d+(?=\.|$)")

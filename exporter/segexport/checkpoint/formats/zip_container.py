@@ -8,9 +8,8 @@ import zlib
 from collections import Counter
 from pathlib import Path
 
-from segexport.checkpoint.pickle.inert import shown
 from segexport.checkpoint.pickle.inert_pickle import InertUnpickler
-from segexport.errors import DamagedCheckpointError, NotACheckpointError
+from segexport.errors import DamagedCheckpointError, NotACheckpointError, shown
 
 MAX_PICKLE_BYTES = 256 * 2**20
 MAX_RATIO = 100

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from segexport.checkpoint.pickle.budget import StepBudget
-from segexport.checkpoint.pickle.inert import MAX_SHOWN, Inert, Name
+from segexport.checkpoint.pickle.inert import Inert, Name
 from segexport.checkpoint.pickle.pickle_names import BUILTINS, GETATTR, is_refused
 from segexport.checkpoint.pickle.reducers import SCALARS, TENSOR_REDUCERS, Args
-from segexport.errors import CheckpointError, DamagedCheckpointError, UnsafePickleError
+from segexport.errors import LONGEST_SHOWN, CheckpointError, DamagedCheckpointError, UnsafePickleError
 
 RECONSTRUCTORS = frozenset(
     {"copyreg._reconstructor", "copy_reg._reconstructor", "copyreg.__newobj__", "copy_reg.__newobj__"}
@@ -87,9 +87,9 @@ def attribute_of(path: Path, owner: object, attribute: object) -> Name | Inert:
     kind = owner.kind if isinstance(owner, Inert) else owner
     if not isinstance(kind, Name):
         raise UnsafePickleError(path, f"{GETATTR} of a {type(owner).__name__}")
-    if not isinstance(attribute, str) or not attribute.isidentifier() or len(attribute) > MAX_SHOWN:
+    if not isinstance(attribute, str) or not attribute.isidentifier() or len(attribute) > LONGEST_SHOWN:
         raise UnsafePickleError(path, f"{GETATTR} of {kind.dotted}")
-    if kind.name.count(".") >= MAX_NESTING or len(kind.name) > MAX_NESTING * MAX_SHOWN:
+    if kind.name.count(".") >= MAX_NESTING or len(kind.name) > MAX_NESTING * LONGEST_SHOWN:
         raise UnsafePickleError(path, f"{GETATTR} of {kind.dotted}, nested more than {MAX_NESTING} deep")
     found = Name(kind.module, f"{kind.name}.{attribute}")
     if is_refused(found):

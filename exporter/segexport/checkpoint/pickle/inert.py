@@ -7,14 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-MAX_SHOWN = 120
-
-
-def shown(text: str) -> str:
-    """A name out of the file for a one-line message: printable and at most MAX_SHOWN characters."""
-    cut = text[:MAX_SHOWN]
-    printable = "".join(c if c.isprintable() else "?" for c in cut)
-    return printable + ("…" if len(text) > MAX_SHOWN else "")
+from segexport.errors import shown
 
 
 @dataclass(frozen=True, slots=True)

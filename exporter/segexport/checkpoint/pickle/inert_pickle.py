@@ -12,11 +12,11 @@ from typing import IO, cast
 
 from segexport.checkpoint.pickle.budget import StepBudget
 from segexport.checkpoint.pickle.calls import call, new
-from segexport.checkpoint.pickle.inert import Inert, Name, StorageRef, TensorRef, Unreadable, shown
+from segexport.checkpoint.pickle.inert import Inert, Name, StorageRef, TensorRef, Unreadable
 from segexport.checkpoint.pickle.pickle_names import is_refused
 from segexport.checkpoint.pickle.pickle_stack import PickleStack
 from segexport.checkpoint.pickle.storage_ids import storage_of
-from segexport.errors import CheckpointError, DamagedCheckpointError, UnsafePickleError
+from segexport.errors import CheckpointError, DamagedCheckpointError, UnsafePickleError, shown
 
 _LITERALS = """
     INT BININT BININT1 BININT2 LONG LONG1 LONG4 STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8

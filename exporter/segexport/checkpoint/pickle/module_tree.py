@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segexport.checkpoint.pickle.inert import Inert, Name, mapping_of, shown
-from segexport.errors import DamagedCheckpointError
+from segexport.checkpoint.pickle.inert import Inert, Name, mapping_of
+from segexport.errors import DamagedCheckpointError, shown
 
 Plain = int | float | str | bool | tuple[object, ...]
 

@@ -10,7 +10,6 @@ Holds after: the same numbers up to rounding. onnx2tf 2.6.9 divides the last win
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +17,9 @@ from torch.fx import Node
 from torch.nn import functional as F
 
 from segexport.convert.torch_rewrites.editor import GraphEditor
-from segexport.convert.torch_rewrites.pools import Pair, pair_of, size_of
+from segexport.convert.torch_rewrites.pools import Pair, arguments_of, pair_of, size_of
 
 AVG_POOL = torch.ops.aten.avg_pool2d.default
-_NAMES = ("self", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +66,7 @@ def _windows(size: int, kernel: int, stride: int, padding: int) -> _Windows:
 
 def rewrite_ceil_avg_pool(editor: GraphEditor, node: Node) -> bool:
     """Rewrite `node`, an `aten.avg_pool2d`, where it has `ceil_mode`."""
-    given = _given(node)
+    given = arguments_of(node)
     kernel, padding = pair_of(given["kernel_size"]), pair_of(given.get("padding", 0))
     counted = bool(given.get("count_include_pad", True)) or padding == (0, 0)
     source = given["self"]
@@ -82,8 +80,4 @@ def rewrite_ceil_avg_pool(editor: GraphEditor, node: Node) -> bool:
 
 
 def has_ceil_mode(node: Node) -> bool:
-    return bool(_given(node).get("ceil_mode", False))
-
-
-def _given(node: Node) -> dict[str, Any]:
-    return {**dict(zip(_NAMES, node.args, strict=False)), **node.kwargs}
+    return bool(arguments_of(node).get("ceil_mode", False))

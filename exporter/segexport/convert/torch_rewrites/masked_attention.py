@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from segexport.convert.torch_rewrites.editor import GraphEditor
+from segexport.convert.torch_rewrites.pools import arguments_of
 
 ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
 BELOW = 110.0
 UNSEEN = -1e30
-_NAMES = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
 
 
 class MaskedAttention(nn.Module):
@@ -45,7 +45,7 @@ class MaskedAttention(nn.Module):
 
 def rewrite_masked_attention(editor: GraphEditor, node: Node) -> bool:
     """Rewrite `node`, an `aten.scaled_dot_product_attention`, where its mask fits."""
-    given = _given(node)
+    given = arguments_of(node)
     query, key, value = given["query"], given["key"], given["value"]
     seen, added = _mask(editor, given)
     if seen is None or not seen.any(-1).all() or given.get("dropout_p") or given.get("enable_gqa"):
@@ -56,7 +56,7 @@ def rewrite_masked_attention(editor: GraphEditor, node: Node) -> bool:
 
 
 def is_masked(node: Node) -> bool:
-    given = _given(node)
+    given = arguments_of(node)
     return bool(given.get("is_causal")) or given.get("attn_mask") is not None
 
 
@@ -73,7 +73,3 @@ def _mask(editor: GraphEditor, given: dict[str, Any]) -> tuple[Tensor | None, Te
         return values, None
     seen = values > UNSEEN
     return (None, None) if seen.all() else (seen, values.masked_fill(~seen, 0))
-
-
-def _given(node: Node) -> dict[str, Any]:
-    return {**dict(zip(_NAMES, node.args, strict=False)), **node.kwargs}

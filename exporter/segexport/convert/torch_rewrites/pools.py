@@ -40,8 +40,7 @@ class Pool:
 
 def read_pool(node: Node) -> Pool:
     """`node` calls `POOL` or `POOL_WITH_INDICES`; what it leaves out has PyTorch's default."""
-    names = ("self", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
-    given: dict[str, Any] = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    given = arguments_of(node)
     source = given["self"]
     kernel = pair_of(given["kernel_size"])
     return Pool(
@@ -54,6 +53,12 @@ def read_pool(node: Node) -> Pool:
         dilation=pair_of(given.get("dilation", 1)),
         ceil_mode=bool(given.get("ceil_mode", False)),
     )
+
+
+def arguments_of(node: Node) -> dict[str, Any]:
+    """What `node`, which calls an operator, gives it, by the operator's own names; nothing of what it leaves out."""
+    names = (argument.name for argument in node.target._schema.arguments)  # type: ignore[union-attr]  # an operator
+    return {**dict(zip(names, node.args, strict=False)), **node.kwargs}
 
 
 def pool_of_indices(unpool: Node) -> Pool | None:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from segexport.convert.torch_rewrites.along_axes import AlongAxes
 from segexport.convert.torch_rewrites.editor import GraphEditor
-from segexport.convert.torch_rewrites.pools import Pair, size_of
+from segexport.convert.torch_rewrites.pools import Pair, arguments_of, size_of
 
 aten = torch.ops.aten
 NEAREST, NEAREST_EXACT = aten.upsample_nearest2d, aten._upsample_nearest_exact2d
@@ -87,19 +87,14 @@ def is_mistaken(node: Node) -> bool:
 
 
 def _factors_are_the_sizes(node: Node) -> bool:
-    given = _given(node)
+    given = arguments_of(node)
     factors, before, after = given.get("scale_factors"), size_of(given["input"]), size_of(node)
     return not factors or all(b * f == a for b, f, a in zip(before, factors, after, strict=True))
 
 
-def _given(node: Node) -> dict[str, Any]:
-    names = (argument.name for argument in node.target._schema.arguments)  # type: ignore[union-attr]  # an operator
-    return {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-
-
 def _weights(node: Node, resizing: Any, *, by_size: bool = False) -> tuple[Tensor, Tensor]:
     """How each row of the output weighs the input's, `(h, H)`, and each column, `(w, W)`; `by_size`: without the factors."""
-    given = _given(node)
+    given = arguments_of(node)
     corners = [given["align_corners"]] if "align_corners" in given and resizing not in (NEAREST, NEAREST_EXACT) else []
     factors = None if by_size else given.get("scale_factors")
     axes = []

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from segexport.checkpoint.formats.pt2_container import SavedGraph
-from segexport.checkpoint.pickle.inert import shown
-from segexport.errors import ArchitectureError
+from segexport.errors import ArchitectureError, shown
 from segexport.networks.exported.inplace import last_uses, without_writing
 from segexport.networks.exported.operators import SYMBOLIC, function_of
 from segexport.networks.exported.program import ASSERTION, SIZE_OF, GraphStep, Program, Side, parse_program

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from segexport.checkpoint.pickle.inert import shown
+from segexport.errors import shown
 from segexport.networks.exported.operators import INPLACE, VIEWS
 from segexport.networks.exported.program import GraphStep, Program, refs_of
 from segexport.networks.exported.values import GraphError, Ref

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from segexport.checkpoint.pickle.inert import shown
+from segexport.errors import shown
 from segexport.networks.exported.values import GraphError
 from segruntime.strict_json import parse_json
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segexport.checkpoint.pickle.inert import shown
+from segexport.errors import shown
 from segexport.networks.exported.operators import ATEN, EVALUATION, FACTORIES, IGNORED, SYMBOLIC, known, schema_of
 from segexport.networks.exported.output import output_names
 from segexport.networks.exported.values import GraphError, Here, Ref, argument, items, name_of, single, whole

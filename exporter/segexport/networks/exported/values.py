@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from segexport.checkpoint.pickle.inert import shown
+from segexport.errors import shown
 
 MAX_LIST = 4096
 LARGEST = 2**63 - 1

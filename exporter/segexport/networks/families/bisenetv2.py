@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segexport.errors import plural
 from segexport.networks.conv_norm import conv_norm, named_layers
-from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
+from segexport.networks.network import Plan, Shapes, Sizes, vote
 
 Version: TypeAlias = Literal["August 2020", "pixel shuffle", "bilinear"]
 LAST_LAYERS: dict[Version, str] = {

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from segexport.errors import plural
 from segexport.networks.conv_norm import named_layers
 from segexport.networks.families.portrait_layers import (
     AUTHORS,
@@ -25,7 +26,7 @@ from segexport.networks.families.portrait_layers import (
     norm_prelu,
     wrapped_conv,
 )
-from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
+from segexport.networks.network import Plan, Shapes, Sizes, vote
 
 Rates: TypeAlias = tuple[int, int, int]
 STEM, SECOND, THIRD, FINE = 24, 48, 56, 24

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segexport.errors import plural
 from segexport.networks.conv_norm import conv_norm, conv_norm_relu, named_layers
-from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
+from segexport.networks.network import Plan, Shapes, Sizes, vote
 from segexport.presets import PREPROCESSING
 
 STEM = (32, 48, 64)

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segexport.errors import plural
 from segexport.networks.conv_norm import conv_norm_relu
 from segexport.networks.families.aspp import GlobalMean
 from segexport.networks.families.mobilenetv3 import LAST_CHANNELS, LOW_BLOCK, LOW_CHANNELS, DilatedMobileNetV3
 from segexport.networks.families.torchvision_layout import VOC_CLASSES
-from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
+from segexport.networks.network import Plan, Shapes, Sizes, vote
 
 WIDTH = 128
 

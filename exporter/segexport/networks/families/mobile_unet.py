@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segexport.errors import plural
 from segexport.networks.conv_norm import conv_norm
-from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
+from segexport.networks.network import Plan, Shapes, Sizes, vote
 from segexport.presets import PREPROCESSING
 
 MOST = 12  # stages, or blocks in one: 4096 pixels halved twelve times is one

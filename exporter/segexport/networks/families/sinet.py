@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segexport.errors import plural
 from segexport.networks.conv_norm import named_layers
 from segexport.networks.families.portrait_layers import (
     AUTHORS,
@@ -26,7 +27,7 @@ from segexport.networks.families.portrait_layers import (
     norm_prelu,
     wrapped_conv,
 )
-from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
+from segexport.networks.network import Plan, Shapes, Sizes, vote
 
 Squeeze: TypeAlias = tuple[int, int]
 """Kernel of a branch, and by how much its map is averaged down before."""

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segexport.errors import plural
 from segexport.networks.conv_norm import conv_norm_relu
 from segexport.networks.families.resnet import DEPTHS
-from segexport.networks.network import Shapes, plural, vote
+from segexport.networks.network import Shapes, vote
 
 VOC_CLASSES = 21
 RESNET_CHANNELS, RESNET_AUX_CHANNELS = 2048, 1024

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segexport.errors import plural
 from segexport.networks.conv_norm import named_layers
-from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
+from segexport.networks.network import Plan, Shapes, Sizes, vote
 from segexport.presets import PREPROCESSING
 
 HEIGHTS = {"stage1": 7, "stage2": 6, "stage3": 5, "stage4": 4, "stage5": 4, "stage6": 4}

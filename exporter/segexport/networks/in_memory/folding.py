@@ -10,7 +10,7 @@ from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weig
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from segexport.networks.network import plural
+from segexport.errors import plural
 
 
 def fold(module: nn.Module) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 
-from segexport.errors import ArchitectureError
+from segexport.errors import ArchitectureError, first_few
 from segexport.networks.blame import told
-from segexport.networks.fit import differences, first_few, load, shapes_of, with_aliases
+from segexport.networks.fit import differences, load, shapes_of, with_aliases
 from segexport.networks.network import LARGEST_WIDTH
 from segexport.networks.offline import offline
 

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from segexport.checkpoint import Checkpoint
 from segexport.checkpoint.folder import CONFIG, SavedFolder
-from segexport.checkpoint.pickle.inert import shown
-from segexport.errors import ArchitectureError
-from segexport.networks.fit import COUNTER, first_few
+from segexport.errors import ArchitectureError, first_few, shown
+from segexport.networks.fit import COUNTER
 from segexport.networks.libraries.building import made, refuse_large_numbers, refuse_larger
 from segexport.networks.libraries.imports import library
 from segexport.networks.libraries.processor import read_processor

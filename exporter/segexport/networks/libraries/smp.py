@@ -11,11 +11,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segexport.checkpoint.pickle.inert import shown
-from segexport.errors import ArchitectureError
+from segexport.errors import ArchitectureError, plural, shown
 from segexport.networks.libraries.building import fitting, refuse_large_numbers
 from segexport.networks.libraries.imports import library
-from segexport.networks.network import LOGITS, Asked, Network, plural
+from segexport.networks.network import LOGITS, Asked, Network
 from segexport.networks.user import network_of
 
 NAME = "segmentation_models_pytorch"

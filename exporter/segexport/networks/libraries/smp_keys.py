@@ -14,10 +14,9 @@ from typing import Any
 from torch import Tensor
 
 from segexport.checkpoint import Checkpoint
-from segexport.checkpoint.pickle.inert import shown
 from segexport.checkpoint.training_dict import AVERAGED
-from segexport.errors import ArchitectureError
-from segexport.networks.fit import differences, first_few, shapes_of
+from segexport.errors import ArchitectureError, first_few, shown
+from segexport.networks.fit import differences, shapes_of
 from segexport.networks.libraries.building import fitting, sketch
 from segexport.networks.libraries.imports import library
 from segexport.networks.libraries.smp import NAME, Described, as_network, class_of, describe

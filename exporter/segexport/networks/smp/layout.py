@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from segexport.networks.network import Plan, Shapes, Sizes, plural, vote
+from segexport.errors import plural
+from segexport.networks.network import Plan, Shapes, Sizes, vote
 from segexport.networks.smp.encoders import Encoder
 
 CLASSIFIER = "classification_head"
@@ -67,7 +68,8 @@ class Member:
 
 
 def make_plan(module: EncoderDecoder, encoder: Encoder, depth: int, classes: int, member: Member) -> Plan:
-    notes, multiple = (member.note,), member.multiple
+    notes: tuple[str, ...] = (member.note,)
+    multiple = member.multiple
     second = module.classification_head is not None
     unused = encoder.unused(depth)
     if second:

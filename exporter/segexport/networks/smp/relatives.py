@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from segexport.networks.fit import shown
+from segexport.errors import shown
 from segexport.networks.network import Shapes
 from segexport.networks.smp.encoders import ENCODERS
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segexport.errors import plural
 from segexport.networks.conv_norm import conv_norm_relu
-from segexport.networks.network import Plan, Shapes, plural, vote
+from segexport.networks.network import Plan, Shapes, vote
 from segexport.networks.smp.encoders import MOST_DEPTH, Encoder, read_encoder
 from segexport.networks.smp.layout import (
     EncoderDecoder,

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segexport.checkpoint.pickle.inert import shown
-from segexport.errors import CheckpointError, ConversionError
+from segexport.errors import CheckpointError, ConversionError, shown
 from segexport.process.child import Child
 
 _WORKER = Path(__file__).with_name("worker.py")

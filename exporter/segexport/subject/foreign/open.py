@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segexport.checkpoint.pickle.inert import shown
-from segexport.errors import CheckpointError
+from segexport.errors import CheckpointError, shown
 from segexport.networks.network import PERSON_CHANNELS
 from segexport.options import Options
 from segexport.output import file_sha256

@@ -12,8 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from segexport.checkpoint.pickle.inert import shown
-from segexport.errors import CheckpointError, MissingExtraError
+from segexport.errors import CheckpointError, MissingExtraError, shown
 from segexport.networks.network import output_of
 from segruntime.model_file.contract import MAX_SIDE
 
