@@ -88,20 +88,11 @@ def test_there_are_golden_files_for_every_encoder_and_older_versions(family: lis
     assert {about["versions"]["smp"] for about in golden} == {"0.2.1", "0.3.4", "0.6.0"}
 
 
-@pytest.mark.parametrize("path", UNETS)
-def test_unet_has_the_keys_and_numbers_of_the_library(path: str) -> None:
-    golden = read(path)
-    network = recognise_like(golden, meta_unet(golden))
-    assert network.name == "smp_unet"
-    assert_described(network, golden)
-    assert_agrees(network, golden)
-
-
-@pytest.mark.parametrize("path", DEEPLABS)
-def test_deeplabv3plus_has_the_keys_and_numbers_of_the_library(path: str) -> None:
-    golden = read(path)
-    network = recognise_like(golden, meta_deeplab(golden))
-    assert network.name == "smp_deeplabv3plus"
+@pytest.mark.parametrize("path", [*UNETS, *DEEPLABS])
+def test_same_keys_and_numbers_as_the_library(path: str) -> None:
+    golden, family = read(path), path.partition("/")[0]
+    network = recognise_like(golden, {"smp_unet": meta_unet, "smp_deeplabv3plus": meta_deeplab}[family](golden))
+    assert network.name == family
     assert_described(network, golden)
     assert_agrees(network, golden)
 

@@ -295,6 +295,21 @@ def test_copy_for_tf_of_what_opset_17_cannot_say_is_the_file_itself(nodes: str, 
     assert model.SerializeToString(deterministic=True) == before
 
 
+def assert_the_file_gives(
+    model: onnx.ModelProto, made: onnx.ModelProto, folder: Path, write_float32: Callable[[Path, Path], None]
+) -> None:
+    """The .tflite of `made` gives what onnxruntime gives of `model`."""
+    onnx.save(made, folder / "it.onnx")
+    write_float32(folder / "it.onnx", folder / "it.tflite")
+    interpreter = Interpreter(str(folder / "it.tflite"))
+    (name,) = interpreter.get_signature_list()
+    shape = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
+    image = picture(shape).astype(np.float32).transpose(0, 2, 3, 1)
+    (out,) = interpreter.get_signature_runner(name)(image=np.ascontiguousarray(image)).values()
+    np.testing.assert_allclose(out, run(model).transpose(0, 2, 3, 1), rtol=0, atol=2e-5)
+    assert run(model).std() > 0.05
+
+
 EVERYTHING = """
     a = Conv<pads=[1,1,1,1]>(image, w0, b0)
     l = Conv(image, w1)
@@ -338,14 +353,7 @@ def test_what_direct_got_wrong_is_right_when_rewritten(
         {"gelu": 1, "batch_norm": 2, "padded_max_pool": 1, "channel_shuffle": 1, "constant_operand": 1},
         atol=2e-5,
     )
-    onnx.save(made, tmp_path / "it.onnx")
-    write_float32(tmp_path / "it.onnx", tmp_path / "it.tflite")
-    interpreter = Interpreter(str(tmp_path / "it.tflite"))
-    (name,) = interpreter.get_signature_list()
-    image = picture((1, 3, size, size)).astype(np.float32).transpose(0, 2, 3, 1)
-    (out,) = interpreter.get_signature_runner(name)(image=np.ascontiguousarray(image)).values()
-    np.testing.assert_allclose(out, run(model).transpose(0, 2, 3, 1), rtol=0, atol=2e-5)
-    assert run(model).std() > 0.05
+    assert_the_file_gives(model, made, tmp_path, write_float32)
 
 
 CONCAT = "x = Relu(image) out = Concat<axis=1>(x, image, x)"
@@ -383,11 +391,4 @@ def test_what_direct_put_together_along_the_rows_is_right_when_rewritten(
     constants["s"] = np.full((size, 1, 1), 0.25, np.float32)
     model = graph(nodes, constants, (1, 3, size, size))
     made = assert_same(model, {"channel_concat": 1}, atol=1e-5)
-    onnx.save(made, tmp_path / "it.onnx")
-    write_float32(tmp_path / "it.onnx", tmp_path / "it.tflite")
-    interpreter = Interpreter(str(tmp_path / "it.tflite"))
-    (name,) = interpreter.get_signature_list()
-    image = picture((1, 3, size, size)).astype(np.float32).transpose(0, 2, 3, 1)
-    (out,) = interpreter.get_signature_runner(name)(image=np.ascontiguousarray(image)).values()
-    np.testing.assert_allclose(out, run(model).transpose(0, 2, 3, 1), rtol=0, atol=2e-5)
-    assert run(model).std() > 0.05
+    assert_the_file_gives(model, made, tmp_path, write_float32)

@@ -36,28 +36,28 @@ class Told:
         return self.mask.copy()
 
 
+def finds(monkeypatch: pytest.MonkeyPatch, value: float, until: int = 32) -> Told:
+    told = Told(value, until)
+    monkeypatch.setattr(command, "load", lambda *_, **__: told)
+    return told
+
+
 @pytest.fixture
 def everywhere(monkeypatch: pytest.MonkeyPatch) -> Told:
     """The person fills the frame: the result is the input."""
-    told = Told(1.0)
-    monkeypatch.setattr(command, "load", lambda *_, **__: told)
-    return told
+    return finds(monkeypatch, 1.0)
 
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> Told:
     """Nobody is there: the result is the background."""
-    told = Told(0.0)
-    monkeypatch.setattr(command, "load", lambda *_, **__: told)
-    return told
+    return finds(monkeypatch, 0.0)
 
 
 @pytest.fixture
 def left(monkeypatch: pytest.MonkeyPatch) -> Told:
     """The person is the left half of the frame."""
-    told = Told(1.0, until=16)
-    monkeypatch.setattr(command, "load", lambda *_, **__: told)
-    return told
+    return finds(monkeypatch, 1.0, until=16)
 
 
 @pytest.fixture
