@@ -50,6 +50,10 @@ def value(name: str, kind: int, shape: list[Any]) -> Any:
     return helper.make_tensor_value_info(name, kind, shape)
 
 
+def image(kind: int = TensorProto.FLOAT, shape: list[Any] | None = None) -> list[Any]:
+    return [value("x", kind, [1, 3, 8, 8] if shape is None else shape)]
+
+
 def relu(source: str = "x", target: str = "y") -> Any:
     return helper.make_node("Relu", [source], [target])
 

@@ -98,8 +98,7 @@ def same_scores(network: Network, original: Callable[[Tensor], Tensor]) -> bool:
     """On a picture of the size that was asked for, brought up to it as transformers' users do."""
     picture = torch.randn(1, 3, *network.default_size, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        theirs = original(picture)
-        ours = network.module(picture)
+        theirs, ours = original(picture), network.module(picture)
     theirs = F.interpolate(theirs, size=network.default_size, mode="bilinear", align_corners=False)
     return bool(theirs.std() > 0) and torch.allclose(ours, theirs, rtol=0, atol=1e-6 * float(theirs.abs().max()))
 
@@ -147,28 +146,22 @@ def test_of_many_labels_only_one_that_is_a_person_is_taken(
 
 
 @pytest.mark.parametrize(
-    ("name", "words", "mean", "std", "color", "size"),
+    ("name", "words", "told"),
     [
-        ("MobileViTImageProcessor", {}, 0.0, 1.0, "bgr", (256, 256)),
-        ("MobileNetV2ImageProcessor", {}, 0.5, 0.5, "rgb", (224, 224)),
-        ("SegformerImageProcessor", {"do_rescale": False}, 0.485 / 255, 0.229 / 255, "rgb", (512, 512)),
-        ("SegformerImageProcessor", {"do_normalize": False, "do_resize": False}, 0.0, 1.0, "rgb", None),
-        ("SegformerImageProcessor", {"rescale_factor": 1 / 127.5}, 0.485 / 2, 0.229 / 2, "rgb", (512, 512)),
+        ("MobileViTImageProcessor", {}, (0.0, 1.0, "bgr", (256, 256))),
+        ("MobileNetV2ImageProcessor", {}, (0.5, 0.5, "rgb", (224, 224))),
+        ("SegformerImageProcessor", {"do_rescale": False}, (0.485 / 255, 0.229 / 255, "rgb", (512, 512))),
+        ("SegformerImageProcessor", {"do_normalize": False, "do_resize": False}, (0.0, 1.0, "rgb", None)),
+        ("SegformerImageProcessor", {"rescale_factor": 1 / 127.5}, (0.485 / 2, 0.229 / 2, "rgb", (512, 512))),
     ],
 )
 def test_what_an_image_processor_does_is_what_the_file_does(
-    hf: ModuleType,
-    tmp_path: Path,
-    name: str,
-    words: dict[str, Any],
-    mean: float,
-    std: float,
-    color: str,
-    size: tuple[int, int] | None,
+    hf: ModuleType, tmp_path: Path, name: str, words: dict[str, Any], told: tuple[float, float, str, Any]
 ) -> None:
     """Its own numbers for a picture of bytes are the measure: nearest pixels, so that resizing changes none."""
     from segexport.networks.libraries.processor import read_processor
 
+    mean, std, color, size = told
     processor = getattr(hf, name)(**words)
     processor.save_pretrained(tmp_path)
     read = read_processor(tmp_path, json.loads((tmp_path / "preprocessor_config.json").read_text()))
@@ -195,8 +188,8 @@ def test_the_user_s_words_win_over_the_image_processor_s(hf: ModuleType, tmp_pat
         ({"preprocess": "imagenet"}, "imagenet", "rgb", (64, 64)),
         ({"mean": (0.1,) * 3, "std": (0.2,) * 3, "size": (96, 32)}, "custom", "rgb", (96, 32)),
     ):
-        chosen = prepare(replace(options, **changes))
-        assert (chosen.source.preprocessing, chosen.source.color, chosen.size) == (name, color, size)
+        said = prepare(replace(options, **changes))
+        assert (said.source.preprocessing, said.source.color, said.size) == (name, color, size)
 
 
 def change_config(folder: Path, **changes: object) -> None:
@@ -221,10 +214,7 @@ def change_config(folder: Path, **changes: object) -> None:
         ({"depths": [1, 1, 1, 10**9]}, "it holds the number 1,000,000,000"),
         ({"depths": [1, 1, 1, 60_000]}, "asks for more than"),
         ({"hidden_sizes": "many"}, "cannot be built"),
-        (
-            {"num_labels": 3, "id2label": {str(k): str(k) for k in range(3)}},
-            "decode_head.classifier.weight has ",
-        ),
+        ({"num_labels": 3, "id2label": {str(k): str(k) for k in range(3)}}, "decode_head.classifier.weight has "),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -244,20 +234,18 @@ def test_weights_that_lack_a_tensor_or_have_one_too_many_are_refused(hf: ModuleT
     segformer(hf).save_pretrained(tmp_path)  # type: ignore[operator]
     weights = load_file(tmp_path / "model.safetensors")
     bias = weights.pop("decode_head.classifier.bias")
-    save_file(weights, tmp_path / "model.safetensors")
-    with pytest.raises(ArchitectureError, match=r"do not fit: missing decode_head\.classifier\.bias"):
-        find_network(read_checkpoint(tmp_path), SMALL)
-    save_file(weights | {"decode_head.classifier.bias": bias, "extra.weight": bias + 1}, tmp_path / "model.safetensors")
-    with pytest.raises(ArchitectureError, match=r"do not fit: unexpected extra\.weight"):
-        find_network(read_checkpoint(tmp_path), SMALL)
+    more = weights | {"decode_head.classifier.bias": bias, "extra.weight": bias + 1}
+    for changed, said in ((weights, r"missing decode_head\.classifier\.bias"), (more, r"unexpected extra\.weight")):
+        save_file(changed, tmp_path / "model.safetensors")
+        with pytest.raises(ArchitectureError, match=f"do not fit: {said}"):
+            find_network(read_checkpoint(tmp_path), SMALL)
 
 
 def test_how_the_library_shall_compute_is_not_the_file_s_to_say(hf: ModuleType, tmp_path: Path) -> None:
     original: Any = segformer(hf)
     original.save_pretrained(tmp_path)
     change_config(tmp_path, _attn_implementation="evil/kernel", attn_implementation="evil/kernel", dtype="float16")
-    network = find_network(read_checkpoint(tmp_path), SMALL)
-    assert same_scores(network, lambda picture: original(picture).logits)
+    assert same_scores(find_network(read_checkpoint(tmp_path), SMALL), lambda picture: original(picture).logits)
 
 
 KEYS = {
@@ -301,9 +289,8 @@ def test_what_keys_and_shapes_show_is_read_from_them(
     smp: ModuleType, tmp_path: Path, decoder: str, words: dict[str, Any]
 ) -> None:
     original = lively(getattr(smp, decoder)("efficientnet-b0", encoder_weights=None, **words))
-    torch.save(
-        {"state_dict": {f"segmenter.{key}": value for key, value in original.state_dict().items()}}, tmp_path / "n.ckpt"
-    )
+    saved = {f"segmenter.{key}": value for key, value in original.state_dict().items()}
+    torch.save({"state_dict": saved}, tmp_path / "n.ckpt")
     network = find_network(read_checkpoint(tmp_path / "n.ckpt"), SMALL)
     original.classification_head = None  # type: ignore[assignment]
     if decoder != "PSPNet":  # its upsampling is not shown, and is said
@@ -315,14 +302,12 @@ def test_keys_that_fit_two_encoders_are_refused_with_what_to_type(smp: ModuleTyp
     names = ["tu-mobilenetv3_small_100", "tu-tf_mobilenetv3_small_100"]
     original = lively(smp.FPN(names[0], encoder_weights=None))
     torch.save(original.state_dict(), tmp_path / "net.pth")
-    checkpoint = read_checkpoint(tmp_path / "net.pth")
     typed = "--arch segmentation_models_pytorch:FPN --arch-args encoder_name="
     problem = str(inspect(tmp_path / "net.pth")["problem"])
     assert [f"{typed}{name}" in problem for name in names] == [True, True]
     assert "which one it is cannot be known" in problem
-    arch = "segmentation_models_pytorch:FPN"
-    network = find_network(checkpoint, Asked(arch=arch, arch_args={"encoder_name": names[0]}, size=(64, 64)))
-    assert same_scores(network, original)
+    asked = Asked(arch="segmentation_models_pytorch:FPN", arch_args={"encoder_name": names[0]}, size=(64, 64))
+    assert same_scores(find_network(read_checkpoint(tmp_path / "net.pth"), asked), original)
     saved = {"state_dict": original.state_dict(), "hyper_parameters": {"encoder_name": names[0]}}
     torch.save(saved, tmp_path / "net.ckpt")
     assert same_scores(find_network(read_checkpoint(tmp_path / "net.ckpt"), SMALL), original)
@@ -355,8 +340,7 @@ def test_a_saved_folder_says_what_keys_do_not(smp: ModuleType, tmp_path: Path) -
     original: Any = lively(smp.Unet("resnet18", encoder_weights=None, **words))
     original.save_pretrained(tmp_path)
     network = find_network(read_checkpoint(tmp_path), SMALL)
-    assert network.name == "segmentation_models_pytorch:Unet"
-    assert network.end == LOGITS
+    assert (network.name, network.end) == ("segmentation_models_pytorch:Unet", LOGITS)
     assert any("its activation 'sigmoid' is left out" in note for note in network.notes)
     picture = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
@@ -431,6 +415,5 @@ def test_mean_and_std_beside_a_network_of_lightning_are_used_on_the_scale_that_i
     assert network.preprocessing is not None
     assert network.preprocessing.mean == pytest.approx((MEAN.flatten() / scale).tolist())
     assert network.preprocessing.std == pytest.approx((STD.flatten() / scale).tolist())
-    assert any(
-        f"with pictures in 0..{scale:g}, which is what its first batch norm saw" in note for note in network.notes
-    )
+    said = f"with pictures in 0..{scale:g}, which is what its first batch norm saw"
+    assert any(said in note for note in network.notes)

@@ -348,9 +348,8 @@ def test_a_hook_that_raises_is_refused_with_its_line(small: Small) -> None:
         raise KeyError("epoch")
 
     small.middle.register_forward_hook(broken)
-    with pytest.raises(
-        ArchitectureError, match=r"with its hooks \(middle\) the network fails and without .*KeyError in "
-    ):
+    message = r"with its hooks \(middle\) the network fails and without .*KeyError in "
+    with pytest.raises(ArchitectureError, match=message):
         taken(small)
 
 
