@@ -15,12 +15,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+
+if TYPE_CHECKING:
+    from segbench.process.job import Effort
+    from segbench.results.latency import LatencyResult, Measurement
+    from segbench.results.subject import Subject
 
 SIDES = ("A", "B", "C")
 SIZE = 1280, 720
@@ -38,8 +43,15 @@ def measure_one(backend: str, seconds: float, planted: float) -> dict[str, Any]:
     from segbench.process.job import Job
 
     plant(planted, segruntime)
-    job = Job(backend=backend, threads=1, runs=5, seconds=seconds, warmup_runs=3, warmup_seconds=seconds / 4)
-    return {"started_at": started_at, **measure(job, import_ms).to_json()}
+    job = Job(backend=backend, threads=1, effort=effort_of(seconds))
+    return replace(measure(job, import_ms), started_at=started_at).to_json()
+
+
+def effort_of(seconds: float, rounds: int = 1) -> Effort:
+    """Of each side."""
+    from segbench.process.job import Effort
+
+    return Effort(runs=5, seconds=seconds, warmup_runs=3, warmup_seconds=seconds / 4, processes=rounds)
 
 
 def plant(share: float, segruntime: Any) -> None:
@@ -60,12 +72,13 @@ def _slower(call: Callable[..., Any], share: float) -> Callable[..., Any]:
     return slower
 
 
-def measure_sides(
-    backend: str, rounds: int, seconds: float, planted: float, seed: int
-) -> dict[str, list[dict[str, Any]]]:
+def measure_sides(backend: str, rounds: int, seconds: float, planted: float, seed: int) -> dict[str, list[Measurement]]:
     """`rounds` processes of each side, in every round all three in random order."""
+    from segbench.results.latency import Measurement
+    from segruntime.strict_json import Fields
+
     random = np.random.default_rng(seed)
-    found: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+    found: dict[str, list[Measurement]] = {side: [] for side in SIDES}
     for _ in range(rounds):
         for k in random.permutation(len(SIDES)):
             side = SIDES[k]
@@ -73,57 +86,42 @@ def measure_sides(
             done = subprocess.run([sys.executable, __file__, *words], capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(f"aa_test: a measuring process failed: {done.stderr.strip().splitlines()[-1:]}")
-            found[side].append(json.loads(done.stdout.splitlines()[-1]))
+            found[side].append(Measurement.from_json(Fields(json.loads(done.stdout.splitlines()[-1]))))
     return found
 
 
-def as_result(processes: list[dict[str, Any]], facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """A result of version 2 with one configuration."""
-    import segruntime
+def as_result(processes: list[Measurement], subject: Subject, effort: Effort, seed: int) -> LatencyResult:
+    """A result with one configuration."""
     from segbench.machine.describe import describe_machine
-    from segbench.results.latency import FORMAT, VERSION, with_digest
-    from segbench.statistics.stability import stability
-    from segbench.statistics.summary import summarize
+    from segbench.results.header import header_of, sealed
+    from segbench.results.latency import FORMAT, VERSION, Configuration, LatencyResult, Settings
 
-    values = {stage: [one["values_ms"][stage] for one in processes] for stage in processes[0]["values_ms"]}
-    stages = {stage: summarize([v for row in rows for v in row]).to_json() for stage, rows in values.items()}
-    configuration = {
-        "name": facts["model"]["name"],
-        **facts,
-        "processes": processes,
-        "stages": stages,
-        "stability": {stage: stability(rows) for stage, rows in values.items()},
-        "frames_per_second": 1e3 / stages["whole"]["p50_ms"],
-    }
-    return with_digest(
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "segbench_version": segruntime.__version__,
-            "machine": describe_machine(),
-            "settings": settings,
-            "configurations": [configuration],
-            "interrupted": False,
-        }
+    return sealed(
+        LatencyResult(
+            header=header_of(FORMAT, VERSION, describe_machine()),
+            settings=Settings(effort=effort, rate=None, least_mask_iou=None, seed=seed),
+            configurations=(Configuration.of(subject.model.name, subject, processes),),
+            interrupted=False,
+        )
     )
 
 
-def repetition(number: int, facts: dict[str, Any], options: dict[str, Any], keep: Path | None) -> dict[str, Any]:
+def repetition(number: int, subject: Subject, options: dict[str, Any], keep: Path | None) -> dict[str, Any]:
     """Measure, compare: the verdict and the interval of B and of C next to A."""
     from segbench.compare.run import compare_results
-    from segbench.results.latency import write_results
+    from segbench.results.file import write_results
 
     found = measure_sides(**options, seed=number)
-    results = {side: as_result(rows, facts, {**options, "seed": number}) for side, rows in found.items()}
+    effort = effort_of(options["seconds"], options["rounds"])
+    results = {side: as_result(rows, subject, effort, number) for side, rows in found.items()}
     if keep is not None:
         for side, result in results.items():
-            write_results(keep / f"{number:02}-{side}.json", result)
+            write_results(keep / f"{number:02}-{side}.json", result.to_json())
     row: dict[str, Any] = {"repetition": number}
     for name, side in (("same", "B"), ("planted", "C")):
-        (one,) = compare_results(results["A"], results[side])["comparisons"]
-        whole = {key: one["stages"]["whole"][key] for key in ("ratio", "low", "high")}
-        row[name] = {"verdict": one["verdict"], "paired": one["paired"], **whole}
+        (one,) = compare_results(results["A"], results[side]).comparisons
+        whole = {"ratio": one.whole.ratio, "low": one.whole.low, "high": one.whole.high}
+        row[name] = {"verdict": one.verdict, "paired": one.paired, **whole}
     return row
 
 
@@ -163,11 +161,12 @@ def main(repetitions: int, keep: Path | None, as_json: bool, **options: Any) -> 
         keep.mkdir(parents=True, exist_ok=True)
     from segbench.process.child import run_worker
     from segbench.process.job import Job
+    from segbench.results.subject import Subject
 
-    facts = run_worker("check", Job(backend=options["backend"], threads=1))
+    subject = Subject.from_json(run_worker("check", Job(backend=options["backend"], threads=1)))
     rows = []
     for number in range(1, repetitions + 1):
-        rows.append(repetition(number, facts, options, keep))
+        rows.append(repetition(number, subject, options, keep))
         print(_line(rows[-1]), file=sys.stderr, flush=True)
     result = summary(rows, options["planted"])
     if as_json:

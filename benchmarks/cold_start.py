@@ -91,7 +91,7 @@ def main(repeats: int, as_json: bool) -> None:
     """Cold start of the runtime in fresh processes."""
     result = measure(repeats)
     if as_json:
-        print(json.dumps({"machine": describe_machine(), **result}, indent=1))
+        print(json.dumps({"machine": describe_machine().to_json(), **result}, indent=1))
         return
     for name, value in result["median_ms"].items():
         print(f"{name:46}{value:8.1f} ms")

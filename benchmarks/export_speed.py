@@ -51,7 +51,7 @@ def main() -> None:
     except PeerError as error:
         raise SystemExit(f"export_speed: {error}") from error
     if options.json:
-        print(json.dumps({"machine": describe_machine(), "networks": rows}, indent=1))
+        print(json.dumps({"machine": describe_machine().to_json(), "networks": rows}, indent=1))
     for row in rows:
         if not options.json:
             _print(row)

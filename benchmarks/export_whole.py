@@ -38,7 +38,7 @@ def main() -> None:
     options = _options()
     rows = [measure(name, options) for name in options.network]
     if options.json:
-        print(json.dumps({"machine": describe_machine(), "networks": rows}, indent=1))
+        print(json.dumps({"machine": describe_machine().to_json(), "networks": rows}, indent=1))
     else:
         for row in rows:
             _print(row)

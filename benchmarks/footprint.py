@@ -129,7 +129,11 @@ def main(repeats: int, wheel: Path | None, ways: tuple[str, ...], as_json: bool)
                 print(way)
                 print_table(results[-1])
     if as_json:
-        print(json.dumps({"machine": describe_machine(), "python": sys.version.split()[0], "ways": results}, indent=1))
+        print(
+            json.dumps(
+                {"machine": describe_machine().to_json(), "python": sys.version.split()[0], "ways": results}, indent=1
+            )
+        )
 
 
 if __name__ == "__main__":

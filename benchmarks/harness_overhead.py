@@ -29,7 +29,8 @@ from segbench.errors import SegBenchError
 from segbench.frames.drawn import drawn_background, drawn_frame
 from segbench.machine.describe import describe_machine
 from segbench.process.child import run_worker
-from segbench.process.job import Job
+from segbench.process.job import Effort, Job
+from segbench.results.latency import Measurement
 from segruntime.backends import BACKENDS
 
 PROMISE = 0.02
@@ -59,7 +60,7 @@ print(json.dumps(values))
 def bare_p50_ms(folder: Path, job: Job) -> float:
     """The median of the bare loop, in a process of its own."""
     arguments = [str(folder / "frame.npy"), str(folder / "background.npy"), job.backend or "tflite"]
-    numbers = [json.dumps(job.threads), str(job.seconds), str(job.warmup_seconds)]
+    numbers = [json.dumps(job.threads), str(job.effort.seconds), str(job.effort.warmup_seconds)]
     done = subprocess.run(
         [sys.executable, "-c", BARE, *arguments, *numbers], capture_output=True, text=True, check=False, env=os.environ
     )
@@ -70,7 +71,7 @@ def bare_p50_ms(folder: Path, job: Job) -> float:
 
 def harness_p50_ms(job: Job) -> float:
     """The median of the whole as segbench measures it."""
-    return float(np.median(run_worker("measure", job)["values_ms"]["whole"]))
+    return float(np.median(Measurement.from_json(run_worker("measure", job)).values_ms["whole"]))
 
 
 def compare(job: Job, pairs: int, seed: int = 0) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def compare(job: Job, pairs: int, seed: int = 0) -> dict[str, Any]:
     ratios = np.array([harness / bare for bare, harness in rows])
     resampled = np.median(random.choice(ratios, (10_000, pairs)), axis=1)
     return {
-        "machine": describe_machine(),
+        "machine": describe_machine().to_json(),
         "job": job.to_json(),
         "bare_p50_ms": [bare for bare, _ in rows],
         "harness_p50_ms": [harness for _, harness in rows],
@@ -109,8 +110,8 @@ def compare(job: Job, pairs: int, seed: int = 0) -> dict[str, Any]:
 def main(pairs: int, seconds: float, backend: str, threads: int, as_json: bool) -> None:
     """Compare segbench with a bare loop; exit code 1 where the difference is above the promise."""
     try:
-        job = Job(backend=backend, threads=threads, runs=1, seconds=seconds, warmup_seconds=WARMUP_SECONDS)
-        result = compare(job, pairs)
+        effort = Effort(runs=1, seconds=seconds, warmup_seconds=WARMUP_SECONDS)
+        result = compare(Job(backend=backend, threads=threads, effort=effort), pairs)
     except SegBenchError as error:
         raise SystemExit(f"harness_overhead: {error}") from error
     low, high = result["interval"]

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,7 +23,7 @@ from segbench.accuracy.run import AccuracyJob, run_accuracy
 from segbench.errors import SegBenchError
 from segbench.latency.matrix import Matrix
 from segbench.latency.run import run_latency
-from segbench.process.job import Job
+from segbench.process.job import Effort, Job
 from segbench.progress import progress
 from segbench.results.file import write_results
 
@@ -64,13 +65,13 @@ def with_contracts(folder: Path) -> list[Path]:
     return [target / name for name in FOREIGN]
 
 
-def measure_latency(paths: list[Path], processes: int, job: Job) -> None:
-    matrix = Matrix(models=tuple(map(str, paths)), processes=processes, base=job)
+def measure_latency(paths: list[Path], job: Job) -> None:
+    matrix = Matrix(models=tuple(map(str, paths)), base=job)
     with progress("processes", draws_alone=False) as advance:
         result = run_latency(matrix, advance)
-    if result["interrupted"]:
+    if result.interrupted:
         raise SystemExit("model_table: interrupted; nothing was written")
-    write_results(RESULTS / "models.json", result)
+    write_results(RESULTS / "models.json", result.to_json())
 
 
 def measure_accuracy(paths: list[Path], data: Path) -> None:
@@ -79,7 +80,7 @@ def measure_accuracy(paths: list[Path], data: Path) -> None:
     for path in paths:
         with progress(path.name) as advance:
             result = run_accuracy(AccuracyJob(images=data / "images", masks=data / "masks", model=path), advance)
-        write_results(folder / f"{path.name}.json", result)
+        write_results(folder / f"{path.name}.json", result.to_json())
 
 
 @click.command(help=__doc__)
@@ -90,9 +91,7 @@ def measure_accuracy(paths: list[Path], data: Path) -> None:
 @click.option("--runs", type=int, default=20, show_default=True, help="At least so many rounds in each process,")
 @click.option("--seconds", type=float, default=2.0, show_default=True, help="and so many seconds.")
 @click.option("--threads", type=int, default=2, show_default=True)
-def main(
-    portraits: Path, calibration: Path, foreign: Path | None, processes: int, runs: int, seconds: float, threads: int
-) -> None:
+def main(portraits: Path, calibration: Path, foreign: Path | None, threads: int, **effort: Any) -> None:
     # relative to the checkout: what is written is published
     portraits, calibration, *others = (
         Path(os.path.relpath(path, ROOT)) for path in (portraits, calibration, *filter(None, [foreign]))
@@ -103,8 +102,7 @@ def main(
             *exported(calibration),
             *(path for folder in others for path in with_contracts(folder)),
         ]
-        job = Job(threads=threads, runs=runs, seconds=seconds, warmup_runs=3)
-        measure_latency(paths, processes, job)
+        measure_latency(paths, Job(threads=threads, effort=Effort(warmup_runs=3, **effort)))
         measure_accuracy(paths, portraits)
     except (SegBenchError, FileNotFoundError) as error:
         raise SystemExit(f"model_table: {error}") from error

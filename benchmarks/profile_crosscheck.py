@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 from segbench.errors import SegBenchError
+from segbench.profile.result import PartTime
 from segbench.profile.run import ProfileJob, run_profile
 from segruntime import SegRuntimeError
 
@@ -115,11 +116,9 @@ def main(model: Path | None, runs: int, seconds: float, as_json: bool) -> None:
         found = run_profile(ProfileJob(model=model, backend="tflite", seconds=seconds))
     except (SegBenchError, SegRuntimeError) as error:
         raise click.ClickException(str(error)) from error
-    watched = WatchedModel(Path(found["model"]["path"]))
+    watched = WatchedModel(Path(found.subject.model.path))
     rounds = [watched.operators_ms() for _ in range(WARM_UP + runs)][WARM_UP:]
-    parts = [
-        part for part in found["parts"] if part["place"] == "XNNPACK"
-    ]  # LiteRT's own kernels have no such profiler
+    parts = [one for one in found.profile.parts if one.place == "XNNPACK"]  # LiteRT's own kernels have no such profiler
     if len(rounds[0]) != len(parts):
         raise click.ClickException(
             f"XNNPACK ran {len(rounds[0])} operators, segbench timed {len(parts)} parts there; "
@@ -129,14 +128,14 @@ def main(model: Path | None, runs: int, seconds: float, as_json: bool) -> None:
     click.echo(json.dumps(result, indent=1) if as_json else _in_words(result))
 
 
-def _compared(parts: list[dict[str, Any]], rounds: list[list[tuple[str, float]]]) -> dict[str, Any]:
+def _compared(parts: list[PartTime], rounds: list[list[tuple[str, float]]]) -> dict[str, Any]:
     """Shares of XNNPACK's time. `apart`: the largest difference; `variation`: half of all, time that is misplaced."""
     medians = [median(one[k][1] for one in rounds) for k in range(len(rounds[0]))]
     rows = [
-        {"xnnpack": name, "operator": part["kind"], "xnnpack_ms": ms, "segbench_ms": part["ms"]}
+        {"xnnpack": name, "operator": part.kind, "xnnpack_ms": ms, "segbench_ms": part.time.ms}
         for (name, _), ms, part in zip(rounds[0], medians, parts, strict=True)
     ]
-    total, timed = sum(medians), sum(part["ms"] for part in parts)
+    total, timed = sum(medians), sum(part.time.ms for part in parts)
     differences = [abs(row["segbench_ms"] / timed - row["xnnpack_ms"] / total) for row in rows]
     return {
         "rows": rows,

@@ -11,19 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from peers.results import EXPORT_FORMAT, RUN_FORMAT, read_peers
+from peers.results import RunResult, read_export, read_run
 from peers.run_table import run_headings, run_rows
 from peers.tables import markdown_table, notes
 from segbench.errors import SegBenchError
 from segbench.latency.table import start_cells
+from segbench.machine.model import ModelFile
 from segbench.results.accuracy import read_accuracy
 from segbench.results.export import as_table
-from segbench.results.latency import read_results
-from zoo.results import read_zoo
+from segbench.results.latency import Configuration, read_latency
+from segruntime import Contract
+from zoo.results import ZooResult, read_zoo
 from zoo.table import networks_table, saved_table
 from zoo.table import notes as zoo_notes
 
@@ -45,53 +46,54 @@ _MODELS = (
 
 def models_table() -> str:
     """A row for each file of models.json: from the frame to the composite, and how exact the masks are."""
-    found = read_results(RESULTS / "models.json")
-    return as_table(_MODELS, [_model_cells(one) for one in found["configurations"]])
+    found = read_latency(RESULTS / "models.json")
+    return as_table(_MODELS, [_model_cells(one) for one in found.configurations])
 
 
 def first_table() -> str:
     """The README's: what `segruntime.load()` may take, and a file of others."""
-    found = {Path(one["model"]["name"]).name: one for one in read_results(RESULTS / "models.json")["configurations"]}
+    found = {one.subject.model.name: one for one in read_latency(RESULTS / "models.json").configurations}
     rows = [
         [
             f"`{name}`",
-            f"{found[name]['model']['size_bytes'] / 1e6:.2f}",
-            f"{found[name]['stages']['whole']['p50_ms']:.1f}",
+            f"{found[name].subject.model.size_bytes / 1e6:.2f}",
+            f"{found[name].stages['whole'].p50_ms:.1f}",
             start_cells(found[name])["MB over base"],
-            f"{100 * _iou(found[name]['model']):.1f} %",
+            f"{100 * _iou(found[name].subject.model):.1f} %",
         ]
         for name in _FIRST
     ]
     return as_table(("file", "MB", "ms a frame", "memory, MB", "IoU"), rows)
 
 
-def _model_cells(one: dict[str, Any]) -> list[str]:
-    model, whole = one["model"], one["stages"]["whole"]
-    parity = model["contract"].get("parity") or {}
+def _model_cells(one: Configuration) -> list[str]:
+    model, whole = one.subject.model, one.stages["whole"]
+    parity = Contract.from_json(model.contract).parity
     return [
-        next(text for start, text in _NETWORKS.items() if model["name"].startswith(start)),
-        model["precision"],
-        {"tflite": "LiteRT", "onnx": "onnxruntime"}[one["backend"]],
-        f"{model['size_bytes'] / 1e6:.2f}",
-        *(f"{whole[key]:.1f}" for key in ("p50_ms", "p90_ms")),
+        next(text for start, text in _NETWORKS.items() if model.name.startswith(start)),
+        model.precision,
+        {"tflite": "LiteRT", "onnx": "onnxruntime"}[one.subject.library.backend],
+        f"{model.size_bytes / 1e6:.2f}",
+        f"{whole.p50_ms:.1f}",
+        f"{whole.p90_ms:.1f}",
         start_cells(one)["MB over base"],
         f"{_iou(model):.4f}",
-        f"{parity['mask_iou']:.4f}" if parity else "",
-        f"{parity['max_difference']:.1e}" if parity else "",
+        f"{parity.mask_iou:.4f}" if parity else "",
+        f"{parity.max_difference:.1e}" if parity else "",
     ]
 
 
-def _iou(model: dict[str, Any]) -> float:
+def _iou(model: ModelFile) -> float:
     """Mean IoU with the hand-made masks, of this very file."""
-    found = read_accuracy(RESULTS / "accuracy" / f"{model['name']}.json")
-    if found["model"]["sha256"] != model["sha256"]:
-        raise SystemExit(f"readme_tables: {model['name']}: latency and accuracy are of two files; run model_table.py")
-    return float(found["summary"]["iou"]["mean"])
+    found = read_accuracy(RESULTS / "accuracy" / f"{model.name}.json")
+    if found.model.file.sha256 != model.sha256:
+        raise SystemExit(f"readme_tables: {model.name}: latency and accuracy are of two files; run model_table.py")
+    return found.summary["iou"].mean
 
 
 def peers_table() -> str:
     """The last thing that each peer does for its user, in few columns."""
-    rows = [one for peer in _peers()["peers"] for one in run_rows({"peers": [peer]})[-1:]]
+    rows = [one for peer in _peers().peers for one in run_rows([peer])[-1:]]
     keep = [k for k, heading in enumerate(run_headings()) if heading != "n"]
     return as_table([run_headings()[k] for k in keep], [[row[k] for k in keep] for row in rows])
 
@@ -101,15 +103,11 @@ def peers_notes() -> str:
     return "\n".join(f"- {note}" for note in notes(_peers()))
 
 
-def _peers() -> dict[str, Any]:
-    return read_peers(RESULTS / "peers.json", RUN_FORMAT)
+def _peers() -> RunResult:
+    return read_run(RESULTS / "peers.json")
 
 
-def _export() -> dict[str, Any]:
-    return read_peers(RESULTS / "peers_export.json", EXPORT_FORMAT)
-
-
-def _zoo() -> dict[str, Any]:
+def _zoo() -> ZooResult:
     return read_zoo(RESULTS / "zoo.json")
 
 
@@ -119,7 +117,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "peers": peers_table,
     "peers_all": lambda: markdown_table(_peers()),
     "peers_notes": peers_notes,
-    "peers_export": lambda: markdown_table(_export()),
+    "peers_export": lambda: markdown_table(read_export(RESULTS / "peers_export.json")),
     "zoo": lambda: networks_table(_zoo()),
     "zoo_saved": lambda: saved_table(_zoo()),
     "zoo_notes": lambda: zoo_notes(_zoo()),

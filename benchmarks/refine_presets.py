@@ -175,7 +175,7 @@ def main(clips: tuple[Path, ...], data: Path | None, threads: int | None, rounds
     except SegRuntimeError as error:
         raise SystemExit(f"refine_presets: {error}") from error
     if as_json:
-        print(json.dumps({"machine": describe_machine(), **result}, indent=1))
+        print(json.dumps({"machine": describe_machine().to_json(), **result}, indent=1))
     else:
         print_result(result)
 

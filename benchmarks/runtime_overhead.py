@@ -134,7 +134,7 @@ def main(models: tuple[Path, ...], threads: int | None, rounds: int, inner: int,
     except (SegRuntimeError, SegBenchError) as error:
         raise SystemExit(f"runtime_overhead: {error}") from error
     if as_json:
-        print(json.dumps({"machine": describe_machine(), "results": results}, indent=1))
+        print(json.dumps({"machine": describe_machine().to_json(), "results": results}, indent=1))
     else:
         for result in results:
             print_result(result)

@@ -84,7 +84,7 @@ def main(clip: Path, short_s: float, long_s: float, background: str, as_json: bo
     more = rows["long"]["peak_bytes"] - rows["short"]["peak_bytes"]
     result = {"clip": clip.name, **rows, "more_bytes": more, "goal_bytes": GOAL_BYTES, "met": more <= GOAL_BYTES}
     if as_json:
-        print(json.dumps({"machine": describe_machine(), **result}, indent=1))
+        print(json.dumps({"machine": describe_machine().to_json(), **result}, indent=1))
         return
     for name, row in rows.items():
         print(f"  {name:6}{row['frames']:8} frames {row['peak_bytes'] / 1e6:9.1f} MB")

@@ -138,7 +138,7 @@ def main(clip: Path, rounds: int, as_json: bool, **words: Any) -> None:
     except SegRuntimeError as error:
         raise SystemExit(f"video_pipeline: {error}") from error
     if as_json:
-        print(json.dumps({"machine": describe_machine(), **result}, indent=1))
+        print(json.dumps({"machine": describe_machine().to_json(), **result}, indent=1))
     else:
         print_result(result)
 

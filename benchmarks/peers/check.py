@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,10 +73,10 @@ def check_peers(
             if seen is not None:
                 small, _ = _masks(running[baseline], baseline.name, seen, pictures.folder)
                 of_seen = enlarged(small, pictures.size)
-            found.masks[peer.name] = {
-                **describe(masks, ours[baseline], of_seen),
-                "picture_differences": _picture_differences(running[peer], peer, frames, masks, pictures),
-            }
+            found.masks[peer.name] = replace(
+                describe(masks, ours[baseline], of_seen),
+                picture_differences=_picture_differences(running[peer], peer, frames, masks, pictures),
+            )
         except PeerError as error:
             found.fail(error, peer.name)
 

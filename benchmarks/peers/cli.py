@@ -13,8 +13,8 @@ import click
 
 from peers.errors import PeerError
 from peers.lineup import PEERS, choose
-from peers.rounds import Effort
-from peers.run import run_peers
+from peers.results import Effort, ExportResult, RunResult
+from peers.run import RunJob, run_peers
 from peers.tables import print_result
 from segbench.errors import SegBenchError
 from segbench.latency.table import require_rich
@@ -62,26 +62,17 @@ def main() -> None:
     help="[default: benchmarks/results/peers.json; with --only, which leaves rows out, none]",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result on standard output as well, instead of a table.")
-def run(
-    clip: Path,
-    frames: int,
-    threads: int,
-    only: tuple[str, ...],
-    seconds: float,
-    processes: int,
-    output: Path | None,
-    as_json: bool,
-) -> None:
+def run(only: tuple[str, ...], output: Path | None, as_json: bool, threads: int, **options: Any) -> None:
     """Frame → mask and frame → composite: 1280x720, p50, p90, and how many times as long as segruntime."""
-    effort = Effort(processes=processes, seconds=seconds)
     target = output or (None if only else RESULTS / "peers.json")
     with _refusals():
-        peers = choose(only, threads)
+        effort = Effort(processes=options.pop("processes"), seconds=options.pop("seconds"))
+        job = RunJob(peers=choose(only, threads), threads=threads, effort=effort, **options)
         _prepare(target, as_json)
         with nullcontext(no_progress) if as_json else progress("rounds", draws_alone=False) as advance:
-            result = run_peers(peers, clip, frames, threads, effort, _say, advance)
-        if not any(peer["rows"] for peer in result["peers"]):
-            reasons = [f"{peer['name']}: {peer['failure']}" for peer in result["peers"] if peer["failure"]]
+            result = run_peers(job, _say, advance)
+        if not any(peer.rows for peer in result.peers):
+            reasons = [f"{peer.name}: {peer.failure}" for peer in result.peers if peer.failure]
             raise PeerError("; ".join(reasons) or "interrupted before anything was measured")
         _finish(result, target, as_json)
 
@@ -120,16 +111,14 @@ def export(
         _prepare(target, as_json)
         run_export = _exporter()
         result = run_export(networks or ("demo", "unet31m"), only, threads, seconds, _say)
-        if not any(way["values_s"] for network in result["networks"] for way in network["ways"]):
+        if not any(way.values_s for network in result.networks for way in network.ways):
             raise PeerError(
-                "nothing could be converted"
-                if not result["interrupted"]
-                else "interrupted before anything was measured"
+                "nothing could be converted" if not result.interrupted else "interrupted before anything was measured"
             )
         _finish(result, target, as_json)
 
 
-def _exporter() -> Callable[..., dict[str, Any]]:
+def _exporter() -> Callable[..., ExportResult]:
     """Loading it loads torch, which takes seconds and may not be there."""
     try:
         from peers.export_run import run_export
@@ -148,16 +137,16 @@ def _prepare(output: Path | None, as_json: bool) -> None:
         check_output(output)
 
 
-def _finish(result: dict[str, Any], output: Path | None, as_json: bool) -> None:
+def _finish(result: RunResult | ExportResult, output: Path | None, as_json: bool) -> None:
     """Show, then write, so that a full disk does not take it away; ends with 130 after Ctrl-C."""
     if as_json:
-        click.echo(json.dumps(result, indent=1, allow_nan=False))
+        click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
     else:
         print_result(result)
     if output is not None:
-        write_results(output, result)
+        write_results(output, result.to_json())
         _say(f"written: {output.name}")
-    if result["interrupted"]:
+    if result.interrupted:
         sys.exit(INTERRUPTED)
 
 

@@ -9,22 +9,21 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-import segruntime
 from peers.check import save_pictures
 from peers.errors import PeerError, reason
 from peers.export_networks import LARGEST_DIFFERENCE, checkpoint_of, count_parameters, difference, load_graph
 from peers.export_ways import Converted, Source, Way, litert_torch, ours, plain_onnx2tf
 from peers.found import Found
 from peers.lineup import Peer
-from peers.results import EXPORT_FORMAT, VERSION
-from peers.rounds import Effort, Setting, measure
-from peers.run import now, row_json
+from peers.results import EXPORT_FORMAT, VERSION, Effort, ExportResult, NetworkResult, RowResult, WayResult
+from peers.rounds import Setting, measure
+from peers.run import row_result
 from segbench.frames.drawn import drawn_background, drawn_frame
 from segbench.machine.describe import describe_machine, with_sensors_after
 from segbench.process.interrupt import Interrupt
 from segbench.progress import no_progress
+from segbench.results.header import header_of, sealed
 from segexport.convert.trace.onnx_export import write_onnx
 from segruntime import SegRuntimeError
 
@@ -52,23 +51,22 @@ def run_export(
     threads: int,
     seconds: float,
     say: Callable[[str], None],
-) -> dict[str, Any]:
+) -> ExportResult:
     """Convert, compare with PyTorch, time the files; Ctrl-C ends it early with what there is."""
-    machine, measured_at = describe_machine(), now()
+    machine = describe_machine()
     effort = Effort(processes=6, seconds=seconds)
     with Interrupt() as interrupt:
         ways = make_ways(only)
         found = [_network(name, ways, threads, effort, interrupt, say) for name in networks if not interrupt.asked]
-    return {
-        "format": EXPORT_FORMAT,
-        "version": VERSION,
-        "measured_at": measured_at,
-        "segedge_version": segruntime.__version__,
-        "machine": with_sensors_after(machine),
-        "settings": {"threads": threads, "seconds": seconds, "processes": effort.processes, "seed": effort.seed},
-        "networks": found,
-        "interrupted": interrupt.asked,
-    }
+    return sealed(
+        ExportResult(
+            header=header_of(EXPORT_FORMAT, VERSION, with_sensors_after(machine)),
+            threads=threads,
+            effort=effort,
+            networks=tuple(found),
+            interrupted=interrupt.asked,
+        )
+    )
 
 
 def make_ways(only: Collection[str]) -> list[Way]:
@@ -83,7 +81,7 @@ def make_ways(only: Collection[str]) -> list[Way]:
 
 def _network(
     name: str, ways: Sequence[Way], threads: int, effort: Effort, interrupt: Interrupt, say: Callable[[str], None]
-) -> dict[str, Any]:
+) -> NetworkResult:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         graph = load_graph(checkpoint_of(name, SIZE, folder))
@@ -97,13 +95,16 @@ def _network(
                 if not interrupt.asked and not one.failure:
                     say(f"{name}: {one.way.title}, {k + 1}")
                     _try(one, source, folder / f"{one.way.name}-{k}", interrupt)
-        rows = _invokes(tried, folder, threads, effort, interrupt, say, name)
-        return {
-            "name": name,
-            "parameters": count_parameters(graph.network),
-            "size": SIZE,
-            "ways": [_way_json(one, rows) for one in tried],
-        }
+        rows: dict[str, RowResult | None] = {}
+        if not interrupt.asked:
+            say(f"{name}: invokes")
+            rows = _invokes(tried, folder, threads, effort, interrupt)
+        return NetworkResult(
+            name=name,
+            parameters=count_parameters(graph.network),
+            size=SIZE,
+            ways=tuple(_way_result(one, rows.get(one.way.name)) for one in tried),
+        )
 
 
 def _try(one: Tried, source: Source, folder: Path, interrupt: Interrupt) -> None:
@@ -130,40 +131,33 @@ def _try(one: Tried, source: Source, folder: Path, interrupt: Interrupt) -> None
 
 
 def _invokes(
-    tried: Sequence[Tried],
-    folder: Path,
-    threads: int,
-    effort: Effort,
-    interrupt: Interrupt,
-    say: Callable[[str], None],
-    name: str,
-) -> dict[str, dict[str, Any] | None]:
+    tried: Sequence[Tried], folder: Path, threads: int, effort: Effort, interrupt: Interrupt
+) -> dict[str, RowResult | None]:
     """The bare invoke of every file, in turn."""
     models = {one.way.name: one.file for one in tried if one.file is not None and not one.failure}
     peers = [
         Peer(name=way, title=way, adapter="litert_loop", model=way, tasks=("invoke",), baseline=way == OURS)
         for way in models
     ]
-    if OURS not in models or interrupt.asked:
+    if OURS not in models:
         return {}
-    say(f"{name}: invokes")
     pictures = save_pictures(folder, drawn_frame(SIZE, SIZE)[None], drawn_background(SIZE, SIZE), 1)
     found = Found()
-    setting = Setting(models=models, pythons={}, threads=threads, pictures=pictures)
-    measure(peers, setting, effort, found, interrupt, no_progress, checked=False)
-    return {peer.name: row_json(peer, "invoke", peers[0], found) for peer in peers}
+    setting = Setting(models=models, pythons={}, threads=threads, pictures=pictures, effort=effort, checked=False)
+    measure(peers, setting, found, interrupt, no_progress)
+    return {peer.name: row_result(peer, "invoke", peers[0], found) for peer in peers}
 
 
-def _way_json(one: Tried, rows: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
-    return {
-        "name": one.way.name,
-        "title": one.way.title,
-        "packages": one.packages,
-        "failure": one.failure,
-        "onnx_s": one.onnx_s,
-        "values_s": one.values_s,
-        "seconds": median(one.values_s) if one.values_s else None,
-        "size_bytes": None if one.file is None else one.file.stat().st_size,
-        "largest_difference": one.difference,
-        "invoke": rows.get(one.way.name),
-    }
+def _way_result(one: Tried, invoke: RowResult | None) -> WayResult:
+    return WayResult(
+        name=one.way.name,
+        title=one.way.title,
+        packages=one.packages,
+        failure=one.failure,
+        onnx_s=one.onnx_s,
+        values_s=tuple(one.values_s),
+        seconds=median(one.values_s) if one.values_s else None,
+        size_bytes=None if one.file is None else one.file.stat().st_size,
+        largest_difference=one.difference,
+        invoke=invoke,
+    )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from peers.run_table import busy_note, ratio_text
+from peers.results import ExportResult, NetworkResult, RowResult, WayResult
+from peers.run_table import busy_note, processor_text, ratio_text
 
 NOTHING = "–"
 
@@ -23,53 +23,52 @@ def export_headings() -> Sequence[str]:
     )
 
 
-def export_rows(result: dict[str, Any]) -> list[Sequence[str]]:
+def export_rows(result: ExportResult) -> list[Sequence[str]]:
     """Network by network, ours first."""
-    return [_row(network, way) for network in result["networks"] for way in network["ways"]]
+    return [_row(network, way) for network in result.networks for way in network.ways]
 
 
-def export_notes(result: dict[str, Any]) -> list[str]:
+def export_notes(result: ExportResult) -> list[str]:
     """What the seconds hold, the versions, and what failed."""
-    machine, settings = result["machine"], result["settings"]
+    machine = result.header.machine
     said = [
         "seconds: from the network, loaded in PyTorch, to the float32 .tflite; importing the converter counts, importing "
         "PyTorch does not; the median where a way ran several times",
-        f"invoke: bare LiteRT, {settings['threads']} threads, in turn; {machine['cpu']}, {machine['cores']} cores, load "
-        f"{machine['load_average_1min']:.2f} before",
+        f"invoke: bare LiteRT, {result.threads} threads, in turn; {processor_text(machine)}",
         *busy_note(machine),
     ]
     versions = {
-        way["title"]: ", ".join(f"{name} {version}" for name, version in way["packages"].items())
-        for network in result["networks"]
-        for way in network["ways"]
-        if way["packages"]
+        way.title: ", ".join(f"{name} {version}" for name, version in way.packages.items())
+        for network in result.networks
+        for way in network.ways
+        if way.packages
     }
     said += [f"{title}: {text}" for title, text in versions.items()]
     said += [
-        f"{way['title']}, {network['name']}: {way['failure']}"
-        for network in result["networks"]
-        for way in network["ways"]
-        if way["failure"]
+        f"{way.title}, {network.name}: {way.failure}"
+        for network in result.networks
+        for way in network.ways
+        if way.failure
     ]
-    if result["interrupted"]:
+    if result.interrupted:
         said.append("interrupted: this was measured until then")
     return said
 
 
-def _row(network: dict[str, Any], way: dict[str, Any]) -> Sequence[str]:
-    ours = network["ways"][0]
-    name = f"{network['name']}, {network['parameters'] / 1e6:.1f} M, {network['size']}x{network['size']}"
-    failed = f": {way['failure']}" if way["failure"] else ""
-    seconds, invoke, difference = way["seconds"], way["invoke"], way["largest_difference"]
+def _row(network: NetworkResult, way: WayResult) -> Sequence[str]:
+    ours = network.ways[0]
+    name = f"{network.name}, {network.parameters / 1e6:.1f} M, {network.size}x{network.size}"
+    failed = f": {way.failure}" if way.failure else ""
+    difference = way.largest_difference
     return [
         name,
-        way["title"] + failed,
-        NOTHING if seconds is None else f"{seconds:.1f}",
-        _times_text(seconds, ours["seconds"], way is ours),
-        NOTHING if way["size_bytes"] is None else f"{way['size_bytes'] / 1e6:.2f}",
+        way.title + failed,
+        NOTHING if way.seconds is None else f"{way.seconds:.1f}",
+        _times_text(way.seconds, ours.seconds, way is ours),
+        NOTHING if way.size_bytes is None else f"{way.size_bytes / 1e6:.2f}",
         NOTHING if difference is None else f"{difference:.1e}",
-        NOTHING if invoke is None else f"{invoke['p50_ms']:.1f}",
-        _invoke_times(invoke, ours["invoke"]),
+        NOTHING if way.invoke is None else f"{way.invoke.p50_ms:.1f}",
+        _invoke_times(way.invoke, ours.invoke),
     ]
 
 
@@ -79,5 +78,5 @@ def _times_text(seconds: float | None, ours: float | None, is_ours: bool) -> str
     return "1" if is_ours else f"{seconds / ours:.2f}"
 
 
-def _invoke_times(invoke: dict[str, Any] | None, ours: dict[str, Any] | None) -> str:
-    return "1" if invoke is not None and invoke is ours else ratio_text(None if invoke is None else invoke["ratio"])
+def _invoke_times(invoke: RowResult | None, ours: RowResult | None) -> str:
+    return "1" if invoke is not None and invoke is ours else ratio_text(None if invoke is None else invoke.ratio)

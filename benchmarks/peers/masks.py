@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import cv2
@@ -10,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from peers.errors import PeerError
+from segbench.readers import amount, whole
 from segruntime.measures.agreement import mask_iou
+from segruntime.strict_json import Fields
 
 Masks = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
@@ -32,6 +35,34 @@ class MaskAgreement:
     largest_difference: float
     mean_difference: float
 
+    @classmethod
+    def from_json(cls, f: Fields) -> MaskAgreement:
+        return cls(**{one.name: amount(f)(one.name) for one in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasksFound:
+    """How a peer's masks agree with segruntime's, of so many frames; where it tells what its network sees, also with those of
+    just that. `picture_differences`: by task, from the exact blend with its own mask, of 255.
+    """
+
+    verdict: str
+    frames: int
+    as_given: MaskAgreement
+    of_same_picture: MaskAgreement | None
+    picture_differences: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, f: Fields) -> MasksFound:
+        same = f.nullable("of_same_picture", f.part)
+        return cls(
+            verdict=f.string("verdict"),
+            frames=whole(f)("frames"),
+            as_given=MaskAgreement.from_json(f.part("as_given")),
+            of_same_picture=None if same is None else MaskAgreement.from_json(same),
+            picture_differences=f.optional("picture_differences", f.any_object) or {},
+        )
+
 
 def agreement(a: Masks, b: Masks) -> MaskAgreement:
     """`(n, H, W) float32, 0–1`, n at least 1."""
@@ -45,16 +76,11 @@ def agreement(a: Masks, b: Masks) -> MaskAgreement:
     )
 
 
-def describe(masks: Masks, ours: Masks, ours_of_seen: Masks | None) -> dict[str, Any]:
-    """Verdict, `as_given`, and where a peer tells what its network sees `of_same_picture`: segruntime's masks of just that."""
+def describe(masks: Masks, ours: Masks, ours_of_seen: Masks | None) -> MasksFound:
+    """`ours_of_seen`: segruntime's masks of what the peer's network sees, where it tells."""
     as_given = agreement(masks, ours)
     same = None if ours_of_seen is None else agreement(masks, ours_of_seen)
-    return {
-        "verdict": _verdict(as_given, same),
-        "frames": len(masks),
-        "as_given": asdict(as_given),
-        "of_same_picture": None if same is None else asdict(same),
-    }
+    return MasksFound(verdict=_verdict(as_given, same), frames=len(masks), as_given=as_given, of_same_picture=same)
 
 
 def check_masks(name: str, masks: Masks, count: int, size: tuple[int, int]) -> None:

@@ -15,55 +15,38 @@ import numpy as np
 from peers.check import Pictures, check_peers
 from peers.child import PeerProcess
 from peers.errors import PeerError
-from peers.found import Found, Row
+from peers.found import Found, PeerFacts, Row
 from peers.lineup import Peer
+from peers.results import Effort
 from segbench.process.interrupt import Interrupt
 from segbench.progress import Advance
+from segruntime.strict_json import Fields
 
 ADAPTERS = Path(__file__).resolve().parent / "adapters"
 UNMEASURED = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
-    """Each row is measured for about `seconds` altogether, in `processes` fresh ones, in blocks of `block_seconds`."""
-
-    processes: int = 8
-    seconds: float = 12.0
-    block_seconds: float = 0.25
-    warmup_seconds: float = 0.5
-    seed: int = 7
-
-    @property
-    def blocks(self) -> int:
-        """Of each row in each process."""
-        return max(1, round(self.seconds / self.processes / self.block_seconds))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What all of them get: `models` by the name that peers call them, `pythons` by the name of the environment."""
+    """What all of them get: `models` by the name that peers call them, `pythons` by the name of the environment.
+
+    `checked`: masks are compared before anything is timed.
+    """
 
     models: Mapping[str, Path]
     pythons: Mapping[str, Path]
     threads: int
     pictures: Pictures
+    effort: Effort
+    checked: bool = True
 
 
-def measure(
-    peers: Collection[Peer],
-    setting: Setting,
-    effort: Effort,
-    found: Found,
-    interrupt: Interrupt,
-    advance: Advance,
-    *,
-    checked: bool = True,
-) -> None:
+def measure(peers: Collection[Peer], setting: Setting, found: Found, interrupt: Interrupt, advance: Advance) -> None:
     """Fill `found`, which may hold failures already; ends early, with what there is, when `interrupt` asks.
 
-    A peer that fails drops out with its reason, and the others go on. `checked`: masks are compared before.
+    A peer that fails drops out with its reason, and the others go on.
     """
+    effort = setting.effort
     random = np.random.default_rng(effort.seed)
     for k in range(effort.processes):
         left = [peer for peer in peers if peer.name not in found.failures]
@@ -71,7 +54,7 @@ def measure(
             break
         with ExitStack() as stack:
             running = _start(left, setting, found, stack)
-            if k == 0 and checked:
+            if k == 0 and setting.checked:
                 check_peers(peers, running, setting.pictures, setting.threads, found)
             total = effort.processes * (effort.blocks + 1)
             _in_turn(running, effort, found, random, interrupt, partial(advance, total))
@@ -83,7 +66,7 @@ def _start(peers: Collection[Peer], setting: Setting, found: Found, stack: ExitS
     for peer in peers:
         try:
             process = stack.enter_context(_process(peer, setting))
-            facts = process.facts()
+            facts = PeerFacts.from_json(Fields(process.facts()))
         except PeerError as error:
             found.fail(error, peer.name)
             continue

@@ -5,27 +5,36 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-import segruntime
 from peers.check import save_pictures
 from peers.environment import FOLDER
 from peers.errors import PeerError
-from peers.found import Found
+from peers.found import Found, PeerFacts
 from peers.lineup import Peer, baseline_of
-from peers.results import RUN_FORMAT, VERSION
-from peers.rounds import Effort, Setting, measure
+from peers.results import (
+    RUN_FORMAT,
+    VERSION,
+    Baseline,
+    ClipInfo,
+    Effort,
+    ModelInfo,
+    PeerResult,
+    Ratio,
+    RowResult,
+    RunResult,
+)
+from peers.rounds import Setting, measure
 from segbench.frames.clip import Clip
 from segbench.frames.drawn import drawn_background
 from segbench.machine.describe import describe_machine, with_sensors_after
 from segbench.process.interrupt import Interrupt
 from segbench.progress import Advance
+from segbench.results.header import header_of, sealed
 from segbench.statistics.bootstrap import median_ratio
 from segbench.statistics.stability import stability
 from segbench.statistics.summary import summarize
@@ -35,46 +44,48 @@ CHECKED_FRAMES = 8
 _BASELINE_TASK = {"invoke": "mask", "mask": "mask", "composite": "composite", "cutout": "composite"}
 
 
-def run_peers(
-    peers: Collection[Peer],
-    clip: Path,
-    frames: int,
-    threads: int,
-    effort: Effort,
-    say: Callable[[str], None],
-    advance: Advance,
-    environments: Path = FOLDER,
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunJob:
+    """Who is measured, on how many `frames` of the clip, and how much; `environments`: the folder of their environments."""
+
+    peers: Collection[Peer]
+    clip: Path
+    frames: int
+    threads: int
+    effort: Effort
+    environments: Path = FOLDER
+
+
+def run_peers(job: RunJob, say: Callable[[str], None], advance: Advance) -> RunResult:
     """Install, check, measure; Ctrl-C ends it early with what there is.
 
     Raises:
         ClipError: the clip cannot be read.
     """
-    machine, measured_at = describe_machine(), now()
-    found = Found()
+    machine, found, peers, threads = describe_machine(), Found(), job.peers, job.threads
     with Interrupt() as interrupt, tempfile.TemporaryDirectory() as folder:
-        pictures = read_clip(clip, frames)
+        pictures = read_clip(job.clip, job.frames)
         size = pictures.shape[2], pictures.shape[1]
-        pythons = install(peers, found, interrupt, say, environments)
+        pythons = install(peers, found, interrupt, say, job.environments)
         setting = Setting(
             models=BUNDLED,
             pythons=pythons,
             threads=threads,
             pictures=save_pictures(Path(folder), pictures, drawn_background(*size), CHECKED_FRAMES),
+            effort=job.effort,
         )
-        measure(peers, setting, effort, found, interrupt, advance)
-    return {
-        "format": RUN_FORMAT,
-        "version": VERSION,
-        "measured_at": measured_at,
-        "segedge_version": segruntime.__version__,
-        "machine": with_sensors_after(machine),
-        "clip": {"file": clip.name, "frames": len(pictures), "width": size[0], "height": size[1]},
-        "models": {name: describe_file(path) for name, path in BUNDLED.items()},
-        "settings": {"threads": threads, **asdict(effort)},
-        "peers": [peer_json(peer, peers, threads, found) for peer in peers],
-        "interrupted": interrupt.asked,
-    }
+        measure(peers, setting, found, interrupt, advance)
+    return sealed(
+        RunResult(
+            header=header_of(RUN_FORMAT, VERSION, with_sensors_after(machine)),
+            clip=ClipInfo(file=job.clip.name, frames=len(pictures), width=size[0], height=size[1]),
+            models={name: describe_file(path) for name, path in BUNDLED.items()},
+            threads=threads,
+            effort=job.effort,
+            peers=tuple(peer_result(peer, peers, threads, found) for peer in peers),
+            interrupted=interrupt.asked,
+        )
+    )
 
 
 def read_clip(path: Path, count: int) -> npt.NDArray[np.uint8]:
@@ -106,25 +117,27 @@ def install(
     return pythons
 
 
-def peer_json(peer: Peer, peers: Collection[Peer], threads: int, found: Found) -> dict[str, Any]:
-    """One entry of `peers`; rows only of a peer that did not fail."""
-    facts, failure = found.facts.get(peer.name, {}), found.failures.get(peer.name)
-    rows = [] if failure else [row_json(peer, task, baseline_of(peer, peers, threads), found) for task in peer.tasks]
-    return {
-        "name": peer.name,
-        "title": peer.title,
-        "model": peer.model,
-        "threads": facts.get("threads", peer.threads or threads),
-        "requirements": None if peer.environment is None else list(peer.environment.requirements),
-        "packages": facts.get("packages", {}),
-        "notes": facts.get("notes", []),
-        "masks": found.masks.get(peer.name),
-        "failure": failure,
-        "rows": [row for row in rows if row is not None],
-    }
+def peer_result(peer: Peer, peers: Collection[Peer], threads: int, found: Found) -> PeerResult:
+    """Rows only of a peer that did not fail."""
+    failure = found.failures.get(peer.name)
+    nothing = PeerFacts(threads=peer.threads or threads, packages={}, notes=())
+    facts = found.facts.get(peer.name, nothing)
+    rows = [] if failure else [row_result(peer, task, baseline_of(peer, peers, threads), found) for task in peer.tasks]
+    return PeerResult(
+        name=peer.name,
+        title=peer.title,
+        model=peer.model,
+        threads=facts.threads,
+        requirements=None if peer.environment is None else peer.environment.requirements,
+        packages=facts.packages,
+        notes=facts.notes,
+        masks=found.masks.get(peer.name),
+        failure=failure,
+        rows=tuple(row for row in rows if row is not None),
+    )
 
 
-def row_json(peer: Peer, task: str, baseline: Peer, found: Found) -> dict[str, Any] | None:
+def row_result(peer: Peer, task: str, baseline: Peer, found: Found) -> RowResult | None:
     """What a row found, and how many times as long as its baseline it takes; None where it was not measured."""
     values = found.values_ms.get((peer.name, task))
     if not values:
@@ -134,33 +147,28 @@ def row_json(peer: Peer, task: str, baseline: Peer, found: Found) -> dict[str, A
     other = _BASELINE_TASK[task] if _BASELINE_TASK[task] in baseline.tasks else task
     beside = None if baseline.name in found.failures else (baseline.name, other)
     theirs = found.values_ms.get(beside, []) if beside and beside != (peer.name, task) else []
-    return {
-        "task": task,
-        "title": peer.title_of(task),
-        "values_ms": values,
-        "p50_ms": summary.p50_ms,
-        "p90_ms": summary.p90_ms,
-        "n": summary.n,
-        "stability": stability(values),
-        "baseline": {"peer": beside[0], "task": beside[1]} if beside and theirs else None,
-        "ratio": _ratio(theirs, values),
-    }
+    return RowResult(
+        task=task,
+        title=peer.title_of(task),
+        values_ms=values,
+        p50_ms=summary.p50_ms,
+        p90_ms=summary.p90_ms,
+        n=summary.n,
+        stability=stability(values),
+        baseline=Baseline(peer=beside[0], task=beside[1]) if beside and theirs else None,
+        ratio=_ratio(theirs, values),
+    )
 
 
-def _ratio(baseline: Sequence[Sequence[float]], values: Sequence[Sequence[float]]) -> dict[str, Any] | None:
+def _ratio(baseline: Sequence[Sequence[float]], values: Sequence[Sequence[float]]) -> Ratio | None:
     """Process k of both ran in the same rounds; an interrupted run may lack the last one of some."""
     count = min(len(baseline), len(values))
     if not count:
         return None
     ratio = median_ratio(baseline[:count], values[:count], paired=True)
-    return {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high}
+    return Ratio(ratio=ratio.ratio, low=ratio.low, high=ratio.high)
 
 
-def describe_file(path: Path) -> dict[str, Any]:
-    """Its name without a folder, its size and digest."""
+def describe_file(path: Path) -> ModelInfo:
     data = path.read_bytes()
-    return {"file": path.name, "size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return ModelInfo(file=path.name, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())

@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from peers.export_table import export_headings, export_notes, export_rows
-from peers.results import EXPORT_FORMAT, RUN_FORMAT
+from peers.results import ExportResult, RunResult
 from peers.run_table import run_headings, run_notes, run_rows
 from segbench.results.export import as_table
 
 Row = Sequence[str]
-_TABLES: dict[str, tuple[Callable[[], Row], Callable[[dict[str, Any]], list[Row]], Callable[..., list[str]]]] = {
-    RUN_FORMAT: (run_headings, run_rows, run_notes),
-    EXPORT_FORMAT: (export_headings, export_rows, export_notes),
-}
 
 
-def markdown_table(result: dict[str, Any]) -> str:
-    """The table of a result of either command, as `read_peers` gives it, without its notes and a newline at its end.
+def markdown_table(result: RunResult | ExportResult) -> str:
+    """The table of a result of either command, without its notes and a newline at its end.
 
     Text columns on the left, numbers on the right.
     """
-    headings, rows, _ = _TABLES[result["format"]]
-    found = rows(result)
-    numeric = [k for k in range(len(headings())) if _is_numeric([row[k] for row in found])]
-    return as_table(headings(), [[cell.replace("|", "\\|") for cell in row] for row in found], numeric)
+    headings, found = _cells(result)
+    numeric = [k for k in range(len(headings)) if _is_numeric([row[k] for row in found])]
+    return as_table(headings, [[cell.replace("|", "\\|") for cell in row] for row in found], numeric)
 
 
-def notes(result: dict[str, Any]) -> list[str]:
+def notes(result: RunResult | ExportResult) -> list[str]:
     """What has to be known next to the table: how each peer was made to take the model, and what could not be measured."""
-    return _TABLES[result["format"]][2](result)
+    return run_notes(result) if isinstance(result, RunResult) else export_notes(result)
 
 
-def print_result(result: dict[str, Any]) -> None:
+def _cells(result: RunResult | ExportResult) -> tuple[Row, list[Row]]:
+    if isinstance(result, RunResult):
+        return run_headings(), run_rows(result.peers)
+    return export_headings(), export_rows(result)
+
+
+def print_result(result: RunResult | ExportResult) -> None:
     """The table and its notes on standard output, at most as wide as the terminal."""
     from rich.console import Console
     from rich.table import Table
 
-    headings, rows, _ = _TABLES[result["format"]]
-    found = rows(result)
+    headings, found = _cells(result)
     table = Table(padding=(0, 0), pad_edge=False)
-    for k, heading in enumerate(headings()):
+    for k, heading in enumerate(headings):
         numeric = _is_numeric([row[k] for row in found])
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     for row in found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from segbench.commands.profile import profile
 from segbench.commands.report import report
 from segbench.commands.sustained import sustained
 from segbench.commands.video import video
-from segbench.latency.effort import NORMAL
+from segbench.latency.effort import MLPERF_MASK_IOU, NORMAL, effort_of
+from segbench.process.job import Effort
 from segbench.refusal import one_line_refusals
 from segruntime.backends import BACKENDS
 from segruntime.refine import PRESETS
@@ -106,7 +108,16 @@ def main(context: click.Context, /, output: Path | None, plot: Path | None, as_j
         _refuse_options_before(context, context.invoked_subcommand)
         return
     with one_line_refusals():
-        sys.exit(measure_latency(LatencyOptions(**options), output, as_json, plot))
+        sys.exit(measure_latency(_latency_options(**options), output, as_json, plot))
+
+
+def _latency_options(*, quick: bool, mlperf: bool, **options: Any) -> LatencyOptions:
+    """What is not given of the numbers of `Effort` is that of the kind of run."""
+    given = {one.name: options.pop(one.name) for one in fields(Effort)}
+    effort = replace(
+        effort_of(quick=quick, mlperf=mlperf), **{name: value for name, value in given.items() if value is not None}
+    )
+    return LatencyOptions(effort=effort, least_mask_iou=MLPERF_MASK_IOU if mlperf else None, **options)
 
 
 main.add_command(accuracy)

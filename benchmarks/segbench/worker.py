@@ -32,9 +32,9 @@ main(import_ms)
 def main(import_ms: float) -> None:
     """Read the job, do the task, answer."""
     tasks: dict[str, Callable[[Job], dict[str, Any]]] = {
-        "check": check,
+        "check": lambda job: check(job).to_json(),
         "measure": lambda job: measure(job, import_ms).to_json(),
-        "profile": take,
+        "profile": lambda job: take(job).to_json(),
     }
     answer = _take_stdout()
     with answer:

@@ -49,17 +49,17 @@ def main(names: tuple[str, ...], ways: tuple[str, ...], again: bool, output: Pat
         with nullcontext(no_progress) if as_json else progress("zoo") as advance:
             result = run_zoo(names or tuple(NETWORKS), ways or WAYS, again, _say, advance)
         if as_json:
-            click.echo(json.dumps(result, indent=1, allow_nan=False))
+            click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
         else:
             click.echo(f"{networks_table(result)}\n\n{saved_table(result)}\n\n{notes(result)}")
         target = output or (RESULTS if is_whole(result) else None)
         if target is not None:
-            write_results(target, result)
+            write_results(target, result.to_json())
             _say(f"written: {target.name}")
     except (SegBenchError, SegRuntimeError) as error:
         _say(" ".join(str(error).split()))
         sys.exit(1)
-    if result["interrupted"]:
+    if result.interrupted:
         sys.exit(INTERRUPTED)
 
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import segruntime
 from peers.errors import reason
-from peers.run import now
 from segbench.errors import ResultsError
-from segbench.machine.describe import describe_machine, with_sensors_after
+from segbench.machine.describe import Machine, describe_machine, with_sensors_after
 from segbench.process.interrupt import Interrupt
 from segbench.progress import Advance
 from segbench.results.file import write_results
+from segbench.results.header import header_of
 from zoo.errors import ZooError
 from zoo.make import FOLDER, PICTURES, SIZE, Made, make_network, make_pictures
 from zoo.measure import WAYS, measure
 from zoo.networks import NETWORKS
-from zoo.results import FORMAT, VERSION, read_zoo
+from zoo.results import FORMAT, VERSION, ZooResult, read_zoo
 
 SETTINGS = {"size": SIZE, "pictures": PICTURES}
 KEPT = FOLDER / "results.json"
@@ -29,7 +29,7 @@ def run_zoo(
     again: bool,
     say: Callable[[str], None],
     advance: Advance,
-) -> dict[str, Any]:
+) -> ZooResult:
     """Everything that is known now, what earlier runs found included; written after every cell.
 
     Args:
@@ -37,8 +37,8 @@ def run_zoo(
         advance: told of every cell.
     """
     FOLDER.mkdir(exist_ok=True)
-    result = {**_begun(), "measured_at": now(), "machine": describe_machine(), "interrupted": False}
-    entries = {one["name"]: one for one in result["networks"]}
+    machine = describe_machine()
+    entries = {one["name"]: one for one in _begun()}
     make_pictures()
     total = len(names) * len(ways)
     with Interrupt() as interrupt:
@@ -49,34 +49,25 @@ def run_zoo(
             for way in ways:
                 if made is not None and way in todo and not interrupt.asked:
                     _cell(entry, way, made, interrupt, say)
-                    _keep(result, entries)
+                    _keep(entries, machine, interrupted=False)
                 advance(total)
-        result["interrupted"] = interrupt.asked
-    result["machine"] = with_sensors_after(result["machine"])
-    _keep(result, entries)
-    return result
+    return _keep(entries, with_sensors_after(machine), interrupted=interrupt.asked)
 
 
-def is_whole(result: dict[str, Any]) -> bool:
+def is_whole(result: ZooResult) -> bool:
     """Whether every network has been through every way."""
-    done = {one["name"]: set(one["cells"]) for one in result["networks"]}
+    done = {one["name"]: set(one["cells"]) for one in result.networks}
     return all(done.get(name, set()) >= set(WAYS) for name in NETWORKS)
 
 
-def _begun() -> dict[str, Any]:
+def _begun() -> list[dict[str, Any]]:
     """What earlier runs of the same version and settings found."""
-    fresh = {
-        "format": FORMAT,
-        "version": VERSION,
-        "segedge_version": segruntime.__version__,
-        "settings": SETTINGS,
-        "networks": [],
-    }
     try:
         found = read_zoo(KEPT)
     except ResultsError:  # there is none, or it is of another version: everything is done again
-        return fresh
-    return found if all(found[key] == fresh[key] for key in ("segedge_version", "settings")) else fresh
+        return []
+    is_same = found.header.segbench_version == segruntime.__version__ and found.settings == SETTINGS
+    return found.networks if is_same else []
 
 
 def _entry(name: str) -> dict[str, Any]:
@@ -112,6 +103,9 @@ def _cell(entry: dict[str, Any], way: str, made: Made, interrupt: Interrupt, say
         entry["cells"][way] = found
 
 
-def _keep(result: dict[str, Any], entries: dict[str, dict[str, Any]]) -> None:
-    result["networks"] = [entries[name] for name in NETWORKS if name in entries]
-    write_results(KEPT, result)
+def _keep(entries: dict[str, dict[str, Any]], machine: Machine, *, interrupted: bool) -> ZooResult:
+    networks = [entries[name] for name in NETWORKS if name in entries]
+    header = header_of(FORMAT, VERSION, machine)
+    result = ZooResult(header=header, settings=SETTINGS, networks=networks, interrupted=interrupted)
+    write_results(KEPT, result.to_json())
+    return result

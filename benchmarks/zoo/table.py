@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from segbench.results.export import as_table
-from zoo.results import WAYS
+from zoo.results import WAYS, ZooResult
 
 NOTHING = "–"
 _CONVERTERS = WAYS[: WAYS.index("saved")]
@@ -28,30 +28,30 @@ _SAVED = (
 )
 
 
-def networks_table(result: dict[str, Any]) -> str:
+def networks_table(result: ZooResult) -> str:
     """A row for each network, a column for each converter."""
     header = ("network", "parameters", *_CONVERTERS)
-    return as_table(header, [_row(one) for one in result["networks"]], numeric=(1,))
+    return as_table(header, [_row(one) for one in result.networks], numeric=(1,))
 
 
-def saved_table(result: dict[str, Any]) -> str:
+def saved_table(result: ZooResult) -> str:
     """What its user has, given to the command as it is: float32, then int8 that may lose two points of IoU."""
-    rows = [_saved_row(one) for one in result["networks"] if "saved" in one["cells"]]
+    rows = [_saved_row(one) for one in result.networks if "saved" in one["cells"]]
     return as_table(_SAVED, rows, numeric=(3, 4, 5, 6, 8, 9, 10))
 
 
-def notes(result: dict[str, Any]) -> str:
+def notes(result: ZooResult) -> str:
     """Machine and versions, then every refusal in its own words."""
-    machine = result["machine"]
+    machine = result.header.machine
     versions: dict[str, str] = {}
-    for one in result["networks"]:
+    for one in result.networks:
         versions |= (one["facts"] or {}).get("packages", {})
     said = [
-        f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_average_1min']:.2f} before",
+        f"{machine.cpu}, {machine.cores} cores, load {machine.load_average_1min or 0:.2f} before",
         ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
         *_refusals(result),
     ]
-    if result["interrupted"]:
+    if result.interrupted:
         said.append("interrupted: this was measured until then")
     return "\n".join(f"- {line}" for line in said)
 
@@ -120,8 +120,8 @@ def _kept(cell: dict[str, Any], precision: str) -> dict[str, Any] | None:
     return file if file is not None and file["kept"] else None
 
 
-def _refusals(result: dict[str, Any]) -> Iterator[str]:
-    for network in result["networks"]:
+def _refusals(result: ZooResult) -> Iterator[str]:
+    for network in result.networks:
         if network["failure"]:
             yield f"{_title(network)}: was not made: {network['failure']}"
         for way, cell in network["cells"].items():

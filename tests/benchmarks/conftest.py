@@ -87,7 +87,7 @@ def a_configuration(name: str, processes: list[dict[str, Any]], **changes: Any) 
         "processes": processes,
         "golden": None,
         "stages": {stage: summarize([v for one in rows for v in one]).to_json() for stage, rows in every.items()},
-        "stability": {stage: stability(rows) for stage, rows in every.items()},
+        "stability": {stage: stability(rows).to_json() for stage, rows in every.items()},
         "frames_per_second": 100.0,
         **changes,
     }
@@ -111,7 +111,10 @@ def small_result() -> dict[str, Any]:
             "system": "Linux",
             "load_average_1min": 0.25,
         },
-        "settings": {"runs": 50, "seconds": 2.0, "seed": 7, "rate": None, "processes": 2},
+        "settings": {
+            **{"runs": 50, "seconds": 2.0, "warmup_runs": 10, "warmup_seconds": 0.5, "processes": 2},
+            **{"rate": None, "seed": 7},
+        },
         "configurations": [a_configuration("portrait_int8.tflite", processes)],
         "interrupted": False,
     }

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import weakref
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.refusals import refusal
 
 from peers.check import Pictures, save_pictures
 from peers.environment import Environment
 from peers.errors import PeerError, reason
 from peers.found import Found
 from peers.lineup import PEERS, Peer, baseline_of, choose
-from peers.rounds import Effort, Setting, measure
-from peers.run import peer_json, run_peers
+from peers.results import Effort
+from peers.rounds import Setting, measure
+from peers.run import RunJob, peer_result, run_peers
 from peers.serve import _block
 from segbench.errors import OptionError
 from segbench.process.interrupt import Interrupt
@@ -86,11 +90,16 @@ def measured(
 ) -> tuple[dict[str, Any], Found]:
     """What a result says of each peer, by name."""
     found = Found()
-    setting = Setting(models={"m": Path("none")}, pythons={}, threads=2, pictures=pictures)
     wanted = Effort(processes=processes, warmup_seconds=0.0, **{"seconds": 0.1, "block_seconds": 0.05, **effort})
+    setting = Setting(models={"m": Path("none")}, pythons={}, threads=2, pictures=pictures, effort=wanted)
     with Interrupt() as interrupt:
-        measure(peers, setting, wanted, found, interrupt, no_progress)
-    return {peer.name: peer_json(peer, peers, 2, found) for peer in peers}, found
+        measure(peers, setting, found, interrupt, no_progress)
+    return {peer.name: written(peer_result(peer, peers, 2, found)) for peer in peers}, found
+
+
+def written(found: Any) -> dict[str, Any]:
+    """As a file has it."""
+    return dict(json.loads(json.dumps(asdict(found))))
 
 
 def test_a_peer_that_takes_twice_as_long_gets_twice_the_ratio(pictures: Pictures, stand_in: str) -> None:
@@ -167,7 +176,8 @@ def test_a_composite_that_is_not_the_blend_with_its_mask_is_refused(pictures: Pi
 
 def test_ctrl_c_keeps_what_was_measured(pictures: Pictures, stand_in: str) -> None:
     peers, found = [a_peer(stand_in, "ours"), a_peer(stand_in, "other", takes_s=0.002)], Found()
-    setting = Setting(models={"m": Path("none")}, pythons={}, threads=1, pictures=pictures)
+    effort = Effort(processes=2, seconds=4.0, block_seconds=0.05, warmup_seconds=0.0)
+    setting = Setting(models={"m": Path("none")}, pythons={}, threads=1, pictures=pictures, effort=effort)
     rounds = []
     with Interrupt() as interrupt:
 
@@ -175,10 +185,9 @@ def test_ctrl_c_keeps_what_was_measured(pictures: Pictures, stand_in: str) -> No
             rounds.append(total)
             interrupt.asked = len(rounds) >= 3
 
-        effort = Effort(processes=2, seconds=4.0, block_seconds=0.05, warmup_seconds=0.0)
-        measure(peers, setting, effort, found, interrupt, advance)
+        measure(peers, setting, found, interrupt, advance)
     assert rounds == [2 * 41] * 3, "the warm-up and two blocks of 2 * (1 + 40)"
-    (row,) = peer_json(peers[1], peers, 1, found)["rows"]
+    (row,) = written(peer_result(peers[1], peers, 1, found))["rows"]
     assert len(row["values_ms"]) == 1, "two blocks of the first process, nothing of the second"
     assert row["ratio"]["low"] is None, "one process is too few for an interval"
 
@@ -253,12 +262,9 @@ def test_every_peer_has_its_adapter_and_a_baseline() -> None:
 
 def test_what_pip_cannot_install_is_said_in_one_line_without_addresses(tmp_path: Path) -> None:
     environment = Environment(name="none", requirements=("--no-index", "segedge-has-no-such-peer==1"))
-    with pytest.raises(PeerError) as error:
-        environment.python(tmp_path)
-    assert str(error.value).startswith(
-        "none: pip cannot install it (ERROR: No matching distribution found for segedge-has"
-    )
-    assert "/" not in str(error.value)
+    said = refusal(PeerError, environment.python, tmp_path)
+    assert said.startswith("none: pip cannot install it (ERROR: No matching distribution found for segedge-has")
+    assert "/" not in said
     assert not (tmp_path / "none" / "requirements.txt").exists(), "half made, so it is made again the next time"
 
 
@@ -281,7 +287,8 @@ def test_bare_loops_and_the_numpy_loop_give_segruntimes_mask_of_the_clip() -> No
         pytest.skip("no ../shared/video/portrait.mp4")
     peers = choose(["segruntime-fast", "litert", "numpy", "onnxruntime"], 1)
     effort = Effort(processes=1, seconds=0.05, block_seconds=0.05, warmup_seconds=0.0)
-    result = run_peers(peers, clip, 3, 1, effort, lambda _: None, no_progress)
+    job = RunJob(peers=peers, clip=clip, frames=3, threads=1, effort=effort)
+    result = run_peers(job, lambda _: None, no_progress).to_json()
     assert result["clip"] == {"file": "portrait.mp4", "frames": 3, "width": 1280, "height": 720}
     assert not result["interrupted"]
     for peer in result["peers"]:

@@ -15,7 +15,7 @@ from peers import export_run, export_ways
 from peers.errors import PeerError
 from peers.export_networks import difference, drawn_pictures, load_graph
 from peers.export_ways import Converted, Source, Way
-from peers.results import EXPORT_FORMAT, read_peers
+from peers.results import read_export
 from peers.tables import markdown_table
 from segbench.results.file import write_results
 from segexport.convert.setup.place import is_ready
@@ -59,7 +59,7 @@ def converters(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("converters")
 def test_each_way_is_timed_compared_and_its_file_run_and_a_wrong_one_is_not(tmp_path: Path) -> None:
     result = export_run.run_export(["demo"], [], threads=1, seconds=0.1, say=lambda _: None)
-    (network,) = result["networks"]
+    (network,) = result.to_json()["networks"]
     ways: dict[str, dict[str, Any]] = {way["name"]: way for way in network["ways"]}
     assert network["parameters"] == 4
     assert len(ways["ours"]["values_s"]) == export_run.REPEATS
@@ -72,8 +72,8 @@ def test_each_way_is_timed_compared_and_its_file_run_and_a_wrong_one_is_not(tmp_
     assert ways["wrong"]["invoke"] is None
     assert ways["refusing"]["failure"] == "no such operator in …"
     assert ways["refusing"]["seconds"] is None
-    write_results(tmp_path / "export.json", result)
-    assert len(markdown_table(read_peers(tmp_path / "export.json", EXPORT_FORMAT)).splitlines()) == 2 + 4
+    write_results(tmp_path / "export.json", result.to_json())
+    assert len(markdown_table(read_export(tmp_path / "export.json")).splitlines()) == 2 + 4
 
 
 SIZE = 32

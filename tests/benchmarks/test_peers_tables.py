@@ -6,20 +6,26 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests import messages
+from tests.benchmarks.made_results import with_digest
+from tests.places import ROOT
 
-from peers.results import EXPORT_FORMAT, RUN_FORMAT, VERSION, read_peers
+from peers.results import EXPORT_FORMAT, RUN_FORMAT, VERSION, ExportResult, RunResult, read_export, read_run
 from peers.tables import markdown_table, notes
 from segbench.errors import ResultsError
 from segbench.results.file import write_results
+from segruntime.strict_json import Fields
 
-ROOT = Path(__file__).parents[2]
 STEADY = {"verdict": "steady", "words": "steady: …", "spread": 0.0, "drift": 0.0, "outliers": 0.0}
-MACHINE = {"cpu": "A Processor", "cores": 2, "system": "Linux", "load_average_1min": 0.25, "packages": {}}
+MACHINE = {
+    **{"cpu": "A Processor", "cores": 2, "logical_cores": 4, "memory_bytes": 8_000_000_000, "architecture": "x86_64"},
+    **{"system": "Linux", "load_average_1min": 0.25, "packages": {}},
+}
 COMMON = {
     "version": VERSION,
     "measured_at": "2026-11-25T00:00:00+00:00",
@@ -27,6 +33,14 @@ COMMON = {
     "machine": MACHINE,
     "interrupted": False,
 }
+
+
+def as_run(content: dict[str, Any]) -> RunResult:
+    return RunResult.from_json(Fields(with_digest(content)))
+
+
+def as_export(content: dict[str, Any]) -> ExportResult:
+    return ExportResult.from_json(Fields(with_digest(content)))
 
 
 def a_row(task: str, title: str, p50: float, p90: float, ratio: tuple[float, float, float] | None) -> dict[str, Any]:
@@ -120,7 +134,7 @@ def export_result() -> dict[str, Any]:
 
 
 def test_the_table_of_a_run(run_result: dict[str, Any]) -> None:
-    assert markdown_table(run_result).splitlines() == [
+    assert markdown_table(as_run(run_result)).splitlines() == [
         "| model, threads | with | what | p50, ms | p90, ms | n | times segruntime's | mask next to segruntime's |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | --- |",
         "| int8 .tflite, 2 threads | segruntime | frame → mask | 5.00 | 5.50 | 2 | 1 | – |",
@@ -133,7 +147,7 @@ def test_the_table_of_a_run(run_result: dict[str, Any]) -> None:
 
 
 def test_the_table_of_an_export(export_result: dict[str, Any]) -> None:
-    assert markdown_table(export_result).splitlines() == [
+    assert markdown_table(as_export(export_result)).splitlines() == [
         "| network | with | seconds | times ours | file, MB | largest difference from PyTorch | invoke p50, ms | times ours |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| demo, 0.5 M, 256x256 | segexport | 10.0 | 1 | 2.00 | 2.5e-06 | 20.0 | 1 |",
@@ -143,34 +157,34 @@ def test_the_table_of_an_export(export_result: dict[str, Any]) -> None:
 
 
 def test_the_notes_say_when_others_used_the_machine_and_when_it_was_stopped(run_result: dict[str, Any]) -> None:
-    assert not any("quiet one" in note or "interrupted" in note for note in notes(run_result))
+    assert not any("quiet one" in note or "interrupted" in note for note in notes(as_run(run_result)))
     busy = {**run_result, "machine": {**MACHINE, "load_average_1min": 4.0}, "interrupted": True}
-    assert any("measure again on a quiet one" in note for note in notes(busy))
-    assert any(note.startswith("interrupted") for note in notes(busy))
+    assert any("measure again on a quiet one" in note for note in notes(as_run(busy)))
+    assert any(note.startswith("interrupted") for note in notes(as_run(busy)))
 
 
 def test_results_are_read_as_they_were_written_and_refused_when_they_were_not(
     run_result: dict[str, Any], export_result: dict[str, Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "peers.json"
-    for result in (run_result, export_result):
-        write_results(path, result)
-        assert markdown_table(read_peers(path, result["format"])) == markdown_table(result)
+    write_results(path, run_result)
+    assert read_run(path) == as_run(run_result)
+    write_results(path, export_result)
+    assert read_export(path) == as_export(export_result)
     path.write_text(path.read_text().replace("25.0", "5.0"))
     with pytest.raises(ResultsError, match="was edited"):
-        read_peers(path, EXPORT_FORMAT)
+        read_export(path)
     del run_result["peers"][0]["rows"][0]["p90_ms"]
     write_results(path, run_result)
-    with pytest.raises(ResultsError, match=r"peers\[0\]\.rows\[0\]: lacks the field 'p90_ms'"):
-        read_peers(path, RUN_FORMAT)
+    with pytest.raises(ResultsError, match=r"peers\[0\]\.rows\[0\]\.p90_ms is missing"):
+        read_run(path)
 
 
-@pytest.mark.parametrize(("name", "form"), [("peers.json", RUN_FORMAT), ("peers_export.json", EXPORT_FORMAT)])
-def test_the_kept_results_are_whole_and_name_no_place_on_the_machine(name: str, form: str) -> None:
+@pytest.mark.parametrize(("name", "read"), [("peers.json", read_run), ("peers_export.json", read_export)])
+def test_the_kept_results_are_whole_and_name_no_place_on_the_machine(name: str, read: Callable[[Path], Any]) -> None:
     path = ROOT / "benchmarks" / "results" / name
-    result = read_peers(path, form)
-    assert len(markdown_table(result).splitlines()) > 4
-    text = json.dumps({key: value for key, value in result.items() if key != "machine"})
+    assert len(markdown_table(read(path)).splitlines()) > 4
+    text = json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "machine"})
     assert not re.findall(r"(?<![\w.])/\w+/\S*|\w+://\S*", text)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segbench.results.latency import read_results
+from segbench.results.latency import read_latency
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "aa_test.py"
 
@@ -49,10 +49,10 @@ def test_three_sides_are_measured_in_turn_and_a_slowdown_of_four_times_is_seen(t
     assert (row["same"]["paired"], row["planted"]["paired"]) == (True, True)
     assert 2 < row["planted"]["ratio"] < 8
     assert found["slower"] == (row["planted"]["verdict"] == "slower")
-    kept = {path.name: read_results(path) for path in tmp_path.iterdir()}
+    kept = {path.name: read_latency(path) for path in tmp_path.iterdir()}
     assert sorted(kept) == ["01-A.json", "01-B.json", "01-C.json"]
     medians = {
-        name: [float(np.median(one["values_ms"]["whole"])) for one in result["configurations"][0]["processes"]]
+        name: [float(np.median(one.values_ms["whole"])) for one in result.configurations[0].processes]
         for name, result in kept.items()
     }
     assert {len(values) for values in medians.values()} == {4}

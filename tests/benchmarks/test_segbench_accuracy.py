@@ -13,13 +13,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests import messages
 from tests.refusals import refused, run_segbench
 
 import segruntime
-from segbench.accuracy.run import AccuracyJob, run_accuracy, score, worst_pictures
+from segbench.accuracy.run import AccuracyJob, run_accuracy, score
+from segbench.accuracy.table import worst_pictures
 from segbench.errors import WrongMaskError
 from segbench.frames.drawn import drawn_frame
 from segbench.frames.masking import Masker, coarse_mask, luma
+from segbench.results.accuracy import Score
 from segbench.statistics.spread import spread
 from segruntime.backends import BACKENDS
 from segruntime.errors import install_command
@@ -135,13 +138,15 @@ def test_table_shows_the_measures_and_the_worst_picture(folders: tuple[Path, Pat
 
 
 def test_the_worst_pictures_come_first() -> None:
-    each = [{"picture": str(k), "iou": iou} for k, iou in enumerate([0.9, 0.2, 0.5])]
-    assert [one["picture"] for one in worst_pictures(each, 2)] == ["1", "2"]
+    each = [
+        Score(picture=str(k), iou=iou, boundary_f=0, mean_absolute_error=0) for k, iou in enumerate([0.9, 0.2, 0.5])
+    ]
+    assert [one.picture for one in worst_pictures(each, 2)] == ["1", "2"]
 
 
 def test_masks_without_a_picture_are_left_out(folders: tuple[Path, Path]) -> None:
     write(folders[1] / "other.png", np.zeros((4, 4), np.uint8))
-    assert len(run_accuracy(AccuracyJob(images=folders[0], masks=folders[1]))["each"]) == 3
+    assert len(run_accuracy(AccuracyJob(images=folders[0], masks=folders[1])).each) == 3
 
 
 def test_progress_is_told_of_every_picture(folders: tuple[Path, Path]) -> None:
@@ -163,10 +168,10 @@ def test_folders_that_are_none_or_empty(folders: tuple[Path, Path], tmp_path: Pa
     )
     assert "--images" in refused(accuracy(*named(folders[0] / "a.jpg", folders[1])))
     (tmp_path / "empty").mkdir()
-    assert f"--images {tmp_path / 'empty'}: no picture in it, expected .bmp, .jpeg" in refused(
+    assert f"--images {tmp_path / 'empty'}: {messages.NO_PICTURE_IN_IT}, expected .bmp, .jpeg" in refused(
         accuracy(*named(tmp_path / "empty", folders[1]))
     )
-    assert f"--masks {tmp_path / 'empty'}: no picture in it" in refused(
+    assert f"--masks {tmp_path / 'empty'}: {messages.NO_PICTURE_IN_IT}" in refused(
         accuracy(*named(folders[0], tmp_path / "empty"))
     )
 
@@ -215,5 +220,5 @@ def test_json_needs_no_rich_and_the_table_says_so(monkeypatch: pytest.MonkeyPatc
 def test_the_bundled_model_on_hand_made_masks() -> None:
     """`examples/evaluate.py`, which shares no code but `mask_iou`, gives 0.9372 to 0.9374 at full size (examples/README.md)."""
     result = run_accuracy(AccuracyJob(images=CALIBRATION / "images", masks=CALIBRATION / "masks"))
-    assert result["summary"]["iou"]["n"] == 100
-    assert result["summary"]["iou"]["mean"] == pytest.approx(0.9373, abs=0.001)
+    assert result.summary["iou"].n == 100
+    assert result.summary["iou"].mean == pytest.approx(0.9373, abs=0.001)

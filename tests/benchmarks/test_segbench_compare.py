@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import messages
+from tests.benchmarks.made_results import as_latency, with_digest
 from tests.refusals import refused, run_segbench
 
-from segbench.compare.match import AXES, matched
-from segbench.compare.run import compare_results, in_turn
+from segbench.compare import match, run
+from segbench.compare.match import AXES
+from segbench.compare.run import in_turn
 from segbench.errors import ComparisonError
-from segbench.results.latency import with_digest, write_results
+from segbench.results.file import write_results
 from segbench.statistics.stability import stability
 from segbench.statistics.summary import summarize
 
@@ -46,11 +50,22 @@ def make(small_result: Made) -> Maker:
             one["started_at"] = start
         for name, rows in stages.items():
             configuration["stages"][name] = summarize([v for row in rows for v in row]).to_json()
-            configuration["stability"][name] = stability(rows)
+            configuration["stability"][name] = stability(rows).to_json()
         configuration.update(changes)
         return with_digest(result)
 
     return build
+
+
+def compare_results(a: Made, b: Made, **options: Any) -> Made:
+    """As the command says it."""
+    first = as_latency(a)
+    found = run.compare_results(first, first if b is a else as_latency(b), **options)
+    return dict(json.loads(json.dumps(found.to_json())))
+
+
+def matched(a: Made, b: Made, axes: Collection[str] = ()) -> list[Any]:
+    return match.matched(as_latency(a), as_latency(b), axes)
 
 
 def with_machine(result: Made, **changes: Any) -> Made:
@@ -94,7 +109,7 @@ def test_same_values_show_no_difference(make: Maker) -> None:
 
 def test_two_processes_are_too_few_whatever_their_values(make: Maker) -> None:
     one = only(compare_results(make(10.0, 10.0), make(30.0, 30.0)))
-    assert one["verdict"] == "too few processes to tell"
+    assert one["verdict"] == messages.TOO_FEW_PROCESSES
     assert (one["stages"]["whole"]["ratio"], one["stages"]["whole"]["low"]) == (pytest.approx(3), None)
 
 
@@ -150,8 +165,12 @@ def test_processes_that_ran_one_after_the_other_are_not(make: Maker) -> None:
         ([0, None, 4], [1, 3, 5], False),
     ],
 )
-def test_in_turn_means_round_after_round(a: list[float | None], b: list[float | None], expected: bool) -> None:
-    assert in_turn([{"started_at": v} for v in a], [{"started_at": v} for v in b]) is expected
+def test_in_turn_means_round_after_round(
+    make: Maker, a: list[float | None], b: list[float | None], expected: bool
+) -> None:
+    (process,) = as_latency(make(10.0)).configurations[0].processes
+    sides = [[replace(process, started_at=start) for start in starts] for starts in (a, b)]
+    assert in_turn(*sides) is expected
 
 
 def test_one_run_is_compared_with_itself_along_an_axis_and_in_pairs(make: Maker) -> None:
@@ -235,7 +254,8 @@ def test_stages_that_do_other_work_with_a_preset_are_not_compared(make: Maker) -
     for result, stages in ((a, ["postprocess"]), (b, ["postprocess", "refine"])):
         configuration = result["configurations"][0]
         for stage in stages:
-            configuration["stages"][stage] = configuration["stages"]["invoke"]
+            for statistics in ("stages", "stability"):
+                configuration[statistics][stage] = configuration[statistics]["invoke"]
             for process in configuration["processes"]:
                 process["values_ms"][stage] = process["values_ms"]["invoke"]
     assert list(only(compare_results(a, b, axes=["preset"]))["stages"]) == ["invoke", "whole"]
@@ -353,7 +373,7 @@ def test_gate_that_cannot_tell_stays_shut(tmp_path: Path, make: Maker) -> None:
     assert compare(path, path).exit_code == 0
     result = compare(path, path, "--fail-above", "5%")
     assert result.exit_code == 1
-    assert "too few processes to tell, so nobody knows; measure again" in result.stderr
+    assert f"{messages.TOO_FEW_PROCESSES}, so nobody knows; measure again" in result.stderr
 
 
 @pytest.mark.parametrize("limit", ["5 percent", "-1%", "nan", "101%", ""])

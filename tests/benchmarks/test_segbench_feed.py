@@ -8,10 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests import messages
 
 from segbench.errors import ClipError, PictureError
 from segbench.frames.drawn import drawn_frame
-from segbench.frames.source import open_feed
+from segbench.frames.source import FrameFacts, open_feed
 from segbench.process.job import Job
 
 LEVELS = (40, 120, 200)
@@ -28,7 +29,7 @@ def write_clip(path: Path, size: tuple[int, int] = (64, 48)) -> Path:
 
 def test_without_an_input_the_frame_is_drawn_and_nothing_is_decoded() -> None:
     feed = open_feed(Job(width=64, height=48))
-    assert feed.facts() == {"width": 64, "height": 48, "source": "the drawn frame"}
+    assert feed.facts() == FrameFacts(width=64, height=48, source="the drawn frame")
     for frame, decode in islice(feed.frames, 3):
         assert frame is feed.first
         assert decode is None
@@ -44,7 +45,7 @@ def test_picture_is_decoded_once(tmp_path: Path) -> None:
 
 def test_video_gives_its_frames_in_order_then_starts_again(tmp_path: Path) -> None:
     feed = open_feed(Job(input=str(write_clip(tmp_path / "clip.avi"))))
-    assert feed.facts() == {"width": 64, "height": 48, "source": str(tmp_path / "clip.avi")}
+    assert feed.facts() == FrameFacts(width=64, height=48, source=str(tmp_path / "clip.avi"))
     found = list(islice(feed.frames, 5))
     assert abs(float(feed.first.mean()) - LEVELS[0]) < 5
     expected = [LEVELS[k % 3] for k in range(1, 6)]
@@ -61,7 +62,7 @@ def test_video_is_scaled_to_the_size_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("gone.mp4", ClipError, "gone.mp4: found nothing there, expected a video"),
+        ("gone.mp4", ClipError, f"gone.mp4: {messages.NOTHING_THERE} a video"),
         ("gone.png", PictureError, "gone.png: cannot be read"),
         ("text.mp4", ClipError, "text.mp4: cannot be opened as a video"),
     ],
@@ -74,5 +75,5 @@ def test_input_that_is_none_is_refused_by_name(tmp_path: Path, name: str, error:
 
 def test_video_smaller_than_any_frame_is_refused(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "dot.avi", (8, 8))
-    with pytest.raises(ClipError, match="is 8x8, expected sides from 16 to 8192"):
+    with pytest.raises(ClipError, match=f"is 8x8, {messages.SIDES}"):
         open_feed(Job(input=str(path)))

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from segbench.machine.describe import describe_machine, with_sensors_after
-from segbench.machine.processor import describe_processor
+from segbench.machine.describe import Machine, describe_machine, with_sensors_after
+from segbench.machine.processor import frequency_max_mhz, governor, int8_flags
 from segbench.machine.sensors import Sensors, pi_flags, read_sensors
+from segruntime.strict_json import Fields
 
 NOTHING = Sensors(temperature_c=None, frequency_mhz=None, throttled=None, throttle_flags=None, throttle_count=None)
 
@@ -70,7 +71,7 @@ def test_a_pi_says_how_hot_it_is_how_fast_and_that_it_throttles(pi: Path) -> Non
 
 
 def test_a_pi_is_described(pi: Path) -> None:
-    machine = json.loads(json.dumps(describe_machine(pi)))
+    machine = json.loads(json.dumps(describe_machine(pi).to_json()))
     assert machine["cpu"] == "Raspberry Pi 5 Model B Rev 1.0"
     assert machine["distribution"] == "Debian GNU/Linux 12 (bookworm)"
     assert (machine["int8_flags"], machine["governor"], machine["frequency_max_mhz"]) == (
@@ -86,8 +87,9 @@ def test_sensors_afterwards_stand_beside_those_before(pi: Path) -> None:
     before = describe_machine(pi)
     put(pi, "sys/class/thermal", {"thermal_zone0/temp": "85000"})
     after = with_sensors_after(before, pi)
-    assert [after["sensors"][when]["temperature_c"] for when in ("before", "after")] == [82.4, 85.0]
-    assert before["sensors"]["after"] is None
+    assert [one and one.temperature_c for one in (after.sensors_before, after.sensors_after)] == [82.4, 85.0]
+    assert before.sensors_after is None
+    assert Machine.from_json(Fields(json.loads(json.dumps(after.to_json())))) == after
 
 
 def test_what_has_been_is_not_what_is(pi: Path) -> None:
@@ -113,10 +115,10 @@ def test_bits_of_the_firmware_in_words(bits: int, words: tuple[str, ...]) -> Non
 
 def test_machine_without_sensors_has_none(tmp_path: Path) -> None:
     assert read_sensors(tmp_path) == NOTHING
-    assert describe_processor(tmp_path) == {"int8_flags": None, "governor": None, "frequency_max_mhz": None}
+    assert (int8_flags(tmp_path), governor(tmp_path), frequency_max_mhz(tmp_path)) == (None, None, None)
     machine = describe_machine(tmp_path)
-    assert machine["cpu"]
-    assert machine["distribution"] is None
+    assert machine.cpu
+    assert machine.distribution is None
 
 
 @pytest.mark.parametrize("text", ["", "hot\n", "0\n", "-273000\n", "255000\n", "\0\0", "9" * 5000])
@@ -140,7 +142,7 @@ def test_sensor_that_is_a_folder_or_leads_nowhere_is_none(tmp_path: Path) -> Non
     (core / "scaling_cur_freq").symlink_to(tmp_path / "gone")
     (core / "scaling_governor").symlink_to(tmp_path / "gone")
     assert read_sensors(tmp_path) == NOTHING
-    assert describe_processor(tmp_path)["governor"] is None
+    assert governor(tmp_path) is None
 
 
 def test_sensor_that_vanishes_between_listing_and_reading_is_none(pi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,13 +185,13 @@ def test_clock_and_flags_of_an_x86_without_cpufreq(tmp_path: Path) -> None:
     text = "flags\t\t: fpu avx avx2 avx512_vnni avx512bw\ncpu MHz\t\t: {}\n\n"
     put(tmp_path, "proc", {"cpuinfo": text.format("2000.5") + text.format("3000.5") + "cpu MHz\t: ?\n"})
     assert read_sensors(tmp_path).frequency_mhz == 2500.5
-    assert describe_processor(tmp_path)["int8_flags"] == ["avx2", "avx512bw", "avx512_vnni"]
+    assert int8_flags(tmp_path) == ("avx2", "avx512bw", "avx512_vnni")
 
 
 def test_big_and_little_cores_have_two_governors(tmp_path: Path) -> None:
     for core, name in enumerate(("schedutil", "schedutil", "performance")):
         put(tmp_path, f"sys/devices/system/cpu/cpu{core}/cpufreq", {"scaling_governor": name})
-    assert describe_processor(tmp_path)["governor"] == "schedutil, performance"
+    assert governor(tmp_path) == "schedutil, performance"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a made-up vcgencmd is a shell script")

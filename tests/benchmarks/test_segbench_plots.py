@@ -12,22 +12,40 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
+from tests import messages
+from tests.benchmarks.made_results import as_latency, as_sustained
+from tests.each_case import each_case
 
 from segbench.errors import MissingExtraError, OptionError, OutputError
-from segbench.plots import SUFFIXES, Plot, check_plot, picture
-from segbench.plots.distribution import distribution_plot, number
+from segbench.plots import SUFFIXES, Plot, check_plot, distribution, medians, picture, stages, sustained
+from segbench.plots.distribution import number
 from segbench.plots.label_places import spots
-from segbench.plots.medians import PARTS, medians_plot
+from segbench.plots.medians import PARTS
 from segbench.plots.outline import MOST_LANES, beyond, lanes, outline, ticks
 from segbench.plots.palette import PAGE_NAMES, verdict_colour
 from segbench.plots.scale import log_ticks, scale_for
-from segbench.plots.stages import stages_of, stages_plot
-from segbench.plots.sustained import sustained_plot
+from segbench.plots.stages import stages_of
 from segbench.plots.words import label, shortened
 from segbench.results.latency import STAGES
 
 Made = dict[str, Any]
 Make = Callable[..., Made]
+
+
+def distribution_plot(result: Made) -> Plot:
+    return distribution.distribution_plot(as_latency(result))
+
+
+def stages_plot(result: Made) -> Plot:
+    return stages.stages_plot(as_latency(result))
+
+
+def medians_plot(result: Made) -> Plot:
+    return medians.medians_plot(as_latency(result))
+
+
+def sustained_plot(result: Made) -> Plot:
+    return sustained.sustained_plot(as_sustained(result))
 
 
 def texts(svg: bytes) -> list[str]:
@@ -216,7 +234,7 @@ def test_many_processes_are_said_to_share_lines(small_result: Made, make_configu
 
 
 def test_stages_has_a_panel_for_each_stage_but_the_whole_and_a_dash_where_there_is_none(several: Made) -> None:
-    assert stages_of(several) == list(STAGES[:-1])
+    assert stages_of(as_latency(several)) == list(STAGES[:-1])
     read = texts(picture(stages_plot(several), ".svg"))
     titles = [text for text in read if text.startswith(("decode, ms", "refine, ms", "frame → alpha, ms"))]
     assert len(titles) == 3
@@ -245,11 +263,11 @@ def test_the_same_values_give_the_same_bytes(small_result: Made, make: Callable[
     assert picture(make(small_result), suffix) != first
 
 
-@pytest.mark.parametrize(
+@each_case(
     "name",
     ["</text></svg><script>x</script>", "a & \"b\" 'c'", "$\\frac{$", "a--><!--", ' d="1.23456"', "]]>", "", "木 🙂"],
 )
-@pytest.mark.parametrize("make", MAKERS)
+@each_case("make", MAKERS)
 def test_name_from_a_file_is_text_and_nothing_else(small_result: Made, make: Callable[[Made], Plot], name: str) -> None:
     small_result["configurations"][0]["name"] = name
     svg = picture(make(small_result), ".svg")
@@ -286,10 +304,10 @@ def test_what_cannot_be_written_is_refused_before_anything_is_measured(
     check_plot(tmp_path / "a.SVG")
     with pytest.raises(OptionError, match=r"plot: got a\.txt, expected a file that ends in \.png, \.svg, \.pdf"):
         check_plot(Path("a.txt"))
-    with pytest.raises(OptionError, match="gone is no folder"):
+    with pytest.raises(OptionError, match=messages.GONE_IS_NO_FOLDER):
         check_plot(tmp_path / "gone" / "a.png")
     (tmp_path / "b.png").mkdir()
-    with pytest.raises(OutputError, match="a folder has that name"):
+    with pytest.raises(OutputError, match=messages.A_FOLDER_HAS_IT):
         check_plot(tmp_path / "b.png")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match="the plot needs matplotlib, which is not installed"):

@@ -10,11 +10,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from tests.benchmarks.made_results import as_accuracy, as_latency
 
 from segbench.plots import picture
 from segbench.plots.pareto import pareto_plot
 from segbench.plots.pareto_front import Point, fields_of, pareto_front, without_partner
 from segbench.plots.sources import Source
+from segbench.results.accuracy import AccuracyResult
+from segbench.results.latency import LatencyResult
 
 Made = dict[str, Any]
 Make = Callable[..., Made]
@@ -24,16 +27,12 @@ def point(name: str, p50_ms: float, iou: float) -> Point:
     return Point(name=name, source="a.json", p50_ms=p50_ms, p90_ms=p50_ms * 1.2, iou=iou, size_bytes=1_000_000)
 
 
-def source(kind: str, result: Made, name: str = "results.json") -> Source:
-    return Source(path=Path(name), kind=kind, result=result)
+def latency(result: Made, name: str = "results.json") -> Source[LatencyResult]:
+    return Source(path=Path(name), result=as_latency(result))
 
 
-def latency(result: Made, name: str = "results.json") -> Source:
-    return source("segedge.segbench", result, name)
-
-
-def accuracy(result: Made, name: str = "accuracy.json") -> Source:
-    return source("segedge.segbench.accuracy", result, name)
+def accuracy(result: Made, name: str = "accuracy.json") -> Source[AccuracyResult]:
+    return Source(path=Path(name), result=as_accuracy(result))
 
 
 def test_front_by_hand_with_ties() -> None:

@@ -12,28 +12,31 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests import messages
+from tests.benchmarks.made_results import read_json
 from tests.refusals import refused, run_segbench
 
+import segbench.profile.combine as combined
 import segbench.profile.run as profile_run
 from segbench.errors import OptionError, ProfileError, WorkerError
 from segbench.process.interrupt import Interrupt
-from segbench.process.job import Job
+from segbench.process.job import Effort, Job
 from segbench.profile.clock import choose_clock
-from segbench.profile.combine import combine
 from segbench.profile.onnx_trace import TraceFile, parse_trace
-from segbench.profile.part import MOST_ROUNDS
+from segbench.profile.part import MOST_ROUNDS, Taken
+from segbench.profile.result import FORMAT, VERSION, Estimate, PartTime, ProfileResult
 from segbench.profile.rounds import run_rounds
-from segbench.profile.run import FORMAT, VERSION, ProfileJob, run_profile
+from segbench.profile.run import ProfileJob, run_profile
 from segbench.profile.table import BELOW, coverage, print_profile
-from segbench.results.file import read_result_file
 from segruntime.errors import install_command
 from segruntime.segmenter import BUNDLED
+from segruntime.strict_json import Fields
 
 profile = partial(run_segbench, "profile")
 
@@ -46,6 +49,12 @@ def part(kind: str, values_ms: list[float], **changes: Any) -> dict[str, Any]:
 def taken(*parts: dict[str, Any], whole_ms: list[float], **changes: Any) -> dict[str, Any]:
     rest = {"clock": "processor", "profiled_ms": None, "prefixes": [], "unpacking": 0, "warnings": []}
     return {"parts": list(parts), "whole_ms": whole_ms, **rest, **changes}
+
+
+def combine(processes: list[dict[str, Any]], backend: str) -> dict[str, Any]:
+    """As the result has it."""
+    found = combined.combine([Taken.from_json(Fields(one)) for one in processes], backend)
+    return dict(json.loads(json.dumps(found.to_json())))
 
 
 def node(name: str, ts: int, dur: int, kind: str = "Conv", index: str = "0", **changes: Any) -> dict[str, Any]:
@@ -73,7 +82,7 @@ def test_each_round_has_every_step_once_and_warm_up_is_thrown_away() -> None:
 
         return one
 
-    job = Job(runs=4, seconds=0, warmup_runs=2, warmup_seconds=0)
+    job = Job(effort=Effort(runs=4, seconds=0, warmup_runs=2, warmup_seconds=0))
     rows = run_rounds([step("a", [1.0]), step("b", [2.0, 3.0])], job, Interrupt())
     assert rows == [[[1.0], [2.0, 3.0]]] * 4
     assert [sorted(calls[k : k + 2]) for k in range(0, 12, 2)] == [["a", "b"]] * 6
@@ -88,7 +97,7 @@ def test_rounds_end_at_500_and_before_three_there_are_none() -> None:
         interrupt.asked = done[0] == 2
         return [0.0]
 
-    job = Job(runs=3, seconds=3600, warmup_runs=0, warmup_seconds=0)
+    job = Job(effort=Effort(runs=3, seconds=3600, warmup_runs=0, warmup_seconds=0))
     assert run_rounds([one], job, interrupt) == []
     assert len(run_rounds([lambda: [0.0]], job, Interrupt())) == MOST_ROUNDS
 
@@ -217,7 +226,7 @@ def test_nodes_that_ran_in_another_order_are_put_together() -> None:
 
 
 @pytest.fixture(scope="module")
-def results() -> dict[str, dict[str, Any]]:
+def results() -> dict[str, ProfileResult]:
     """A short profile of both bundled models."""
     found = {}
     for backend in ("tflite", "onnx"):
@@ -226,50 +235,50 @@ def results() -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_all_of_the_bundled_int8_model_but_its_uint8_ends_runs_on_xnnpack(results: dict[str, dict[str, Any]]) -> None:
+def test_all_of_the_bundled_int8_model_but_its_uint8_ends_runs_on_xnnpack(results: dict[str, ProfileResult]) -> None:
     found = results["tflite"]
-    assert (found["format"], found["version"], found["method"]) == (FORMAT, VERSION, "cut")
-    count = sum(one["operators"] for one in found["places"])
-    assert [(one["place"], one["operators"]) for one in found["places"]] == [("XNNPACK", count - 2), ("LiteRT", 2)]
-    assert [(part["kind"], part["place"]) for part in (found["parts"][0], found["parts"][-1])] == 2 * [
-        ("QUANTIZE", "LiteRT")
-    ]
+    assert (found.header.format, found.header.version, found.method) == (FORMAT, VERSION, "cut")
+    places, parts = found.profile.places, found.profile.parts
+    count = sum(one.operators for one in places)
+    assert [(one.name, one.operators) for one in places] == [("XNNPACK", count - 2), ("LiteRT", 2)]
+    assert [(part.kind, part.place) for part in (parts[0], parts[-1])] == 2 * [("QUANTIZE", "LiteRT")]
     assert re.match(rf"{count - 2} of {count} operators, 9\d\.?\d*% of the time, on XN", coverage(found)), coverage(
         found
     )
 
 
-def test_most_of_the_time_goes_into_convolutions(results: dict[str, dict[str, Any]]) -> None:
+def test_most_of_the_time_goes_into_convolutions(results: dict[str, ProfileResult]) -> None:
     for backend, kind in (("tflite", "CONV_2D"), ("onnx", "Conv")):
-        shares = {one["kind"]: one["share"] for one in results[backend]["kinds"]}
+        shares = {one.name: one.share for one in results[backend].profile.kinds}
         assert max(shares, key=lambda kind: shares[kind]) == kind
         assert shares[kind] + shares.get(f"DEPTHWISE_{kind}", 0) > 0.5
 
 
-def test_parts_come_to_the_whole(results: dict[str, dict[str, Any]]) -> None:
+def test_parts_come_to_the_whole(results: dict[str, ProfileResult]) -> None:
     """Far bounds, for a machine on which other things run; docs/benchmarking.md has those of a quiet one."""
-    found = results["tflite"]
-    assert math.isclose(sum(one["share"] for one in found["parts"]), 1)
-    assert math.isclose(sum(one["ms"] for one in found["parts"]), found["sum_ms"])
-    if found["clock"] == "processor":
-        assert 0.7 < found["sum_to_whole"] < 1.5
-        assert [abs(one["apart"]) < 0.3 for one in found["prefixes"]] == [True] * 3
+    found = results["tflite"].profile
+    assert math.isclose(sum(one.share for one in found.parts), 1)
+    assert math.isclose(sum(one.time.ms for one in found.parts), found.sum_ms)
+    if found.clock == "processor":
+        assert 0.7 < found.sum_to_whole < 1.5
+        assert [abs(one.apart) < 0.3 for one in found.prefixes] == [True] * 3
 
 
-def test_onnxruntime_says_what_runs_its_nodes_and_what_watching_costs(results: dict[str, dict[str, Any]]) -> None:
-    found = results["onnx"]
-    assert found["method"] == "profiler"
-    assert {one["place"] for one in found["parts"]} == {"CPU"}
-    assert coverage(found).endswith("none on XNNPACK")
-    assert 0.3 < found["profiled"]["overhead"] < 3
-    rounds = [len(values) for values in found["whole"]["values_ms"]]
-    assert [len(values) for values in found["parts"][0]["values_ms"]] == rounds  # warm-up is not among them
+def test_onnxruntime_says_what_runs_its_nodes_and_what_watching_costs(results: dict[str, ProfileResult]) -> None:
+    assert results["onnx"].method == "profiler"
+    assert coverage(results["onnx"]).endswith("none on XNNPACK")
+    found = results["onnx"].profile
+    assert {one.place for one in found.parts} == {"CPU"}
+    assert found.profiled is not None
+    assert 0.3 < (found.profiled.overhead or 0) < 3
+    rounds = [len(values) for values in found.whole.values_ms]
+    assert [len(values) for values in found.parts[0].values_ms] == rounds  # warm-up is not among them
 
 
 @pytest.mark.parametrize("backend", ["tflite", "onnx"])
 @pytest.mark.parametrize("by", ["operator", "kind"])
 def test_table_fits_100_columns(
-    backend: str, by: str, results: dict[str, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+    backend: str, by: str, results: dict[str, ProfileResult], capsys: pytest.CaptureFixture[str]
 ) -> None:
     print_profile(results[backend], by)
     lines = capsys.readouterr().out.splitlines()
@@ -279,18 +288,20 @@ def test_table_fits_100_columns(
 
 
 def test_table_of_long_names_and_slow_operators_fits_and_says_what_is_below_its_error(
-    results: dict[str, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+    results: dict[str, ProfileResult], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    long = part(
-        "A_CUSTOM_OPERATOR_WITH_A_VERY_LONG_NAME",
-        [],
+    long = PartTime(
+        kind="A_CUSTOM_OPERATOR_WITH_A_VERY_LONG_NAME",
         name="model/block_17/" * 9,
-        shape=[1, 1024, 1024, 128],
-        ms=1234.567,
-        error_ms=2345.678,
+        shape=(1, 1024, 1024, 128),
+        place="XNNPACK",
+        operators=1,
+        time=Estimate(ms=1234.567, error_ms=2345.678),
         share=0.9,
+        values_ms=[],
     )
-    print_profile({**results["tflite"], "parts": [long] * 120}, "operator")
+    result = results["tflite"]
+    print_profile(replace(result, profile=replace(result.profile, parts=(long,) * 120)), "operator")
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
     row = next(line for line in lines if "120" in line and "1234" in line)
@@ -302,7 +313,7 @@ def test_command_writes_a_file_that_shows_whether_it_was_edited(tmp_path: Path) 
     result = profile("--backend", "onnx", "--seconds", 0.5, "--json", "-o", path)
     assert result.exit_code == 0, result.output
     shown = json.loads(result.stdout)
-    assert read_result_file(path, FORMAT, VERSION) == shown
+    assert read_json(path, FORMAT, VERSION) == shown
     assert shown["threads"] == 1
     assert shown["settings"] == {"seconds": 0.5, "processes": 5}
 
@@ -310,7 +321,7 @@ def test_command_writes_a_file_that_shows_whether_it_was_edited(tmp_path: Path) 
 def test_more_threads_than_cores_are_warned_of() -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found = run_profile(ProfileJob(backend="onnx", threads=cores + 1, seconds=0.2))
-    assert any(f"threads: {cores + 1}, and this process may use {cores} core" in text for text in found["warnings"])
+    assert any(f"threads: {cores + 1}, and this process may use {cores} core" in text for text in found.warnings)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, "2", 3601])
@@ -376,7 +387,7 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_behind(
     assert command.returncode == 130, stderr
     assert f"{messages.UNTIL_THEN}\n" in stderr
     assert "runs on" in stdout
-    found = read_result_file(path, FORMAT, VERSION)
+    found = read_json(path, FORMAT, VERSION)
     assert found["interrupted"]
     assert found["parts"][0]["error_ms"] is None
     assert list(folder.iterdir()) == []

@@ -12,7 +12,7 @@ import segruntime
 from segbench.errors import ProfileError
 from segbench.frames.drawn import drawn_frame
 from segbench.process.interrupt import Interrupt
-from segbench.process.job import Job
+from segbench.process.job import Effort, Job
 from segbench.profile.tflite import measure as tflite_measure
 from segbench.profile.tflite.cut import cut, in_order
 from segbench.profile.tflite.graph import Graph, Operator, read_graph
@@ -254,4 +254,4 @@ def test_pieces_that_compute_something_else_are_not_timed(monkeypatch: pytest.Mo
     tensor = segmenter.preprocess(drawn_frame(320, 240))
     monkeypatch.setattr(tflite_measure._Chain, "output", lambda _: np.full((1, 256, 256, 1), 7, np.int8))
     with pytest.raises(ProfileError, match="gives another output than as a whole"):
-        tflite_measure.measure_tflite(Job(runs=1, seconds=0), segmenter, tensor, Interrupt())
+        tflite_measure.measure_tflite(Job(effort=Effort(runs=1, seconds=0)), segmenter, tensor, Interrupt())

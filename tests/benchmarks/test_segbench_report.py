@@ -14,24 +14,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests import messages
+from tests.benchmarks.made_results import as_latency, as_result
 from tests.refusals import refused, run_segbench
 
 import segbench.commands.report
-from segbench.plots.sources import Source, by_machine
+from segbench.plots.sources import AnySource, Source, by_machine
 from segbench.report import build_page
 from segbench.report.comparison import beside_first
 from segbench.report.markup import as_text, element, together
 from segbench.report.warnings import worries
-from segbench.results.file import with_digest, write_results
+from segbench.results.file import write_results
 from segbench.results.latency import STAGES
 
 Made = dict[str, Any]
 Make = Callable[..., Made]
-KINDS = {
-    "latency": "segedge.segbench",
-    "accuracy": "segedge.segbench.accuracy",
-    "sustained": "segedge.segbench.sustained",
-}
 
 
 class Page(HTMLParser):
@@ -74,9 +71,8 @@ class Page(HTMLParser):
         return [value for _, name, value in self.attributes if name in names]
 
 
-def source(name: str, result: Made) -> Source:
-    kind = next(kind for kind in KINDS.values() if kind == result["format"])
-    return Source(path=Path(f"{name}.json"), kind=kind, result=with_digest(result))
+def source(name: str, result: Made) -> AnySource:
+    return Source(path=Path(f"{name}.json"), result=as_result(result))
 
 
 def page(**results: Made) -> Page:
@@ -186,7 +182,7 @@ def test_nothing_from_a_file_is_markup(
     plain = page(a=small_result, b=small_accuracy, c=small_sustained)
     for result in (small_result, small_accuracy, small_sustained):
         result["machine"] = {**result["machine"], "cpu": name, "system": name, "packages": {name or "x": name}}
-    small_result["settings"] = {name: name, "nested": {"a": 1}, "list": [name, None]}
+    small_result["settings"] = {**small_result["settings"], name: name, "nested": {"a": 1}, "list": [name, None]}
     small_result["measured_at"] = name
     one = small_result["configurations"][0]
     for each in (one, small_sustained):
@@ -219,16 +215,16 @@ def test_machines_have_sections_of_their_own_and_share_no_ratio(run: Make) -> No
 
 
 def test_a_run_is_compared_with_its_first(run: Make) -> None:
-    result = with_digest(run(("first", 1.0, {}), ("same", 1.0, {}), ("slow", 1.3, {"threads": 1}), ("fast", 0.5, {})))
-    (beside,), left_out = beside_first(result)
+    result = run(("first", 1.0, {}), ("same", 1.0, {}), ("slow", 1.3, {"threads": 1}), ("fast", 0.5, {}))
+    (beside,), left_out = beside_first(as_latency(result))
     assert (beside.first, beside.confidence, left_out) == ("first", 0.98, [])
-    assert [(one["b"], one["verdict"]) for one in beside.comparisons] == [
+    assert [(one.b, one.verdict) for one in beside.comparisons] == [
         ("same", "no difference seen"),
         ("slow", "slower"),
         ("fast", "faster"),
     ]
-    assert [one["stages"]["whole"]["ratio"] for one in beside.comparisons] == pytest.approx([1, 1.3, 0.5])
-    assert all(one["paired"] for one in beside.comparisons)
+    assert [one.whole.ratio for one in beside.comparisons] == pytest.approx([1, 1.3, 0.5])
+    assert all(one.paired for one in beside.comparisons)
     read = page(a=result).read
     for expected in ("Compared with first", "1.300", "slower", "0.500", "faster", "no difference seen"):
         assert expected in read
@@ -238,18 +234,18 @@ def test_frames_of_different_sizes_are_not_compared(run: Make) -> None:
     def large(width: int) -> Made:
         return {"frame": {"width": width, "height": 720, "source": "the drawn frame"}}
 
-    result = with_digest(run(("a", 1.0, large(1280)), ("b", 1.0, large(640)), ("c", 2.0, large(1280))))
-    (beside,), _ = beside_first(result)
-    assert (beside.first, beside.frame, [one["b"] for one in beside.comparisons]) == ("a", "1280x720", ["c"])
-    alone = with_digest(run(("a", 1.0, large(1280)), ("b", 1.0, large(640))))
-    assert beside_first(alone) == ([], [])
+    result = run(("a", 1.0, large(1280)), ("b", 1.0, large(640)), ("c", 2.0, large(1280)))
+    (beside,), _ = beside_first(as_latency(result))
+    assert (beside.first, beside.frame, [one.b for one in beside.comparisons]) == ("a", "1280x720", ["c"])
+    alone = run(("a", 1.0, large(1280)), ("b", 1.0, large(640)))
+    assert beside_first(as_latency(alone)) == ([], [])
     assert "Compared with" not in page(a=alone).read
 
 
 def test_two_processes_are_too_few_to_tell(small_result: Made) -> None:
     (one,) = small_result["configurations"]
     small_result["configurations"].append({**one, "name": "b", "threads": 4})
-    assert "too few processes to tell" in page(a=small_result).read
+    assert messages.TOO_FEW_PROCESSES in page(a=small_result).read
 
 
 def test_accuracy_without_latency_has_a_page(small_accuracy: Made) -> None:
@@ -349,9 +345,9 @@ def test_results_are_not_overwritten_by_their_page(tmp_path: Path, small_result:
 
 def test_output_that_cannot_be_written_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     for output, message in (
-        (tmp_path, "a folder has that name"),
-        (tmp_path / "gone" / "a.html", "gone is no folder"),
-        (Path("/dev/null"), "no ordinary file has that name"),
+        (tmp_path, messages.A_FOLDER_HAS_IT),
+        (tmp_path / "gone" / "a.html", messages.GONE_IS_NO_FOLDER),
+        (Path("/dev/null"), messages.NO_ORDINARY_FILE),
     ):
         assert message in refused(report(tmp_path / "none.json", "-o", output))
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.benchmarks.made_results import as_result
 
 from segbench.plots.sources import Source
 from segbench.report import build_page
-from segbench.results.file import with_digest
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -39,7 +39,7 @@ def page(
     (one,) = small_result["configurations"]
     small_result["configurations"] = [{**one, "name": "<script>throw 1</script>" + "W" * 3000}, {**one, "threads": 4}]
     results = (small_result, small_accuracy, small_sustained)
-    sources = [Source(path=Path("a.json"), kind=one["format"], result=with_digest(one)) for one in results]
+    sources = [Source(path=Path("a.json"), result=as_result(one)) for one in results]
     path = tmp_path / "report.html"
     path.write_text(build_page(sources), "utf-8")
     return path

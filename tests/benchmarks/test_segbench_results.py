@@ -10,42 +10,52 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import messages
+from tests.benchmarks.made_results import with_digest
+from tests.refusals import refusal
 
 from segbench.errors import OutputError, ResultsError
-from segbench.results.latency import FORMAT, VERSION, configuration_key, read_results, with_digest, write_results
+from segbench.results.file import digest_of, write_results
+from segbench.results.latency import FORMAT, VERSION, Configuration, ConfigurationKey, read_latency
 from segbench.results.output_file import check_output
+from segruntime.strict_json import Fields
 
 Edit = Callable[[dict[str, Any]], Any]
 
 
 def refused(path: Path) -> str:
-    """What reading it says, in one line that begins with the path."""
-    with pytest.raises(ResultsError) as caught:
-        read_results(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert "\n" not in message
-    return message
+    return refusal(ResultsError, read_latency, path, starts=f"{path}: ")
 
 
 def test_what_is_written_comes_back(tmp_path: Path, small_result: dict[str, Any]) -> None:
     path = tmp_path / "a.json"
     write_results(path, small_result)
-    read = read_results(path)
-    assert read.pop("digest")
-    assert read == small_result
+    written = json.loads(path.read_text())
+    assert written == with_digest(small_result)
+    again = json.loads(json.dumps(read_latency(path).to_json()))
+    none = {"usable_cores", "distribution", "int8_flags", "governor", "frequency_max_mhz", "python"}
+    assert again["machine"] == {
+        **small_result["machine"],
+        **dict.fromkeys(none),
+        "sensors": {"before": None, "after": None},
+        "packages": {},
+    }
+    for one in again["configurations"][0]["processes"]:
+        assert one.pop("started_at") is None
+    assert again["settings"].pop("least_mask_iou") is None
+    assert {**again, "machine": None} == {**written, "machine": None}
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_digest_is_that_of_sorted_json_without_whitespace() -> None:
     expected = hashlib.sha256(b'{"a":"\\u00fc","b":[0.1,1]}').hexdigest()
-    assert with_digest({"b": [0.1, 1], "a": "ü", "digest": "of before"})["digest"] == expected
+    assert digest_of({"b": [0.1, 1], "a": "ü", "digest": "of before"}) == expected
 
 
 def test_layout_of_the_file_is_no_edit(tmp_path: Path, small_result: dict[str, Any]) -> None:
     path = tmp_path / "a.json"
     path.write_text(json.dumps(with_digest(small_result), sort_keys=True))
-    assert read_results(path)["format"] == FORMAT
+    assert read_latency(path).header.format == FORMAT
 
 
 @pytest.mark.parametrize(
@@ -54,10 +64,10 @@ def test_layout_of_the_file_is_no_edit(tmp_path: Path, small_result: dict[str, A
         (b"", "is empty"),
         (b" \n", "is empty"),
         (b"\xff\xfe\x00", "is no text"),
-        (b"{", "is no JSON that segbench writes"),
-        (b"[" * 100_000, "is no JSON that segbench writes (nested deeper than 64)"),
-        (b'{"version": NaN}', "NaN is not a number here"),
-        (b'{"version": 1e999}', "is no JSON that segbench writes"),
+        (b"{", messages.NO_JSON),
+        (b"[" * 100_000, f"{messages.NO_JSON} (nested deeper than 64)"),
+        (b'{"version": NaN}', f"NaN {messages.NO_NUMBER_HERE}"),
+        (b'{"version": 1e999}', messages.NO_JSON),
         (b"[1]", "is JSON of another kind, expected format 'segedge.segbench', got 'list'"),
         (b"null", "is JSON of another kind"),
         (b'{"format": "segedge.segbench.accuracy"}', "got 'segedge.segbench.accuracy'"),
@@ -93,7 +103,7 @@ def test_one_edited_value_is_noticed(tmp_path: Path, small_result: dict[str, Any
     text = path.read_text()
     assert text.count("11.0") >= 1
     path.write_text(text.replace("11.0", "10.0", 1))
-    assert "was edited after it was written" in refused(path)
+    assert messages.EDITED in refused(path)
 
 
 def test_cut_file_is_refused_at_every_length(tmp_path: Path, small_result: dict[str, Any]) -> None:
@@ -112,31 +122,41 @@ def configuration(edit: Edit) -> Edit:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda r: r.pop("machine"), "the file: lacks the field 'machine'"),
-        (lambda r: r.update(machine=[]), "machine: got [], expected an object"),
-        (lambda r: r.update(configurations=[]), "configurations: got [], expected a list of at least 1"),
-        (lambda r: r.update(interrupted=1), "interrupted: got 1, expected true or false"),
-        (configuration(lambda c: c.pop("preset")), "configurations[0]: lacks the field 'preset'"),
-        (configuration(lambda c: c.update(threads=True)), "configurations[0].threads: got True"),
-        (configuration(lambda c: c.update(threads=-1)), "configurations[0].threads: got -1"),
-        (configuration(lambda c: c.update(processes=[])), "configurations[0].processes: got [], expected a list"),
+        (lambda r: r.pop("machine"), "machine is missing"),
+        (lambda r: r.update(machine=[]), "machine is of type list, expected an object"),
+        (
+            lambda r: r["machine"].update(memory_bytes="8"),
+            "machine.memory_bytes is '8', expected a whole number from 0",
+        ),
+        (
+            lambda r: r["machine"].update(packages=["numpy"]),
+            "machine.packages is ['numpy'], expected an object of texts",
+        ),
+        (lambda r: r["settings"].pop("warmup_runs"), "settings.warmup_runs is missing"),
+        (lambda r: r["settings"].update(runs=0), "runs: got 0, expected a whole number from 1"),
+        (lambda r: r.update(configurations=[]), "configurations is [], expected a list of 1"),
+        (lambda r: r.update(interrupted=1), "interrupted is 1, expected true or false"),
+        (configuration(lambda c: c.pop("preset")), "configurations[0].preset is missing"),
+        (configuration(lambda c: c.update(threads=True)), "configurations[0].threads is True"),
+        (configuration(lambda c: c.update(threads=-1)), "configurations[0].threads is -1"),
+        (configuration(lambda c: c.update(processes=[])), "configurations[0].processes is [], expected a list"),
         (
             configuration(lambda c: c["processes"][1]["values_ms"].update(invoke=[])),
-            "configurations[0].processes[1].values_ms.invoke: got [], expected a list of at least 1",
+            "configurations[0].processes[1].values_ms.invoke is [], expected a list of at least 1",
         ),
         (
             configuration(lambda c: c["processes"][0]["values_ms"]["whole"].append("fast")),
-            "configurations[0].processes[0].values_ms.whole[2]: got 'fast', expected a number from 0",
+            "configurations[0].processes[0].values_ms.whole is [9.0, 11.0, 'fast'], expected a list of numbers from 0",
         ),
         (
             configuration(lambda c: c["processes"][0]["values_ms"]["whole"].append(10**400)),
-            "configurations[0].processes[0].values_ms.whole[2]: got 1000",
+            "configurations[0].processes[0].values_ms.whole is [9.0, 11.0, 1000",
         ),
-        (configuration(lambda c: c["stages"].update(sleep={})), "configurations[0].stages: got 'sleep'"),
-        (configuration(lambda c: c["stages"]["whole"].update(p50_ms=-1)), "stages.whole.p50_ms: got -1"),
-        (configuration(lambda c: c["stages"].pop("whole")), "configurations[0].stages: lacks 'whole'"),
-        (configuration(lambda c: c["stability"].pop("invoke")), "name different stages"),
-        (configuration(lambda c: c["processes"][1]["values_ms"].pop("invoke")), "name different stages"),
+        (configuration(lambda c: c["stages"].update(sleep={})), "configurations[0].stages is {"),
+        (configuration(lambda c: c["stages"]["whole"].update(p50_ms=-1)), "stages.whole.p50_ms is -1"),
+        (configuration(lambda c: c["stages"].pop("whole")), "expected 'whole' among them"),
+        (configuration(lambda c: c["stability"].pop("invoke")), "expected the same stages as in stability"),
+        (configuration(lambda c: c["processes"][1]["values_ms"].pop("invoke")), "expected the same stages"),
     ],
 )
 def test_field_that_is_missing_or_wrong_is_named(
@@ -148,11 +168,15 @@ def test_field_that_is_missing_or_wrong_is_named(
     assert message in refused(path)
 
 
+def key_of(one: dict[str, Any]) -> ConfigurationKey:
+    return Configuration.from_json(Fields(one)).key
+
+
 def test_fields_that_came_later_do_no_harm(tmp_path: Path, small_result: dict[str, Any]) -> None:
     small_result["note"] = "by hand"
     path = tmp_path / "a.json"
     write_results(path, small_result)
-    assert read_results(path)["note"] == "by hand"
+    assert not read_latency(path).interrupted
 
 
 @pytest.mark.parametrize(
@@ -173,15 +197,15 @@ def test_key_differs_in_what_was_changed_and_in_nothing_else(
     one = small_result["configurations"][0]
     other = copy.deepcopy(one)
     edit(other)
-    key, changed = configuration_key(one), configuration_key(other)
+    key, changed = key_of(one), key_of(other)
     assert [name for name in key._fields if getattr(key, name) != getattr(changed, name)] == [axis]
 
 
 def test_key_does_not_hold_what_was_measured(small_result: dict[str, Any]) -> None:
     one = small_result["configurations"][0]
-    again = {**one, "name": "b", "library_version": "3", "processes": [], "frames_per_second": 1.0}
-    assert configuration_key(one) == configuration_key(again)
-    assert {configuration_key(one): 1}
+    again = {**one, "name": "b", "library_version": "3", "processes": one["processes"][:1], "frames_per_second": 1.0}
+    assert key_of(one) == key_of(again)
+    assert {key_of(one): 1}
 
 
 def test_old_file_stays_where_the_new_one_cannot_be_written(
@@ -209,11 +233,11 @@ def test_value_that_is_no_number_is_never_written(tmp_path: Path, small_result: 
 
 def test_output_is_checked_before_anything_is_measured(tmp_path: Path) -> None:
     check_output(tmp_path / "new.json")
-    with pytest.raises(OutputError, match="gone is no folder"):
+    with pytest.raises(OutputError, match=messages.GONE_IS_NO_FOLDER):
         check_output(tmp_path / "gone" / "a.json")
-    with pytest.raises(OutputError, match="a folder has that name"):
+    with pytest.raises(OutputError, match=messages.A_FOLDER_HAS_IT):
         check_output(tmp_path)
-    with pytest.raises(OutputError, match="no ordinary file has that name"):
+    with pytest.raises(OutputError, match=messages.NO_ORDINARY_FILE):
         check_output(Path("/dev/null"))
 
 
@@ -222,4 +246,4 @@ def test_link_is_followed_and_not_replaced(tmp_path: Path, small_result: dict[st
     link.symlink_to(target)
     write_results(link, small_result)
     assert link.is_symlink()
-    assert read_results(target)["version"] == VERSION
+    assert read_latency(target).header.version == VERSION

@@ -22,15 +22,19 @@ import segbench.process.child
 import segbench.process.pacing
 import segruntime.model_file.self_test
 from segbench.errors import UnprovenError, WorkerError, WrongMaskError
+from segbench.frames.source import FrameFacts
 from segbench.latency.mask_check import check, check_accuracy, check_mask
 from segbench.latency.stopwatch import measure
 from segbench.machine.describe import describe_machine, peak_memory_bytes
 from segbench.process.child import run_worker
-from segbench.process.job import Job
-from segbench.results.latency import STAGES
+from segbench.process.job import Effort, Job
+from segbench.results.latency import STAGES, Measurement
+from segbench.results.subject import Subject
 from segbench.worker import START
+from segruntime import Contract
 
-SMALL = Job(width=64, height=48, runs=3, seconds=0, warmup_runs=2, warmup_seconds=0)
+THREE = Effort(runs=3, seconds=0, warmup_runs=2, warmup_seconds=0)
+SMALL = Job(width=64, height=48, effort=THREE)
 
 
 def ask(task: str, text: str) -> dict[str, Any]:
@@ -54,7 +58,8 @@ def test_one_job_in_one_line_out() -> None:
     [
         ("", "job: not JSON"),
         ("[1]", "expected a JSON object"),
-        ('{"runs": 0}', "runs: got 0"),
+        ('{"threads": 0}', "threads: got 0"),
+        ('{"effort": {"runs": 0}}', "effort.seconds is missing"),
         ('{"x": 0}', "unknown field 'x'"),
     ],
 )
@@ -63,12 +68,13 @@ def test_worker_answers_a_broken_job_with_an_error(task: str, text: str, message
 
 
 def test_check_says_what_will_be_measured() -> None:
-    found = run_worker("check", replace(SMALL, backend="onnx", threads=1, preset="fast"))
-    assert found["frame"] == {"width": 64, "height": 48, "source": "the drawn frame"}
-    assert (found["backend"], found["library"], found["threads"]) == ("onnx", "onnxruntime", 1)
-    assert found["preset"] == "fast"
-    assert found["golden"]["same"]
-    assert found["model"]["contract"]["format"]
+    found = Subject.from_json(run_worker("check", replace(SMALL, backend="onnx", threads=1, preset="fast")))
+    assert found.frame == FrameFacts(width=64, height=48, source="the drawn frame")
+    assert (found.library.backend, found.library.name, found.threads) == ("onnx", "onnxruntime", 1)
+    assert found.preset == "fast"
+    assert found.golden is not None
+    assert found.golden["same"]
+    assert Contract.from_json(found.model.contract) == segruntime.load(backend="onnx").contract
 
 
 def every(seconds: float) -> Callable[[], float]:
@@ -79,21 +85,21 @@ def every(seconds: float) -> Callable[[], float]:
 def test_seconds_are_a_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is read once before a round and four times within: alpha and the whole, begin and end."""
     monkeypatch.setattr(segbench.latency.stopwatch, "time", SimpleNamespace(perf_counter=every(0.25)))
-    measured = measure(replace(SMALL, runs=1, seconds=10, warmup_runs=0))
+    measured = measure(replace(SMALL, effort=Effort(runs=1, seconds=10, warmup_runs=0, warmup_seconds=0)))
     assert measured.values_ms["alpha"] == [250.0] * 8
     assert measured.values_ms["whole"] == [250.0] * 8
 
 
 def test_warm_up_takes_its_time_and_is_in_no_value() -> None:
     start = time.perf_counter()
-    measured = measure(replace(SMALL, warmup_runs=0, warmup_seconds=0.4))
+    measured = measure(replace(SMALL, effort=replace(THREE, warmup_runs=0, warmup_seconds=0.4)))
     assert time.perf_counter() - start > 0.4
     assert {len(values) for values in measured.values_ms.values()} == {3}
 
 
 def test_rate_spreads_the_frames_and_the_whole_is_one_pass() -> None:
     start = time.perf_counter()
-    measured = measure(replace(SMALL, runs=11, rate=20.0))
+    measured = measure(replace(SMALL, effort=replace(THREE, runs=11), rate=20.0))
     assert time.perf_counter() - start > 10 / 20
     assert measured.late_frames is not None
     values = measured.values_ms
@@ -109,26 +115,26 @@ def test_frames_that_come_too_fast_are_late(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_memory_counts_from_before_the_model() -> None:
-    measured = run_worker("measure", SMALL)
-    assert 10e6 < measured["baseline_memory_bytes"] < measured["peak_memory_bytes"] < 1e9
+    measured = Measurement.from_json(run_worker("measure", SMALL))
+    assert 10e6 < measured.baseline_memory_bytes < measured.peak_memory_bytes < 1e9
 
 
 def test_more_threads_than_cores_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segbench.latency.stopwatch.os, "sched_getaffinity", lambda _: {0})
     (text,) = measure(replace(SMALL, threads=2)).warnings
     assert text.startswith("threads: 2, and this process may use 1 core;")
-    assert measure(replace(SMALL, threads=1)).warnings == []
+    assert measure(replace(SMALL, threads=1)).warnings == ()
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the variables are glibc's")
 def test_memory_that_goes_to_and_fro_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     job = replace(SMALL, width=1280, height=720)
     monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "100000")  # every picture is a mapping of its own
-    (text,) = run_worker("measure", job)["warnings"]
+    (text,) = run_worker("measure", job).strings("warnings")
     assert text.startswith("memory goes back to the system after each frame")
     for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
         monkeypatch.setenv(name, "100000000")
-    assert run_worker("measure", job)["warnings"] == []
+    assert run_worker("measure", job).strings("warnings") == ()
 
 
 def test_worker_that_dies_is_reported_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +160,7 @@ def test_mask_that_is_not_the_golden_one_is_not_timed(monkeypatch: pytest.Monkey
 
 def test_file_without_golden_pictures_is_measured_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segruntime.model_file.self_test, "read_golden", lambda _path: None)
-    assert check(SMALL)["golden"] is None
+    assert check(SMALL).golden is None
 
 
 @pytest.mark.parametrize(
@@ -187,7 +193,7 @@ def test_segbench_loads_neither_the_exporter_nor_a_training_library() -> None:
 
 
 def test_machine_is_described_in_json() -> None:
-    machine = json.loads(json.dumps(describe_machine()))
+    machine = json.loads(json.dumps(describe_machine().to_json()))
     assert machine["cpu"]
     assert 1 <= machine["usable_cores"] <= machine["logical_cores"]
     assert "numpy" in machine["packages"]
@@ -221,6 +227,6 @@ def test_check_holds_the_gate_before_anything_is_measured() -> None:
     job = replace(SMALL, backend="tflite", threads=1)
     contract = segruntime.load(backend="tflite").contract
     assert contract.conversion is not None
-    assert check(replace(job, least_mask_iou=0.96))["model"]["precision"] == contract.conversion.precision
+    assert check(replace(job, least_mask_iou=0.96)).model.precision == contract.conversion.precision
     with pytest.raises(UnprovenError, match="--mlperf wants at least 1;"):
         check(replace(job, least_mask_iou=1.0))

@@ -26,7 +26,7 @@ from zoo.make import Made
 from zoo.measure import WAYS, _warned, measure
 from zoo.networks import NETWORKS
 from zoo.results import WAYS as NAMES
-from zoo.results import read_zoo
+from zoo.results import ZooResult, read_zoo
 from zoo.run import is_whole, run_zoo
 from zoo.table import networks_table, notes, saved_table
 
@@ -69,20 +69,20 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-def go(names: tuple[str, ...], ways: tuple[str, ...], again: bool = False) -> dict[str, Any]:
+def go(names: tuple[str, ...], ways: tuple[str, ...], again: bool = False) -> ZooResult:
     return run_zoo(names, ways, again, lambda _: None, no_progress)
 
 
 def test_run_goes_on_where_it_was_interrupted_and_does_nothing_twice(runs: list[str]) -> None:
     names, ways = ("segformer_b0", "unet_resnet18"), ("direct", "tf")
     first = go(names, ways)
-    assert first["interrupted"]
+    assert first.interrupted
     assert runs == ["segformer_b0 direct", "segformer_b0 tf", "unet_resnet18 direct"]
     second = go(names, ways)
     # what Ctrl-C ended says nothing of its network, and is done again
     assert runs[3:] == ["unet_resnet18 direct", "unet_resnet18 tf"]
-    assert not second["interrupted"]
-    assert [set(one["cells"]) for one in second["networks"]] == [set(ways)] * 2
+    assert not second.interrupted
+    assert [set(one["cells"]) for one in second.networks] == [set(ways)] * 2
     go(names, ways)
     assert len(runs) == 5
     go(names[:1], ways[:1], again=True)
@@ -102,13 +102,13 @@ def test_network_that_cannot_be_made_is_a_row_with_its_reason(runs: list[str], m
     monkeypatch.setattr(zoo.run, "make_network", refuse)
     result = go(("unet_mit_b0",), ("direct",))
     assert runs == []
-    assert result["networks"][0]["failure"] == "cannot be made (ImportError: no timm)"
+    assert result.networks[0]["failure"] == "cannot be made (ImportError: no timm)"
     assert "- smp Unet, mit_b0: was not made: cannot be made (ImportError: no timm)" in notes(result)
 
 
 def test_tables_say_what_was_measured(runs: list[str]) -> None:
     result = go(("segformer_b0",), NAMES[:1])
-    result["networks"][0]["cells"] = {
+    result.networks[0]["cells"] = {
         "direct": cell(float32=file(GATHER_ND=2)),
         "tf": cell(None, "none of 1 converters gives this network"),
         "saved": cell(float32=file(), int8=file(0.9832, RESIZE_BILINEAR=1)),
@@ -126,7 +126,7 @@ def test_tables_say_what_was_measured(runs: list[str]) -> None:
 def test_reasons_of_each_converter_are_told_in_place_of_the_line_that_points_to_them(runs: list[str]) -> None:
     result = go(("segformer_b0",), NAMES[:1])
     found = {**cell(None, "none of 2 converters, see above"), "refused": {"direct": "IoU 0.4", "tf": "tf.Erf"}}
-    result["networks"][0]["cells"] = {"saved": found}
+    result.networks[0]["cells"] = {"saved": found}
     said = notes(result).splitlines()
     assert said[-2:] == [
         "- transformers SegFormer, b0, saved: direct: IoU 0.4",
@@ -141,15 +141,15 @@ def test_converters_that_were_passed_over_are_read_from_the_warnings() -> None:
 
 def test_int8_that_was_not_kept_is_no_number_alone(runs: list[str]) -> None:
     result = go(("segformer_b0",), NAMES[:1])
-    result["networks"][0]["cells"] = {"saved": cell(float32=file(), int8=file(0.52, kept=False))}
+    result.networks[0]["cells"] = {"saved": cell(float32=file(), int8=file(0.52, kept=False))}
     assert "| 0.5200, refused | 48.00 |" in saved_table(result)
 
 
 @pytest.mark.parametrize(
     ("place", "value", "problem"),
     [
-        (("networks", 0, "cells", "tf"), {}, "lacks the field"),
-        (("networks", 0, "cells", "other"), cell(), "'other'"),
+        (("networks", 0, "cells", "tf"), {}, "tf.seconds is missing"),
+        (("networks", 0, "cells", "other"), cell(), "cells is {.*'other'|expected an object with some of direct"),
         (("networks", 0, "cells", "saved", "files", "int8"), file(1.5), "a number from 0 to 1"),
     ],
 )
@@ -157,11 +157,12 @@ def test_result_that_lacks_something_is_refused(
     runs: list[str], tmp_path: Path, place: tuple[Any, ...], value: Any, problem: str
 ) -> None:
     result = go(("segformer_b0",), ("saved",))
-    inside: Any = result
+    written = result.to_json()
+    inside: Any = written
     for step in place[:-1]:
         inside = inside[step]
     inside[place[-1]] = value
-    write_results(tmp_path / "edited.json", result)
+    write_results(tmp_path / "edited.json", written)
     with pytest.raises(ResultsError, match=problem):
         read_zoo(tmp_path / "edited.json")
 

@@ -31,7 +31,7 @@ def load(job: Job) -> Served:
 
 
 def _distribution(segmenter: segruntime.Segmenter) -> str:
-    return describe_library(segmenter)["library"].replace("_", "-")
+    return describe_library(segmenter).name.replace("_", "-")
 
 
 if __name__ == "__main__":

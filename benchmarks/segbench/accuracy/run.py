@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +17,8 @@ from segbench.frames.pairing import Pair, find_pairs, read_pair
 from segbench.machine.describe import describe_machine
 from segbench.machine.model import describe_model
 from segbench.progress import Advance, no_progress
-from segbench.results.accuracy import FORMAT, MEASURES, VERSION
-from segbench.results.file import with_digest
+from segbench.results.accuracy import FORMAT, MEASURES, VERSION, AccuracyResult, Score
+from segbench.results.header import header_of, sealed
 from segbench.statistics.spread import spread
 from segruntime.measures.agreement import boundary_f, mask_iou
 
@@ -39,20 +37,8 @@ class AccuracyJob:
     preset: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """One picture: intersection over union, boundary F-score, and the mean of |alpha - mask|, all 0–1."""
-
-    picture: str
-    iou: float
-    boundary_f: float
-    mean_absolute_error: float
-
-
-def run_accuracy(job: AccuracyJob, advance: Advance = no_progress) -> dict[str, Any]:
-    """Measure every picture: `summary.MEASURE` holds mean and spread, `each` the three measures of every picture.
-
-    The result is that of `segbench.results.accuracy`, version 1.
+def run_accuracy(job: AccuracyJob, advance: Advance = no_progress) -> AccuracyResult:
+    """Measure every picture.
 
     Raises:
         SegBenchError, SegRuntimeError: a folder, picture, mask or model that cannot be used.
@@ -63,23 +49,20 @@ def run_accuracy(job: AccuracyJob, advance: Advance = no_progress) -> dict[str, 
     for pair in pairs:
         scores.append(_score_pair(pair, segmenter, masker))
         advance(len(pairs))
-    result = {
-        "format": FORMAT,
-        "version": VERSION,
-        "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "segbench_version": segruntime.__version__,
-        "model": describe_model(segmenter),
-        "preset": job.preset,
-        "threads": segmenter.threads,
-        "threshold": segmenter.contract.threshold,
-        "images": str(job.images),
-        "masks": str(job.masks),
-        "pictures_sha256": pictures_digest(pairs),
-        "summary": {name: spread([getattr(one, name) for one in scores]).to_json() for name in MEASURES},
-        "each": [asdict(one) for one in scores],
-        "machine": describe_machine(),
-    }
-    return with_digest(result)
+    return sealed(
+        AccuracyResult(
+            header=header_of(FORMAT, VERSION, describe_machine()),
+            model=describe_model(segmenter),
+            preset=job.preset,
+            threads=segmenter.threads,
+            threshold=segmenter.contract.threshold,
+            images=str(job.images),
+            masks=str(job.masks),
+            pictures_sha256=pictures_digest(pairs),
+            summary={name: spread([getattr(one, name) for one in scores]) for name in MEASURES},
+            each=tuple(scores),
+        )
+    )
 
 
 def pictures_digest(pairs: Sequence[Pair]) -> str:
@@ -99,11 +82,6 @@ def pictures_digest(pairs: Sequence[Pair]) -> str:
                     f"{path}: cannot be read ({error.strerror}); leave it there while it is used"
                 ) from error
     return whole.hexdigest()
-
-
-def worst_pictures(each: Sequence[dict[str, Any]], count: int = 8) -> list[dict[str, Any]]:
-    """The pictures with the lowest IoU, lowest first."""
-    return sorted(each, key=lambda one: float(one["iou"]))[:count]
 
 
 def score(name: str, alpha: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8], threshold: float = 0.5) -> Score:

@@ -13,6 +13,7 @@ from segbench.accuracy.table import print_accuracy
 from segbench.latency.table import require_rich
 from segbench.progress import no_progress, progress
 from segbench.refusal import one_line_refusals
+from segbench.results.accuracy import AccuracyResult
 from segbench.results.file import write_results
 from segbench.results.output_file import check_output
 from segruntime.backends import BACKENDS
@@ -48,14 +49,14 @@ def accuracy(output: Path | None, as_json: bool, **options: Any) -> None:
             check_output(output)
         result = _measured(AccuracyJob(**options), as_json)
         if as_json:  # shown before anything is written: a full disk must not take it away
-            click.echo(json.dumps(result, indent=1, allow_nan=False))
+            click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
         else:
             print_accuracy(result)
         if output is not None:
-            write_results(output, result)
+            write_results(output, result.to_json())
 
 
-def _measured(job: AccuracyJob, as_json: bool) -> dict[str, Any]:
+def _measured(job: AccuracyJob, as_json: bool) -> AccuracyResult:
     if as_json:
         return run_accuracy(job, no_progress)
     require_rich()

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import click
 
 from segbench.compare.match import AXES
-from segbench.compare.run import compare_results, slower_than
+from segbench.compare.run import ComparedResults, compare_results, slower_than
 from segbench.compare.table import print_comparison, times
 from segbench.errors import ComparisonError
 from segbench.latency.table import require_rich
 from segbench.refusal import one_line_refusals
-from segbench.results.latency import read_results
+from segbench.results.latency import read_latency
 
 EPILOG = """
 Examples:
@@ -59,32 +58,32 @@ def compare(a: Path, b: Path | None, axes: tuple[str, ...], fail_above: float | 
             require_rich()
         result = _compared(a, b, axes)
         if as_json:
-            click.echo(json.dumps(result, indent=1, allow_nan=False))
+            click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
         else:
-            for text in result["warnings"]:
+            for text in result.warnings:
                 click.echo(f"segbench: {text}", err=True)
             print_comparison(result)
         if fail_above is not None:
             _fail_above(result, fail_above)
 
 
-def _compared(a: Path, b: Path | None, axes: tuple[str, ...]) -> dict[str, Any]:
-    first = read_results(a)
-    second = first if b is None else read_results(b)
+def _compared(a: Path, b: Path | None, axes: tuple[str, ...]) -> ComparedResults:
+    first = read_latency(a)
+    second = first if b is None else read_latency(b)
     return compare_results(first, second, axes=axes, names=(str(a), str(b or a)))
 
 
-def _fail_above(result: dict[str, Any], share: float) -> None:
+def _fail_above(result: ComparedResults, share: float) -> None:
     """A gate that cannot tell stays shut."""
-    for one in result["comparisons"]:
-        if one["verdict"] in ("too few processes to tell", "the machine changed"):
+    for one in result.comparisons:
+        if one.verdict in ("too few processes to tell", "the machine changed"):
             raise ComparisonError(
-                f"--fail-above: {one['b']}: {one['verdict']}, so nobody knows; measure again, with more processes"
+                f"--fail-above: {one.b}: {one.verdict}, so nobody knows; measure again, with more processes"
             )
     slower = slower_than(result, share)
     if slower:
-        worst = max(slower, key=lambda one: float(one["stages"]["whole"]["low"]))
-        said = f"{worst['b']}: takes {times(worst['stages']['whole'])} the time of {worst['a']}"
+        worst = max(slower, key=lambda one: one.whole.low or 0.0)
+        said = f"{worst.b}: takes {times(worst.whole)} the time of {worst.a}"
         raise ComparisonError(
             f"{said}, more than the {share:.1%} of --fail-above even at the lower end of the interval"
         )

@@ -8,7 +8,7 @@ import click
 
 from segbench.refusal import one_line_refusals
 from segbench.results.export import markdown, stages_csv, values_csv
-from segbench.results.latency import read_results
+from segbench.results.latency import read_latency
 from segbench.results.output_file import check_output, write_whole
 
 EPILOG = """
@@ -38,7 +38,7 @@ def export(results: Path, stages: Path | None, values: Path | None, as_markdown:
     with one_line_refusals():
         for path in files:
             check_output(path)
-        result = read_results(results)
+        result = read_latency(results)
         if stages is not None:
             _write(stages, stages_csv(result))
         if values is not None:

@@ -6,20 +6,19 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
 from segbench.errors import WorkerError
-from segbench.latency.effort import effort_of
 from segbench.latency.matrix import Matrix
 from segbench.latency.run import run_latency
 from segbench.latency.table import print_table, require_rich
 from segbench.plots import check_plot, write_plot
 from segbench.plots.distribution import distribution_plot
-from segbench.process.job import Job, parse_size, parse_threads
+from segbench.process.job import Effort, Job, parse_size, parse_threads
 from segbench.progress import no_progress, progress
-from segbench.results.latency import write_results
+from segbench.results.file import write_results
+from segbench.results.latency import LatencyResult
 from segbench.results.output_file import check_output
 
 REFUSED, INTERRUPTED = 1, 130  # 128 + SIGINT, as a shell says it
@@ -36,28 +35,16 @@ class LatencyOptions:
     presets: tuple[str, ...]
     input_: Path | None
     rate: float | None
-    runs: int | None
-    seconds: float | None
-    warmup_runs: int | None
-    warmup_seconds: float | None
-    processes: int | None
+    effort: Effort
+    least_mask_iou: float | None
     seed: int | None
-    quick: bool
-    mlperf: bool
 
     def matrix(self) -> Matrix:
         """Raises OptionError: a value that cannot be used."""
-        effort = effort_of(quick=self.quick, mlperf=self.mlperf).with_options(
-            runs=self.runs,
-            seconds=self.seconds,
-            warmup_runs=self.warmup_runs,
-            warmup_seconds=self.warmup_seconds,
-            processes=self.processes,
-        )
+        input_ = None if self.input_ is None else str(self.input_)
         seed = {} if self.seed is None else {"seed": self.seed}
         return Matrix(
-            processes=effort.pop("processes"),
-            base=Job(input=None if self.input_ is None else str(self.input_), rate=self.rate, **effort),
+            base=Job(input=input_, rate=self.rate, effort=self.effort, least_mask_iou=self.least_mask_iou),
             models=tuple(map(str, self.models)),
             backends=self.backends,
             threads=tuple(map(parse_threads, _items(self.threads))),
@@ -82,20 +69,20 @@ def measure_latency(options: LatencyOptions, output: Path | None, as_json: bool,
     result = _measured(matrix, as_json, failures)
     for text in _said_once(((name, str(error)) for name, error in failures), len(matrix.jobs())):
         click.echo(f"segbench: {text}", err=True)
-    if result["interrupted"]:
+    if result.interrupted:
         click.echo(f"segbench: interrupted; {_kept(result)}", err=True)
-    if result["configurations"]:
+    if result.configurations:
         _show(result, as_json)  # before the file is written: a full disk must not take it away
         if output is not None:
-            write_results(output, result)
+            write_results(output, result.to_json())
         if plot is not None:
             write_plot(distribution_plot(result), plot)
-    if result["interrupted"]:
+    if result.interrupted:
         return INTERRUPTED
     return REFUSED if failures else 0
 
 
-def _measured(matrix: Matrix, as_json: bool, failures: list[tuple[str, WorkerError]]) -> dict[str, Any]:
+def _measured(matrix: Matrix, as_json: bool, failures: list[tuple[str, WorkerError]]) -> LatencyResult:
     def complain(name: str, error: WorkerError) -> None:
         failures.append((name, error))
 
@@ -120,28 +107,25 @@ def _who(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _kept(result: dict[str, Any]) -> str:
-    count = sum(len(one["processes"]) for one in result["configurations"])
+def _kept(result: LatencyResult) -> str:
+    count = sum(len(one.processes) for one in result.configurations)
     if count == 0:
         return "nothing had been measured"
     return f"what follows was measured until then, in {count} process{'' if count == 1 else 'es'}"
 
 
-def _show(result: dict[str, Any], as_json: bool) -> None:
+def _show(result: LatencyResult, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(result, indent=1, allow_nan=False))
+        click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
         return
     for text in _warnings(result):
         click.echo(f"segbench: {text}", err=True)
     print_table(result)
 
 
-def _warnings(result: dict[str, Any]) -> list[str]:
-    configurations = result["configurations"]
-    said = [
-        (one["name"], text) for one in configurations for process in one["processes"] for text in process["warnings"]
-    ]
-    return _said_once(said, len(configurations))
+def _warnings(result: LatencyResult) -> list[str]:
+    said = [(one.name, text) for one in result.configurations for process in one.processes for text in process.warnings]
+    return _said_once(said, len(result.configurations))
 
 
 def _items(text: str | None) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from segbench.latency.table import require_rich
+from segbench.profile.result import ProfileResult
 from segbench.profile.run import ProfileJob, run_profile
 from segbench.profile.table import print_profile
 from segbench.progress import no_progress, progress
@@ -69,12 +70,12 @@ def profile(by: str, output: Path | None, as_json: bool, **options: Any) -> None
         result = _measured(ProfileJob(**options), as_json)
         _show(result, by, as_json)  # before the file is written: a full disk must not take it away
         if output is not None:
-            write_results(output, result)
-    if result["interrupted"]:
+            write_results(output, result.to_json())
+    if result.interrupted:
         sys.exit(INTERRUPTED)
 
 
-def _measured(job: ProfileJob, as_json: bool) -> dict[str, Any]:
+def _measured(job: ProfileJob, as_json: bool) -> ProfileResult:
     try:
         if as_json:
             return run_profile(job, no_progress)
@@ -86,14 +87,14 @@ def _measured(job: ProfileJob, as_json: bool) -> dict[str, Any]:
         sys.exit(INTERRUPTED)
 
 
-def _show(result: dict[str, Any], by: str, as_json: bool) -> None:
-    if result["interrupted"]:
-        count = result["settings"]["processes"]
+def _show(result: ProfileResult, by: str, as_json: bool) -> None:
+    if result.interrupted:
+        count = result.processes
         done = f"{count} process{'' if count == 1 else 'es'}"
         click.echo(f"segbench: interrupted; what follows was measured until then, in {done}", err=True)
     if as_json:
-        click.echo(json.dumps(result, indent=1, allow_nan=False))
+        click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
         return
-    for text in result["warnings"]:
+    for text in result.warnings:
         click.echo(f"segbench: {text}", err=True)
     print_profile(result, by)

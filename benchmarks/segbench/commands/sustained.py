@@ -16,6 +16,7 @@ from segbench.process.job import parse_size
 from segbench.refusal import one_line_refusals
 from segbench.results.file import write_results
 from segbench.results.output_file import check_output
+from segbench.results.sustained import SustainedResult
 from segbench.sustained.run import SustainedJob, run_sustained
 from segbench.sustained.table import minute_line, print_sustained
 from segruntime.backends import BACKENDS
@@ -56,8 +57,8 @@ def sustained(plot: Path | None, output: Path | None, as_json: bool, size: str |
         result = run_sustained(job, lambda minute: click.echo(minute_line(minute), err=True))
         _show(result, as_json)  # before anything is written: a full disk must not take it away
         _keep(result, plot, output)
-    if result["interrupted"]:
-        count = len(result["minutes"])
+    if result.interrupted:
+        count = len(result.minutes)
         click.echo(f"segbench: interrupted in minute {count}; what was measured is kept", err=True)
         sys.exit(INTERRUPTED)
 
@@ -72,17 +73,17 @@ def _check(plot: Path | None, output: Path | None, as_json: bool) -> None:
         check_output(output)
 
 
-def _keep(result: dict[str, Any], plot: Path | None, output: Path | None) -> None:
+def _keep(result: SustainedResult, plot: Path | None, output: Path | None) -> None:
     if output is not None:
-        write_results(output, result)
+        write_results(output, result.to_json())
     if plot is not None:
         write_plot(sustained_plot(result), plot)
 
 
-def _show(result: dict[str, Any], as_json: bool) -> None:
+def _show(result: SustainedResult, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(result, indent=1, allow_nan=False))
+        click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
         return
-    for text in result["warnings"]:
+    for text in result.warnings:
         click.echo(f"segbench: {text}", err=True)
     print_sustained(result)

@@ -13,6 +13,7 @@ from segbench.plots import check_plot, write_plot
 from segbench.plots.video import video_plot
 from segbench.progress import progress
 from segbench.refusal import one_line_refusals
+from segbench.video.result import VideoResult
 from segbench.video.run import VideoJob, run_video
 from segbench.video.table import print_video
 from segruntime.backends import BACKENDS
@@ -65,14 +66,14 @@ def video(plot: Path | None, as_json: bool, **options: Any) -> None:
         if plot is not None:
             write_plot(video_plot(result), plot)
         if as_json:
-            click.echo(json.dumps(result, indent=1, allow_nan=False))
+            click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
             return
-        for text in result["warnings"]:
+        for text in result.warnings:
             click.echo(f"segbench: {text}", err=True)
         print_video(result)
 
 
-def _measured(job: VideoJob, as_json: bool) -> dict[str, Any]:
+def _measured(job: VideoJob, as_json: bool) -> VideoResult:
     if as_json:
         return run_video(job)
     require_rich()

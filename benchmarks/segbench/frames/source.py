@@ -11,10 +11,33 @@ from segbench.errors import ClipError
 from segbench.frames.clip import Clip
 from segbench.frames.drawn import DEFAULT_SIZE, Frame, drawn_frame, read_frame
 from segbench.process.job import LARGEST_SIDE, SMALLEST_SIDE, Job
+from segbench.readers import whole
 from segruntime.compositing.composite import cover
 from segruntime.picture_files import SUFFIXES
+from segruntime.strict_json import Fields
 
 Timed = tuple[Frame, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameFacts:
+    """The size that frames are measured at, and where they come from."""
+
+    width: int
+    height: int
+    source: str
+
+    def to_json(self) -> dict[str, int | str]:
+        return {"width": self.width, "height": self.height, "source": self.source}
+
+    @classmethod
+    def from_json(cls, f: Fields) -> FrameFacts:
+        return cls(width=whole(f)("width"), height=whole(f)("height"), source=f.string("source"))
+
+    @property
+    def size(self) -> str:
+        """`1280x720`"""
+        return f"{self.width}x{self.height}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +48,9 @@ class Feed:
     first: Frame
     frames: Iterator[Timed]
 
-    def facts(self) -> dict[str, int | str]:
+    def facts(self) -> FrameFacts:
         height, width = self.first.shape[:2]
-        return {"width": width, "height": height, "source": self.source}
+        return FrameFacts(width=width, height=height, source=self.source)
 
 
 def open_feed(job: Job) -> Feed:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -12,11 +10,13 @@ from segbench.errors import UnprovenError, WrongMaskError
 from segbench.frames.source import open_feed
 from segbench.machine.model import describe_file, describe_library
 from segbench.process.job import Job
+from segbench.results.subject import Subject
 from segruntime import Segmenter
 from segruntime.errors import GoldenError
+from segruntime.model_file.self_test import SelfTest
 
 
-def check(job: Job) -> dict[str, Any]:
+def check(job: Job) -> Subject:
     """Load, run the golden pictures, look at the first frame's mask; → what the model, its library and the frame are.
 
     Raises:
@@ -29,18 +29,18 @@ def check(job: Job) -> dict[str, Any]:
         check_accuracy(segmenter, job.least_mask_iou)
     golden = golden_test(segmenter)
     check_mask(segmenter.network_mask(feed.first), segmenter.path, feed.source)
-    return {
-        "model": describe_file(segmenter),
-        **describe_library(segmenter),
-        "threads": segmenter.threads,
-        "frame": feed.facts(),
-        "preset": job.preset,
-        "golden": golden,
-    }
+    return Subject(
+        model=describe_file(segmenter),
+        library=describe_library(segmenter),
+        threads=segmenter.threads,
+        frame=feed.facts(),
+        preset=job.preset,
+        golden=None if golden is None else golden.to_json(),
+    )
 
 
-def golden_test(segmenter: Segmenter) -> dict[str, Any] | None:
-    """`Segmenter.self_test` as JSON; None where the file holds no golden pictures.
+def golden_test(segmenter: Segmenter) -> SelfTest | None:
+    """None where the file holds no golden pictures.
 
     Raises:
         WrongMaskError: another mask than where the file was made.
@@ -51,7 +51,7 @@ def golden_test(segmenter: Segmenter) -> dict[str, Any] | None:
         return None
     if not found.same:
         raise WrongMaskError(f"{segmenter.path}: {found}")
-    return found.to_json()
+    return found
 
 
 def check_accuracy(segmenter: Segmenter, least_mask_iou: float) -> None:

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from segbench.errors import OptionError
-from segbench.process.job import Job
+from segbench.process.job import Job, check_whole
 from segruntime import SegRuntimeError
 from segruntime.model_file.entries import model_kind
 
-MOST_PROCESSES = 1000
 LARGEST_SEED = 2**32 - 1
 
 
@@ -26,8 +24,7 @@ def _any_seed() -> int:
 class Matrix:
     """Every model with every number of threads, size and preset; where an axis is empty, `base` has its one value.
 
-    A model belongs to one backend, so backends are an axis only where no model is named. Each configuration is measured in
-    `processes` fresh processes.
+    A model belongs to one backend, so backends are an axis only where no model is named.
     """
 
     base: Job = field(default_factory=Job)
@@ -36,16 +33,10 @@ class Matrix:
     threads: tuple[int, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
     presets: tuple[str | None, ...] = ()
-    processes: int = 5
     seed: int = field(default_factory=_any_seed)
 
     def __post_init__(self) -> None:
-        for name, value, low, high in (
-            ("processes", self.processes, 1, MOST_PROCESSES),
-            ("seed", self.seed, 0, LARGEST_SEED),
-        ):
-            if type(value) is not int or not low <= value <= high:
-                raise OptionError(f"{name}: got {value!r}, expected a whole number from {low} to {high}")
+        check_whole("seed", self.seed, 0, LARGEST_SEED)
 
     def jobs(self) -> tuple[Job, ...]:
         """Each configuration once."""
@@ -63,7 +54,7 @@ class Matrix:
         What the machine does meanwhile (grow hot, run something else) meets every configuration alike.
         """
         random = np.random.default_rng(self.seed)
-        return [int(k) for _ in range(self.processes) for k in random.permutation(count)]
+        return [int(k) for _ in range(self.base.effort.processes) for k in random.permutation(count)]
 
     def _files(self) -> list[tuple[str | None, str | None]]:
         if not self.models:

@@ -6,7 +6,6 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -22,29 +21,9 @@ from segbench.machine.memory import baseline_memory_bytes, page_faults
 from segbench.process.interrupt import Interrupt
 from segbench.process.job import Job
 from segbench.process.pacing import Pacer
-from segbench.results.latency import STAGES
+from segbench.results.latency import STAGES, Measurement
 
 _MANY_FAULTS = 1024  # pages of 4 KiB a round; measured at 2 µs each, and 2,200 for each picture of 1280x720
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """What one process found: `values_ms` holds the raw values of every stage in the order they were measured.
-
-    `baseline_memory_bytes`: what the process held before the model was loaded: Python, the libraries and the frame.
-    """
-
-    load_ms: float
-    first_mask_ms: float
-    import_ms: float
-    baseline_memory_bytes: int
-    peak_memory_bytes: int
-    values_ms: dict[str, list[float]]
-    late_frames: int | None
-    warnings: list[str]
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def measure(job: Job, import_ms: float = 0.0) -> Measurement:
@@ -81,17 +60,17 @@ def measure(job: Job, import_ms: float = 0.0) -> Measurement:
         peak_memory_bytes=peak_memory_bytes(),
         values_ms=values_ms,
         late_frames=None if pacer is None else pacer.late,
-        warnings=[
+        warnings=(
             *said,
-            *_too_many_threads(segmenter.threads),
+            *too_many_threads(segmenter.threads),
             *_memory_to_and_fro(faults / max(1, len(values_ms.get("whole", ())))),
-        ],
+        ),
     )
 
 
 def _warm_up(chain: Chain, frames: Iterator[Timed], job: Job, interrupt: Interrupt) -> None:
-    end, done = time.perf_counter() + job.warmup_seconds, 0
-    while (done < job.warmup_runs or time.perf_counter() < end) and not interrupt.asked:
+    end, done = time.perf_counter() + job.effort.warmup_seconds, 0
+    while (done < job.effort.warmup_runs or time.perf_counter() < end) and not interrupt.asked:
         frame, _ = next(frames)
         _one_round(chain, frame)
         done += 1
@@ -102,8 +81,8 @@ def _rounds(
 ) -> dict[str, list[float]]:
     """At least `runs` rounds and `seconds` seconds; every stage once a round, so that drift meets all of them alike."""
     rows: list[dict[str, float]] = []
-    end = time.perf_counter() + job.seconds
-    while (len(rows) < job.runs or time.perf_counter() < end) and not interrupt.asked:
+    end = time.perf_counter() + job.effort.seconds
+    while (len(rows) < job.effort.runs or time.perf_counter() < end) and not interrupt.asked:
         rows.append(_timed_round(chain, frames, pacer))
     found = [name for name in STAGES if rows and name in rows[0]]
     return {name: [round(row[name] * 1e3, 5) for row in rows] for name in found}
@@ -146,7 +125,8 @@ def _as_probability(alpha: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return probability
 
 
-def _too_many_threads(threads: int) -> list[str]:
+def too_many_threads(threads: int) -> list[str]:
+    """A warning, where there are more than cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if threads <= cores:
         return []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from segruntime.processor import ROOT, processor_flags, read_text
 
@@ -24,19 +23,10 @@ INT8_FLAGS = (
 )
 
 
-def describe_processor(sys_root: Path = ROOT) -> dict[str, Any]:
-    """`int8_flags`: those of `INT8_FLAGS` that it has; each field is None where the system does not say."""
-    return {
-        "int8_flags": int8_flags(sys_root),
-        "governor": governor(sys_root),
-        "frequency_max_mhz": _frequency_max_mhz(sys_root),
-    }
-
-
-def int8_flags(sys_root: Path = ROOT) -> list[str] | None:
-    """Those of `INT8_FLAGS` that it has, in this order."""
+def int8_flags(sys_root: Path = ROOT) -> tuple[str, ...] | None:
+    """Those of `INT8_FLAGS` that it has, in this order; None where the system does not say."""
     found = processor_flags(sys_root)
-    return None if found is None else [flag for flag in INT8_FLAGS if flag in found]
+    return None if found is None else tuple(flag for flag in INT8_FLAGS if flag in found)
 
 
 def governor(sys_root: Path = ROOT) -> str | None:
@@ -46,7 +36,8 @@ def governor(sys_root: Path = ROOT) -> str | None:
     return ", ".join(found) or None
 
 
-def _frequency_max_mhz(sys_root: Path) -> float | None:
+def frequency_max_mhz(sys_root: Path = ROOT) -> float | None:
+    """Of the fastest core; None where the system does not say."""
     paths = sorted((sys_root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/cpuinfo_max_freq"))
     found = [int(text) / 1000 for path in paths if (text := read_text(path)) and text.isdecimal()]
     return max(found, default=None)

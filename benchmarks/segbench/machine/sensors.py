@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from segbench.readers import whole
 from segruntime.processor import ROOT, read_text
+from segruntime.strict_json import Fields
 
 _CPU_ZONES = ("cpu", "pkg", "soc", "package")
 _CPU_CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
@@ -40,8 +42,17 @@ class Sensors:
     throttle_count: int | None
 
     def to_json(self) -> dict[str, Any]:
-        flags = self.throttle_flags
-        return {**asdict(self), "throttle_flags": None if flags is None else list(flags)}
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, f: Fields) -> Sensors:
+        return cls(
+            temperature_c=f.optional("temperature_c", f.number),
+            frequency_mhz=f.optional("frequency_mhz", f.number),
+            throttled=f.optional("throttled", f.boolean),
+            throttle_flags=f.optional("throttle_flags", f.strings),
+            throttle_count=f.optional("throttle_count", whole(f)),
+        )
 
 
 def read_sensors(sys_root: Path = ROOT) -> Sensors:

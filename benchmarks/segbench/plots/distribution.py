@@ -18,6 +18,7 @@ from segbench.plots.palette import INK, SOFT, verdict_colour
 from segbench.plots.rows import Rows
 from segbench.plots.scale import Scale, scale_for
 from segbench.plots.words import label
+from segbench.results.latency import Configuration, LatencyResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,9 +30,8 @@ _FEWEST_LANES, _LANES_IN_ALL = 3, 240
 _NUMBERS = ("p50_ms", "p90_ms", "p99_ms", "max_ms", "n")
 
 
-def distribution_plot(result: dict[str, Any]) -> Plot:
-    """Of a latency result as `read_results` gives it."""
-    configurations = result["configurations"]
+def distribution_plot(result: LatencyResult) -> Plot:
+    configurations = result.configurations
     return Plot(
         kind="distribution",
         about="Distribution of the time from frame to composite: a row for each configuration, a line for each process",
@@ -40,7 +40,7 @@ def distribution_plot(result: dict[str, Any]) -> Plot:
     )
 
 
-def _draw(configurations: Sequence[dict[str, Any]], figure: Figure) -> None:
+def _draw(configurations: Sequence[Configuration], figure: Figure) -> None:
     width, height = figure.get_size_inches()
     box = (_LEFT / width, _BELOW / height, (width - _LEFT - _RIGHT) / width, (height - _ABOVE - _BELOW) / height)
     axes = figure.add_axes(box)
@@ -57,14 +57,14 @@ def _draw(configurations: Sequence[dict[str, Any]], figure: Figure) -> None:
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     axes.set_xlabel(f"frame → composite, ms{scale.words}")
-    _draw_head(axes, grouped=any(len(one["processes"]) > most for one in configurations))
+    _draw_head(axes, grouped=any(len(one.processes) > most for one in configurations))
 
 
-def _add_row(rows: Rows, one: dict[str, Any], row: int, most: int) -> None:
+def _add_row(rows: Rows, one: Configuration, row: int, most: int) -> None:
     """From the row's middle: the outline up, the processes down."""
-    processes, colour = of_processes(one, "whole"), verdict_colour(one["stability"]["whole"]["verdict"])
+    processes, colour = of_processes(one, "whole"), verdict_colour(one.stability["whole"].verdict)
     rows.add_outline(processes, row, _OUTLINE, colour)
-    rows.add_marks(one["stages"]["whole"], row, _OUTLINE)
+    rows.add_marks(one.stages["whole"], row, _OUTLINE)
     shown = lanes(processes, most)
     step = _LANES / max(len(shown), 4)
     for k, lane in enumerate(shown):
@@ -73,10 +73,10 @@ def _add_row(rows: Rows, one: dict[str, Any], row: int, most: int) -> None:
         rows.add_dot(float(np.median(lane)), top + 0.35 * step, INK)
 
 
-def _write_margins(axes: Any, one: dict[str, Any], scale: Scale, row: int) -> None:
-    across, whole = axes.get_yaxis_transform(), one["stages"]["whole"]
-    verdict = one["stability"]["whole"]["verdict"]
-    name = label(one["name"])
+def _write_margins(axes: Any, one: Configuration, scale: Scale, row: int) -> None:
+    across, whole = axes.get_yaxis_transform(), one.stages["whole"]
+    verdict = one.stability["whole"].verdict
+    name = label(one.name)
     lines = name.count("\n") + 1
     axes.text(-0.03, row - 0.05, name, transform=across, ha="right", va="center", fontsize=8.5, linespacing=1.15)
     place = row - 0.05 + 0.14 + 0.1 * lines
@@ -84,7 +84,7 @@ def _write_margins(axes: Any, one: dict[str, Any], scale: Scale, row: int) -> No
         -0.03, place, verdict, transform=across, ha="right", va="center", fontsize=7.5, color=verdict_colour(verdict)
     )
     for k, key in enumerate(_NUMBERS):
-        text = f"{whole[key]:,}" if key == "n" else number(whole[key])
+        text = f"{whole.n:,}" if key == "n" else number(getattr(whole, key))
         axes.text(_column(k), row - 0.1, text, transform=across, ha="right", va="center", fontsize=8.5)
     count = beyond(of_all(one, "whole"), scale)
     if count:

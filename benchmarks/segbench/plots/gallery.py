@@ -7,14 +7,16 @@ from segbench.plots.distribution import distribution_plot
 from segbench.plots.medians import medians_plot
 from segbench.plots.pareto import pareto_plot
 from segbench.plots.pareto_front import fields_of
-from segbench.plots.sources import Bench, Source
+from segbench.plots.sources import AnySource, Bench, Source
 from segbench.plots.stages import stages_of, stages_plot
 from segbench.plots.sustained import sustained_plot
+from segbench.results.accuracy import AccuracyResult
+from segbench.results.latency import LatencyResult
 
-Drawn = tuple[Plot, list[Source]]
+Drawn = tuple[Plot, list[AnySource]]
 
 
-def latency_plots(source: Source) -> list[Drawn]:
+def latency_plots(source: Source[LatencyResult]) -> list[Drawn]:
     """Distribution, stages and medians of one latency result."""
     made = [distribution_plot(source.result)]
     if stages_of(source.result):
@@ -22,7 +24,7 @@ def latency_plots(source: Source) -> list[Drawn]:
     return [(plot, [source]) for plot in made]
 
 
-def pareto_plots(bench: Bench, accuracy: list[Source]) -> list[Drawn]:
+def pareto_plots(bench: Bench, accuracy: list[Source[AccuracyResult]]) -> list[Drawn]:
     """Accuracy against latency of one machine, where a configuration has both; masks may come from another machine."""
     fields = fields_of(bench.latency, accuracy)
     return [(pareto_plot(fields), [*bench.latency, *accuracy])] if fields else []

@@ -11,6 +11,7 @@ import numpy as np
 from segbench.plots.outline import outline, ticks
 from segbench.plots.palette import INK
 from segbench.plots.scale import Floats, Scale
+from segbench.statistics.summary import Summary
 
 # of a summary; its height as a share of the outline's; its line's width
 MARKS = (("p50_ms", 1.0, 1.7), ("p90_ms", 0.72, 1.35), ("p99_ms", 0.44, 1.05))
@@ -31,10 +32,10 @@ class Rows:
         across, up = outline(processes, self.scale)
         self._outlines.setdefault(colour, []).append(np.stack([across, base - height * up], axis=1))
 
-    def add_marks(self, summary: dict[str, Any], base: float, height: float) -> None:
+    def add_marks(self, summary: Summary, base: float, height: float) -> None:
         """p50, p90 and p99 as lines from `base` upwards, tall to short."""
         for key, share, _ in MARKS:
-            self._marks.setdefault(key, []).extend(_line(summary[key], base, base - height * share))
+            self._marks.setdefault(key, []).extend(_line(getattr(summary, key), base, base - height * share))
 
     def add_ticks(self, values: Floats, top: float, bottom: float, colour: str) -> None:
         """A line at each value."""

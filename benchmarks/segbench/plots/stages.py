@@ -16,7 +16,7 @@ from segbench.plots.palette import SOFT, verdict_colour
 from segbench.plots.rows import Rows
 from segbench.plots.scale import scale_for
 from segbench.plots.words import label
-from segbench.results.latency import STAGES
+from segbench.results.latency import STAGES, Configuration, LatencyResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,9 +27,8 @@ _COLUMNS = 2
 _OUTLINE, _BASE = 0.62, 0.25  # of a row's height; its foot below the row's middle
 
 
-def stages_plot(result: dict[str, Any]) -> Plot:
-    """Of a latency result as `read_results` gives it."""
-    configurations = result["configurations"]
+def stages_plot(result: LatencyResult) -> Plot:
+    configurations = result.configurations
     stages = stages_of(result)
     lines = -(-len(stages) // _COLUMNS)
     return Plot(
@@ -40,13 +39,13 @@ def stages_plot(result: dict[str, Any]) -> Plot:
     )
 
 
-def stages_of(result: dict[str, Any]) -> list[str]:
+def stages_of(result: LatencyResult) -> list[str]:
     """Without the whole, which `distribution` shows."""
     names = (name for name in STAGES if name != "whole")
-    return [name for name in names if any(name in one["stages"] for one in result["configurations"])]
+    return [name for name in names if any(name in one.stages for one in result.configurations)]
 
 
-def _draw(configurations: Sequence[dict[str, Any]], stages: Sequence[str], figure: Figure) -> None:
+def _draw(configurations: Sequence[Configuration], stages: Sequence[str], figure: Figure) -> None:
     height, rows = float(figure.get_size_inches()[1]), _ROW * len(configurations)
     across = (_WIDTH - _LEFT - _COLUMNS * _NUMBERS - (_COLUMNS - 1) * _GAP) / _COLUMNS
     for k, stage in enumerate(stages):
@@ -62,16 +61,16 @@ def _draw(configurations: Sequence[dict[str, Any]], stages: Sequence[str], figur
     figure.text(0.1 / _WIDTH, 1 - 0.1 / height, how, va="top", fontsize=7.5, color=SOFT)
 
 
-def _draw_stage(axes: Any, configurations: Sequence[dict[str, Any]], stage: str, *, named: bool) -> None:
-    scale = scale_for([of_all(one, stage) for one in configurations if stage in one["stages"]])
+def _draw_stage(axes: Any, configurations: Sequence[Configuration], stage: str, *, named: bool) -> None:
+    scale = scale_for([of_all(one, stage) for one in configurations if stage in one.stages])
     rows, across = Rows(scale=scale), axes.get_yaxis_transform()
     for row, one in enumerate(configurations):
-        if stage in one["stages"]:
+        if stage in one.stages:
             _add_row(rows, one, stage, row + _BASE)
-        middle = number(one["stages"][stage]["p50_ms"]) if stage in one["stages"] else "–"
+        middle = number(one.stages[stage].p50_ms) if stage in one.stages else "–"
         axes.text(1.02, row, middle, transform=across, va="center", fontsize=8)
         if named:
-            axes.text(-0.05, row, label(one["name"], 36), transform=across, ha="right", va="center", fontsize=7.5)
+            axes.text(-0.05, row, label(one.name, 36), transform=across, ha="right", va="center", fontsize=7.5)
     scale.apply(axes)
     rows.draw(axes)
     axes.set_ylim(len(configurations) - 0.5, -0.5)
@@ -82,9 +81,9 @@ def _draw_stage(axes: Any, configurations: Sequence[dict[str, Any]], stage: str,
     axes.set_title(f"{LABELS[stage]}, ms{scale.words}", loc="left", fontsize=9)
 
 
-def _add_row(rows: Rows, one: dict[str, Any], stage: str, base: float) -> None:
-    processes, colour = of_processes(one, stage), verdict_colour(one["stability"][stage]["verdict"])
+def _add_row(rows: Rows, one: Configuration, stage: str, base: float) -> None:
+    processes, colour = of_processes(one, stage), verdict_colour(one.stability[stage].verdict)
     rows.add_outline(processes, base, _OUTLINE, colour)
-    rows.add_marks(one["stages"][stage], base, _OUTLINE)
+    rows.add_marks(one.stages[stage], base, _OUTLINE)
     for values in processes:
         rows.add_dot(float(np.median(values)), base + 0.1, colour)

@@ -6,18 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any, Literal
+from typing import Literal
 
 from segbench.errors import WorkerError
 from segbench.process.interrupt import Interrupt
 from segbench.process.job import LARGEST_SIDE, Job
 from segbench.worker import START
+from segruntime.strict_json import Fields
 
 Task = Literal["check", "measure", "profile"]
 
 
-def run_worker(task: Task, job: Job, interrupt: Interrupt | None = None) -> dict[str, Any]:
-    """Do `task` in a process of its own; `interrupt` learns which, to end it early.
+def run_worker(task: Task, job: Job, interrupt: Interrupt | None = None) -> Fields:
+    """Do `task` in a process of its own; → the JSON of what it found; `interrupt` learns which, to end it early.
 
     Raises:
         WorkerError: it refused the job (with its words), or died (with its last ones).
@@ -42,7 +43,7 @@ def run_worker(task: Task, job: Job, interrupt: Interrupt | None = None) -> dict
     return _result(stdout, stderr, child.returncode)
 
 
-def _result(stdout: str, stderr: str, code: int) -> dict[str, Any]:
+def _result(stdout: str, stderr: str, code: int) -> Fields:
     try:
         answer = json.loads(stdout.splitlines()[-1])
     except (ValueError, IndexError) as error:
@@ -52,7 +53,7 @@ def _result(stdout: str, stderr: str, code: int) -> dict[str, Any]:
         ) from error
     if "error" in answer:
         raise WorkerError(str(answer["error"]))
-    return dict(answer["result"])
+    return Fields(answer["result"])
 
 
 def _last_words(text: str) -> str:

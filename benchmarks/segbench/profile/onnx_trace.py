@@ -8,9 +8,10 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 from segbench.errors import ProfileError
+from segruntime.strict_json import Fields
 
 _NODE, _RUN, _SUFFIX = "Node", "model_run", "_kernel_time"
 
@@ -36,6 +37,34 @@ class Trace:
     seconds: tuple[tuple[float, ...], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceEvent:
+    """What took `elapsed_us`: a kernel of `node`, or a run."""
+
+    category: str
+    name: str
+    start_us: float
+    elapsed_us: float
+    index: str
+    node: TracedNode
+
+    @classmethod
+    def from_json(cls, f: Fields) -> TraceEvent:
+        name = f.string("name")
+        arguments = f.optional("args", f.part) or Fields({})
+        outputs = arguments.optional("output_type_shape", arguments.raw) or [{}]
+        shape: list[int] = next(iter(outputs[0].values()), [])
+        node = TracedNode(
+            kind=arguments.optional("op_name", arguments.string) or "unknown",
+            name=re.sub(r"_token_[0-9]+", "", name.removesuffix(_SUFFIX)),
+            shape=tuple(int(n) for n in shape),
+            provider=arguments.optional("provider", arguments.string) or "unknown",
+        )
+        index = arguments.optional("node_index", arguments.string) or ""
+        times = {"start_us": f.number("ts"), "elapsed_us": f.number("dur")}
+        return cls(category=f.string("cat"), name=name, index=index, node=node, **times)
+
+
 class TraceFile:
     """A file that onnxruntime opens when a session begins and fills when its profile ends.
 
@@ -51,7 +80,7 @@ class TraceFile:
                 f"a temporary file: cannot be made ({error.strerror or error}); set TMPDIR to a folder with free space"
             ) from error
         self.prefix = str(Path(self._folder.name) / "trace")
-        self._file: Any = None
+        self._file: IO[bytes] | None = None
 
     def hide(self) -> None:
         """To be called once the session is there."""
@@ -64,7 +93,7 @@ class TraceFile:
 
     def read(self) -> str:
         """What the finished profile holds."""
-        return str(self._file.read().decode("utf-8", "replace"))
+        return "" if self._file is None else self._file.read().decode("utf-8", "replace")
 
     def close(self) -> None:
         """The file and its folder are gone."""
@@ -79,30 +108,30 @@ def parse_trace(text: str) -> Trace:
     Raises:
         ProfileError: it is cut off, holds no run, or its runs differ in their nodes.
     """
-    runs: list[list[dict[str, Any]]] = []
-    nodes: list[dict[str, Any]] = []
-    for event in sorted(_events(text), key=lambda one: one["ts"] + one["dur"]):  # a run ends after its last node
-        if event["cat"] == _NODE and event["name"].endswith(_SUFFIX):
+    runs: list[list[TraceEvent]] = []
+    nodes: list[TraceEvent] = []
+    for event in sorted(_events(text), key=lambda one: one.start_us + one.elapsed_us):  # a run ends after its last node
+        if event.category == _NODE and event.name.endswith(_SUFFIX):
             nodes.append(event)
-        elif event["name"] == _RUN:
-            runs.append(sorted(nodes, key=lambda one: one["ts"]))
+        elif event.name == _RUN:
+            runs.append(sorted(nodes, key=lambda one: one.start_us))
             nodes = []
     if not runs or not runs[0]:
         raise ProfileError(
             "onnxruntime's profile holds no run; this version may write it differently, expected 1.18 or newer"
         )
-    if any([_identity(one) for one in run] != [_identity(one) for one in runs[0]] for run in runs):
+    if any([(one.name, one.index) for one in run] != [(one.name, one.index) for one in runs[0]] for run in runs):
         raise ProfileError(
             "onnxruntime's profile has other nodes in one run than in another, expected the same; "
             "it keeps a million events: profile with fewer --seconds"
         )
     return Trace(
-        nodes=tuple(_node(event) for event in runs[0]),
-        seconds=tuple(tuple(event["dur"] / 1e6 for event in run) for run in runs),
+        nodes=tuple(event.node for event in runs[0]),
+        seconds=tuple(tuple(event.elapsed_us / 1e6 for event in run) for run in runs),
     )
 
 
-def _events(text: str) -> list[dict[str, Any]]:
+def _events(text: str) -> list[TraceEvent]:
     try:
         found = json.loads(text)
     except ValueError as error:
@@ -110,20 +139,4 @@ def _events(text: str) -> list[dict[str, Any]]:
             f"onnxruntime's profile is cut off after {len(text)} characters; is the disk full? "
             "Set TMPDIR to a folder with free space"
         ) from error
-    return [event for event in found if "dur" in event and "ts" in event]
-
-
-def _identity(event: dict[str, Any]) -> tuple[str, str]:
-    return event["name"], event["args"].get("node_index", "")
-
-
-def _node(event: dict[str, Any]) -> TracedNode:
-    arguments = event["args"]
-    outputs = arguments.get("output_type_shape") or [{}]
-    shape: list[int] = next(iter(outputs[0].values()), [])
-    return TracedNode(
-        kind=arguments.get("op_name", "unknown"),
-        name=re.sub(r"_token_[0-9]+", "", event["name"].removesuffix(_SUFFIX)),
-        shape=tuple(int(n) for n in shape),
-        provider=arguments.get("provider", "unknown"),
-    )
+    return [TraceEvent.from_json(Fields(event)) for event in found if "dur" in event and "ts" in event]

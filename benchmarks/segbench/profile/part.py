@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from segbench.readers import MOST, whole
+from segruntime.strict_json import Fields
+
 MOST_ROUNDS = 500  # in one process: that is enough, and the raw values are kept
 
 
@@ -23,6 +26,17 @@ class Part:
     operators: int
     values_ms: tuple[float, ...]
 
+    @classmethod
+    def from_json(cls, f: Fields) -> Part:
+        return cls(
+            kind=f.string("kind"),
+            name=f.string("name"),
+            shape=tuple(f.raw("shape")),
+            place=f.string("place"),
+            operators=whole(f)("operators"),
+            values_ms=tuple(f.raw("values_ms")),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prefix:
@@ -31,13 +45,17 @@ class Prefix:
     parts: int
     values_ms: tuple[float, ...]
 
+    @classmethod
+    def from_json(cls, f: Fields) -> Prefix:
+        return cls(parts=whole(f)("parts"), values_ms=tuple(f.raw("values_ms")))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
     """What one process found. `whole_ms`: the model as it is; `profiled_ms`: the same while a profiler watches, where one does.
 
     `clock`: `processor`, the time that the thread had the processor, or `wall`. `unpacking`: operators that only unpack
-    constants, once, and are no part.
+    constants, once, and are no part. `warnings`: what the runtime said. Without a value where Ctrl-C came too early.
     """
 
     clock: str
@@ -46,9 +64,22 @@ class Taken:
     profiled_ms: tuple[float, ...] | None
     prefixes: tuple[Prefix, ...]
     unpacking: int
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, f: Fields) -> Taken:
+        return cls(
+            clock=f.string("clock"),
+            parts=tuple(map(Part.from_json, f.parts("parts", 0, MOST))),
+            whole_ms=tuple(f.raw("whole_ms")),
+            profiled_ms=f.nullable("profiled_ms", lambda key: tuple(f.raw(key))),
+            prefixes=tuple(map(Prefix.from_json, f.parts("prefixes", 0, MOST))),
+            unpacking=whole(f)("unpacking"),
+            warnings=f.strings("warnings"),
+        )
 
 
 def joined(names: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from dataclasses import replace
 
 import segruntime
 from segbench.frames.source import open_feed
@@ -11,11 +11,12 @@ from segbench.latency.mask_check import check_mask
 from segbench.process.interrupt import Interrupt
 from segbench.process.job import Job
 from segbench.profile.onnx_measure import measure_onnx
+from segbench.profile.part import Taken
 from segbench.profile.tflite.measure import measure_tflite
 
 
-def take(job: Job) -> dict[str, Any]:
-    """`segbench.profile.part.Taken` as JSON, and what the runtime warned of; without a value where Ctrl-C came too early.
+def take(job: Job) -> Taken:
+    """Load, check the mask, measure.
 
     Raises:
         SegBenchError, SegRuntimeError: the model or the input cannot be used.
@@ -29,5 +30,5 @@ def take(job: Job) -> dict[str, Any]:
         tensor = segmenter.preprocess(feed.first).copy()  # valid until the next call only
         measure = {"tflite": measure_tflite, "onnx": measure_onnx}[segmenter.backend]
         taken = measure(job, segmenter, tensor, interrupt)
-    said = [str(one.message) for one in caught if issubclass(one.category, RuntimeWarning)]
-    return {**taken.to_json(), "warnings": said}
+    said = tuple(str(one.message) for one in caught if issubclass(one.category, RuntimeWarning))
+    return replace(taken, warnings=said)

@@ -21,16 +21,18 @@ def run_rounds(steps: Sequence[Step], job: Job, interrupt: Interrupt) -> list[li
     Where Ctrl-C ends it before there are `runs`, there are none.
     """
     random = np.random.default_rng(7)
-    end = time.perf_counter() + job.warmup_seconds
+    end = time.perf_counter() + job.effort.warmup_seconds
     warm = 0
-    while (warm < job.warmup_runs or time.perf_counter() < end) and warm < MOST_ROUNDS and not interrupt.asked:
+    while (warm < job.effort.warmup_runs or time.perf_counter() < end) and warm < MOST_ROUNDS and not interrupt.asked:
         _one_round(steps, random)
         warm += 1
     rows: list[list[Sequence[float]]] = []
-    end = time.perf_counter() + job.seconds
-    while (len(rows) < job.runs or time.perf_counter() < end) and len(rows) < MOST_ROUNDS and not interrupt.asked:
+    end = time.perf_counter() + job.effort.seconds
+    while (
+        (len(rows) < job.effort.runs or time.perf_counter() < end) and len(rows) < MOST_ROUNDS and not interrupt.asked
+    ):
         rows.append(_one_round(steps, random))
-    return rows if len(rows) >= job.runs else []
+    return rows if len(rows) >= job.effort.runs else []
 
 
 def _one_round(steps: Sequence[Step], random: np.random.Generator) -> list[Sequence[float]]:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
-import segruntime
 from segbench.errors import OptionError, WorkerError
+from segbench.latency.run import NO_GOLDEN
+from segbench.latency.stopwatch import too_many_threads
 from segbench.machine.describe import describe_machine, with_sensors_after
 from segbench.process.child import Task, run_worker
 from segbench.process.interrupt import Interrupt
-from segbench.process.job import Job
+from segbench.process.job import Effort, Job
 from segbench.profile.combine import combine
+from segbench.profile.part import Taken
+from segbench.profile.result import FORMAT, VERSION, Profile, ProfileResult
 from segbench.progress import Advance, no_progress
-from segbench.results.file import with_digest
+from segbench.results.header import header_of, sealed
+from segbench.results.subject import Subject
+from segruntime.strict_json import Fields
 
-FORMAT = "segedge.segbench.profile"
-VERSION = 1
 METHODS = {"tflite": "cut", "onnx": "profiler"}
-NO_GOLDEN = "the file holds no golden pictures: only that its mask is one was checked, not that it is the right one"
 
 _PROCESSES = 5
 _MOST_SECONDS = 3600.0
@@ -58,40 +58,42 @@ class ProfileJob:
             model=None if self.model is None else str(self.model),
             backend=self.backend,
             threads=self.threads,
-            runs=_RUNS,
-            seconds=share - warm_up,
-            warmup_runs=_WARM_UP_RUNS,
-            warmup_seconds=warm_up,
+            effort=Effort(
+                runs=_RUNS,
+                seconds=share - warm_up,
+                warmup_runs=_WARM_UP_RUNS,
+                warmup_seconds=warm_up,
+                processes=_PROCESSES,
+            ),
         )
 
 
-def run_profile(wanted: ProfileJob, advance: Advance = no_progress) -> dict[str, Any]:
-    """The profile as JSON, raw values included. Ctrl-C ends it early and keeps the processes that were done.
+def run_profile(wanted: ProfileJob, advance: Advance = no_progress) -> ProfileResult:
+    """Ctrl-C ends it early and keeps the processes that were done.
 
     Raises:
         SegBenchError: the model cannot be used, or not be taken apart. KeyboardInterrupt: no process was done.
     """
     machine, run = describe_machine(), _ProfileRun(wanted.job(), lambda: advance(1 + _PROCESSES))
     with run.interrupt:
-        facts = run.child("check")
-        processes = [one for one in (run.child("profile") for _ in range(_PROCESSES)) if one and one["whole_ms"]]
-    if facts is None or not processes:
+        checked = run.child("check")
+        answers = [run.child("profile") for _ in range(_PROCESSES)]
+    processes = [taken for one in answers if one is not None and (taken := Taken.from_json(one)).whole_ms]
+    if checked is None or not processes:
         raise KeyboardInterrupt
-    found = combine(processes, facts["backend"])
-    return with_digest(
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "segbench_version": segruntime.__version__,
-            "machine": with_sensors_after(machine),
-            "settings": {"seconds": wanted.seconds, "processes": len(processes)},
-            **facts,
-            "method": METHODS[facts["backend"]],
-            **found,
-            "warnings": _warnings(machine, facts, found, processes),
-            "interrupted": run.interrupt.asked,
-        }
+    subject = Subject.from_json(checked)
+    found = combine(processes, subject.library.backend)
+    return sealed(
+        ProfileResult(
+            header=header_of(FORMAT, VERSION, with_sensors_after(machine)),
+            seconds=wanted.seconds,
+            processes=len(processes),
+            subject=subject,
+            method=METHODS[subject.library.backend],
+            profile=found,
+            warnings=tuple(_warnings(subject, found, processes)),
+            interrupted=run.interrupt.asked,
+        )
     )
 
 
@@ -100,7 +102,7 @@ class _ProfileRun:
         self.interrupt = Interrupt()
         self._job, self._advance = job, advance
 
-    def child(self, task: Task) -> dict[str, Any] | None:
+    def child(self, task: Task) -> Fields | None:
         """None once Ctrl-C was pressed. Raises WorkerError."""
         if self.interrupt.asked:
             return None
@@ -114,22 +116,16 @@ class _ProfileRun:
             self._advance()
 
 
-def _warnings(
-    machine: dict[str, Any], facts: dict[str, Any], found: dict[str, Any], processes: list[dict[str, Any]]
-) -> list[str]:
-    said = dict.fromkeys(text for one in processes for text in one["warnings"])
-    threads, cores, ratio = facts["threads"], machine["usable_cores"], found["sum_to_whole"]
-    if facts["golden"] is None:
-        said[NO_GOLDEN] = None
-    if threads > cores:
-        said[
-            f"threads: {threads}, and this process may use {cores} core{'s' if cores > 1 else ''}; they wait for one another"
-        ] = None
+def _warnings(subject: Subject, found: Profile, processes: list[Taken]) -> list[str]:
+    said = list(dict.fromkeys(text for one in processes for text in one.warnings))
+    ratio = found.sum_to_whole
+    if subject.golden is None:
+        said.append(NO_GOLDEN)
+    said += too_many_threads(subject.threads)
     if abs(ratio - 1) > _FAR:
-        said[
-            f"the parts come to {ratio:.2f} times the whole, expected 0.9 to 1.1: {_why(ratio, threads, found['clock'])}"
-        ] = None
-    return list(said)
+        why = _why(ratio, subject.threads, found.clock)
+        said.append(f"the parts come to {ratio:.2f} times the whole, expected 0.9 to 1.1: {why}")
+    return said
 
 
 def _why(ratio: float, threads: int, clock: str) -> str:

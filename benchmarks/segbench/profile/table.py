@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from segbench.latency.table import WIDTH, machine_line
+from segbench.profile.result import Estimate, GroupTime, PartTime, ProfileResult
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,7 +28,7 @@ _METHODS = {
 }
 
 
-def print_profile(result: dict[str, Any], by: str) -> None:
+def print_profile(result: ProfileResult, by: str) -> None:
     """Tables on standard output, with what the profile comes to and how far it can be trusted. `by`: operator or kind."""
     from rich.console import Console
 
@@ -35,56 +37,57 @@ def print_profile(result: dict[str, Any], by: str) -> None:
     for line in headlines(result):
         console.print(line, markup=False)
     console.print(
-        _operators(result, console.width) if by == "operator" else _groups(result["kinds"], "kind", "kind of operator")
+        _operators(result.profile.parts, console.width)
+        if by == "operator"
+        else _groups(result.profile.kinds, "kind of operator")
     )
-    console.print(_groups([{**one, "place": place_name(one["place"])} for one in result["places"]], "place", "runs on"))
+    console.print(_groups([replace(one, name=place_name(one.name)) for one in result.profile.places], "runs on"))
     for line in trust(result):
         console.print(line, markup=False)
 
 
-def headlines(result: dict[str, Any]) -> list[str]:
+def headlines(result: ProfileResult) -> list[str]:
     """Model, machine, method and coverage."""
-    model, threads = result["model"], result["threads"]
-    settings = result["settings"]
+    one = result.subject
     return [
-        f"{model['name']}: {model['precision']}, {result['library']} {result['library_version']}, "
-        f"{threads} thread{'s' if threads > 1 else ''}",
-        machine_line(result["machine"]),
-        f"method: {_METHODS[result['method']]}; {settings['processes']} fresh "
-        f"process{'' if settings['processes'] == 1 else 'es'}, {settings['seconds']:g} s",
+        f"{one.model.name}: {one.model.precision}, {one.library}, {one.threads} thread{'s' if one.threads > 1 else ''}",
+        machine_line(result.header.machine),
+        f"method: {_METHODS[result.method]}; {result.processes} fresh "
+        f"process{'' if result.processes == 1 else 'es'}, {result.seconds:g} s",
         coverage(result),
     ]
 
 
-def coverage(result: dict[str, Any]) -> str:
+def coverage(result: ProfileResult) -> str:
     """How many operators run where, and how much of the time that is."""
-    every = sum(one["operators"] for one in result["places"])
+    places, unpacking = result.profile.places, result.profile.unpacking
+    every = sum(one.operators for one in places)
     said = [
-        f"{one['operators']} of {every} operators, {_percent(one['share'])} of the time, on {place_name(one['place'])}"
-        for one in result["places"]
+        f"{one.operators} of {every} operators, {_percent(one.share)} of the time, on {place_name(one.name)}"
+        for one in places
     ]
-    if not any("XNNPACK" in one["place"] for one in result["places"]):
+    if not any("XNNPACK" in one.name for one in places):
         said.append("none on XNNPACK")
-    unpacking = result["unpacking"]
     if unpacking:
         said.append(f"{unpacking} more only unpack weights, once")
     return "; ".join(said)
 
 
-def trust(result: dict[str, Any]) -> list[str]:
+def trust(result: ProfileResult) -> list[str]:
     """How the sum and the second method compare with the whole."""
-    whole, total, ratio = result["whole"], result["sum_ms"], result["sum_to_whole"]
+    one = result.profile
+    whole, total, ratio = one.whole.time, one.sum_ms, one.sum_to_whole
     cost = ""
-    if result["method"] == "cut" and ratio > 1:
-        cost = f", {1e3 * (total - whole['ms']) / len(result['parts']):.1f} µs more for each of {len(result['parts'])} parts"
+    if result.method == "cut" and ratio > 1:
+        cost = f", {1e3 * (total - whole.ms) / len(one.parts):.1f} µs more for each of {len(one.parts)} parts"
     lines = [
-        f"the whole takes {milliseconds(whole)} ms {_CLOCKS[result['clock']]}, the parts {total:.3f} ms: "
+        f"the whole takes {milliseconds(whole)} ms {_CLOCKS[one.clock]}, the parts {total:.3f} ms: "
         f"{ratio:.2f} times as long{cost}"
     ]
-    if result["profiled"] is not None:
-        lines.append(f"while the profiler watches, the whole takes {result['profiled']['overhead']:.2f} times as long")
-    if result["prefixes"]:
-        told = ", ".join(f"{one['apart']:+.1%} ({one['parts']} parts)" for one in result["prefixes"])
+    if one.profiled is not None:
+        lines.append(f"while the profiler watches, the whole takes {one.profiled.overhead:.2f} times as long")
+    if one.prefixes:
+        told = ", ".join(f"{prefix.apart:+.1%} ({prefix.parts} parts)" for prefix in one.prefixes)
         lines.append(
             "second method, the first parts as one graph: what they come to one by one differs from it, in shares of the "
             f"whole, by {told}"
@@ -96,9 +99,9 @@ def trust(result: dict[str, Any]) -> list[str]:
     return lines
 
 
-def milliseconds(one: dict[str, Any]) -> str:
+def milliseconds(time: Estimate) -> str:
     """`0.123 ± 0.004`, without an error where there was one process."""
-    return f"{one['ms']:.3f}" if one["error_ms"] is None else f"{one['ms']:.3f} ± {one['error_ms']:.3f}"
+    return f"{time.ms:.3f}" if time.error_ms is None else f"{time.ms:.3f} ± {time.error_ms:.3f}"
 
 
 def place_name(place: str) -> str:
@@ -106,11 +109,11 @@ def place_name(place: str) -> str:
     return " + ".join(_PLACES.get(one, one) for one in place.split(" + "))
 
 
-def _operators(result: dict[str, Any], width: int) -> Table:
+def _operators(parts: Sequence[PartTime], width: int) -> Table:
     """Kinds get what the numbers leave of `width` columns, but for a few; names get the rest."""
     from rich.table import Table
 
-    rows = [_row(number, one) for number, one in enumerate(result["parts"], start=1)]
+    rows = [_row(number, one) for number, one in enumerate(parts, start=1)]
     widths = {title: max(len(title), *(len(row[k]) for row in rows)) for k, title in enumerate(_TITLES)}
     room = width - 3 * len(_TITLES) - 1 - sum(widths[title] for title in _TITLES if title not in ("operator", "name"))
     widths["operator"] = min(widths["operator"], max(_SHORTEST, room - _SHORTEST))
@@ -123,14 +126,14 @@ def _operators(result: dict[str, Any], width: int) -> Table:
     return table
 
 
-def _row(number: int, part: dict[str, Any]) -> tuple[str, ...]:
-    shape = "x".join(map(str, part["shape"])) or "one value"
-    below = part["error_ms"] is not None and part["ms"] <= part["error_ms"]
-    share = BELOW if below else _percent(part["share"])
-    return str(number), part["kind"], part["name"], shape, part["place"], milliseconds(part), share
+def _row(number: int, part: PartTime) -> tuple[str, ...]:
+    shape, time = "x".join(map(str, part.shape)) or "one value", part.time
+    below = time.error_ms is not None and time.ms <= time.error_ms
+    share = BELOW if below else _percent(part.share)
+    return str(number), part.kind, part.name, shape, part.place, milliseconds(time), share
 
 
-def _groups(groups: Sequence[dict[str, Any]], key: str, title: str) -> Table:
+def _groups(groups: Sequence[GroupTime], title: str) -> Table:
     from rich.table import Table
 
     table = Table()
@@ -138,7 +141,7 @@ def _groups(groups: Sequence[dict[str, Any]], key: str, title: str) -> Table:
     for name in ("operators", "ms", "share"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in groups:
-        table.add_row(one[key], str(one["operators"]), milliseconds(one), _percent(one["share"]))
+        table.add_row(one.name, str(one.operators), milliseconds(one.time), _percent(one.share))
     return table
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from segbench.compare.run import compare_results
+from segbench.compare.run import Comparison, compare_results
 from segbench.errors import ComparisonError
+from segbench.frames.source import FrameFacts
 from segbench.plots.distribution import number
 from segbench.report.markup import Markup, element, together
 from segbench.report.tables import table
+from segbench.results.latency import Configuration, LatencyResult
 
 _AXES = ("model", "threads", "backend", "preset")  # not the size: a smaller frame is less work, not a faster program
 _KINDS = {"faster": "good", "slower": "bad"}
@@ -22,37 +23,37 @@ class Beside:
     frame: str
     first: str
     confidence: float
-    comparisons: list[dict[str, Any]]
+    comparisons: list[Comparison]
 
 
-def beside_first(result: dict[str, Any]) -> tuple[list[Beside], list[str]]:
+def beside_first(result: LatencyResult) -> tuple[list[Beside], list[str]]:
     """Of a latency result; and what could not be compared, in words.
 
     The first is the one that the command named first. The fastest would be another one in every run, and taking it for the
     measure would make it look faster than it is.
     """
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for one in result["configurations"]:
-        frame, stages = one["frame"], {"whole": one["stages"]["whole"]}
-        key = frame["width"], frame["height"], frame["source"]
-        groups.setdefault(key, []).append({**one, "stages": stages})
+    groups: dict[FrameFacts, list[Configuration]] = {}
+    for one in result.configurations:
+        whole_only = replace(one, stages={"whole": one.stages["whole"]})
+        groups.setdefault(one.subject.frame, []).append(whole_only)
     found, refused = [], []
-    for (width, height, _), (first, *others) in groups.items():
+    for frame, (first, *others) in groups.items():
         if not others:
             continue
         # both sides keep the digest of the run, so that its rounds are paired
-        sides = {**result, "configurations": [first]}, {**result, "configurations": others}
+        sides = replace(result, configurations=(first,)), replace(result, configurations=tuple(others))
         try:
             made = compare_results(*sides, axes=_AXES)
         except ComparisonError as error:
             refused.append(str(error))
             continue
-        frame_size, rows = f"{width}x{height}", made["comparisons"]
-        found.append(Beside(frame=frame_size, first=first["name"], confidence=made["confidence"], comparisons=rows))
+        found.append(
+            Beside(frame=frame.size, first=first.name, confidence=made.confidence, comparisons=made.comparisons)
+        )
     return found, refused
 
 
-def beside_section(result: dict[str, Any]) -> Markup:
+def beside_section(result: LatencyResult) -> Markup:
     """Nothing where there is only one configuration of each frame's size."""
     found, refused = beside_first(result)
     notes = [element("p", f"Not compared: {text}.") for text in refused]
@@ -72,8 +73,8 @@ def _table(one: Beside, *, several: bool) -> Markup:
     return together([title, element("p", lead, class_="lead"), made])
 
 
-def _cells(comparison: dict[str, Any]) -> list[str]:
-    whole, verdict = comparison["stages"]["whole"], comparison["verdict"]
-    interval = "–" if whole["low"] is None else f"{whole['low']:.3f} – {whole['high']:.3f}"
+def _cells(comparison: Comparison) -> list[str]:
+    whole, verdict = comparison.whole, comparison.verdict
+    interval = "–" if whole.low is None else f"{whole.low:.3f} – {whole.high:.3f}"
     shown = element("span", verdict, class_=_KINDS.get(verdict))
-    return [comparison["b"], number(whole["a_ms"]), number(whole["b_ms"]), f"{whole['ratio']:.3f}", interval, shown]
+    return [comparison.b, number(whole.a_ms), number(whole.b_ms), f"{whole.ratio:.3f}", interval, shown]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from segbench.accuracy.table import LABELS
 from segbench.plots.sources import Source
@@ -11,21 +10,22 @@ from segbench.report.configurations import Exact
 from segbench.report.markup import Markup, element, together
 from segbench.report.tables import folded, named, table
 from segbench.report.values import counted
-from segbench.results.accuracy import AccuracyKey, accuracy_key
+from segbench.results.accuracy import AccuracyResult
+from segbench.results.subject import AccuracyKey
 
 
-def mean_ious(accuracy: Sequence[Source]) -> Exact:
+def mean_ious(accuracy: Sequence[Source[AccuracyResult]]) -> Exact:
     """The mean IoU of each model, backend and preset; one for each set of pictures, of several on the same the last."""
     found: dict[AccuracyKey, dict[str, float]] = {}
     for source in accuracy:
         result = source.result
-        found.setdefault(accuracy_key(result), {})[result["pictures_sha256"]] = result["summary"]["iou"]["mean"]
+        found.setdefault(result.key, {})[result.pictures_sha256] = result.summary["iou"].mean
     return {key: tuple(ious.values()) for key, ious in found.items()}
 
 
-def exactness_section(accuracy: Sequence[Source]) -> Markup:
+def exactness_section(accuracy: Sequence[Source[AccuracyResult]]) -> Markup:
     """Of at least one result."""
-    sets = list(dict.fromkeys(source.result["pictures_sha256"] for source in accuracy))
+    sets = list(dict.fromkeys(source.result.pictures_sha256 for source in accuracy))
     columns = ("model", "IoU, %", "std", "lowest", "boundary F, %", "std", "mean abs. error, %", "pictures")
     parts = [
         element("h2", "How exact the masks are", id="exact-title"),
@@ -44,30 +44,27 @@ def exactness_section(accuracy: Sequence[Source]) -> Markup:
     return element("section", together(parts), id="exact", aria_labelledby="exact-title")
 
 
-def _cells(result: dict[str, Any], sets: Sequence[str]) -> list[str]:
-    summary, model = result["summary"], result["model"]
-    preset = "no preset" if result["preset"] is None else result["preset"]
-    which = f" ({_letter(sets.index(result['pictures_sha256']))})" if len(sets) > 1 else ""
+def _cells(result: AccuracyResult, sets: Sequence[str]) -> list[str]:
+    summary, file = result.summary, result.model.file
+    preset = "no preset" if result.preset is None else result.preset
+    which = f" ({_letter(sets.index(result.pictures_sha256))})" if len(sets) > 1 else ""
     return [
-        named(
-            model["name"],
-            f"{model['precision']}, {model['library']} {model['library_version']}, {preset}, {model['sha256'][:8]}",
-        ),
-        _percent(summary["iou"]["mean"]),
-        _percent(summary["iou"]["std"]),
-        _percent(summary["iou"]["min"]),
-        _percent(summary["boundary_f"]["mean"]),
-        _percent(summary["boundary_f"]["std"]),
-        _percent(summary["mean_absolute_error"]["mean"]),
-        f"{len(result['each'])}{which}",
+        named(file.name, f"{file.precision}, {result.model.library}, {preset}, {file.sha256[:8]}"),
+        _percent(summary["iou"].mean),
+        _percent(summary["iou"].std),
+        _percent(summary["iou"].min),
+        _percent(summary["boundary_f"].mean),
+        _percent(summary["boundary_f"].std),
+        _percent(summary["mean_absolute_error"].mean),
+        f"{len(result.each)}{which}",
     ]
 
 
-def _worst(accuracy: Sequence[Source], most: int = 5) -> Markup:
+def _worst(accuracy: Sequence[Source[AccuracyResult]], most: int = 5) -> Markup:
     rows = []
     for source in accuracy:
-        lowest = sorted(source.result["each"], key=lambda one: (one["iou"], one["picture"]))[:most]
-        rows.append([source.name, ", ".join(f"{one['picture']} {_percent(one['iou'])}" for one in lowest)])
+        lowest = sorted(source.result.each, key=lambda one: (one.iou, one.picture))[:most]
+        rows.append([source.name, ", ".join(f"{one.picture} {_percent(one.iou)}" for one in lowest)])
     title = f"{counted(most, 'picture')} each, {LABELS['iou']} in %"
     return table("Lowest IoU", ("results", title), rows, words=(title,))
 

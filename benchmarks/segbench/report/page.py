@@ -6,32 +6,32 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segbench.plots.pareto_front import without_partner
-from segbench.plots.sources import Bench, Source, by_machine
+from segbench.plots.sources import AnySource, Bench, Source, by_machine, of_kind
 from segbench.report.exactness import exactness_section, mean_ious
 from segbench.report.machine import machine_section
 from segbench.report.markup import Markup, element, together, trusted
 from segbench.report.values import counted
 from segbench.report.warnings import worries_box
-from segbench.results.accuracy import FORMAT as ACCURACY
+from segbench.results.accuracy import AccuracyResult
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = Path(__file__).with_name("style.css")
 
 
-def build_page(sources: Sequence[Source]) -> str:
+def build_page(sources: Sequence[AnySource]) -> str:
     """Of at least one file, as `read_sources` gives them. The same files give the same page.
 
     Every machine has a section of its own, and nothing of one stands in a ratio with anything of another.
     """
     every = by_machine(sources)
     benches = [bench for bench in every if bench.latency or bench.sustained]
-    accuracy = [source for source in sources if source.kind == ACCURACY]
+    accuracy = of_kind(sources, AccuracyResult)
     exact = mean_ious(accuracy)
     timed = [(f"machine-{k + 1}", bench) for k, bench in enumerate(benches)]
     sections = [machine_section(bench, key, accuracy, exact) for key, bench in timed]
     if accuracy:
         sections.append(exactness_section(accuracy))
-    links = [(key, bench.machine["cpu"]) for key, bench in timed] + [("exact", "Accuracy")] * bool(accuracy)
+    links = [(key, bench.machine.cpu) for key, bench in timed] + [("exact", "Accuracy")] * bool(accuracy)
     title = _title(benches or every, accuracy)
     body = element(
         "body",
@@ -43,8 +43,8 @@ def build_page(sources: Sequence[Source]) -> str:
     return f"<!DOCTYPE html>\n{element('html', _head(title), body, lang='en')}\n"
 
 
-def _title(benches: list[Bench], accuracy: Sequence[Source]) -> str:
-    count = sum(len(source.result["configurations"]) for bench in benches for source in bench.latency)
+def _title(benches: list[Bench], accuracy: Sequence[Source[AccuracyResult]]) -> str:
+    count = sum(len(source.result.configurations) for bench in benches for source in bench.latency)
     minutes = [source for bench in benches for source in bench.sustained]
     parts = [
         counted(count, "configuration") if count else "",
@@ -52,10 +52,12 @@ def _title(benches: list[Bench], accuracy: Sequence[Source]) -> str:
         f"the accuracy of {counted(len(accuracy), 'model')}" if accuracy and not count and not minutes else "",
     ]
     what = " and ".join(filter(None, parts))
-    return f"{what} on {benches[0].machine['cpu'] if len(benches) == 1 else counted(len(benches), 'machine')}"
+    return f"{what} on {benches[0].machine.cpu if len(benches) == 1 else counted(len(benches), 'machine')}"
 
 
-def _header(title: str, sources: Sequence[Source], benches: list[Bench], accuracy: Sequence[Source]) -> Markup:
+def _header(
+    title: str, sources: Sequence[AnySource], benches: list[Bench], accuracy: Sequence[Source[AccuracyResult]]
+) -> Markup:
     unpaired = without_partner([source for bench in benches for source in bench.latency], accuracy)
     names = ", ".join(source.name for source in sources)
     return element(

@@ -1,9 +1,6 @@
-"""What results hold beyond the fields that their readers check may be of any kind; here it becomes text or nothing."""
+"""Values of results as text."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 _MOST_LETTERS = 300
 
@@ -16,16 +13,6 @@ def said(value: object) -> str:
         return ", ".join(filter(None, map(said, value[:100])))
     text = f"{value:g}" if isinstance(value, float) else str(value) if isinstance(value, (str, int)) else ""
     return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - 1]}…"
-
-
-def number(value: object) -> float | None:
-    """None where it is no number."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """An empty one where it is none."""
-    return value if isinstance(value, Mapping) else {}
 
 
 def counted(count: int, noun: str) -> str:

@@ -1,56 +1,100 @@
 """Accuracy results, version 1: one JSON object with the measures of every picture, the model, and on which pictures.
 
-`FIELDS` below is what a reader may rely on. Fields beyond it may be there.
+The classes below are what a reader may rely on. Fields beyond theirs may be in a file.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from segbench.results.described import MACHINE, MODEL_FIELDS
-from segbench.results.file import read_shaped
-from segbench.results.shape import Shape, a_list, fields, maybe, share, text, whole
+from segbench.machine.model import LoadedModel
+from segbench.readers import MOST, whole
+from segbench.results.file import read_result
+from segbench.results.header import Header
+from segbench.results.subject import AccuracyKey
+from segbench.statistics.spread import Spread
+from segruntime.strict_json import Fields
 
 FORMAT = "segedge.segbench.accuracy"
 VERSION = 1
 MEASURES = ("iou", "boundary_f", "mean_absolute_error")
 
-_SPREAD = ("mean", "std", "min", "p10", "p50", "p90", "max")
-_MODEL = fields(**MODEL_FIELDS, backend=text, library=text, library_version=text)
-FIELDS: Shape = fields(
-    measured_at=text,
-    segbench_version=text,
-    machine=MACHINE,
-    model=_MODEL,
-    preset=maybe(text),
-    threads=whole,
-    threshold=share,
-    images=text,
-    masks=text,
-    pictures_sha256=text,
-    summary=fields(**{name: fields(n=whole, **dict.fromkeys(_SPREAD, share)) for name in MEASURES}),
-    each=a_list(fields(picture=text, **dict.fromkeys(MEASURES, share)), least=1),
-)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One picture: intersection over union, boundary F-score, and the mean of |alpha - mask|, all 0–1."""
+
+    picture: str
+    iou: float
+    boundary_f: float
+    mean_absolute_error: float
+
+    @classmethod
+    def from_json(cls, f: Fields) -> Score:
+        return cls(picture=f.string("picture"), **{name: f.number(name, 0, 1) for name in MEASURES})
 
 
-class AccuracyKey(NamedTuple):
-    """What has to be equal before an accuracy belongs to a latency: the same file, run by the same backend, refined alike."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracyResult:
+    """What `segbench accuracy -o` writes: `summary` of each of `MEASURES`, and `each` picture.
 
-    sha256: str
-    backend: str
+    `threshold`: where alpha was cut for the hard measures. `pictures_sha256`: of all pictures and masks; only results in which
+    it is equal may be compared.
+    """
+
+    header: Header
+    model: LoadedModel
     preset: str | None
+    threads: int
+    threshold: float
+    images: str
+    masks: str
+    pictures_sha256: str
+    summary: dict[str, Spread]
+    each: tuple[Score, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return self.header.to_json(
+            {
+                "model": self.model.to_json(),
+                "preset": self.preset,
+                "threads": self.threads,
+                "threshold": self.threshold,
+                "images": self.images,
+                "masks": self.masks,
+                "pictures_sha256": self.pictures_sha256,
+                "summary": {name: asdict(one) for name, one in self.summary.items()},
+                "each": [asdict(one) for one in self.each],
+            }
+        )
+
+    @classmethod
+    def from_json(cls, f: Fields) -> AccuracyResult:
+        summary = f.part("summary")
+        return cls(
+            header=Header.from_json(f),
+            model=LoadedModel.from_json(f.part("model")),
+            preset=f.nullable("preset", f.string),
+            threads=whole(f)("threads"),
+            threshold=f.number("threshold", 0, 1),
+            images=f.string("images"),
+            masks=f.string("masks"),
+            pictures_sha256=f.string("pictures_sha256"),
+            summary={name: Spread.from_json(summary.part(name)) for name in MEASURES},
+            each=tuple(map(Score.from_json, f.parts("each", 1, MOST))),
+        )
+
+    @property
+    def key(self) -> AccuracyKey:
+        return AccuracyKey(self.model.file.sha256, self.model.library.backend, self.preset)
 
 
-def accuracy_key(result: dict[str, Any]) -> AccuracyKey:
-    """Of an accuracy result."""
-    return AccuracyKey(result["model"]["sha256"], result["model"]["backend"], result["preset"])
-
-
-def read_accuracy(path: Path) -> dict[str, Any]:
-    """The accuracy in `path`, complete and as it was written.
+def read_accuracy(path: Path) -> AccuracyResult:
+    """The result in `path`.
 
     Raises:
         ResultsError: missing, empty, not JSON, not ours, of another version, edited, or a field is missing or wrong.
     """
-    return read_shaped(path, FORMAT, VERSION, FIELDS, command="segbench accuracy")
+    return read_result(path, FORMAT, VERSION, AccuracyResult.from_json, command="segbench accuracy")

@@ -4,46 +4,58 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from segbench.errors import ResultsError
 from segbench.results.output_file import write_whole
-from segbench.results.shape import Shape
-from segruntime.strict_json import parse_json
+from segruntime.strict_json import Fields, parse_json
+
+R = TypeVar("R")
 
 _LARGEST_BYTES = 256 * 1024 * 1024
 _RUN_AGAIN = "run segbench again"
 
 
-def with_digest(result: dict[str, Any]) -> dict[str, Any]:
-    """A copy of `result` whose `digest` is the SHA-256 of its canonical JSON without `digest`.
+def digest_of(content: Mapping[str, object]) -> str:
+    """The SHA-256 of a result's canonical JSON without `digest`.
 
     Canonical: keys sorted, no whitespace, everything beyond ASCII escaped, floats as the shortest text that gives them back.
 
     Raises:
         ValueError: a number in it is not finite.
     """
-    content = {key: value for key, value in result.items() if key != "digest"}
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return {**content, "digest": hashlib.sha256(canonical.encode("ascii")).hexdigest()}
+    signed = {key: value for key, value in content.items() if key != "digest"}
+    canonical = json.dumps(signed, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
-def write_results(path: Path, result: dict[str, Any]) -> None:
-    """Write `result` with its digest, whole or not at all; a file that is there is replaced.
+def write_results(path: Path, content: Mapping[str, object]) -> None:
+    """Write the JSON of a result with its digest, whole or not at all; a file that is there is replaced.
 
     Raises:
         OutputError: it cannot be written. ValueError: a number in it is not finite.
     """
-    write_whole(path, (json.dumps(with_digest(result), indent=1, allow_nan=False) + "\n").encode("ascii"))
+    sealed = {**content, "digest": digest_of(content)}
+    write_whole(path, (json.dumps(sealed, indent=1, allow_nan=False) + "\n").encode("ascii"))
 
 
-def read_result_file(path: Path, form: str, version: int) -> dict[str, Any]:
-    """The object in `path`, of the format `form` in `version`, as it was written.
+def read_result(path: Path, form: str, version: int, read: Callable[[Fields], R], *, command: str) -> R:
+    """What `read` makes of the object in `path`, of the format `form` in `version`; `command` writes such files.
 
     Raises:
-        ResultsError: missing, empty, too large, not JSON, another format or version, or edited.
+        ResultsError: missing, empty, too large, not JSON, another format or version, edited, or a field is missing or wrong.
     """
+    try:
+        return read(Fields(_whole_object(path, form, version)))
+    except ResultsError:
+        raise
+    except ValueError as error:
+        raise ResultsError(path, str(error), f"it was not written by segbench; run {command} again") from error
+
+
+def _whole_object(path: Path, form: str, version: int) -> object:
     result = _parse(path, _text(path))
     if not isinstance(result, dict) or result.get("format") != form:
         found = result.get("format") if isinstance(result, dict) else type(result).__name__
@@ -52,7 +64,7 @@ def read_result_file(path: Path, form: str, version: int) -> dict[str, Any]:
     _check_version(path, result.get("version"), version)
     if "digest" not in result:
         raise ResultsError(path, "has no digest, so nobody can tell whether it is whole", _RUN_AGAIN)
-    if result["digest"] != with_digest(result)["digest"]:
+    if result["digest"] != digest_of(result):
         raise ResultsError(path, "was edited after it was written: its digest does not fit its content", _RUN_AGAIN)
     return result
 
@@ -66,19 +78,6 @@ def format_of(path: Path) -> str | None:
     result = _parse(path, _text(path))
     found = result.get("format") if isinstance(result, dict) else None
     return found if isinstance(found, str) else None
-
-
-def read_shaped(path: Path, form: str, version: int, shape: Shape, *, command: str) -> dict[str, Any]:
-    """What `read_result_file` gives, with the fields that `shape` asks for; `command` is the one that writes such a file.
-
-    Raises:
-        ResultsError: as `read_result_file`, or a field is missing or wrong.
-    """
-    result = read_result_file(path, form, version)
-    problem = shape(result, "")
-    if problem is not None:
-        raise ResultsError(path, problem, f"it was not written by segbench; run {command} again")
-    return result
 
 
 def _check_version(path: Path, found: object, known: int) -> None:

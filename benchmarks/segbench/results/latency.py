@@ -1,73 +1,34 @@
 """Latency results, version 2: one JSON object with every raw value, what was measured, and on what.
 
-`FIELDS` below is what a reader may rely on. Fields beyond it may be there.
+The classes below are what a reader may rely on. Fields beyond theirs may be in a file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from segbench.errors import ResultsError
-from segbench.results.described import FRAME, MACHINE, MODEL
-from segbench.results.file import read_shaped, with_digest, write_results
-from segbench.results.shape import Shape, a_list, a_map, amount, fields, flag, maybe, number, text, whole
-
-__all__ = [
-    "FORMAT",
-    "STAGES",
-    "VERSION",
-    "ConfigurationKey",
-    "configuration_key",
-    "read_results",
-    "with_digest",
-    "write_results",
-]
+from segbench.process.job import Effort
+from segbench.readers import MOST, amount, amounts, by_name, whole
+from segbench.results.file import read_result
+from segbench.results.header import Header
+from segbench.results.subject import Subject
+from segbench.statistics.stability import Stability, stability
+from segbench.statistics.summary import Summary, summarize
+from segruntime.strict_json import Fields
 
 FORMAT = "segedge.segbench"
 VERSION = 2
 STAGES = ("decode", "preprocess", "invoke", "postprocess", "refine", "alpha", "composite", "whole")
 
-_SUMMARY = ("p50_ms", "p90_ms", "p99_ms", "mean_ms", "std_ms", "min_ms", "max_ms")
-_PROCESS = fields(
-    load_ms=amount,
-    first_mask_ms=amount,
-    import_ms=amount,
-    baseline_memory_bytes=whole,
-    peak_memory_bytes=whole,
-    values_ms=a_map(a_list(amount, least=1), least=1, keys=STAGES),
-    late_frames=maybe(whole),
-    warnings=a_list(text),
-)
-_CONFIGURATION = fields(
-    name=text,
-    model=MODEL,
-    backend=text,
-    library=text,
-    library_version=text,
-    threads=whole,
-    frame=FRAME,
-    preset=maybe(text),
-    processes=a_list(_PROCESS, least=1),
-    golden=maybe(fields()),
-    stages=a_map(fields(n=whole, **dict.fromkeys(_SUMMARY, amount)), least=1, keys=STAGES),
-    stability=a_map(fields(verdict=text, words=text, spread=number, drift=number, outliers=number), keys=STAGES),
-    frames_per_second=amount,
-)
-FIELDS: Shape = fields(
-    measured_at=text,
-    segbench_version=text,
-    machine=MACHINE,
-    settings=fields(),
-    configurations=a_list(_CONFIGURATION, least=1),
-    interrupted=flag,
-)
-
 
 class ConfigurationKey(NamedTuple):
     """What has to be equal before two configurations are compared; the fields are the axes of `segbench compare`.
 
-    The library's version is not among them: whether an update made it slower is a fair question.
+    The model by the SHA-256 of its file, the frame by its size `(width, height)` and where it came from. The library's
+    version is not among them: whether an update made it slower is a fair question.
     """
 
     model: str
@@ -78,39 +39,163 @@ class ConfigurationKey(NamedTuple):
     preset: str | None
 
 
-def configuration_key(configuration: dict[str, Any]) -> ConfigurationKey:
-    """The model by the SHA-256 of its file, the frame by its size `(width, height)` and where it came from."""
-    frame = configuration["frame"]
-    return ConfigurationKey(
-        model=configuration["model"]["sha256"],
-        backend=configuration["backend"],
-        threads=configuration["threads"],
-        size=(frame["width"], frame["height"]),
-        source=frame["source"],
-        preset=configuration["preset"],
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What one process found: `values_ms` holds the raw values of every stage in the order they were measured.
+
+    `baseline_memory_bytes`: what the process held before the model was loaded: Python, the libraries and the frame.
+    `started_at`: in seconds since 1970; None in a file of before.
+    """
+
+    started_at: float | None = None
+    load_ms: float
+    first_mask_ms: float
+    import_ms: float
+    baseline_memory_bytes: int
+    peak_memory_bytes: int
+    values_ms: dict[str, list[float]]
+    late_frames: int | None
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, f: Fields) -> Measurement:
+        return cls(
+            started_at=f.optional("started_at", f.number),
+            load_ms=amount(f)("load_ms"),
+            first_mask_ms=amount(f)("first_mask_ms"),
+            import_ms=amount(f)("import_ms"),
+            baseline_memory_bytes=whole(f)("baseline_memory_bytes"),
+            peak_memory_bytes=whole(f)("peak_memory_bytes"),
+            values_ms=by_name(f, "values_ms", STAGES, amounts),
+            late_frames=f.nullable("late_frames", whole(f)),
+            warnings=f.strings("warnings"),
+        )
 
 
-def read_results(path: Path) -> dict[str, Any]:
-    """The results in `path`, complete and as they were written.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """One subject, measured in `processes`; `stages` and `stability` over the values of all of them."""
+
+    name: str
+    subject: Subject
+    processes: tuple[Measurement, ...]
+    stages: dict[str, Summary]
+    stability: dict[str, Stability]
+    frames_per_second: float
+
+    @classmethod
+    def of(cls, name: str, subject: Subject, processes: Sequence[Measurement]) -> Configuration:
+        """With its statistics; of at least one process."""
+        names = [stage for stage in STAGES if stage in processes[0].values_ms]
+        values = {stage: [one.values_ms[stage] for one in processes] for stage in names}
+        stages = {stage: summarize([v for part in parts for v in part]) for stage, parts in values.items()}
+        return cls(
+            name=name,
+            subject=subject,
+            processes=tuple(processes),
+            stages=stages,
+            stability={stage: stability(parts) for stage, parts in values.items()},
+            frames_per_second=1e3 / stages["whole"].p50_ms,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            **self.subject.to_json(),
+            "processes": [one.to_json() for one in self.processes],
+            "stages": {stage: one.to_json() for stage, one in self.stages.items()},
+            "stability": {stage: one.to_json() for stage, one in self.stability.items()},
+            "frames_per_second": self.frames_per_second,
+        }
+
+    @classmethod
+    def from_json(cls, f: Fields) -> Configuration:
+        made = cls(
+            name=f.string("name"),
+            subject=Subject.from_json(f),
+            processes=tuple(map(Measurement.from_json, f.parts("processes", 1, MOST))),
+            stages=by_name(f, "stages", STAGES, lambda g: lambda stage: Summary.from_json(g.part(stage))),
+            stability=by_name(f, "stability", STAGES, lambda g: lambda stage: Stability.from_json(g.part(stage))),
+            frames_per_second=amount(f)("frames_per_second"),
+        )
+        if "whole" not in made.stages:
+            f.fail("stages", "'whole' among them, the time from frame to composite")
+        named = [set(made.stability), *(set(one.values_ms) for one in made.processes)]
+        if any(names != set(made.stages) for names in named):
+            f.fail("stages", "the same stages as in stability and values_ms")
+        return made
+
+    @property
+    def key(self) -> ConfigurationKey:
+        one = self.subject
+        return ConfigurationKey(
+            model=one.model.sha256,
+            backend=one.library.backend,
+            threads=one.threads,
+            size=(one.frame.width, one.frame.height),
+            source=one.frame.source,
+            preset=one.preset,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How much was measured, and how: see `segbench.process.job.Job`; `seed` of the order of the processes."""
+
+    effort: Effort
+    rate: float | None
+    least_mask_iou: float | None
+    seed: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        rest = {"rate": self.rate, "least_mask_iou": self.least_mask_iou, "seed": self.seed}
+        return {**asdict(self.effort), **rest}
+
+    @classmethod
+    def from_json(cls, f: Fields) -> Settings:
+        return cls(
+            effort=Effort.from_json(f),
+            rate=f.optional("rate", f.number),
+            least_mask_iou=f.optional("least_mask_iou", f.number),
+            seed=f.optional("seed", whole(f)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyResult:
+    """What `segbench -o` writes. `interrupted`: Ctrl-C ended it, it holds what was measured until then."""
+
+    header: Header
+    settings: Settings
+    configurations: tuple[Configuration, ...]
+    interrupted: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return self.header.to_json(
+            {
+                "settings": self.settings.to_json(),
+                "configurations": [one.to_json() for one in self.configurations],
+                "interrupted": self.interrupted,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, f: Fields) -> LatencyResult:
+        return cls(
+            header=Header.from_json(f),
+            settings=Settings.from_json(f.part("settings")),
+            configurations=tuple(map(Configuration.from_json, f.parts("configurations", 1, MOST))),
+            interrupted=f.boolean("interrupted"),
+        )
+
+
+def read_latency(path: Path) -> LatencyResult:
+    """The result in `path`.
 
     Raises:
         ResultsError: missing, empty, not JSON, not ours, of another version, edited, or a field is missing or wrong.
     """
-    result = read_shaped(path, FORMAT, VERSION, FIELDS, command="segbench")
-    problem = _stages_differ(result)
-    if problem is not None:
-        raise ResultsError(path, problem, "it was not written by segbench; run segbench again")
-    return result
-
-
-def _stages_differ(result: dict[str, Any]) -> str | None:
-    """Every process has raw values, and every stage a summary and a verdict, for the same stages; `whole` among them."""
-    for index, configuration in enumerate(result["configurations"]):
-        expected = set(configuration["stages"])
-        found = [set(configuration["stability"]), *(set(one["values_ms"]) for one in configuration["processes"])]
-        if "whole" not in expected:
-            return f"configurations[{index}].stages: lacks 'whole', the time from frame to composite"
-        if any(one != expected for one in found):
-            return f"configurations[{index}]: stages, stability and values_ms name different stages"
-    return None
+    return read_result(path, FORMAT, VERSION, LatencyResult.from_json, command="segbench")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
+
+from segbench.readers import whole
+from segruntime.strict_json import Fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,11 @@ class Spread:
 
     def to_json(self) -> dict[str, float]:
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, f: Fields) -> Spread:
+        """Of values from 0 to 1."""
+        return cls(n=whole(f)("n"), **{one.name: f.number(one.name, 0, 1) for one in fields(cls) if one.name != "n"})
 
 
 def spread(values: Sequence[float]) -> Spread:

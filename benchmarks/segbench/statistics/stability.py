@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from segruntime.strict_json import Fields
 
 Verdict = Literal["steady", "drifting", "noisy", "too few values"]
 Values = npt.NDArray[np.float64]
@@ -35,8 +38,32 @@ _FENCE = 1.5
 _NOTICED = 0.05
 
 
-def stability(values_per_process: Sequence[Sequence[float]]) -> dict[str, Any]:
-    """`verdict`, `words`, and `spread`, `drift`, `outliers` as shares.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stability:
+    """`verdict`, the same with its reasons in `words`, and `spread`, `drift`, `outliers` as shares."""
+
+    verdict: str
+    words: str
+    spread: float
+    drift: float
+    outliers: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, f: Fields) -> Stability:
+        return cls(
+            verdict=f.string("verdict"),
+            words=f.string("words"),
+            spread=f.number("spread"),
+            drift=f.number("drift"),
+            outliers=f.number("outliers"),
+        )
+
+
+def stability(values_per_process: Sequence[Sequence[float]]) -> Stability:
+    """How far the values may be trusted.
 
     Args:
         values_per_process: for each process, in the order they were started, its raw values in the order they were measured;
@@ -51,13 +78,8 @@ def stability(values_per_process: Sequence[Sequence[float]]) -> dict[str, Any]:
     every = np.concatenate(processes)
     spread, (drift, by_chance), outliers = _spread(every), _drift(processes), _outliers(every)
     verdict = _verdict(len(every), spread, abs(drift) > max(DRIFT_LIMIT, by_chance), outliers)
-    return {
-        "verdict": verdict,
-        "words": _words(verdict, len(every), spread, drift, outliers),
-        "spread": spread,
-        "drift": drift,
-        "outliers": outliers,
-    }
+    words = _words(verdict, len(every), spread, drift, outliers)
+    return Stability(verdict=verdict, words=words, spread=spread, drift=drift, outliers=outliers)
 
 
 def _verdict(count: int, spread: float, is_drifting: bool, outliers: float) -> Verdict:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
+
+from segbench.readers import amount, whole
+from segruntime.strict_json import Fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,10 @@ class Summary:
 
     def to_json(self) -> dict[str, float]:
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, f: Fields) -> Summary:
+        return cls(n=whole(f)("n"), **{one.name: amount(f)(one.name) for one in fields(cls) if one.name != "n"})
 
 
 def summarize(values_ms: Sequence[float]) -> Summary:

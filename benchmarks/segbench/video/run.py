@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import segruntime
 from segbench.errors import OptionError
@@ -13,12 +11,11 @@ from segbench.frames.clip import Clip
 from segbench.frames.masking import coarse_mask, luma
 from segbench.machine.describe import describe_machine
 from segbench.progress import Advance, no_progress
+from segbench.results.header import header_of, sealed
+from segbench.video.result import FORMAT, VERSION, ClipFacts, VideoResult
 from segbench.video.stream import Stream
 from segruntime import Segmenter
 from segruntime.preprocess import Frame
-
-FORMAT = "segedge.segbench.video"
-VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +35,8 @@ class VideoJob:
             raise OptionError(f"frames: got {self.frames!r}, expected a whole number from 1")
 
 
-def run_video(job: VideoJob, advance: Advance = no_progress) -> dict[str, Any]:
-    """Measure the clip in one pass: `streams` holds one object for each model and preset, the reference's first.
+def run_video(job: VideoJob, advance: Advance = no_progress) -> VideoResult:
+    """Measure the clip in one pass.
 
     Raises:
         SegBenchError, SegRuntimeError: a clip or model that cannot be used.
@@ -88,23 +85,23 @@ def _label(segmenter: Segmenter, preset: str | None, every: list[Segmenter]) -> 
     return name if preset is None else f"{name} {preset}"
 
 
-def _result(job: VideoJob, clip: Clip, count: int, total: int | None, streams: list[Stream]) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "clip": {
-            "path": str(job.clip),
-            "width": clip.width,
-            "height": clip.height,
-            "fps": clip.fps,
-            "frames": count,
-            "declared_frames": clip.declared_frames,
-        },
-        "streams": [stream.to_json() for stream in streams],
-        "warnings": _warnings(count, total),
-        "machine": describe_machine(),
-    }
+def _result(job: VideoJob, clip: Clip, count: int, total: int | None, streams: list[Stream]) -> VideoResult:
+    facts = ClipFacts(
+        path=str(job.clip),
+        width=clip.width,
+        height=clip.height,
+        fps=clip.fps,
+        frames=count,
+        declared_frames=clip.declared_frames,
+    )
+    return sealed(
+        VideoResult(
+            header=header_of(FORMAT, VERSION, describe_machine()),
+            clip=facts,
+            streams=[stream.result() for stream in streams],
+            warnings=_warnings(count, total),
+        )
+    )
 
 
 def _warnings(count: int, total: int | None) -> list[str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from segbench.frames.masking import Masker
 from segbench.machine.model import describe_model
+from segbench.video.result import FrameFlicker, ReferenceAgreement, StreamResult
 from segbench.video.temporal import TemporalAgreement
 from segruntime import Segmenter
 from segruntime.arrays import Alpha
@@ -35,34 +34,37 @@ class Stream:
         if self._agreement is not None and self._reference is not None and self._reference.alpha is not None:
             self._agreement.add(self.alpha, self._reference.alpha)
 
-    def to_json(self) -> dict[str, Any]:
-        """`flicker` over the clip, None without a pair of frames; `flicker_per_frame`, `iou_per_frame`: raw values."""
+    def result(self) -> StreamResult:
+        """What was measured until now."""
         meter = self._meter
-        return {
-            "label": self.label,
-            "model": describe_model(self.segmenter),
-            "preset": self._masker.preset,
-            "threshold": self.segmenter.contract.threshold,
-            "flicker": meter.value,
-            "flicker_uncompensated": meter.uncompensated,
-            "pairs": meter.pairs,
-            "pairs_left_out": meter.left_out,
-            "worst_frames": self._worst_frames(),
-            "agreement": self._agreement_json(),
-            "flicker_per_frame": self.flicker,
-            "iou_per_frame": None if self._agreement is None else self._agreement.ious,
-        }
+        return StreamResult(
+            label=self.label,
+            model=describe_model(self.segmenter),
+            preset=self._masker.preset,
+            threshold=self.segmenter.contract.threshold,
+            flicker=meter.value,
+            flicker_uncompensated=meter.uncompensated,
+            pairs=meter.pairs,
+            pairs_left_out=meter.left_out,
+            worst_frames=self._worst_frames(),
+            agreement=self._with_reference(),
+            flicker_per_frame=self.flicker,
+            iou_per_frame=None if self._agreement is None else self._agreement.ious,
+        )
 
-    def _worst_frames(self) -> list[dict[str, Any]]:
+    def _worst_frames(self) -> list[FrameFlicker]:
         measured = [(value, frame) for frame, value in enumerate(self.flicker) if value is not None]
-        return [{"frame": frame, "flicker": value} for value, frame in sorted(measured, reverse=True)[:_WORST_PAIRS]]
+        return [
+            FrameFlicker(frame=frame, flicker=value) for value, frame in sorted(measured, reverse=True)[:_WORST_PAIRS]
+        ]
 
-    def _agreement_json(self) -> dict[str, Any] | None:
+    def _with_reference(self) -> ReferenceAgreement | None:
         if self._agreement is None or self._reference is None:
             return None
         own, other = self._meter.value, self._reference._meter.value
         ratio = own / other if own is not None and other else None
-        return {"reference": self._reference.label, **self._agreement.to_json(), "flicker_ratio": ratio}
+        label, over_time = self._reference.label, self._agreement.found()
+        return ReferenceAgreement(reference=label, over_time=over_time, flicker_ratio=ratio)
 
 
 def _agreement(stream: Stream, reference: Stream | None) -> TemporalAgreement | None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from segruntime.arrays import Alpha
 from segruntime.measures.agreement import mask_iou
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementOverTime:
+    """Means over the frames and over the pairs of frames; `dtssd` and `change` are None for a single frame."""
+
+    iou_mean: float
+    iou_min: float
+    iou_min_frame: int
+    mean_difference: float
+    change: float | None
+    dtssd: float | None
 
 
 class TemporalAgreement:
@@ -39,14 +51,14 @@ class TemporalAgreement:
             self._root_mean_squares.append(float(np.sqrt(np.square(change).mean(dtype=np.float64))))
         self._before = difference
 
-    def to_json(self) -> dict[str, Any]:
-        """Means over the frames and over the pairs of frames; `dtssd` and `change` are None for a single frame."""
+    def found(self) -> AgreementOverTime:
+        """Of at least one frame."""
         worst = int(np.argmin(self.ious))
-        return {
-            "iou_mean": float(np.mean(self.ious)),
-            "iou_min": self.ious[worst],
-            "iou_min_frame": worst,
-            "mean_difference": float(np.mean(self._differences)),
-            "change": float(np.mean(self._changes)) if self._changes else None,
-            "dtssd": float(np.mean(self._root_mean_squares)) if self._root_mean_squares else None,
-        }
+        return AgreementOverTime(
+            iou_mean=float(np.mean(self.ious)),
+            iou_min=self.ious[worst],
+            iou_min_frame=worst,
+            mean_difference=float(np.mean(self._differences)),
+            change=float(np.mean(self._changes)) if self._changes else None,
+            dtssd=float(np.mean(self._root_mean_squares)) if self._root_mean_squares else None,
+        )
