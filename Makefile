@@ -76,7 +76,9 @@ zoo: $(VENV)/.converters
 	$(BIN)/python benchmarks/readme_tables.py
 
 # what the runtime's package carries, made again from the bundled checkpoint: CALIBRATION=FOLDER of pictures of people
-CALIBRATION ?= ../shared/data/portraits/training/images
+ifeq ($(filter bundle,$(MAKECMDGOALS))$(CALIBRATION),bundle)
+$(error segedge: int8 is calibrated with pictures of people; make bundle CALIBRATION=FOLDER)
+endif
 bundle: $(VENV)/.direct
 	$(BIN)/python examples/bundle.py --calibration $(CALIBRATION)
 
