@@ -7,7 +7,7 @@ BLUE, ORANGE, GREEN, PINK, OCHRE, GREY = "#0072b2", "#b84a00", "#00795a", "#a342
 SERIES = (BLUE, ORANGE, GREEN, PINK, OCHRE, GREY)
 HELD = "#e5a49b"  # the ground behind minutes in which the clock was held down
 
-# colour → the page's name for it in style.css; no two may be equal, or the page could not tell them apart
+# colour → the page's name for it, in segruntime/html_page/layout.css; no two may be equal, or it could not tell them apart
 PAGE_NAMES = {
     INK: "--ink",
     SOFT: "--soft",

@@ -7,13 +7,9 @@ from dataclasses import dataclass, replace
 from segbench.compare.run import Comparison, compare_results
 from segbench.errors import ComparisonError
 from segbench.frames.source import FrameFacts
-from segbench.plots.distribution import number
-from segbench.report.markup import Markup, element, together
-from segbench.report.tables import table
 from segbench.results.latency import Configuration, LatencyResult
 
 _AXES = ("model", "threads", "backend", "preset")  # not the size: a smaller frame is less work, not a faster program
-_KINDS = {"faster": "good", "slower": "bad"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,30 +47,3 @@ def beside_first(result: LatencyResult) -> tuple[list[Beside], list[str]]:
             Beside(frame=frame.size, first=first.name, confidence=made.confidence, comparisons=made.comparisons)
         )
     return found, refused
-
-
-def beside_section(result: LatencyResult) -> Markup:
-    """Nothing where there is only one configuration of each frame's size."""
-    found, refused = beside_first(result)
-    notes = [element("p", f"Not compared: {text}.") for text in refused]
-    return together([*(_table(one, several=len(found) > 1) for one in found), *notes])
-
-
-def _table(one: Beside, *, several: bool) -> Markup:
-    where = f" ({one.frame})" if several else ""
-    title = element("h4", f"Compared with {one.first}{where}")
-    lead = (
-        "How many times as long the whole takes. Measured in turn, so the ratios are taken within rounds; each interval holds "
-        f"for its own line, at {one.confidence:.0%}."
-    )
-    columns = ("configuration", "the first's, ms", "its own, ms", "ratio", "interval", "verdict")
-    rows = [_cells(comparison) for comparison in one.comparisons]
-    made = table(f"Ratios to {one.first}{where}", columns, rows, words=("verdict",))
-    return together([title, element("p", lead, class_="lead"), made])
-
-
-def _cells(comparison: Comparison) -> list[str]:
-    whole, verdict = comparison.whole, comparison.verdict
-    interval = "–" if whole.low is None else f"{whole.low:.3f} – {whole.high:.3f}"
-    shown = element("span", verdict, class_=_KINDS.get(verdict))
-    return [comparison.b, number(whole.a_ms), number(whole.b_ms), f"{whole.ratio:.3f}", interval, shown]

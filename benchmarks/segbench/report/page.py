@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from segbench.plots.pareto_front import without_partner
+from segbench.plots import Plot, gallery, pareto_front, picture
+from segbench.plots.distribution import number
+from segbench.plots.palette import PAGE_NAMES
 from segbench.plots.sources import AnySource, Bench, Source, by_machine, of_kind
-from segbench.report.exactness import exactness_section, mean_ious
-from segbench.report.machine import machine_section
-from segbench.report.markup import Markup, element, together, trusted
-from segbench.report.values import counted
-from segbench.report.warnings import worries_box
+from segbench.plots.sustained import sustained_plot
+from segbench.report import values
+from segbench.report.comparison import beside_first
+from segbench.report.warnings import worries
 from segbench.results.accuracy import AccuracyResult
-
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_STYLE = Path(__file__).with_name("style.css")
+from segbench.sustained.table import cells, headline, in_words, legend
+from segruntime.html_page.render import counted, render
 
 
 def build_page(sources: Sequence[AnySource]) -> str:
@@ -26,21 +28,17 @@ def build_page(sources: Sequence[AnySource]) -> str:
     every = by_machine(sources)
     benches = [bench for bench in every if bench.latency or bench.sustained]
     accuracy = of_kind(sources, AccuracyResult)
-    exact = mean_ious(accuracy)
-    timed = [(f"machine-{k + 1}", bench) for k, bench in enumerate(benches)]
-    sections = [machine_section(bench, key, accuracy, exact) for key, bench in timed]
-    if accuracy:
-        sections.append(exactness_section(accuracy))
-    links = [(key, bench.machine.cpu) for key, bench in timed] + [("exact", "Accuracy")] * bool(accuracy)
-    title = _title(benches or every, accuracy)
-    body = element(
-        "body",
-        element("main", _header(title, sources, benches, accuracy), _contents(links), *sections),
-        element(
-            "footer", element("p", "Made by segbench report. This page asks nothing of any other file or machine.")
-        ),
+    unpaired = pareto_front.without_partner([source for bench in benches for source in bench.latency], accuracy)
+    return render(
+        Path(__file__).parent,
+        _FILTERS,
+        title=_title(benches or every, accuracy),
+        sources=sources,
+        benches=benches,
+        accuracy=accuracy,
+        exact=values.mean_ious(accuracy),
+        unpaired=[f"Not in accuracy against latency: {text}." for text in unpaired],
     )
-    return f"<!DOCTYPE html>\n{element('html', _head(title), body, lang='en')}\n"
 
 
 def _title(benches: list[Bench], accuracy: Sequence[Source[AccuracyResult]]) -> str:
@@ -55,35 +53,38 @@ def _title(benches: list[Bench], accuracy: Sequence[Source[AccuracyResult]]) -> 
     return f"{what} on {benches[0].machine.cpu if len(benches) == 1 else counted(len(benches), 'machine')}"
 
 
-def _header(
-    title: str, sources: Sequence[AnySource], benches: list[Bench], accuracy: Sequence[Source[AccuracyResult]]
-) -> Markup:
-    unpaired = without_partner([source for bench in benches for source in bench.latency], accuracy)
-    names = ", ".join(source.name for source in sources)
-    return element(
-        "header",
-        element("p", "Benchmark report", class_="kicker"),
-        element("h1", title),
-        element("p", f"From {names}.", class_="lead"),
-        worries_box([f"Not in accuracy against latency: {text}." for text in unpaired]),
-    )
+def inline_svg(plot: Plot, key: str) -> str:
+    """A plot that turns dark with the page. `key` is its own there: names within must not meet those of another plot.
+
+    It is matplotlib's file without its head, its style sheet (which would hold for the whole page), fonts and ground.
+    """
+    svg = picture(plot, ".svg").decode("utf-8")
+    body = re.sub(r"<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    start, rest = body.split(">", 1)
+    view = re.search(r'viewBox="[\d. ]*"', start)
+    # tags only: what stands between them are names from files, in which matplotlib has escaped < and >
+    rest = re.sub(r"<[^<>]*>", lambda tag: _dressed(tag[0], key), rest)
+    box = view[0] if view else ""
+    return f'<svg {box} class="plot" role="img"><title>{html.escape(plot.about)}</title>{rest}'
 
 
-def _contents(links: Sequence[tuple[str, str]]) -> Markup:
-    if len(links) < 2:
-        return together(())
-    listed = (element("li", element("a", title, href=f"#{key}")) for key, title in links)
-    return element("nav", element("ul", *listed), aria_label="Contents")
+def _dressed(tag: str, key: str) -> str:
+    named = re.sub(r'(?<= id=")|(?<=href="#)|(?<=url\(#)', f"{key}-", tag)
+    return re.sub(r'(?<= style=")[^"]*', lambda style: _in_page_colours(style[0]), named)
 
 
-def _head(title: str) -> Markup:
-    return element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name_="color-scheme", content="light dark"),
-        element("title", f"Benchmark report: {title}"),
-        element("link", rel="icon", href="data:,"),
-        element("style", trusted(_STYLE.read_text("utf-8"))),
-    )
+def _in_page_colours(style: str) -> str:
+    found = re.sub(r"font-family: [^;]*", "", style)
+    found = re.sub(r"(font: [^;']*?[\d.]+px) [^;]*", r"\1 var(--letters)", found)
+    found = found.replace("#ffffff", "none")
+    for colour, name in PAGE_NAMES.items():
+        found = found.replace(colour, f"var({name})")
+    return found
+
+
+_FILTERS = (
+    *(values.about, values.configuration_rows, values.fastest, values.hundredths, values.in_full, values.in_order),
+    *(values.in_short, values.letter, values.lowest, values.models, values.settings, values.versions),
+    *(beside_first, cells, headline, in_words, inline_svg, legend, number, sustained_plot, worries),
+    *(gallery.latency_plots, gallery.pareto_plots, pareto_front.fields_of, pareto_front.pareto_front),
+)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from segbench.plots.sources import Bench, Source
-from segbench.report.markup import Markup, element, together
-from segbench.report.values import counted, said
+from segbench.report.values import said
 from segbench.results.latency import LatencyResult
 from segbench.results.sustained import SustainedResult
+from segruntime.html_page.render import counted
 
 _BUSY = 0.5  # load average: on a quiet machine it is near 0
 
@@ -18,14 +18,6 @@ def worries(bench: Bench) -> list[str]:
     found = [text for source in bench.latency for text in _of_latency(source)]
     found += [text for source in bench.sustained for text in _of_sustained(source)]
     return list(dict.fromkeys(found))
-
-
-def worries_box(texts: Sequence[str]) -> Markup:
-    """Nothing where there is nothing to worry about."""
-    if not texts:
-        return together(())
-    listed = element("ul", *(element("li", text) for text in texts))
-    return element("div", element("p", counted(len(texts), "warning")), listed, class_="worries")
 
 
 def _of_latency(source: Source[LatencyResult]) -> list[str]:
