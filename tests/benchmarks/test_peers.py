@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.places import ROOT, SHARED
 from tests.refusals import refusal
 
 from peers.check import Pictures, save_pictures
@@ -27,7 +28,6 @@ from segbench.errors import OptionError
 from segbench.process.interrupt import Interrupt
 from segbench.progress import no_progress
 
-SHARED = Path(__file__).parents[2] / ".." / "shared"
 STAND_IN = """
 import itertools, os, types
 import numpy as np
@@ -253,7 +253,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_every_peer_has_its_adapter_and_a_baseline() -> None:
-    folder = Path(__file__).parents[2] / "benchmarks" / "peers" / "adapters"
+    folder = ROOT / "benchmarks" / "peers" / "adapters"
     assert len({peer.name for peer in PEERS}) == len(PEERS)
     for peer in PEERS:
         assert (folder / f"{peer.adapter}.py").is_file(), peer.name

@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.scripts import load_script, result_of
 
 from segbench.results.latency import read_latency
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "aa_test.py"
 
 
 @pytest.fixture(scope="module")
 def aa_test() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("aa_test", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("aa_test.py")
 
 
 def test_three_sides_are_measured_in_turn_and_a_slowdown_of_four_times_is_seen(tmp_path: Path) -> None:
-    words = [
-        "--repetitions",
-        "1",
-        "--rounds",
-        "4",
-        "--seconds",
-        "0.1",
-        "--planted",
-        "3",
-        "--keep",
-        str(tmp_path),
-        "--json",
-    ]
-    done = subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    words = ["--repetitions", 1, "--rounds", 4, "--seconds", 0.1, "--planted", 3, "--keep", tmp_path]
+    found = result_of("aa_test.py", *words)
     (row,) = found["rows"]
     assert (row["same"]["paired"], row["planted"]["paired"]) == (True, True)
     assert 2 < row["planted"]["ratio"] < 8

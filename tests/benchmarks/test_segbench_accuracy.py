@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from tests import messages
+from tests.places import SHARED
 from tests.refusals import refused, run_segbench
 
 import segruntime
@@ -30,7 +31,7 @@ from segruntime.measures.agreement import agreement
 from segruntime.picture_files import read_picture
 from segruntime.refine import PRESETS, Refiner
 
-CALIBRATION = Path(__file__).parents[2] / ".." / "shared" / "data" / "portraits" / "calibration"
+CALIBRATION = SHARED / "data" / "portraits" / "calibration"
 
 
 accuracy = partial(run_segbench, "accuracy")

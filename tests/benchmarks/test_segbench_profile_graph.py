@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.places import SHARED
 
 import segruntime
 from segbench.errors import ProfileError
@@ -23,7 +24,7 @@ from segruntime.segmenter import BUNDLED
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="ai-edge-litert is not installed")
 
-FOREIGN = Path(__file__).parents[2] / ".." / "shared" / "models"
+FOREIGN = SHARED / "models"
 needs_foreign = pytest.mark.skipif(not FOREIGN.is_dir(), reason="no foreign models next to this checkout")
 
 

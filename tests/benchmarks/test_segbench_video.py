@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from tests import messages
+from tests.places import SHARED
 from tests.refusals import refused, run_segbench
 
 import segruntime
@@ -29,7 +30,7 @@ from segruntime.errors import install_command
 from segruntime.refine import PRESETS
 from segruntime.segmenter import BUNDLED
 
-VIDEO = Path(__file__).parents[2] / ".." / "shared" / "video" / "portrait.mp4"
+VIDEO = SHARED / "video" / "portrait.mp4"
 MakeClip = Callable[..., Path]
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 import torch
 from tests.exporter.conftest import MEAN, SIZE, STD
+from tests.places import ROOT
 
 import segexport
 import segruntime
 from segexport.networks.families.unet import UNet
 
-PAGE = Path(__file__).parents[2] / "docs" / "python.md"
+PAGE = ROOT / "docs" / "python.md"
 
 
 def batches(pictures: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
