@@ -18,7 +18,6 @@ TESTS = tuple(
     for name in (
         "blur",
         "composite",
-        "composite_alpha",
         "composite_blend",
         "composite_light_wrap",
         "postprocess",
@@ -28,7 +27,6 @@ TESTS = tuple(
         "refine_steps",
         "resize",
         "resize_rule",
-        "share",
     )
 )
 LIMIT_S = 1800
