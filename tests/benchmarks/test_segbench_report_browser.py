@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.benchmarks.made_results import as_result
+from tests.html import browse, needs_browser, title_in_a_frame
 
 from segbench.plots.sources import Source
 from segbench.report import build_page
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr"),
-)
-MEASURE = """<script>
+MEASURE = """
 addEventListener("load", () => {
   const page = document.querySelector("iframe").contentDocument, plots = [...page.querySelectorAll("svg")];
   const drawn = plots.filter(plot => plot.getBoundingClientRect().height > 100 && plot.querySelectorAll("path").length > 5);
   const ink = plots.length && getComputedStyle(plots[0].querySelector("text")).fill;
   document.title = `wide ${page.documentElement.scrollWidth} drawn ${drawn.length} of ${plots.length} in ${ink}`;
 });
-</script>"""
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine"),
-]
+"""
+pytestmark = [pytest.mark.slow, needs_browser]
 
 
 @pytest.fixture
@@ -45,13 +36,8 @@ def page(
     return path
 
 
-def dom(tmp_path: Path, page: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [str(BROWSER), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", *words, page.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-
-
 def test_page_opens_from_disk_without_any_message_on_the_console(page: Path, tmp_path: Path) -> None:
-    done = dom(tmp_path, page)
+    done = browse(page, tmp_path / "profile")
     assert "CONSOLE" not in done.stderr
     assert "&lt;script&gt;throw 1" in done.stdout
 
@@ -60,8 +46,5 @@ def test_page_opens_from_disk_without_any_message_on_the_console(page: Path, tmp
 def test_nothing_is_wider_than_the_window_and_every_plot_is_drawn_in_the_page_s_colours(
     page: Path, tmp_path: Path, width: int
 ) -> None:
-    frame = tmp_path / "frame.html"
-    frame.write_text(f'<iframe src="report.html" style="width:{width}px;height:900px;border:0"></iframe>{MEASURE}')
-    done = dom(tmp_path, frame, "--allow-file-access-from-files", "--virtual-time-budget=10000")
-    title = done.stdout.partition("<title>")[2].partition("</title>")[0]
+    title = title_in_a_frame(page, tmp_path / "profile", width, MEASURE)
     assert title == f"wide {width} drawn 5 of 5 in rgb(92, 92, 86)"  # --soft

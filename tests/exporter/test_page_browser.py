@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.html import browse, needs_browser, title_in_a_frame
 
 from segexport.compare.rows import FileRow
 from segexport.report.page import Evidence, MaskView, PictureView, build_page
@@ -18,29 +16,14 @@ from segexport.report.page.histogram import spread
 from segruntime.measures.agreement import agreement
 from segruntime.strict_json import Fields
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    *(
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        "--no-first-run",
-        "--disable-background-networking",
-    ),
-    *("--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--v=0"),
-]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine"),
-]
-MEASURE = """<script>
+pytestmark = [pytest.mark.slow, needs_browser]
+MEASURE = """
 addEventListener("load", () => {
   const frame = document.querySelector("iframe").contentDocument;
   const page = frame.documentElement, wide = page.scrollWidth, broken = [...frame.images].filter(i => !i.naturalWidth).length;
   document.title = `wide ${wide} broken ${broken} images ${frame.images.length}`;
 });
-</script>"""
+"""
 
 
 @pytest.fixture(scope="module")
@@ -67,36 +50,19 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def browse(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [str(BROWSER), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-
-    return run
-
-
-def test_the_page_opens_from_disk_without_any_message_on_the_console(
-    page: Path, browse: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
-    done = browse("--dump-dom", page.as_uri())
+def test_the_page_opens_from_disk_without_any_message_on_the_console(page: Path, tmp_path: Path) -> None:
+    done = browse(page, tmp_path)
     assert "CONSOLE" not in done.stderr
     assert "<main>" in done.stdout
     assert "&lt;script&gt;throw 1" in done.stdout
 
 
-def test_the_console_would_have_told(tmp_path: Path, browse: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+def test_the_console_would_have_told(tmp_path: Path) -> None:
     bad = tmp_path / "bad.html"
     bad.write_text("<script>console.error('told')</script>")
-    assert "CONSOLE" in browse("--dump-dom", bad.as_uri()).stderr
+    assert "CONSOLE" in browse(bad, tmp_path / "profile").stderr
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1200])
-def test_nothing_is_wider_than_the_window_and_every_picture_is_drawn(
-    page: Path, browse: Callable[..., subprocess.CompletedProcess[str]], width: int
-) -> None:
-    frame = page.with_name(f"frame{width}.html")
-    frame.write_text(f'<iframe src="report.html" style="width:{width}px;height:900px;border:0"></iframe>{MEASURE}')
-    done = browse("--dump-dom", "--allow-file-access-from-files", "--virtual-time-budget=10000", frame.as_uri())
-    title = done.stdout.partition("<title>")[2].partition("</title>")[0]
-    assert title == f"wide {width} broken 0 images 31"
+def test_nothing_is_wider_than_the_window_and_every_picture_is_drawn(page: Path, tmp_path: Path, width: int) -> None:
+    assert title_in_a_frame(page, tmp_path, width, MEASURE) == f"wide {width} broken 0 images 31"
