@@ -89,7 +89,7 @@ def _masks(
     answer = process.ask(do="masks", pictures=str(pictures), out=str(out), seen=str(seen))
     masks = np.load(out)
     check_masks(name, masks, len(frames), (frames.shape[1], frames.shape[2]))
-    return masks, np.load(seen) if answer["seen"] else None
+    return masks, np.load(seen) if answer.boolean("seen") else None
 
 
 def _picture_differences(

@@ -20,7 +20,7 @@ from peers.lineup import Peer
 from peers.results import Effort
 from segbench.process.interrupt import Interrupt
 from segbench.progress import Advance
-from segruntime.strict_json import Fields
+from segbench.readers import amounts
 
 ADAPTERS = Path(__file__).resolve().parent / "adapters"
 UNMEASURED = 2
@@ -66,7 +66,7 @@ def _start(peers: Collection[Peer], setting: Setting, found: Found, stack: ExitS
     for peer in peers:
         try:
             process = stack.enter_context(_process(peer, setting))
-            facts = PeerFacts.from_json(Fields(process.facts()))
+            facts = PeerFacts.from_json(process.load(_job(peer, setting)))
         except PeerError as error:
             found.fail(error, peer.name)
             continue
@@ -75,18 +75,21 @@ def _start(peers: Collection[Peer], setting: Setting, found: Found, stack: ExitS
     return running
 
 
-def _process(peer: Peer, setting: Setting) -> PeerProcess:
-    job = {
+def _job(peer: Peer, setting: Setting) -> dict[str, object]:
+    return {
         "model": str(setting.models[peer.model]),
         "threads": peer.threads or setting.threads,
         "frames": str(setting.pictures.frames_file),
         "background": str(setting.pictures.background_file),
         "options": dict(peer.options),
     }
+
+
+def _process(peer: Peer, setting: Setting) -> PeerProcess:
     script = ADAPTERS / f"{peer.adapter}.py"
     if peer.environment is None:
-        return PeerProcess(peer.name, sys.executable, script, job, path=os.environ.get("PYTHONPATH", ""))
-    return PeerProcess(peer.name, str(setting.pythons[peer.environment.name]), script, job)
+        return PeerProcess(peer.name, sys.executable, script, path=os.environ.get("PYTHONPATH", ""))
+    return PeerProcess(peer.name, str(setting.pythons[peer.environment.name]), script)
 
 
 def _in_turn(
@@ -117,7 +120,7 @@ def _in_turn(
                 found.fail(error, peer.name)
                 continue
             if block >= 0:
-                values[peer.name, task].extend(answer["values_ms"])
+                values[peer.name, task].extend(amounts(answer)("values_ms"))
         advance()
     for row, one in values.items():
         if one:

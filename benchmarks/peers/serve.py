@@ -1,8 +1,8 @@
 """The measured side: one library with one model, in a process of its own, doing what it is asked line by line.
 
 Runs in the peer's own environment, so it needs numpy only: an adapter calls `serve` with what loads its library. The first
-line on standard input is the job, every further one a request, both JSON objects; each is answered with one JSON line on
-standard output. Whatever goes wrong ends the process, and the last line on standard error says why.
+request is the job, see `segbench.process.answers`. Whatever goes wrong ends the process, and the last line on standard error
+says why.
 
     {"model": PATH, "threads": 2, "frames": NPY, "background": NPY, "options": {}}
                                          → {"threads": 2, "packages": {"numpy": "2.0"}, "notes": ["…"]}
@@ -13,9 +13,6 @@ standard output. Whatever goes wrong ends the process, and the last line on stan
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +21,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from segbench.process.answers import answer_requests
 
 Frame = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.float32]
@@ -59,22 +58,20 @@ class Served:
 
 
 def serve(load: Callable[[Job], Served]) -> None:
-    """Read the job, load, then do what is asked until standard input ends."""
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
-        os.dup2(2, 1)  # what libraries print is no answer
-        job = json.loads(sys.stdin.readline())
-        frames = np.load(job["frames"], mmap_mode="r")
+    """Load, then do what is asked until standard input ends."""
+    loaded: list[tuple[Served, npt.NDArray[Any]]] = []
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        if loaded:
+            return _done(*loaded[0], request)
+        frames = np.load(request["frames"], mmap_mode="r")
         frames.max()  # every page of the file is mapped before anything is timed
-        background = np.load(job["background"])
-        served = load(Job(model=job["model"], threads=job["threads"], background=background, options=job["options"]))
-        _answer(answers, _facts(served))
-        for line in sys.stdin:
-            _answer(answers, _done(served, frames, json.loads(line)))
+        background = np.load(request["background"])
+        job = Job(model=request["model"], threads=request["threads"], background=background, options=request["options"])
+        loaded.append((load(job), frames))
+        return _facts(loaded[0][0])
 
-
-def _answer(answers: Any, found: dict[str, Any]) -> None:
-    answers.write(json.dumps(found) + "\n")
-    answers.flush()
+    answer_requests(answer)
 
 
 def _facts(served: Served) -> dict[str, Any]:

@@ -10,6 +10,7 @@ SegBenchError
 ├── WrongMaskError (ArithmeticError)  the model gives no mask, so its speed means nothing
 ├── UnprovenError (ValueError)        a file does not prove the accuracy that was asked for
 ├── WorkerError (RuntimeError)        the measuring process refused its job or died
+│   └── ChildDiedError                it ended before it answered
 ├── ProfileError (ValueError)         the model cannot be taken apart, or its parts do not do what the whole does
 ├── ComparisonError (ValueError)      two results may not be compared, or not as asked
 └── MissingExtraError (ImportError)   a library of the extra is not installed
@@ -64,6 +65,14 @@ class UnprovenError(SegBenchError, ValueError):
 
 class WorkerError(SegBenchError, RuntimeError):
     """The measuring process refused its job or died."""
+
+
+class ChildDiedError(WorkerError):
+    """A child process ended before it answered; `words`: what it said at last, "" where it said nothing."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(words or f"ended with code {code} without a word")
+        self.code, self.words = code, words
 
 
 class ProfileError(SegBenchError, ValueError):

@@ -56,7 +56,7 @@ def test_one_job_in_one_line_out() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "job: not JSON"),
+        ("{", "not JSON"),
         ("[1]", "expected a JSON object"),
         ('{"threads": 0}', "threads: got 0"),
         ('{"effort": {"runs": 0}}', "effort.seconds is missing"),

@@ -17,7 +17,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.asked = False
-        self.child: subprocess.Popen[str] | None = None
+        self.child: subprocess.Popen[bytes] | subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Interrupt:
         self._handled: AbstractContextManager[None] = handled(self._handle, signal.SIGINT)
