@@ -39,16 +39,17 @@ from segexport.proof import (
     prove,
     run_all,
 )
-from segexport.quantize.quantized import Quantized, QuantizeInputs, write_quantized
+from segexport.quantize.inputs import QuantizeInputs
+from segexport.quantize.quantized import Quantized, write_quantized
 from segexport.quantize.quantizer import Quantizer
 from segexport.quantize.recipe import FILE_NAME as RECIPE
-from segexport.quantize.recipe import Recipe, load_recipe, save_recipe
+from segexport.quantize.recipe import PLAIN, Recipe, load_recipe, save_recipe
 from segexport.report.outcome import Export
 from segexport.report.page.make import FILE_NAME as PAGE
 from segexport.report.page.make import make_page
 from segexport.report.page.rerun import run_of
 from segexport.stamp.golden import COUNT, GoldenChoice, choose_golden
-from segexport.stamp.stamping import tool_versions
+from segexport.stamp.seal import tool_versions
 from segexport.subject.prepare import prepare
 from segexport.subject.subject import OnnxFile
 from segexport.tflite.two_channel import write_two_channels
@@ -116,7 +117,7 @@ def _make(work: ExportRun, started: float) -> tuple[dict[str, Any], list[FileRow
     work = _without(work, quantized)
     _add_background(work)
     with console.step(f"comparison with {reference.who}"):
-        seen, order = run_all(work, made, quantized)
+        seen, order, quantized = run_all(work, made, quantized)
         work = _without(work, quantized)
         rows = [prove(work, kind, seen[kind], made, quantized) for kind in work.paths]
     body = _body(work, made, rows, quantized)
@@ -270,8 +271,10 @@ def _quantize(work: ExportRun, reference: Reference, float32: FileMasks | None, 
             float32=float32,
             truth=truth,
             console=console,
+            max_iou_drop=options.max_iou_drop,
+            recipe=work.recipe or PLAIN,
         )
-        return write_quantized(bench, files, max_iou_drop=options.max_iou_drop, recipe=work.recipe)
+        return write_quantized(bench, files)
 
 
 def _int8_speed(work: ExportRun, reference: Reference) -> Int8Speed | None:
@@ -313,9 +316,9 @@ def _body(work: ExportRun, made: ProofInputs, rows: list[FileRow], quantized: Qu
         "float_operators": {kind: one.to_json() for kind, one in quantized.float_operators.items()},
         "rewrites": [asdict(one) for one in made.written.rewrites],
         "converter": None if chosen is None else chosen.converter,
-        "lost": quantized.lost,
+        "lost": dict(quantized.lost),
         "refused": {} if chosen is None else dict(chosen.refused),
-        "tools": tool_versions() | ({} if chosen is None else dict(chosen.versions)),
+        "tools": tool_versions(chosen),
     }
 
 

@@ -1,4 +1,4 @@
-"""Each file against PyTorch: run, compared, stamped with its contract, and kept or not."""
+"""Each file against PyTorch: run, compared, sealed with its contract, and kept or not."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from segexport.compare.rows import FileRow
 from segexport.console import Console
 from segexport.convert.choose import ChosenConverter, Proof
 from segexport.options import Options
-from segexport.output import file_sha256
 from segexport.pictures.calibration import PictureSet
 from segexport.precisions import ONNX, PRECISIONS, SLOW_S, Bound, Precision
-from segexport.quantize.loss import where_lost
+from segexport.quantize.budget.noise import where_lost
 from segexport.quantize.quantized import Quantized, costs_only
 from segexport.quantize.recipe import Recipe
-from segexport.stamp.golden import GoldenChoice, golden_pictures, store_golden
-from segexport.stamp.stamping import stamp_file
+from segexport.stamp.golden import GoldenChoice, golden_pictures
+from segexport.stamp.seal import seal, tool_versions
 from segexport.subject.subject import OnnxFile, Subject
+from segruntime import Contract
+from segruntime.model_file.contract import Conversion, Parity
 from segruntime.model_file.golden import GoldenPicture
 
 SLOW_INVOKE_MS = 2000.0
@@ -109,24 +110,22 @@ class FileJudge:
         return Proof(difference=difference, fault=emptiness(ran, reference) or _fault(judged))
 
     def judge(self, kind: str, path: Path, ran: FileMasks, *, least_flips: int = 0) -> Judged:
-        """`least_flips`: count argmax flips on at least so many pictures."""
+        """Argmax flips of a float file are counted on every picture that is over its bound, and on the `least_flips` largest
+        differences in any case."""
         comparison = compare(ran, self.reference)
         precision = ONNX if kind == "onnx" else PRECISIONS[kind]
         bound = precision.bound.for_logits(self.reference.largest_logit)
-        flips = self._flips(kind, path, ran, comparison, bound, least_flips) if precision.exact else None
+        flips = None
+        if precision.exact and self.written.audit is not None:
+            by_size = sorted(zip(comparison.differences, ran.places, strict=True), reverse=True)
+            over = [place for difference, place in by_size if difference > (bound.max_difference or 0.0)]
+            flips = self._flips(kind, path, [place for _, place in by_size[: max(len(over), least_flips)]])
         within = bound.holds(comparison.agreement) or (flips is not None and _holds_apart(bound, comparison, flips))
         return Judged(comparison=comparison, bound=bound, flips=flips, within=within)
 
-    def _flips(
-        self, kind: str, path: Path, ran: FileMasks, comparison: Comparison, bound: Bound, least: int
-    ) -> Flips | None:
-        """Argmax flips of a float file on every picture that is over its bound, and on the `least` largest in any case."""
-        if self.written.audit is None:
-            return None
-        by_size = sorted(zip(comparison.differences, ran.places, strict=True), reverse=True)
-        over = [place for difference, place in by_size if difference > (bound.max_difference or 0.0)]
-        places = [place for _, place in by_size[: max(len(over), least)]]
-        if not places:
+    def _flips(self, kind: str, path: Path, places: list[int]) -> Flips | None:
+        """Argmax flips of a float file on these of the reference's pictures."""
+        if self.written.audit is None or not places:
             return None
         self.work.console.say(f"argmax flips of {kind} on {len(places)} pictures")
         flips = self.written.audit(path, self.reference.frames[places])
@@ -153,8 +152,10 @@ def _fault(judged: Judged) -> str:
     )
 
 
-def run_all(work: ExportRun, made: ProofInputs, quantized: Quantized) -> tuple[dict[str, FileRun], list[int]]:
-    """Run every file; gives also the pictures in the order in which people should look at them.
+def run_all(
+    work: ExportRun, made: ProofInputs, quantized: Quantized
+) -> tuple[dict[str, FileRun], list[int], Quantized]:
+    """Run every file; gives also the pictures in the order in which people should look at them, and what is lost by now.
 
     One that does not run is lost, and the others are not; PyTorch's ONNX and float32, which ran before, end it all.
 
@@ -162,16 +163,17 @@ def run_all(work: ExportRun, made: ProofInputs, quantized: Quantized) -> tuple[d
     least exact quantized file came off worst: those are the ones that the export keeps.
     """
     seen: dict[str, FileRun] = {}
+    lost = dict(quantized.lost)
     reference = made.reference
     exact = [kind for kind in work.paths if work.kinds[kind].exact]
     for kind in [kind for kind in work.paths if kind not in exact]:
-        with costs_only(quantized, work.console, kind):
+        with costs_only(lost, work.console, kind):
             seen[kind] = _run(work, kind, made, None)
     order = _worst_first([compare(one.ran, reference) for one in seen.values()], len(reference.names))
     for kind in exact:
-        with costs_only(quantized, work.console, kind) if work.kinds[kind].from_float32 else nullcontext():
+        with costs_only(lost, work.console, kind) if work.kinds[kind].from_float32 else nullcontext():
             seen[kind] = _run(work, kind, made, order[: exact_pictures(work)])
-    return seen, order
+    return seen, order, replace(quantized, lost=lost)
 
 
 def _run(work: ExportRun, kind: str, made: ProofInputs, places: list[int] | None) -> FileRun:
@@ -187,47 +189,60 @@ def _run(work: ExportRun, kind: str, made: ProofInputs, places: list[int] | None
 
 
 def prove(work: ExportRun, kind: str, seen: FileRun, made: ProofInputs, quantized: Quantized) -> FileRow:
-    """Stamp one file with its contract, and decide whether it stays."""
-    path, precision, pictures = work.paths[kind], work.kinds[kind], work.pictures
+    """Seal one file, and decide whether it stays."""
+    path = work.paths[kind]
     judge = FileJudge(work, made.written, made.reference)
     judged = judge.judge(kind, path, seen.ran, least_flips=FLIP_PICTURES if kind == "float32" else 0)
-    comparison, bound, flips, within = judged.comparison, judged.bound, judged.flips, judged.within
-    if not within and (told := emptiness(seen.ran, made.reference)) is not None:
+    if not judged.within and (told := emptiness(seen.ran, made.reference)) is not None:
         work.console.warn(told)
-    if not within and kind == "int8" and (told := where_lost(quantized.noise)) is not None:
+    if not judged.within and kind == "int8" and (told := where_lost(quantized.noise)) is not None:
         work.console.warn(told)
+    conversion = _conversion(work, kind, made.chosen, quantized)
+    size_bytes, sha256 = seal(path, _contract(work, seen.ran.contract, conversion, judged), seen.golden)
     budget = quantized.budget if kind == "int8" else None
-    float_layers = quantized.float_layers.get(kind, ())
-    stamp_file(
-        path,
-        seen.ran.contract,
-        source=work.subject.source,
-        precision="float32" if kind == "onnx" else kind,
-        calibration=(quantized.calibrated, pictures.sha256) if precision.calibrated else (0, None),
-        float_layers=float_layers,
-        chosen=None if kind == "onnx" else made.chosen,
-        recipe=quantized.recipe if kind == "int8" else None,
-        comparison=comparison,
-        picture_source=pictures.source,
-        bound=bound,
-        within_bound=within,
-    )
-    store_golden(path, seen.golden)
     over_budget = budget is not None and not (budget.holds or budget.outcome.interrupted)
     return FileRow(
         name=path.name,
         precision=kind,
-        kept=(within and not over_budget) or work.options.allow_inaccurate,
-        size_bytes=path.stat().st_size,
-        sha256=file_sha256(path),
-        **comparison.to_row(),
-        bound=asdict(bound),
-        bound_text=str(bound),
-        within_bound=within,
-        float_layers=float_layers,
+        kept=(judged.within and not over_budget) or work.options.allow_inaccurate,
+        size_bytes=size_bytes,
+        sha256=sha256,
+        **judged.comparison.to_row(),
+        bound=asdict(judged.bound),
+        bound_text=str(judged.bound),
+        within_bound=judged.within,
+        float_layers=conversion.float_layers,
         over_budget=over_budget,
-        flips=None if flips is None else asdict(flips),
+        flips=None if judged.flips is None else asdict(judged.flips),
     )
+
+
+def _conversion(work: ExportRun, kind: str, chosen: ChosenConverter | None, quantized: Quantized) -> Conversion:
+    calibrated, recipe = work.kinds[kind].calibrated, quantized.recipe if kind == "int8" else None
+    if kind == "onnx":
+        chosen = None
+    return Conversion(
+        precision="float32" if kind == "onnx" else kind,
+        calibration_count=quantized.calibrated if calibrated else 0,
+        calibration_sha256=work.pictures.sha256 if calibrated else None,
+        tools=tool_versions(chosen),
+        float_layers=quantized.float_layers.get(kind, ()),
+        converter=None if chosen is None else chosen.converter,
+        refused=None if chosen is None or not chosen.refused else dict(chosen.refused),
+        recipe=None if recipe is None else recipe.to_json(),
+    )
+
+
+def _contract(work: ExportRun, tensors: Contract, conversion: Conversion, judged: Judged) -> Contract:
+    """`tensors`, as the interpreter reports them, with all that the export knows."""
+    parity = Parity(
+        pictures=judged.comparison.pictures,
+        picture_source=work.pictures.source,
+        **judged.comparison.agreement.to_json(),
+        bound=str(judged.bound),
+        within_bound=judged.within,
+    )
+    return replace(tensors, source=work.subject.source, conversion=conversion, parity=parity)
 
 
 def _holds_apart(bound: Bound, comparison: Comparison, flips: Flips) -> bool:

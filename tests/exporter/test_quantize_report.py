@@ -13,10 +13,10 @@ from segexport.compare import Runner
 from segexport.console import Console
 from segexport.errors import ConversionError
 from segexport.pictures.files import draw_pictures
-from segexport.quantize.budget.noise import OperatorNoise
+from segexport.quantize.budget.noise import OperatorNoise, where_lost
 from segexport.quantize.effort import LEAST_PICTURES, MOST_WORK, calibration_places, multiplications
-from segexport.quantize.loss import where_lost
-from segexport.quantize.quantized import QuantizeInputs, write_quantized
+from segexport.quantize.inputs import QuantizeInputs
+from segexport.quantize.quantized import write_quantized
 from segexport.quantize.quantizer import Quantizer
 from segexport.tflite.graph import read_operators
 
@@ -98,7 +98,7 @@ def test_an_export_goes_on_where_the_signal_to_noise_ratio_fails(
             truth=None,
             console=Console(),
         )
-        found = write_quantized(bench, {"int8": target}, max_iou_drop=None, recipe=None)
+        found = write_quantized(bench, {"int8": target})
         assert runner.run(target, frames, lambda _: None).contract.input.dtype == "uint8"
     assert found.noise == ()
     assert found.calibrated == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tests.processor_time import at_most
 
 from segexport.errors import ConversionError
-from segexport.stamp.stamping import with_metadata
+from segexport.stamp.seal import seal, with_metadata
 from segexport.tflite.metadata import ENTRY, image_normalization, labels_text, model_metadata
 from segexport.tflite.metadata_place import place_metadata
 from segruntime import load, read_contract
@@ -151,6 +152,22 @@ def test_the_golden_pictures_digest_covers_the_metadata(path: Path) -> None:
     assert golden.model_sha256 == model_sha256(path.read_bytes())
     changed = without_archive(path.read_bytes()).replace(b"M001", b"M002")
     assert model_sha256(changed) != golden.model_sha256
+
+
+def test_a_file_is_sealed_at_once_with_or_without_golden_pictures(bare: bytes, exported: Any, tmp_path: Path) -> None:
+    """Into what the converter wrote goes all that the exported file carries; the report has its size and digest."""
+    path, row = exported.path("float32"), exported.row("float32")
+    contract, golden = read_contract(path), read_golden(path)
+    assert contract is not None
+    assert golden is not None
+    sealed = tmp_path / path.name
+    sealed.write_bytes(bare)
+    assert seal(sealed, contract, golden.pictures) == (row["size_bytes"], row["sha256"])
+    assert sealed.read_bytes() == path.read_bytes()
+    sealed.write_bytes(bare)
+    size, digest = seal(sealed, contract, ())
+    assert (size, digest) == (sealed.stat().st_size, hashlib.sha256(sealed.read_bytes()).hexdigest())
+    assert (read_contract(sealed), read_golden(sealed)) == (contract, None)
 
 
 def test_not_a_byte_of_the_converters_file_changes_and_its_alignment_stays(bare: bytes) -> None:

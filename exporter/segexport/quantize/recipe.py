@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from segexport.errors import RecipeError
+from segexport.tflite.ranges import LOGIT_LIMIT
 from segruntime.strict_json import Fields, read_json
 
 FILE_NAME = "recipe.json"
@@ -46,6 +47,10 @@ class Recipe:
         )
         f.finish()
         return recipe
+
+
+PLAIN = Recipe(logit_limit=LOGIT_LIMIT)
+"""Everything in integers."""
 
 
 def load_recipe(path: Path) -> Recipe:

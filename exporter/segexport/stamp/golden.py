@@ -1,14 +1,13 @@
 """The golden pictures of an export: which of the measured ones, how small, and what each file makes of them.
 
 `choose_golden` picks a few pictures and asks PyTorch for their masks, once for an export; `golden_pictures` runs a finished
-file on them and `store_golden` puts both into it. `segexport verify FILE` and `Segmenter.self_test` need nothing else.
+file on them. With both inside, `segexport verify FILE` and `Segmenter.self_test` need nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from segexport.compare.reference import THRESHOLD, Reference
 from segexport.pictures.files import Picture, draw_pictures
 from segruntime import Segmenter
-from segruntime.model_file.golden import MOST_BYTES, GoldenPicture, golden_text, with_golden
+from segruntime.model_file.golden import MOST_BYTES, GoldenPicture, golden_text
 
 Masks = npt.NDArray[np.float32]
 AskPytorch = Callable[[Sequence[Picture]], Masks]
@@ -29,9 +28,8 @@ _LEAST = 0.02
 """Of the pixels: a network for which simple shapes are nobody is shown more of them."""
 _SHORTLIST = 4
 _NARROW = 0.75
-_ROOM = (
-    0.9  # a file's own masks may pack worse than PyTorch's; store_golden leaves a picture out where it is not enough
-)
+_ROOM = 0.9
+"""A file's own masks may pack worse than PyTorch's; `golden_pictures` leaves a picture out where it is not enough."""
 _NO_DIGEST = 64 * "0"  # for measuring the size
 
 
@@ -78,25 +76,19 @@ def _drawn(ask: AskPytorch, count: int) -> tuple[list[Picture], Masks]:
 def golden_pictures(
     choice: GoldenChoice, segmenter: Segmenter, *, most: int | None = None
 ) -> tuple[GoldenPicture, ...]:
-    """The choice, or the first `most` of it, with the masks that this file gives on this machine."""
-    return tuple(
+    """The choice, or the first `most` of it, with the masks that this file gives on this machine.
+
+    Fewer than were chosen where its masks pack badly, none where it gives NaN.
+    """
+    pictures = tuple(
         GoldenPicture(name=name, frame=frame, reference=mask, made=segmenter.network_mask(frame))
         for name, frame, mask in list(zip(choice.names, choice.frames, choice.masks, strict=True))[:most]
     )
-
-
-def store_golden(path: Path, pictures: Sequence[GoldenPicture]) -> int:
-    """Write `pictures` into the file; its contract and all else in it stays.
-
-    Returns:
-        How many it carries now: fewer than were chosen where its masks pack badly, none where it gives NaN.
-    """
-    if not pictures or not all(np.isfinite(one.made).all() for one in pictures):
-        return 0
+    if not all(np.isfinite(one.made).all() for one in pictures):
+        return ()
     while len(pictures) > 1 and len(golden_text(pictures, _NO_DIGEST)) > MOST_BYTES:
         pictures = pictures[:-1]
-    path.write_bytes(with_golden(path.read_bytes(), pictures))
-    return len(pictures)
+    return pictures
 
 
 def _most_telling(frames: Sequence[Picture], masks: Masks, ask: AskPytorch, count: int) -> list[int]:

@@ -39,9 +39,9 @@ class Ranges:
         """The mask is 0..255/256 whatever it reached: uint8 scale 1/256, zero point 0, as a sigmoid in integers has it."""
         return self._with(name, 0.0, 255 / 256) if name in self.names else self
 
-    def with_limit(self, name: str | None, limit: float = LOGIT_LIMIT) -> Ranges:
-        """The tensor's values beyond ±limit saturate; None changes nothing."""
-        if name is None or name not in self.names:
+    def with_limit(self, name: str | None, limit: float | None = LOGIT_LIMIT) -> Ranges:
+        """The tensor's values beyond ±limit saturate; without a name or a limit nothing changes."""
+        if name is None or limit is None or name not in self.names:
             return self
         column = self.names.index(name)
         low, high = self.low.copy(), self.high.copy()

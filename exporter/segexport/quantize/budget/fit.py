@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from segexport.errors import ConversionError
 from segexport.quantize.budget.judge import Judge, Score
 from segexport.quantize.budget.noise import block_losses
-from segexport.quantize.budget.search import Chosen, Outcome, Step, search
-from segexport.quantize.quantizer import Quantizer
+from segexport.quantize.budget.search import MOST_STEPS, Chosen, Outcome, Step, search
+from segexport.quantize.inputs import QuantizeInputs
 from segexport.tflite.graph import Block, Operator, split_into_blocks
 from segexport.tflite.ranges import Ranges
 
 NOISE_PICTURES = 1
 """Signal-to-noise ratios hardly differ between pictures, and each costs a run of every tensor in float."""
-
-
 MOST_FLOAT_WEIGHTS = 0.5
 """Of the weights: where more are in float, what is left of int8 saves little."""
 
@@ -99,37 +94,27 @@ def layers_of(blocks: Sequence[Block], chosen: Chosen) -> tuple[str, ...]:
 
 
 def fit_budget(
-    quantizer: Quantizer,
-    ranges: Ranges,
-    operators: Sequence[Operator],
-    judge: Judge,
-    points: float,
-    noise_pictures: npt.NDArray[np.float32],
-    target: Path,
-    *,
-    say: Callable[[str], None],
-    shown: Callable[[Step], None],
+    bench: QuantizeInputs, judge: Judge, operators: Sequence[Operator], ranges: Ranges, target: Path, points: float
 ) -> Budget:
     """Write `target`, the int8 file with as little in float as the budget allows, or the nearest where none holds it.
-
-    `noise_pictures` `(N, H, W, 3) float32, RGB, 0–1`: where signal is lost is looked up with them.
 
     Raises:
         ConversionError: a quantization failed, or its file does not run, or not on XNNPACK.
         KeyboardInterrupt: before the first file was measured.
     """
-    blocks = split_into_blocks(operators)
+    blocks, quantizer, console = split_into_blocks(operators), bench.quantizer, bench.console
     made: dict[int, Path] = {}
 
     def attempt(number: int, what: str, chosen: Chosen) -> Score:
-        say(f"{number}: {what}")
+        told = f"{number}: {what}"
+        console.say(f"{told} (of at most {MOST_STEPS})")
         path = made[number] = quantizer.folder / f"step{number}.tflite"
         quantizer.write(path, "int8", ranges, layers_of(blocks, chosen))
-        return judge.score(path, lambda at: say(f"{number}: {what}, {at}"))
+        return judge.score(path, lambda at: console.say(f"{told}, {at} (of at most {MOST_STEPS})"))
 
     def losses(step: Step) -> dict[int, float]:
         try:
-            snr = quantizer.noise(made[step.number], noise_pictures[:NOISE_PICTURES])
+            snr = quantizer.noise(made[step.number], bench.calibration[:NOISE_PICTURES])
         except ConversionError:  # the search goes on in the blocks' order
             snr = {}
         return block_losses(blocks, snr)
@@ -137,8 +122,17 @@ def fit_budget(
     def finished(step: Step, best: Step) -> None:
         for number in [n for n in made if n not in (1, step.number, best.number)]:  # noise is looked up in these
             made.pop(number).unlink(missing_ok=True)
-        shown(step)
+        console.note(_told(step))
 
     outcome = search(blocks, losses, attempt, points, finished)
     made[outcome.best.number].replace(target)
     return Budget(points=points, against=judge.against, outcome=outcome, blocks=blocks)
+
+
+def _told(step: Step) -> str:
+    score = step.score
+    return (
+        f"  step {step.number:2}  {'holds' if step.holds else 'over '}  {score.drop_points:7.3f} points  "
+        f"IoU {score.iou:.4f}  edge F {score.boundary_f:.4f}  {score.size_bytes / 1e6:7.2f} MB  "
+        f"{score.invoke_p50_ms:7.1f} ms  {step.what}"
+    )

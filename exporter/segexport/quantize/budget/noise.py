@@ -9,6 +9,8 @@ from typing import Any
 
 from segexport.tflite.graph import Block, Operator
 
+_AS_LITTLE_DB = 3.0
+"""Above the mask's own ratio: what comes after is no better than the mask."""
 CLEAN_DB = 60.0
 """Taken for a tensor without measurable noise, such as the image itself; 8 bits reach about 50 dB."""
 
@@ -62,3 +64,23 @@ def neighbours(blocks: Sequence[Block]) -> dict[int, frozenset[int]]:
         )
         for block in blocks
     }
+
+
+def where_lost(noise: Sequence[OperatorNoise]) -> str | None:
+    """One line on the operator from which on no tensor is better than the mask; None without any ratio.
+
+    A ratio that is low in between says nothing: the mean that a second normalisation subtracts is next to zero, and so is
+    what can be lost of it.
+    """
+    if not noise:
+        return None
+    first = noise[-1]
+    for one in reversed(noise):
+        if one.snr_db > noise[-1].snr_db + _AS_LITTLE_DB:
+            break
+        first = one
+    return (
+        f"int8: from operator {first.index} on, {first.operator} {first.name!r}, the signal is {first.snr_db:.1f} dB over the "
+        f"noise or little more, {noise[-1].snr_db:.1f} in the mask; --max-iou-drop POINTS leaves in float what needs it, and "
+        "calibration pictures unlike the camera's would do this too"
+    )
