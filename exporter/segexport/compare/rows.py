@@ -15,7 +15,7 @@ from segruntime.strict_json import Fields, read_json
 FILE_NAME = "report.json"
 FORMAT, VERSION = "segedge.report", 1
 _MOST_BYTES = 64 << 20
-_MOST_FILES, _MOST_COUNT = 1000, 1 << 53
+_MOST_FILES, _MOST_COUNT, _MOST_CHARACTERS = 1000, 1 << 53, 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class FileRow:
     def from_json(cls, f: Fields) -> FileRow:
         """Raises ValueError: a field is missing, unknown or of another type."""
         of_type: dict[str, Callable[[str], Any]] = {
-            "str": f.string,
+            "str": lambda key: f.string(key, _MOST_CHARACTERS),
             "bool": f.boolean,
             "int": lambda key: f.integer(key, 0, _MOST_COUNT),
             "float": f.number,

@@ -81,10 +81,10 @@ class Fields:
             self.fail(key, "true or false")
         return bool(value)
 
-    def string(self, key: str) -> str:
+    def string(self, key: str, most: int = _MOST_CHARACTERS) -> str:
         value = self.raw(key)
-        if not isinstance(value, str) or len(value) > _MOST_CHARACTERS:
-            self.fail(key, f"text of at most {_MOST_CHARACTERS} characters")
+        if not isinstance(value, str) or len(value) > most:
+            self.fail(key, f"text of at most {most} characters")
         return str(value)
 
     def strings(self, key: str) -> tuple[str, ...]:
