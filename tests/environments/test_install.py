@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.refusals import refusal
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "environments"))
 
@@ -16,8 +17,7 @@ from environment import ENVIRONMENTS, Environment
 from install import install, main
 from tests.tiny_wheels import make_wheel, only_from
 
-from segexport.convert.setup.installing import pip_install
-from segexport.convert.setup.pip_says import reason
+from segexport.convert.setup.installing import pip_install, reason
 from segexport.errors import SetupError
 
 
@@ -61,22 +61,18 @@ def test_a_locked_version_that_is_gone_is_one_line_with_its_name_and_the_way_out
 ) -> None:
     digest = make_wheel(index, "gone", "2.0")
     lock = f"gone==1.2.3 ; python_version >= '3.10' \\\n    --hash=sha256:{digest}\n"
-    with pytest.raises(SetupError) as raised:
-        install(locked(tmp_path, monkeypatch, lock), place)
-    message = str(raised.value)
-    assert message.startswith("the locked gone==1.2.3 is not on the index any more for Python 3.")
-    assert message.endswith("; make newest takes the newest of everything")
-    assert "\n" not in message
+    said = refusal(SetupError, install, locked(tmp_path, monkeypatch, lock), place)
+    assert said.startswith("the locked gone==1.2.3 is not on the index any more for Python 3.")
+    assert said.endswith("; make newest takes the newest of everything")
 
 
 def test_another_file_than_the_one_that_was_locked_is_one_line(
     place: Path, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_wheel(index, "changed", "1.0")
-    with pytest.raises(SetupError) as raised:
-        install(locked(tmp_path, monkeypatch, f"changed==1.0 \\\n    --hash=sha256:{'0' * 64}\n"), place)
-    assert str(raised.value).startswith("changed==1.0 is another file than the one that was locked, its hash differs;")
-    assert "\n" not in str(raised.value)
+    assert refusal(
+        SetupError, install, locked(tmp_path, monkeypatch, f"changed==1.0 \\\n    --hash=sha256:{'0' * 64}\n"), place
+    ).startswith("changed==1.0 is another file than the one that was locked, its hash differs;")
 
 
 def test_the_newest_is_taken_without_the_lock(
@@ -118,6 +114,4 @@ def test_a_failure_ends_the_command_with_its_line(
 ) -> None:
     made = locked(tmp_path, monkeypatch, f"gone==1.0 \\\n    --hash=sha256:{'0' * 64}\n")
     monkeypatch.setitem(ENVIRONMENTS, "build", replace(made))
-    with pytest.raises(SystemExit) as raised:
-        main(["build", str(place)])
-    assert str(raised.value).startswith("segedge: the locked gone==1.0 ")
+    assert refusal(SystemExit, main, ["build", str(place)]).startswith("segedge: the locked gone==1.0 ")

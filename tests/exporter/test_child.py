@@ -20,7 +20,7 @@ from tests import messages
 
 from segexport.convert.converters import CONVERTERS, PROGRAM
 from segexport.convert.setup.place import interpreter_of, is_ready
-from segexport.convert.trace.program_export import write_program
+from segexport.convert.trace.onnx_export import write_program
 from segexport.errors import ConversionError
 from segexport.process import child as child_module
 from segexport.process.child import Child

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,11 @@ from segexport.checkpoint.pickle.module_tree import ModuleTree, Plain, rebuild_m
 from segexport.checkpoint.prefixes import Stripped, common_prefix, prefix_levels, prefix_notes, strip_keys, strip_paths
 from segexport.checkpoint.tensors import Storages, load_tensors
 from segexport.checkpoint.training_dict import find_weights, hyper_parameters
-from segexport.checkpoint.value_notes import value_notes
 from segexport.errors import CheckpointError, DamagedCheckpointError, shown
 from segexport.output import files_sha256
 
 MAX_KEY_LENGTH = 500
+MAX_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             *weights.notes,
             *prefix_notes(stripped),
             *_module_notes(weights.tree, stripped),
-            *value_notes(state_dict, dtypes),
+            *_value_notes(state_dict, dtypes),
         ),
         graph=weights.graph,
         folder=folder,
@@ -252,3 +252,24 @@ def _plain(tensor: Tensor) -> Tensor:
 
 def _dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+def _value_notes(state_dict: Mapping[str, Tensor], dtypes: Mapping[str, int]) -> Iterator[str]:
+    """Notes on precision, on values that are no numbers, and on tensors that are listed several times."""
+    for name in ("float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"):
+        if name in dtypes:
+            yield f"{dtypes[name]} tensors are {name}; they were turned into float32."
+    broken = [
+        key for key, tensor in state_dict.items() if tensor.is_floating_point() and not torch.isfinite(tensor).all()
+    ]
+    if broken:
+        yield f"{len(broken)} tensors hold NaN or Inf: {_some(broken)}."
+    counts = Counter(id(tensor) for tensor in state_dict.values())
+    several = [key for key, tensor in state_dict.items() if counts[id(tensor)] > 1]
+    if several:
+        distinct = sum(count > 1 for count in counts.values())
+        yield f"{distinct} tensors are shared and listed under {len(several)} keys: {_some(several)}."
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(shown(key) for key in keys[:MAX_NAMED]) + (", …" if len(keys) > MAX_NAMED else "")

@@ -13,8 +13,7 @@ import torch
 from segexport.compare.flips import audit_flips, choices_of
 from segexport.compare.reference import Reference
 from segexport.convert.torch_rewrites.threads import UnpoolsInOrder
-from segexport.convert.trace.onnx_export import write_onnx
-from segexport.convert.trace.program_export import write_program
+from segexport.convert.trace.onnx_export import write_onnx, write_program
 from segexport.pictures.files import Picture
 from segexport.subject.ask import Answer, Tensor, ask
 from segexport.subject.deploy import Deployable

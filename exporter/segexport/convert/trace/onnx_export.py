@@ -1,4 +1,4 @@
-"""Deployable graph → ONNX through torch's dynamo exporter."""
+"""Deployable graph → ONNX through torch's dynamo exporter, and the program of torch.export for converters that read that."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
 from segexport.convert.torch_rewrites.lower import Lowered, lower
 from segexport.convert.trace.errors import explained
@@ -67,6 +68,23 @@ def write_onnx(graph: nn.Module, height: int, width: int, path: Path) -> Lowered
         raise ConversionError(explained(error)) from error
     finally:
         logging.disable(level)
+
+
+def write_program(program: ExportedProgram, path: Path) -> None:
+    """Write `program`, of a lowered network, as `torch.export.save` does.
+
+    Raises:
+        ConversionError: torch.export cannot save it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.export.save(program, path)
+    except OSError:
+        raise  # the disk's fault
+    except Exception as error:  # torch.export raises anything
+        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ConversionError(f"torch.export cannot save this network ({first[:300]})") from error
 
 
 def _forget_where_it_was_made(program: Any) -> None:
