@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segruntime.atomic_file import Draft, check_target
+from segruntime.atomic_file import check_target, write_whole
 from segruntime.errors import OutputError
 from segruntime.preprocess import Frame
 from segruntime.run.planes import planes_to_bgr
@@ -102,12 +102,9 @@ def write_picture(path: Path, image: Frame) -> None:
         raise OutputError(f"{path}: OpenCV cannot write {suffix} ({' '.join(str(error).split())[:120]})") from error
     if not ok:
         raise OutputError(f"{path}: OpenCV cannot write this picture as {suffix}; choose .png")
-    draft = Draft(path)
     try:
-        draft.path.write_bytes(data.tobytes())
-        draft.keep()
+        write_whole(path, data.tobytes())
     except OSError as error:
-        draft.drop()
         raise OutputError(
-            f"{path}: writing failed ({error.strerror}); free some space, or choose another disk"
+            f"{path}: writing failed ({error.strerror}); free some space, or choose another place"
         ) from error
