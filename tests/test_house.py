@@ -14,6 +14,9 @@ from tests.each_case import each_case
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"segexport": "exporter", "segruntime": "runtime", "segbench": "benchmarks"}
 MOST_FILES, MOST_LOOSE = 25, 12
+MOST_LINES, MOST_PARAMETERS = 420, 6
+PRESCRIBED = ["exporter/segexport/networks/exported/operators.py"]
+"""Whose functions have the parameters of PyTorch's operators."""
 SHARED = 3
 """So many files with one prefix are a folder."""
 MAY_IMPORT = {
@@ -133,6 +136,42 @@ def test_a_class_name_stands_once_in_a_package(package: str) -> None:
             if isinstance(node, ast.ClassDef):
                 where[node.name].append(said(path))
     assert not {name: paths for name, paths in where.items() if len(paths) > 1}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_file_is_longer_than_can_be_read_at_a_sitting(package: str) -> None:
+    lines = {said(path): len(path.read_text("utf-8").splitlines()) for path in folder_of(package).rglob("*.py")}
+    assert not {path: count for path, count in lines.items() if count > MOST_LINES}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_function_has_at_most_six_parameters(package: str) -> None:
+    many = {}
+    for path in folder_of(package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and said(path) not in PRESCRIBED:
+                counted = len(parameters(node.args))
+                many |= {f"{said(path)}:{node.lineno} {node.name}": counted} if counted > MOST_PARAMETERS else {}
+    assert not many, "what travels together is a record"
+
+
+def parameters(given: ast.arguments) -> list[str]:
+    """Names, `*` and `**` too; without the object or class that a method is of."""
+    named = [*given.posonlyargs, *given.args, *given.kwonlyargs, *filter(None, (given.vararg, given.kwarg))]
+    return [one.arg for one in named if one.arg not in ("self", "cls")]
+
+
+@each_case(
+    ("source", "names"),
+    [
+        ("def f(a, b, /, c, *d, e=1, **f): ...", ["a", "b", "c", "e", "d", "f"]),
+        ("def f(self, a, *, b): ...", ["a", "b"]),
+    ],
+)
+def test_parameters_are_counted(source: str, names: list[str]) -> None:
+    (function,) = ast.parse(source).body
+    assert isinstance(function, ast.FunctionDef)
+    assert parameters(function.args) == names
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -18,7 +18,7 @@ from segexport.pictures.doctor import Diagnosis
 from segruntime.model_file.self_test import SelfTest
 
 if TYPE_CHECKING:
-    from segexport.networks.inspection import FoundNetwork, Inspection
+    from segexport.networks.inspection import Inspection, RecognisedNetwork
 
 Cells = Sequence[str]
 _PIPED_WIDTH = 140
@@ -119,7 +119,7 @@ def print_diagnosis(found: Diagnosis) -> None:
     print_table(f"{found.folder}", ("", ""), rows)
 
 
-def _network_facts(network: FoundNetwork) -> dict[str, str]:
+def _network_facts(network: RecognisedNetwork) -> dict[str, str]:
     height, width = network["default_size"]
     return {
         "network": f"{network['name']}: {network['variant']}",

@@ -24,7 +24,7 @@ _MOST_NAMED = 3
 _TOLERANCE = 1e-3
 
 
-class FoundNetwork(TypedDict):
+class RecognisedNetwork(TypedDict):
     """What a checkpoint was recognised as; `default_size` is [height, width]."""
 
     name: str
@@ -52,7 +52,7 @@ class Inspection(TypedDict):
     values: int
     dtypes: dict[str, int]
     devices: list[str]
-    network: FoundNetwork | None
+    network: RecognisedNetwork | None
     problem: str | None
     notes: list[str]
 
@@ -157,7 +157,7 @@ def _graph_conflicts(checkpoint: Checkpoint, network: Network) -> list[str]:
     ]
 
 
-def _describe(network: Network) -> FoundNetwork:
+def _describe(network: Network) -> RecognisedNetwork:
     return {
         "name": network.name,
         "variant": network.variant,
