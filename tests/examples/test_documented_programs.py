@@ -1,8 +1,9 @@
-"""The programs in docs/embedding.md and docs/raspberry-pi.md, run as they stand: cameras are stand-ins, masks are real."""
+"""The programs for the runtime in README.md and docs/, run as they stand: cameras are stand-ins, masks are real."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import warnings
 from importlib.util import find_spec
@@ -20,24 +21,23 @@ from tests.places import ROOT
 import segruntime
 from segruntime.measures.agreement import mask_iou
 
-DOCS = ROOT / "docs"
 Image = npt.NDArray[np.uint8]
 Portrait = tuple[Path, npt.NDArray[np.bool_]]
 refined = pytest.mark.skipif(find_spec("segruntime.refine") is None, reason="segruntime.refine is not here yet")
 
 
-def programs(page: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+def programs(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def program(page: str, word: str) -> str:
     """The one program of the page that has the word in it."""
-    (found,) = [text for text in programs(page) if word in text]
+    (found,) = [text for text in programs(ROOT / page) if word in text]
     return found
 
 
-def run(text: str) -> dict[str, Any]:
-    names: dict[str, Any] = {"__name__": "documented"}
+def run(text: str, **names: Any) -> dict[str, Any]:
+    names |= {"__name__": "documented"}
     exec(compile(text, "documented", "exec"), names)  # noqa: S102 the text is ours
     return names
 
@@ -73,9 +73,39 @@ def scene(portrait: Portrait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return np.asarray(frame, np.uint8), np.asarray(mask > 0)
 
 
-def test_every_program_on_the_two_pages_is_run_here() -> None:
-    assert len(programs("embedding.md")) == 4
-    assert len(programs("raspberry-pi.md")) == 1
+def test_every_program_is_run_by_a_test() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    counts = {page.relative_to(ROOT).as_posix(): len(programs(page)) for page in pages if programs(page)}
+    elsewhere = {"docs/adding-an-architecture.md", "docs/python.md", "docs/serve.md"}  # test_documented….py
+    here = {
+        "README.md": 1,
+        "docs/embedding.md": 4,
+        "docs/raspberry-pi.md": 1,
+        "docs/refinement.md": 1,
+        "docs/runtime.md": 1,
+    }
+    assert {page: count for page, count in counts.items() if page not in elsewhere} == here
+
+
+@pytest.mark.parametrize(
+    ("page", "model"), [("README.md", "ckpt_export/ckpt_int8.tflite"), ("docs/runtime.md", "mobile_unet_int8.tflite")]
+)
+def test_the_first_programs_replace_the_background_of_a_picture(scene: Any, page: str, model: str) -> None:
+    frame, person = scene
+    Path(model).parent.mkdir(exist_ok=True)
+    shutil.copyfile(segruntime.load().path, model)
+    cv2.imwrite("me.jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    run(program(page, "me.jpg"))
+    background = cv2.imread("beach.jpg") if page == "README.md" else np.full(frame.shape, (0, 200, 0), np.uint8)
+    check_replaced(np.asarray(cv2.imread("out.png"), np.uint8), frame, np.asarray(background, np.uint8), person)
+
+
+def test_the_refined_alpha_is_of_the_frames_size(scene: Any) -> None:
+    frame, person = scene
+    names = {"Refiner": segruntime.Refiner, "cv2": cv2, "frame": frame, "segmenter": segruntime.load()}
+    alpha = run(program("docs/refinement.md", "Refiner"), **names)["alpha"]
+    assert (alpha.shape, alpha.dtype) == (person.shape, np.uint8)
+    assert mask_iou(alpha > 127, person) > 0.9
 
 
 @refined
@@ -94,7 +124,7 @@ def test_the_camera_program_replaces_the_background(scene: Any, monkeypatch: pyt
             pass
 
     monkeypatch.setattr(cv2, "VideoCapture", Camera)
-    run(program("embedding.md", "cv2.VideoCapture"))
+    run(program("docs/embedding.md", "cv2.VideoCapture"))
     assert len(window.shown) == 3
     check_replaced(window.shown[-1], frame, np.asarray(cv2.imread("beach.jpg"), np.uint8), person)
 
@@ -134,7 +164,7 @@ def test_the_picamera2_program_takes_the_mask_from_the_small_stream(
     module = ModuleType("picamera2")
     module.Picamera2 = Picamera2  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "picamera2", module)
-    run(program("raspberry-pi.md", "Picamera2"))
+    run(program("docs/raspberry-pi.md", "Picamera2"))
     assert asked["main"]["format"] == "RGB888"
     assert asked["lores"]["format"] == "YUV420"
     assert asked["lores"]["size"][0] % 64 == 0
@@ -154,7 +184,7 @@ def test_the_video_program_writes_every_frame_at_its_time(scene: Any) -> None:
             made.pts = pts
             target.mux(video.encode(made))
         target.mux(video.encode(None))
-    run(program("embedding.md", "av.open"))
+    run(program("docs/embedding.md", "av.open"))
     with av.open("out.mp4") as written:
         stream = written.streams.video[0]
         frames = [
@@ -177,7 +207,7 @@ def test_the_server_program_answers_with_the_mask_or_400(portrait: Portrait) -> 
         from fastapi.testclient import TestClient
     path, person = portrait
     headers = {"content-type": "image/jpeg"}
-    with TestClient(run(program("embedding.md", "FastAPI"))["app"]) as client:
+    with TestClient(run(program("docs/embedding.md", "FastAPI"))["app"]) as client:
         answer = client.post("/alpha", content=path.read_bytes(), headers=headers)
         assert answer.headers["content-type"] == "image/png"
         mask = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -193,7 +223,7 @@ def test_the_shared_memory_program_gives_the_mask_of_what_lies_there(monkeypatch
     try:
         view: Image = np.ndarray(frame.shape, np.uint8, memory.buf)
         view[:] = frame
-        text = program("embedding.md", "SharedMemory").replace('"camera"', repr(memory.name))
+        text = program("docs/embedding.md", "SharedMemory").replace('"camera"', repr(memory.name))
         np.testing.assert_array_equal(run(text)["alpha"], segruntime.load().alpha(frame))
         del view
     finally:

@@ -1,4 +1,7 @@
-"""The programs in docs/python.md, one after the other in one process as a reader would type them; only the size is smaller."""
+"""The programs in docs/python.md, one after the other in one process as a reader would type them; only the size is smaller.
+
+And the architecture that docs/adding-an-architecture.md adds.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,15 @@ from tests.places import ROOT
 
 import segexport
 import segruntime
+from segexport.networks import ARCHITECTURES, Architecture
 from segexport.networks.families.unet import UNet
+from segexport.networks.recognise import recognise
 
 PAGE = ROOT / "docs" / "python.md"
+
+
+def programs(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def batches(pictures: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -41,8 +50,7 @@ def in_pytorch(network: UNet, frame: Any) -> Any:
 def test_the_programs_of_the_page_run_as_they_stand(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    programs = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(programs) == 5
+    assert len(programs(PAGE)) == 5
     shutil.copytree(trained.pictures, tmp_path / "pictures")
     monkeypatch.chdir(tmp_path)
     network = UNet([4, 8])
@@ -50,7 +58,7 @@ def test_the_programs_of_the_page_run_as_they_stand(
     network.train()
     frame = cv2.imread(str(tmp_path / "pictures" / "39.png"))
     names: dict[str, Any] = {"network": network, "batches": batches(trained.pictures), "frame": frame}
-    for index, program in enumerate(programs):
+    for index, program in enumerate(programs(PAGE)):
         exec(compile(program.replace("size=256", f"size={SIZE}"), "python.md", "exec"), names)  # noqa: S102 the text is ours
         if index == 0:
             torch.save(network.state_dict(), tmp_path / "best.pth")
@@ -78,6 +86,17 @@ def test_ten_names_are_the_library_and_each_is_on_the_page() -> None:
     for name in segexport.__all__:
         assert re.search(rf"(?<![\w.])(segexport\.)?{name}\b", text), name
         assert getattr(segexport, name).__module__.startswith("segexport")
+
+
+def test_an_architecture_that_is_added_as_the_page_says_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    file, line = programs(ROOT / "docs" / "adding-an-architecture.md")
+    names: dict[str, Any] = {"Architecture": Architecture, "__name__": "one_convolution"}
+    exec(compile(file, "one_convolution.py", "exec"), names)  # noqa: S102 the text is ours
+    for name, architecture in eval(f"{{{line}}}", names).items():  # noqa: S307 the text is ours
+        monkeypatch.setitem(ARCHITECTURES, name, architecture)
+    network = recognise(names["OneConvolution"](2).state_dict())
+    assert (network.name, network.out_channels) == ("one_convolution", 2)
+    assert names["plan_one_convolution"]({}).out_channels == 1
 
 
 def test_the_page_names_every_keyword_that_is_no_option_of_the_command() -> None:
