@@ -146,7 +146,7 @@ def test_no_file_is_longer_than_can_be_read_at_a_sitting(package: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_function_has_at_most_six_parameters(package: str) -> None:
-    many = {}
+    many: dict[str, int] = {}
     for path in folder_of(package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and said(path) not in PRESCRIBED:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from segexport.errors import ConversionError
+from segexport.errors import ConversionError, plural
 from segexport.quantize.budget.judge import Judge, Score
 from segexport.quantize.budget.noise import block_losses
 from segexport.quantize.budget.search import MOST_STEPS, Chosen, Outcome, Step, search
@@ -58,7 +58,7 @@ class Budget:
             plural = "s" if len(layers) > 1 else ""
             what = f"{len(layers)} operator{plural} with {100 * self.float_share:.0f} % of the weights left in float"
         lost = f"loses {best.score.drop_points:.3f} points of IoU against {self.against}"
-        count = f"{len(self.outcome.steps)} quantization{'' if len(self.outcome.steps) == 1 else 's'}"
+        count = plural(len(self.outcome.steps), "quantization")
         if best.holds:
             hardly = "; this is hardly an int8 file, float32 or float16 may do as well" if self.hardly_int8 else ""
             return f"{told}{what}: {lost}, within the {self.points:g} allowed, after {count}{hardly}"

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeAlias
 
+from segexport.errors import plural
 from segexport.quantize.budget.judge import Score
 from segexport.quantize.budget.noise import neighbours
 from segexport.tflite.graph import Block
@@ -210,7 +211,7 @@ def _first_words(size: int, end: Chosen, count: int) -> str:
     if len(end | frozenset(range(size))) == count:
         return "everything in float"
     last = f" and the last {'one' if len(end) == 1 else len(end)}" if end else ""
-    return f"the first {size} block{'' if size == 1 else 's'}{last} in float"
+    return f"the first {plural(size, 'block')}{last} in float"
 
 
 def _union(parts: Sequence[range]) -> Chosen:
