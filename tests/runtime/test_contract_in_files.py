@@ -208,6 +208,7 @@ def test_without_any_the_message_shows_one_that_parses(foreign: Path) -> None:
         ("", "cannot be read as UTF-8 JSON"),
         ("\ufeff{}", "cannot be read as UTF-8 JSON"),
         ("[]", "contract: .*expected an object"),
+        (json.dumps(CONTRACT.to_text()), r"cannot be read as UTF-8 JSON \(it is a text, expected an object"),
     ],
 )
 def test_a_broken_contract_beside_names_the_file(foreign: Path, text: str, says: str) -> None:

@@ -273,6 +273,8 @@ def load_contract(path: str | Path) -> Contract:
     path = Path(path)
     try:
         data = read_json(path, MAX_TEXT_BYTES)
+        if isinstance(data, str):  # which `from_json` would parse once more
+            raise ValueError("it is a text, expected an object {…}")
     except (OSError, ValueError) as error:
         raise ContractError(f"{path}: cannot be read as UTF-8 JSON ({error})") from error
     return _from_json(data, path)
