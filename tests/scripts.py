@@ -1,4 +1,4 @@
-"""The stand-alone programs of `benchmarks/`, run as a user runs them, and as modules."""
+"""The stand-alone programs of `benchmarks/claims/`, run as a user runs them, and as modules."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import importlib.util
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from tests.places import ROOT
 
-FOLDER = ROOT / "benchmarks"
+FOLDER = ROOT / "benchmarks" / "claims"
 
 
 def run_script(name: str, *words: object) -> subprocess.CompletedProcess[str]:
@@ -35,7 +36,7 @@ def script_refused(name: str, *words: object) -> str:
 
 
 def load_script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name.removesuffix(".py"), FOLDER / name)
+    spec = importlib.util.spec_from_file_location(Path(name).stem, (FOLDER / name).resolve())
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

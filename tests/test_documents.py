@@ -183,7 +183,7 @@ def check_options(command: click.Command, words: list[str]) -> None:
         ["segrun", "serve", "--crf", "3"],
         ["segbench", "--model"],
         ["python", "benchmarks/peer", "run"],
-        ["python", "benchmarks/cold_start.py", "--models"],
+        ["python", "benchmarks/claims/cold_start.py", "--models"],
         ["make", "demos"],
     ],
 )

@@ -17,7 +17,7 @@ from segbench.results.file import write_results
 @pytest.fixture
 def tables(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return load_script("readme_tables.py")
+    return load_script("../readme_tables.py")
 
 
 def test_pages_show_the_results_that_are_kept(tables: Any) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "claims"))
 
 from footprint import sizes
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+CLAIMS = Path(__file__).parents[2] / "benchmarks" / "claims"
 
 
 def install(environment: Path, name: str, files: dict[str, bytes], record: list[str]) -> int:
@@ -50,7 +50,7 @@ def test_programs_beside_the_packages_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["--wheel", "none.whl"], ["--way", "[torch]"]])
 def test_wrong_usage_is_refused_before_anything_is_installed(words: list[str]) -> None:
-    command = [sys.executable, str(BENCHMARKS / "footprint.py"), *words]
+    command = [sys.executable, str(CLAIMS / "footprint.py"), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 2
     assert words[0] in done.stderr
@@ -59,7 +59,7 @@ def test_wrong_usage_is_refused_before_anything_is_installed(words: list[str]) -
 def test_a_wheel_that_pip_cannot_install_is_one_line(tmp_path: Path) -> None:
     wheel = tmp_path / "segedge-0.1.0-py3-none-any.whl"
     wheel.write_bytes(b"no zip")
-    command = [sys.executable, str(BENCHMARKS / "footprint.py"), "--wheel", str(wheel), "--way", "[onnx]"]
+    command = [sys.executable, str(CLAIMS / "footprint.py"), "--wheel", str(wheel), "--way", "[onnx]"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 1
     assert done.stderr.startswith("footprint: pip failed (ERROR: ")

@@ -34,7 +34,7 @@ class SameBound:
         return f"IoU at least {self.mask_iou:g} and a mean difference of at most {self.mean_difference:g}"
 
 
-# `python benchmarks/self_test_variation.py` measures what these stand between. Float kernels differ by rounding: XNNPACK,
+# `python benchmarks/claims/self_test_variation.py` measures what these stand between. Float kernels differ by rounding: XNNPACK,
 # LiteRT's own and its reference kernels, LiteRT 2.1 and 2.3, onnxruntime 1.23 and 1.32 with and without optimizations: one
 # step of 1/255 at most, mean 0.00006, IoU 0.9999. What moves a mask more is the resize before it: another exact implementation
 # rounds 11 % of the bytes to the neighbour: mean 0.003, IoU 0.989. Faults, on the picture that shows them most: red and blue

@@ -1,6 +1,6 @@
 """`segbench profile` of a .tflite against XNNPACK's own profiler: how far apart are the shares of the operators?
 
-python benchmarks/profile_crosscheck.py [--model FILE] [--runs N] [--seconds S] [--json]
+python benchmarks/claims/profile_crosscheck.py [--model FILE] [--runs N] [--seconds S] [--json]
 
 LiteRT's Python package has no profiler, but the C library in it has (litert/c/litert_profiler.h), for its other interface,
 CompiledModel. Neither its functions nor the layout of its events are the same from one version to the next, so segbench does

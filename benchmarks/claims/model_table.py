@@ -1,6 +1,6 @@
 """Models x precisions x backends on this machine: how fast, how large, how exact; for README.md and docs/measured.md.
 
-python benchmarks/model_table.py --portraits DIR --calibration DIR [--foreign DIR] [--processes N] [--runs N] [--seconds S]
+python benchmarks/claims/model_table.py --portraits DIR --calibration DIR [--foreign DIR] [--processes N] [--runs N]
 
 The bundled checkpoint is exported in every precision, and two networks that others made run with a contract next to them.
 All files are measured in one run, in turn, frame 1280x720 to composite; then every mask is compared with hand-made ones, in
@@ -27,7 +27,7 @@ from segbench.process.job import Effort, Job
 from segbench.progress import progress
 from segbench.results.file import write_results
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 # below it: what is written is published, and holds these paths
 CHECKPOINT = Path("examples/mobile_unet.pth")
 FILES = Path("out/model_table")

@@ -1,6 +1,6 @@
 """`segrun serve` over loopback: what a request costs next to the work itself, and what 200 clients at once do to it.
 
-python benchmarks/serve_load.py [--picture FILE] [--requests N] [--clients N] [--sockets N] [--seconds S]
+python benchmarks/claims/serve_load.py [--picture FILE] [--requests N] [--clients N] [--sockets N] [--seconds S]
                                 [--warm-up S] [--workers N] [--json]
 
 First, a 720p JPEG by POST, and the same bytes decoded, masked and encoded directly by the same functions with as many threads,
@@ -237,7 +237,7 @@ def main(
             posting = clients - min(sockets, clients)
             result["load"] = asyncio.run(load(port, process, body, (posting, clients - posting), seconds, warm_up_s))
     if as_json:
-        print(json.dumps({"machine": machine, "bytes": len(body), **result}, indent=1))
+        print(json.dumps({"machine": machine.to_json(), "bytes": len(body), **result}, indent=1))
         return
     for row in result.get("cost", ()):
         p50 = row["p50_ms"]

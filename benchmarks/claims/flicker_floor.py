@@ -1,6 +1,6 @@
 """What the flicker measure says of masks whose flicker is known: how much of a value is the measure's own error.
 
-python benchmarks/flicker_floor.py DIR [--json]
+python benchmarks/claims/flicker_floor.py DIR [--json]
 
 DIR holds images/ and hand-made masks/. People are cut out and moved before the picture of somebody else, with a camera's
 noise, so that the true mask of each frame is known. It does not flicker; the measure should say nearly 0. A mask that jumps by

@@ -1,6 +1,6 @@
 """How long a fresh process takes: imports, the first mask of the bundled int8 model, and the memory it needs.
 
-python benchmarks/cold_start.py [--repeats N] [--json]
+python benchmarks/claims/cold_start.py [--repeats N] [--json]
 
 Every repeat starts one process of each kind, in turn, and differences are taken within a repeat. The clock is the system's
 monotonic one, which parent and child share: from before the start of the process to the moment the child is done. Bytecode is

@@ -1,6 +1,6 @@
 """Does a long video need more memory than a short one? Peak memory of `segrun` on a clip that is looped to two lengths.
 
-python benchmarks/video_memory.py CLIP [--short SECONDS] [--long SECONDS] [--json]
+python benchmarks/claims/video_memory.py CLIP [--short SECONDS] [--long SECONDS] [--json]
 
 The clip's packets are repeated, sound included, without encoding again. Each length is one `segrun` in a process of its
 own with x264's fastest preset, because the speed of the encoder does not matter here and its memory would only hide the rest.

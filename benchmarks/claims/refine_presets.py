@@ -1,6 +1,6 @@
 """What the presets of segruntime.refine cost, and what they do to flicker, moving parts and edges.
 
-python benchmarks/refine_presets.py --clip FILE… --data FOLDER [--rounds N] [--threads N] [--json]
+python benchmarks/claims/refine_presets.py --clip FILE… --data FOLDER [--rounds N] [--threads N] [--json]
 
 Per preset: its cost on drawn frames of 1280x720 in interleaved rounds, a ratio being the median of the rounds' ratios;
 flicker over each clip (segruntime.measures.flicker); on each clip's moving parts, how far alpha is from what the same chain

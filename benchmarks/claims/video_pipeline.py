@@ -1,6 +1,6 @@
 """Video file to video file: the overlapped pipeline against the same stages one after the other, and against the codecs alone.
 
-python benchmarks/video_pipeline.py CLIP [--preset NAME] [--background WORDS] [--encoder-preset NAME] [--rounds N] [--json]
+python benchmarks/claims/video_pipeline.py CLIP [--preset NAME] [--background WORDS] [--encoder-preset NAME] [--json]
 
 Four ways through one clip, in turn, so that drift of the machine meets all alike; a ratio is the median of the rounds'
 ratios. "One after the other" is measured twice: with the codecs on one thread each, so that nothing runs next to anything

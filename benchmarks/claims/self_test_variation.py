@@ -1,6 +1,6 @@
 """How far a file's golden masks move with other kernels, threads and resizes, and how far with a real fault.
 
-python benchmarks/self_test_variation.py FILE… [--json]
+python benchmarks/claims/self_test_variation.py FILE… [--json]
 
 FILE carries golden pictures (`segexport verify FILE`). The bounds in `segruntime/model_file/self_test.py` stand between the two
 kinds of rows.

@@ -1,6 +1,6 @@
 """What the runtime takes on a machine: disk, time to import, memory; its wheel and its dependencies, freshly installed.
 
-python benchmarks/footprint.py [--repeats N] [--wheel FILE] [--json]
+python benchmarks/claims/footprint.py [--repeats N] [--wheel FILE] [--json]
 
 The wheel is built from this checkout unless one is given. For each way of installing it a new environment is made in a
 temporary folder, and pip installs from its usual index. Sizes are those of the files that each RECORD lists, as they lie on
@@ -22,11 +22,11 @@ from typing import Any
 
 import click
 import numpy as np
-
 from cold_start import MASK, NEEDED, RUNTIME, measure
+
 from segbench.machine.describe import describe_machine
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HEADLESS = ("numpy", "click", "opencv-python-headless")
 # name → the backend, and what pip is told, call by call
 WAYS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {

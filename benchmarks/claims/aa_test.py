@@ -1,6 +1,6 @@
 """Does `segbench compare` find no difference where there is none, and a planted one where there is one?
 
-python benchmarks/aa_test.py [--repetitions N] [--rounds N] [--seconds S] [--planted 0.1] [--keep DIR] [--json]
+python benchmarks/claims/aa_test.py [--repetitions N] [--rounds N] [--seconds S] [--planted 0.1] [--keep DIR] [--json]
 
 Each repetition measures the bundled model, frame → composite, three times, in fresh processes in turn: A; B, which is the
 same; and C, whose calls wait until they have taken 10 % longer. The three results are compared as the command does it. The

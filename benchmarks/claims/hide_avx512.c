@@ -1,6 +1,6 @@
 /* A processor with AVX-512, played as one that ends at AVX2, at full speed: what int8 gains without VNNI.
 
-       gcc -O1 -shared -fPIC benchmarks/hide_avx512.c -o hide.so
+       gcc -O1 -shared -fPIC benchmarks/claims/hide_avx512.c -o hide.so
        LD_PRELOAD=$PWD/hide.so segbench --backend tflite --backend onnx --threads 1
 
    XNNPACK, onnxruntime, OpenCV and numpy ask CPUID what they may use. Linux lets a program trap its own CPUID (arch_prctl(2),

@@ -1,6 +1,6 @@
 """Does segbench measure what a bare loop measures? The p50 of the whole, frame to composite, from both.
 
-python benchmarks/harness_overhead.py [--pairs N] [--seconds S] [--backend NAME] [--threads N] [--json]
+python benchmarks/claims/harness_overhead.py [--pairs N] [--seconds S] [--backend NAME] [--threads N] [--json]
 
 The bare loop is what anybody would write: a fresh process, a warm-up, then two readings of the clock around the call. It
 knows nothing of segbench. Each pair is one process of either, in random order, one right after the other, so that the machine's

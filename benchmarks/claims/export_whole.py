@@ -1,6 +1,6 @@
 """A whole export, checkpoint to four compared TFLite files: seconds, and memory.
 
-python benchmarks/export_whole.py [--network unet segresnet] [--size 256] [--calibration DIR] [--json]
+python benchmarks/claims/export_whole.py [--network unet segresnet] [--size 256] [--calibration DIR] [--json]
 
 Random weights with the batch-norm statistics of drawn pictures. `segexport tflite` makes float32, float16, dynamic and int8
 in a process of its own, comparison and report included; the memory of all its processes together is sampled twenty times

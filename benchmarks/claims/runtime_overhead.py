@@ -1,6 +1,6 @@
 """What segruntime costs on top of the bare interpreter, and against the usual numpy loop: ratios from one run.
 
-python benchmarks/runtime_overhead.py [--model FILE]… [--threads N] [--rounds N] [--json]
+python benchmarks/claims/runtime_overhead.py [--model FILE]… [--threads N] [--rounds N] [--json]
 
 Everything is measured with one interpreter in interleaved rounds, so that drift meets all alike; a ratio is the median of the
 rounds' ratios. The goals are for a network whose bare invoke takes 3–4 ms on the machine; they are printed, never enforced.

@@ -1,6 +1,6 @@
 """Checkpoint → proven float32 TFLite: the whole command `segexport tflite` against litert-torch with a comparison, in turn.
 
-python benchmarks/export_speed.py [--network demo unet31m] [--size 256] [--repeats 3] [--json]
+python benchmarks/claims/export_speed.py [--network demo unet31m] [--size 256] [--repeats 3] [--json]
 
 demo: examples/portrait_unet.pth; unet31m: a U-Net with random weights and the batch-norm statistics of drawn pictures.
 Both sides run in fresh processes and are timed from start to end. Ours: `segexport tflite CKPT --preprocess imagenet
