@@ -34,11 +34,11 @@ class SameBound:
         return f"IoU at least {self.mask_iou:g} and a mean difference of at most {self.mean_difference:g}"
 
 
-# `python benchmarks/claims/self_test_variation.py` measures what these stand between. Float kernels differ by rounding: XNNPACK,
-# LiteRT's own and its reference kernels, LiteRT 2.1 and 2.3, onnxruntime 1.23 and 1.32 with and without optimizations: one
-# step of 1/255 at most, mean 0.00006, IoU 0.9999. What moves a mask more is the resize before it: another exact implementation
-# rounds 11 % of the bytes to the neighbour: mean 0.003, IoU 0.989. Faults, on the picture that shows them most: red and blue
-# swapped 0.010 and more, another interpolation 0.029 and more.
+# `python benchmarks/claims/self_test_variation.py` measures what these stand between. Float kernels differ by rounding:
+# XNNPACK, LiteRT's own and its reference kernels, LiteRT 2.1 and 2.3, onnxruntime 1.23 and 1.32 with and without
+# optimizations: one step of 1/255 at most, mean 0.00006, IoU 0.9999. What moves a mask more is the resize before it:
+# another exact implementation rounds 11 % of the bytes to the neighbour: mean 0.003, IoU 0.989. Faults, on the picture
+# that shows them most: red and blue swapped 0.010 and more, another interpolation 0.029 and more.
 FLOAT_BOUND = SameBound(mean_difference=0.005, mask_iou=0.985)
 # Between integer kernels every layer may round to the other side, and an output step is 1/256: XNNPACK against LiteRT's own and
 # its reference kernels gives mean 0.003 and IoU 0.986 in int8, 0.007 and 0.989 with dynamic ranges; the resize 0.005 and 0.982.
