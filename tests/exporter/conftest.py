@@ -49,11 +49,11 @@ class Ran:
 
     @property
     def refusal(self) -> str:
-        """The one line, next to progress and warnings, of a command that ends with 1, or with 130 where interrupted."""
+        """The one line, after progress and warnings, of a command that ends with 1, or with 130 where interrupted."""
         assert self.code in (1, 130), self.err
-        lines = [line for line in self.err.splitlines() if not line.startswith(("✓", "warning: "))]
-        assert len(lines) == 1, self.err
-        assert lines[0].startswith("segexport: ")
+        assert "Traceback" not in self.err
+        lines = [line for line in self.err.splitlines() if line.startswith("segexport: ")]
+        assert lines == self.err.splitlines()[-1:], self.err
         return lines[0]
 
 

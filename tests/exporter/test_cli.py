@@ -100,7 +100,9 @@ def test_wrong_usage_is_2_and_says_what_would_be_right(
 
 
 def refused(ran: Any) -> str:
+    """Nothing else is said but progress and warnings."""
     assert ran.out == ""
+    assert [line for line in ran.err.splitlines() if not line.startswith(("✓", "warning: "))] == [ran.refusal]
     return str(ran.refusal)
 
 

@@ -15,10 +15,13 @@ import venv
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from click.testing import CliRunner, Result
+from tests import messages
+from tests.refusals import refusal
 from tests.tiny_wheels import make_wheel, only_from
 
 from segexport.cli import cli
@@ -29,8 +32,16 @@ from segexport.convert.setup.place import converters_folder, interpreter_of, is_
 from segexport.errors import MissingConverterError, SetupError
 
 HERE = (3, sys.version_info[1])
+
+
+def of_one_module(name: str, module: str = "tiny", **changes: Any) -> ConverterEnvironment:
+    """A converter for this Python that is one module."""
+    words: dict[str, Any] = {"oldest": HERE, "newest": HERE, "imports": (module,), "shown": (module,), **changes}
+    return ConverterEnvironment(name=name, **words)
+
+
 # a converter `direct` that is one empty module, for this process and, as a file, for others
-SMALL = ConverterEnvironment(name="direct", oldest=HERE, newest=HERE, imports=("tiny",), shown=("tiny",))
+SMALL = of_one_module("direct")
 DRIVER = """
 import shutil, sys, time
 from pathlib import Path
@@ -108,6 +119,12 @@ def made_now(note: Sequence[str] = ()) -> SetupOutcome:
     return found
 
 
+def fails(match: str) -> None:
+    """Making it fails in one line, and nothing of it is left."""
+    refusal(SetupError, made_now, match=match)
+    assert entries() == []
+
+
 def run(*words: str) -> Result:
     return CliRunner().invoke(cli, list(words))
 
@@ -143,9 +160,7 @@ def test_one_of_the_same_lock_is_left_alone(quick: Path, monkeypatch: pytest.Mon
 def test_one_of_another_lock_is_refused_by_who_needs_it_and_replaced_by_setup(quick: Path, tmp_path: Path) -> None:
     made_now()
     lock(tmp_path, "2.0", make_wheel(quick, "tiny", "2.0"))
-    with pytest.raises(MissingConverterError) as caught:
-        interpreter_of("direct")
-    assert str(caught.value) == (
+    assert refusal(MissingConverterError, interpreter_of, "direct") == (
         "converter direct was made from another lock than this segedge's: segexport setup direct"
     )
     assert made_now().new
@@ -154,9 +169,10 @@ def test_one_of_another_lock_is_refused_by_who_needs_it_and_replaced_by_setup(qu
 
 
 def test_one_that_is_missing_is_one_line_with_the_command(wheels: Path) -> None:
-    with pytest.raises(MissingConverterError) as caught:
-        interpreter_of("direct")
-    assert str(caught.value) == "converter direct is not installed here: segexport setup direct"
+    assert (
+        refusal(MissingConverterError, interpreter_of, "direct")
+        == "converter direct is not installed here: segexport setup direct"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"lock": "x"}', '{"versions": 3, "size_bytes": "a"}'])
@@ -179,28 +195,17 @@ def test_one_whose_python_is_gone_is_missing_and_made_again(quick: Path) -> None
 
 def test_a_package_that_is_gone_is_one_line_that_names_it_and_leaves_nothing(pip: Path) -> None:
     (pip / "tiny-1.0-py3-none-any.whl").unlink()
-    with pytest.raises(SetupError) as caught:
-        made_now()
-    assert str(caught.value).startswith("the locked tiny==1.0 is not on the index any more for Python 3.")
-    assert "\n" not in str(caught.value)
-    assert entries() == []
+    fails(r"^the locked tiny==1\.0 is not on the index any more for Python 3\.")
 
 
 def test_a_package_with_another_hash_is_one_line_that_names_it_and_leaves_nothing(pip: Path) -> None:
     make_wheel(pip, "tiny", "1.0", "changed = True\n")
-    with pytest.raises(SetupError, match=r"^tiny==1\.0 is another file than the one that was locked, its hash differs"):
-        made_now()
-    assert entries() == []
+    fails(r"^tiny==1\.0 is another file than the one that was locked, its hash differs")
 
 
 def test_what_cannot_be_imported_is_not_kept(quick: Path, tmp_path: Path) -> None:
     lock(tmp_path, "1.0", make_wheel(quick, "tiny", "1.0", "raise ImportError('libodd.so.1: not there')\n"))
-    with pytest.raises(SetupError) as caught:
-        made_now()
-    assert str(caught.value) == (
-        "converter direct was installed and cannot be imported: ImportError: libodd.so.1: not there"
-    )
-    assert entries() == []
+    fails(r"^converter direct was installed and cannot be imported: ImportError: libodd\.so\.1: not there$")
 
 
 def test_a_disk_that_is_full_for_pip_is_one_line_and_nothing_is_left(
@@ -215,9 +220,7 @@ def test_a_disk_that_is_full_for_pip_is_one_line_and_nothing_is_left(
         python.chmod(0o755)
 
     monkeypatch.setattr(make, "make_venv", with_full_disk)
-    with pytest.raises(SetupError, match=r"^no space is left on the disk, [^\n]*$"):
-        made_now()
-    assert entries() == []
+    fails(r"^no space is left on the disk, [^\n]*$")
 
 
 def test_a_disk_that_is_full_for_us_is_one_line_and_nothing_is_left(
@@ -227,9 +230,7 @@ def test_a_disk_that_is_full_for_us_is_one_line_and_nothing_is_left(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(make, "make_venv", no_space)
-    with pytest.raises(SetupError, match=r"direct: No space left on device; nothing of it was left$"):
-        made_now()
-    assert entries() == []
+    fails(r"direct: No space left on device; nothing of it was left$")
 
 
 def test_a_folder_that_cannot_be_made_is_one_line_with_the_way_out(
@@ -263,12 +264,9 @@ def start(tmp_path: Path, more: str = "") -> subprocess.Popen[str]:
     """`segexport setup direct --json` in a process of its own."""
     script = tmp_path / "driver.py"
     script.write_text(DRIVER.format(known=str(tmp_path / "known.py"), more=more))
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(
-        [sys.executable, script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=paths
     )
 
 
@@ -331,7 +329,7 @@ def test_interrupted_it_leaves_nothing_and_its_pip_is_dead(pip: Path, tmp_path: 
     stopped.send_signal(signal.SIGTERM)
     _, said = stopped.communicate(timeout=300)
     assert stopped.returncode == 130, said
-    assert said.splitlines()[-1] == "segexport: interrupted; nothing unfinished was left behind"
+    assert said.splitlines()[-1] == messages.INTERRUPTED
     assert entries() == []
     psutil.wait_procs(running, timeout=300)
     assert pips(tmp_path) == []
@@ -350,10 +348,8 @@ def pips(folder: Path) -> list[psutil.Process]:
 @pytest.fixture
 def nowhere(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`tf` needs a Python that nobody has, `litert-torch` another machine; `direct` can be made."""
-    future = ConverterEnvironment(name="tf", oldest=(3, 98), newest=(3, 99), imports=("tiny",), shown=("tiny",))
-    other = ConverterEnvironment(
-        name="litert-torch", oldest=HERE, newest=HERE, imports=("a",), shown=("a",), machines=(("plan9", "mips"),)
-    )
+    future = of_one_module("tf", oldest=(3, 98), newest=(3, 99))
+    other = of_one_module("litert-torch", machines=(("plan9", "mips"),))
     monkeypatch.setattr(make, "find_interpreters", lambda _: {})
     for one in (future, other):
         monkeypatch.setitem(ENVIRONMENTS, one.name, one)
@@ -377,9 +373,7 @@ def test_by_its_name_what_cannot_be_here_is_an_error(nowhere: None) -> None:
 def test_one_that_fails_does_not_keep_the_others_from_being_made(
     nowhere: None, quick: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    odd = ConverterEnvironment(name="tf", oldest=HERE, newest=HERE, imports=("odd",), shown=("odd",))
-    ready = ConverterEnvironment(name="litert-torch", oldest=HERE, newest=HERE, imports=("tiny",), shown=("tiny",))
-    for one in (odd, ready):
+    for one in (of_one_module("tf", "odd"), of_one_module("litert-torch")):
         monkeypatch.setitem(ENVIRONMENTS, one.name, one)
         shutil.copy(tmp_path / "direct.lock", one.lock)
     done = run("setup")
@@ -401,16 +395,13 @@ def test_a_python_that_does_not_fit_is_one_line(wheels: Path, tmp_path: Path) ->
 def test_what_borrows_is_made_with_the_python_that_it_borrows_from(
     quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    borrower = ConverterEnvironment(
-        name="direct", oldest=(3, 0), newest=(3, 99), imports=("tiny",), shown=("tiny",), borrows="torch"
-    )
+    borrower = of_one_module("direct", oldest=(3, 0), newest=(3, 99), borrows="torch")
     assert choose_python(borrower, None) == Path(sys.executable)
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 3.5.0\n")
     python.chmod(0o755)
-    with pytest.raises(
-        NoPythonError, match=r"takes torch from here, so it needs Python 3\.\d+ as here; \S+ is 3\.5\.0$"
-    ):
+    said = r"takes torch from here, so it needs Python 3\.\d+ as here; \S+ is 3\.5\.0$"
+    with pytest.raises(NoPythonError, match=said):
         choose_python(borrower, python)
     monkeypatch.setitem(ENVIRONMENTS, "direct", borrower)
     made_now()

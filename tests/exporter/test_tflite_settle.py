@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from tests.refusals import refusal
 from torch import Tensor, nn
 
 from segexport.convert.trace.onnx_export import write_onnx
@@ -171,9 +172,7 @@ def test_a_settled_file_is_not_touched(convert: Convert) -> None:
 
 def test_a_file_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.tflite").write_bytes(b"PK\x03\x04" + bytes(60))
-    with pytest.raises(ConversionError) as caught:
-        settle(tmp_path / "a.tflite", "direct")
-    assert str(caught.value) == (
+    assert refusal(ConversionError, settle, tmp_path / "a.tflite", "direct") == (
         "direct: made a file that starts with b'PK\\x03\\x04\\x00\\x00\\x00\\x00', expected a TFLite flatbuffer"
     )
 
