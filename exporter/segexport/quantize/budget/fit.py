@@ -55,8 +55,7 @@ class Budget:
         told = "interrupted, " if self.outcome.interrupted else ""
         what = "everything in int8"
         if layers:
-            plural = "s" if len(layers) > 1 else ""
-            what = f"{len(layers)} operator{plural} with {100 * self.float_share:.0f} % of the weights left in float"
+            what = f"{plural(len(layers), 'operator')} with {100 * self.float_share:.0f} % of the weights left in float"
         lost = f"loses {best.score.drop_points:.3f} points of IoU against {self.against}"
         count = plural(len(self.outcome.steps), "quantization")
         if best.holds:
