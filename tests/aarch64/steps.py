@@ -22,8 +22,8 @@ TESTS = (
 # With tests/video (encoders) and tests/parity (all portraits through both files; the masks of some are compared instead) these
 # are what `make light` runs and this does not: why, and what.
 LEFT_OUT = (
-    ("Python threads that change places every 10 µs stand still for ever in the emulator", "test_segmenter_threads.py"),
-    ("whole clips: minutes in the emulator", "test_refine_on_data.py"),
+    ("Python threads that change places every 10 µs stand still for ever in the emulator", "backends/test_threads.py"),
+    ("whole clips: minutes in the emulator", "refine/test_on_data.py"),
     ("hundreds of calls of the float network: minutes", "test_segmenter.py::test_frames_leave_nothing_behind[onnx]"),
     ("the same", "test_segmenter.py::test_alpha_has_the_size_of_the_frame_whatever_it_is[onnx"),
 )

@@ -13,21 +13,15 @@ from settings import Interpreter, Setting, command, in_use, variables
 
 CHECKOUT = Path(__file__).parents[2]
 # Those of the runtime's tests that hold exact values
-TESTS = tuple(
-    f"tests/runtime/test_{name}.py"
-    for name in (
-        "blur",
-        "composite",
-        "composite_blend",
-        "composite_light_wrap",
-        "postprocess",
-        "preprocess",
-        "refine_guided",
-        "refine_refiner",
-        "refine_steps",
-        "resize",
-        "resize_rule",
-    )
+TESTS = (
+    "tests/runtime/compositing",
+    "tests/runtime/refine/test_guided.py",
+    "tests/runtime/refine/test_refiner.py",
+    "tests/runtime/refine/test_steps.py",
+    "tests/runtime/test_postprocess.py",
+    "tests/runtime/test_preprocess.py",
+    "tests/runtime/test_resize.py",
+    "tests/runtime/test_resize_rule.py",
 )
 LIMIT_S = 1800
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from tests.exporter.onnx_graphs import made, one_child, opened
+from tests.exporter.subject.onnx_graphs import made, one_child, opened
 from tests.refusals import refusal
 from torch import nn
 

@@ -17,7 +17,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from tests import messages
-from tests.exporter.numpy_port import Array, index_of, read, resized, write_port
+from tests.exporter.vectors.numpy_port import Array, index_of, read, resized, write_port
 
 import segexport.vectors.write as module
 import segruntime

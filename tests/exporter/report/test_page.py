@@ -24,7 +24,7 @@ from segexport.report.page.verdicts import short_verdict, verdict
 from segruntime.measures.agreement import agreement
 from segruntime.strict_json import Fields
 
-BODY = json.loads((Path(__file__).with_name("golden") / "page_body.json").read_text("utf-8"))
+BODY = json.loads((Path(__file__).parents[1] / "golden" / "page_body.json").read_text("utf-8"))
 OPTIONAL = ["noise", "budget", "doctor", "rewrites", "recipe"]
 HOSTILE = [
     "<script>alert(1)</script>",

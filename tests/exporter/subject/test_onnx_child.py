@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 from tests import messages
-from tests.exporter.onnx_graphs import made, opened, relu, value
+from tests.exporter.subject.onnx_graphs import made, opened, relu, value
 
 from segexport.errors import CheckpointError
 from segexport.pictures.files import draw_pictures

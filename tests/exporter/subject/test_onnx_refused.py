@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tests.exporter.onnx_graphs import image, made, one_child, opened, relu, value
+from tests.exporter.subject.onnx_graphs import image, made, one_child, opened, relu, value
 from tests.refusals import refusal
 
 from segexport.errors import CheckpointError

@@ -1,4 +1,4 @@
-"""What a port's mistakes look like in numbers, for docs/porting.md: `python tests/exporter/port_mistakes.py MODEL [PICTURES]`.
+"""What a port's mistakes look like in numbers, for docs/porting.md: `python tests/exporter/vectors/port_mistakes.py MODEL`.
 
 Each line is one mistake made on purpose, all else as it should be; the numbers are the worst of the frames.
 """

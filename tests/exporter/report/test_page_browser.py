@@ -29,7 +29,7 @@ addEventListener("load", () => {
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every part of the page, with hostile names."""
-    body = json.loads((Path(__file__).with_name("golden") / "page_body.json").read_text("utf-8"))
+    body = json.loads((Path(__file__).parents[1] / "golden" / "page_body.json").read_text("utf-8"))
     body["source"]["checkpoint"] = "<script>throw 1</script>" + "W" * 5000
     known = {field.name for field in fields(FileRow)}
     rows = [

@@ -13,7 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
-from tests.exporter.onnx_graphs import made, one_child, opened, value
+from tests.exporter.subject.onnx_graphs import made, one_child, opened, value
 from torch import Tensor, nn
 
 from segexport.presets import PREPROCESSING

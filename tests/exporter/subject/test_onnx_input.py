@@ -16,7 +16,7 @@ import pytest
 import torch
 from onnx import helper, numpy_helper
 from tests.each_case import each_case
-from tests.exporter.onnx_graphs import image, made, one_child, opened
+from tests.exporter.subject.onnx_graphs import image, made, one_child, opened
 from torch import Tensor, nn
 
 from segexport.compare.new_file import open_new

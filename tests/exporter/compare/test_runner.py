@@ -227,7 +227,7 @@ def broken_from_the_zoo(path: Path) -> Path:
 
 def another_network(path: Path) -> Path:
     """A Relu of the picture: three channels out."""
-    from tests.exporter.onnx_graphs import made, relu, value
+    from tests.exporter.subject.onnx_graphs import made, relu, value
 
     return made(path, [relu()], outputs=[value("y", 1, [1, 3, 8, 8])])
 
