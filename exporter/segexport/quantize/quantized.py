@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from segexport.compare.reference import THRESHOLD
 from segexport.console import Console
@@ -14,14 +16,17 @@ from segexport.pictures.doctor import Stability
 from segexport.quantize.budget.fit import NOISE_PICTURES, Budget, fit_budget
 from segexport.quantize.budget.judge import make_judge, mean_iou
 from segexport.quantize.budget.noise import OperatorNoise, operator_noise
-from segexport.quantize.effort import calibration_places
 from segexport.quantize.floats import FloatOperators, read_float_operators
 from segexport.quantize.inputs import QuantizeInputs
 from segexport.quantize.recipe import Recipe, check_layers
-from segexport.tflite.graph import Operator, logit_tensor, read_operators
+from segexport.tflite.flatbuffer import Graph, read_graph
+from segexport.tflite.graph import WEIGHTED, Operator, logit_tensor, read_operators
 from segexport.tflite.ranges import Ranges, halves
 
 STABILITY_PICTURES = 8
+MOST_WORK = 600e9
+"""Multiplications for all pictures together: 12 runs of a U-Net of 31 million weights at 256x256."""
+LEAST_PICTURES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +115,30 @@ def _write_int8(
     plain = budget.holds and not budget.hardly_int8
     (bench.console.note if plain else bench.console.warn)(f"int8: {budget.verdict}")
     return replace(bench.recipe, float_layers=budget.float_layers), budget, ()
+
+
+def calibration_places(float32: Path, count: int) -> list[int]:
+    """Which of `count` pictures calibrate, evenly spread: all of them, but of a large network as many as its work allows.
+
+    A range is a mean over pictures, so the twelfth picture moves it by a twelfth of what it differs; each costs a whole float32
+    run. What counts is the work itself and not the time it takes here, so that a file does not depend on the machine.
+    """
+    most = max(LEAST_PICTURES, int(MOST_WORK / max(1.0, multiplications(float32))))
+    if count <= most:
+        return list(range(count))
+    return [round(k * (count - 1) / (most - 1)) for k in range(most)]
+
+
+def multiplications(path: Path) -> float:
+    """Of all convolutions and products of the main subgraph, for one picture."""
+    graph = read_graph(path)
+    return float(sum(_multiplications(graph, one) for one in graph.operators if graph.kind(one) in WEIGHTED))
+
+
+def _multiplications(graph: Graph, operator: Any) -> int:
+    """Each number of the weights once for every place: of the output, or of the input of a transposed convolution."""
+    places = operator.inputs[2] if graph.kind(operator) == "TRANSPOSE_CONV" else operator.outputs[0]
+    return math.prod(graph.shape(operator.inputs[1])) * math.prod(graph.shape(places)[:-1])
 
 
 def _noise(bench: QuantizeInputs, operators: Sequence[Operator], int8: Path) -> tuple[OperatorNoise, ...]:

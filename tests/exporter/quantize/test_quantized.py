@@ -14,9 +14,14 @@ from segexport.console import Console
 from segexport.errors import ConversionError
 from segexport.pictures.files import draw_pictures
 from segexport.quantize.budget.noise import OperatorNoise, where_lost
-from segexport.quantize.effort import LEAST_PICTURES, MOST_WORK, calibration_places, multiplications
 from segexport.quantize.inputs import QuantizeInputs
-from segexport.quantize.quantized import write_quantized
+from segexport.quantize.quantized import (
+    LEAST_PICTURES,
+    MOST_WORK,
+    calibration_places,
+    multiplications,
+    write_quantized,
+)
 from segexport.quantize.quantizer import Quantizer
 from segexport.tflite.graph import read_operators
 
@@ -66,10 +71,10 @@ def test_a_small_network_calibrates_on_every_picture_and_a_large_one_on_a_spread
     path = exported.path("float32")
     assert multiplications(path) * 50 < MOST_WORK
     assert calibration_places(path, 50) == list(range(50))
-    monkeypatch.setattr("segexport.quantize.effort.MOST_WORK", 10.5 * multiplications(path))
+    monkeypatch.setattr("segexport.quantize.quantized.MOST_WORK", 10.5 * multiplications(path))
     places = calibration_places(path, 28)
     assert places == [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]
-    monkeypatch.setattr("segexport.quantize.effort.MOST_WORK", 0.0)
+    monkeypatch.setattr("segexport.quantize.quantized.MOST_WORK", 0.0)
     assert len(calibration_places(path, 28)) == LEAST_PICTURES
     assert calibration_places(path, 3) == [0, 1, 2]
 
