@@ -15,7 +15,6 @@ CHECKOUT = Path(__file__).parents[2]
 # Those of the runtime's tests that hold exact values
 TESTS = (
     "tests/runtime/compositing",
-    "tests/runtime/refine/test_guided.py",
     "tests/runtime/refine/test_refiner.py",
     "tests/runtime/refine/test_steps.py",
     "tests/runtime/test_postprocess.py",
