@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests import messages
 from tests.each_case import each_case
 from tests.processor_time import at_most
 from tests.refusals import refusal
@@ -28,7 +29,7 @@ def refused(data: object) -> str:
 
 @each_case("constant", ["NaN", "Infinity", "-Infinity"])
 def test_constants_that_json_does_not_have_are_refused(constant: str) -> None:
-    assert f"{constant} is not a number here" in refused(GOOD.replace("0.5", constant))
+    assert f"{constant} {messages.NO_NUMBER_HERE}" in refused(GOOD.replace("0.5", constant))
 
 
 @each_case("number", ["1e999", "-1e999", "1" * 400, "1" * 5000, "-" + "9" * 100_000, "1" * 400 + ".5"])

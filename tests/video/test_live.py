@@ -154,7 +154,7 @@ def test_a_camera_that_is_unplugged_leaves_a_file_that_plays(
     assert camera.released
     assert statistics.unplugged
     assert (statistics.frames, statistics.dropped) == (12, 0)
-    assert statistics.notes == [f"the input ends early ({messages.UNPLUGGED}?); 12 frames were done"]
+    assert statistics.notes == [f"{messages.ENDS_EARLY} ({messages.UNPLUGGED}?); 12 frames were done"]
     assert times(tmp_path / "out.mp4") == [Fraction(i, 8) for i in range(12)]  # as they came
 
 

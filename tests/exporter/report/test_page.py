@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests import messages
 from tests.html import Outline
 
 from segexport.compare.rows import FileRow
@@ -200,7 +201,7 @@ def test_a_file_that_did_not_run_has_a_column_that_says_why() -> None:
 
 def test_pictures_without_any_file_are_shown_with_pytorchs_masks() -> None:
     page = build_page(BODY, rows_of(BODY), [view("a.jpg", [])])
-    assert "No file could be run here" in page
+    assert messages.NOTHING_COULD_BE_RUN in page
     assert "heat map" not in page
 
 
