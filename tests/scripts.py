@@ -36,9 +36,11 @@ def script_refused(name: str, *words: object) -> str:
 
 
 def load_script(name: str) -> ModuleType:
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))  # where a script that is run looks for `claim`
     spec = importlib.util.spec_from_file_location(Path(name).stem, (FOLDER / name).resolve())
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

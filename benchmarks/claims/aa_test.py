@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from claim import Result, claim
+
 if TYPE_CHECKING:
     from segbench.process.job import Effort
     from segbench.results.latency import LatencyResult, Measurement
@@ -106,7 +108,7 @@ def as_result(processes: list[Measurement], subject: Subject, effort: Effort, se
     )
 
 
-def repetition(number: int, subject: Subject, options: dict[str, Any], keep: Path | None) -> dict[str, Any]:
+def repetition(number: int, subject: Subject, options: dict[str, Any], keep: Path | None) -> Result:
     """Measure, compare: the verdict and the interval of B and of C next to A."""
     from segbench.compare.run import compare_results
     from segbench.results.file import write_results
@@ -125,7 +127,7 @@ def repetition(number: int, subject: Subject, options: dict[str, Any], keep: Pat
     return row
 
 
-def summary(rows: list[dict[str, Any]], planted: float) -> dict[str, Any]:
+def summary(rows: list[Result], planted: float) -> Result:
     """How often each verdict was right, and whether the goals are met."""
     quiet = sum(row["same"]["verdict"] == "no difference seen" for row in rows)
     seen = sum(row["planted"]["verdict"] == "slower" for row in rows)
@@ -139,7 +141,13 @@ def summary(rows: list[dict[str, Any]], planted: float) -> dict[str, Any]:
     }
 
 
-def _line(row: dict[str, Any]) -> str:
+def print_result(result: Result) -> None:
+    count = result["repetitions"]
+    print(f"the same: no difference seen {result['no_difference']} of {count}, goal 19 of 20")
+    print(f"{result['planted']:.0%} planted: slower {result['slower']} of {count}, goal 18 of 20")
+
+
+def _line(row: Result) -> str:
     shown = [
         f"{one['verdict']}: {one['ratio']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
         for one in (row["same"], row["planted"])
@@ -147,15 +155,14 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['repetition']:3}   {shown[0]:52}{shown[1]}"
 
 
-@click.command()
+@claim(print_result)
 @click.option("--backend", default="tflite", show_default=True)
 @click.option("--repetitions", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--rounds", type=click.IntRange(3), default=16, show_default=True, help="Processes of each side.")
 @click.option("--seconds", type=click.FloatRange(0), default=0.5, show_default=True, help="Measured in each process.")
 @click.option("--planted", type=click.FloatRange(0, 10), default=0.1, show_default=True, help="Share of the time.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Write every result into this folder.")
-@click.option("--json", "as_json", is_flag=True)
-def main(repetitions: int, keep: Path | None, as_json: bool, **options: Any) -> None:
+def main(repetitions: int, keep: Path | None, **options: Any) -> Result:
     """A against the same, and against a planted slowdown, again and again."""
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
@@ -168,12 +175,7 @@ def main(repetitions: int, keep: Path | None, as_json: bool, **options: Any) -> 
     for number in range(1, repetitions + 1):
         rows.append(repetition(number, subject, options, keep))
         print(_line(rows[-1]), file=sys.stderr, flush=True)
-    result = summary(rows, options["planted"])
-    if as_json:
-        print(json.dumps(result, indent=1))
-    else:
-        print(f"the same: no difference seen {result['no_difference']} of {repetitions}, goal 19 of 20")
-        print(f"{options['planted']:.0%} planted: slower {result['slower']} of {repetitions}, goal 18 of 20")
+    return summary(rows, options["planted"])
 
 
 if __name__ == "__main__":

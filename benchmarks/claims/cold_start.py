@@ -9,20 +9,18 @@ compiled once before, into a temporary folder, as an installed package has it.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
+from claim import Result, claim, medians, not_met
 from segbench.frames.drawn import drawn_frame
-from segbench.machine.describe import describe_machine
 
 NEEDED, RUNTIME, MASK = "import numpy, cv2", "import segruntime", "first mask"
 IMPORT_GOAL_MS, MASK_GOAL_MS, MEMORY_GOAL_MB = 50.0, 600.0, 160.0
@@ -41,7 +39,7 @@ check_mask(alpha, segmenter.path, "the drawn frame")
 """
 
 
-def measure(repeats: int, python: str = sys.executable, backend: str = "tflite") -> dict[str, Any]:
+def measure(repeats: int, python: str = sys.executable, backend: str = "tflite") -> Result:
     """Raw values of every repeat, and their medians against the goals; `python`: the interpreter that is measured."""
     with tempfile.TemporaryDirectory() as folder:
         frame = Path(folder) / "frame.npy"
@@ -54,18 +52,19 @@ def measure(repeats: int, python: str = sys.executable, backend: str = "tflite")
         rows = [
             {name: _start(python, program, environment) for name, program in programs.items()} for _ in range(repeats)
         ]
-    times_ms = {name: [row[name][0] for row in rows] for name in programs}
-    extra_ms = [b - a for a, b in zip(times_ms[NEEDED], times_ms[RUNTIME], strict=True)]
+    times_ms = [{name: row[name][0] for name in programs} for row in rows]
+    median_ms = medians(times_ms)
+    extra_ms = [row[RUNTIME] - row[NEEDED] for row in times_ms]
     memory_mb = [row[MASK][1] / 1e6 for row in rows]
     return {
         "repeats": repeats,
-        "median_ms": {name: float(np.median(values)) for name, values in times_ms.items()},
+        "median_ms": median_ms,
         "measured": [
             _against("segruntime's import on top of numpy and cv2", float(np.median(extra_ms)), IMPORT_GOAL_MS, "ms"),
-            _against("start of the process to the first mask", float(np.median(times_ms[MASK])), MASK_GOAL_MS, "ms"),
+            _against("start of the process to the first mask", median_ms[MASK], MASK_GOAL_MS, "ms"),
             _against("peak memory of that process", float(max(memory_mb)), MEMORY_GOAL_MB, "MB"),
         ],
-        "values_ms": times_ms,
+        "values_ms": {name: [row[name] for row in times_ms] for name in programs},
         "memory_mb": memory_mb,
     }
 
@@ -80,24 +79,22 @@ def _start(python: str, program: list[str], environment: dict[str, str]) -> tupl
     return (said[0] - start) * 1e3, said[1] if len(said) > 1 else 0.0
 
 
-def _against(name: str, value: float, goal: float, unit: str) -> dict[str, Any]:
+def _against(name: str, value: float, goal: float, unit: str) -> Result:
     return {"name": name, "value": value, "unit": unit, "goal": f"≤ {goal:g}", "met": value <= goal}
 
 
-@click.command()
-@click.option("--repeats", type=click.IntRange(1), default=15, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
-def main(repeats: int, as_json: bool) -> None:
-    """Cold start of the runtime in fresh processes."""
-    result = measure(repeats)
-    if as_json:
-        print(json.dumps({"machine": describe_machine().to_json(), **result}, indent=1))
-        return
+def print_result(result: Result) -> None:
     for name, value in result["median_ms"].items():
         print(f"{name:46}{value:8.1f} ms")
     for row in result["measured"]:
-        missed = "" if row["met"] else "  (not met)"
-        print(f"{row['name']:46}{row['value']:8.1f} {row['unit']}   goal {row['goal']} {row['unit']}{missed}")
+        print(f"{row['name']:46}{row['value']:8.1f} {row['unit']}   goal {row['goal']} {row['unit']}{not_met(row)}")
+
+
+@claim(print_result)
+@click.option("--repeats", type=click.IntRange(1), default=15, show_default=True)
+def main(repeats: int) -> Result:
+    """Cold start of the runtime in fresh processes."""
+    return measure(repeats)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Checkpoint → proven float32 TFLite: the whole command `segexport tflite` against litert-torch with a comparison, in turn.
 
-python benchmarks/claims/export_speed.py [--network demo unet31m] [--size 256] [--repeats 3] [--json]
+python benchmarks/claims/export_speed.py [--network NAME]… [--size 256] [--repeats 3] [--json]
 
 demo: examples/portrait_unet.pth; unet31m: a U-Net with random weights and the batch-norm statistics of drawn pictures.
 Both sides run in fresh processes and are timed from start to end. Ours: `segexport tflite CKPT --preprocess imagenet
@@ -11,7 +11,6 @@ network on as many of the same pictures; there is neither an ONNX file nor a rep
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -20,10 +19,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
+import click
 import numpy as np
 
+from claim import Result, claim
 from peers.errors import PeerError
 from peers.export_networks import (
     LARGEST_DIFFERENCE,
@@ -34,7 +34,6 @@ from peers.export_networks import (
     load_graph,
 )
 from peers.export_ways import Source, ours, run_litert_torch, save_program
-from segbench.machine.describe import describe_machine
 from segexport.convert.trace.onnx_export import write_onnx
 from segexport.pictures.calibration import DRAWN
 from segexport.proof import LARGE, LARGE_PICTURES
@@ -43,26 +42,7 @@ GOAL_RATIO = {"unet31m": 0.8}
 GOAL_S = {"demo": 8.0}
 
 
-def main() -> None:
-    """Measure each network, report, and refuse a file that is not the network."""
-    options = _options()
-    try:
-        rows = [measure(name, options.size, options.repeats) for name in options.network]
-    except PeerError as error:
-        raise SystemExit(f"export_speed: {error}") from error
-    if options.json:
-        print(json.dumps({"machine": describe_machine().to_json(), "networks": rows}, indent=1))
-    for row in rows:
-        if not options.json:
-            _print(row)
-        if max(row["largest_difference"].values()) > LARGEST_DIFFERENCE:
-            raise SystemExit(
-                f"export_speed: a file is not the network, expected differences ≤ {LARGEST_DIFFERENCE}: "
-                f"{row['largest_difference']}"
-            )
-
-
-def measure(name: str, size: int, repeats: int) -> dict[str, Any]:
+def measure(name: str, size: int, repeats: int) -> Result:
     """Both whole ways and both conversions alone, in turn; who begins changes each time.
 
     Raises:
@@ -133,7 +113,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _print(row: dict[str, Any]) -> None:
+def _print(row: Result) -> None:
     ratio = f"{median(row['ratios']):.2f} ({min(row['ratios']):.2f}–{max(row['ratios']):.2f})"
     goal = {name: "" if row[name] is None else f"   goal ≤ {row[name]:g}" for name in ("goal_s", "goal_ratio")}
     print(f"{row['network']}, {row['parameters'] / 1e6:.1f} M parameters, {row['size']}x{row['size']}")
@@ -146,13 +126,26 @@ def _print(row: dict[str, Any]) -> None:
     print(f"  largest difference from PyTorch: {row['largest_difference']}")
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="segexport's whole command against litert-torch's conversion.")
-    parser.add_argument("--network", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+def print_result(result: Result) -> None:
+    for row in result["networks"]:
+        _print(row)
+
+
+def not_the_network(result: Result) -> str | None:
+    for row in result["networks"]:
+        if max(row["largest_difference"].values()) > LARGEST_DIFFERENCE:
+            expected = f"expected differences ≤ {LARGEST_DIFFERENCE}"
+            return f"a file is not the network, {expected}: {row['largest_difference']}"
+    return None
+
+
+@claim(print_result, not_the_network)
+@click.option("--network", "networks", multiple=True, type=click.Choice(list(NETWORKS)), help="Default: all.")
+@click.option("--size", default=256, show_default=True)
+@click.option("--repeats", default=3, show_default=True)
+def main(networks: tuple[str, ...], size: int, repeats: int) -> Result:
+    """segexport's whole command against litert-torch's conversion."""
+    return {"networks": [measure(name, size, repeats) for name in networks or NETWORKS]}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A whole export, checkpoint to four compared TFLite files: seconds, and memory.
 
-python benchmarks/claims/export_whole.py [--network unet segresnet] [--size 256] [--calibration DIR] [--json]
+python benchmarks/claims/export_whole.py [--network NAME]… [--size 256] [--calibration DIR] [--json]
 
 Random weights with the batch-norm statistics of drawn pictures. `segexport tflite` makes float32, float16, dynamic and int8
 in a process of its own, comparison and report included; the memory of all its processes together is sampled twenty times
@@ -9,20 +9,19 @@ a second.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
+import click
 import cv2
 import psutil
 
+from claim import Result, claim
 from peers.export_networks import save_random
-from segbench.machine.describe import describe_machine
 from segexport.networks import ARCHITECTURES
 from segexport.pictures.files import draw_pictures
 
@@ -33,26 +32,15 @@ PICTURES = 48
 SAMPLE_S = 0.05
 
 
-def main() -> None:
-    """Export each network, report."""
-    options = _options()
-    rows = [measure(name, options) for name in options.network]
-    if options.json:
-        print(json.dumps({"machine": describe_machine().to_json(), "networks": rows}, indent=1))
-    else:
-        for row in rows:
-            _print(row)
-
-
-def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
+def measure(name: str, size: int, calibration: Path | None) -> Result:
     """Seconds and peak bytes of the export."""
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder) / f"{name}.pth"
-        parameters = save_random(name, options.size, checkpoint)
-        pictures = options.calibration or _drawn(Path(folder) / "pictures")
+        parameters = save_random(name, size, checkpoint)
+        pictures = calibration or _drawn(Path(folder) / "pictures")
         output = Path(folder) / "out"
         words = ["tflite", str(checkpoint), "--calibration", str(pictures), "--output", str(output)]
-        words += ["--preprocess", "imagenet", "--precision", PRECISIONS, "--size", str(options.size)]
+        words += ["--preprocess", "imagenet", "--precision", PRECISIONS, "--size", str(size)]
         seconds, peak, rows = export(words)
         wrong = [row["name"] for row in rows if row["precision"] == "float32" and not row["within_bound"]]
         if wrong:
@@ -60,7 +48,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     return {
         "network": name,
         "parameters": parameters,
-        "size": options.size,
+        "size": size,
         "export_s": seconds,
         "goal_s": GOAL_S.get(name),
         "peak_bytes": peak,
@@ -69,7 +57,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def export(words: list[str]) -> tuple[float, int, list[dict[str, Any]]]:
+def export(words: list[str]) -> tuple[float, int, list[Result]]:
     """Run segexport; seconds, the largest sum of its processes' resident memory, and the report's files."""
     command = [sys.executable, "-m", "segexport", *words, "--allow-inaccurate", "--json"]
     started, peak = time.perf_counter(), 0
@@ -100,7 +88,7 @@ def _drawn(folder: Path) -> Path:
     return folder
 
 
-def _print(row: dict[str, Any]) -> None:
+def _print(row: Result) -> None:
     goal_s = "" if row["goal_s"] is None else f"  goal ≤ {row['goal_s']:.0f} s"
     goal_bytes = "" if row["goal_bytes"] is None else f"  goal ≤ {row['goal_bytes'] / 1e9:.0f} GB"
     print(f"{row['network']}, {row['parameters'] / 1e6:.1f} M parameters, {row['size']}x{row['size']}")
@@ -108,13 +96,26 @@ def _print(row: dict[str, Any]) -> None:
     print(f"  peak memory of all its processes                     {row['peak_bytes'] / 1e9:.2f} GB{goal_bytes}")
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="A whole export: seconds and memory.")
-    parser.add_argument("--network", nargs="+", choices=list(ARCHITECTURES), default=["unet", "segresnet"])
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--calibration", type=Path, help="a folder of pictures; default: drawn ones")
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+def print_result(result: Result) -> None:
+    for row in result["networks"]:
+        _print(row)
+
+
+@claim(print_result)
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    type=click.Choice(list(ARCHITECTURES)),
+    default=("unet", "segresnet"),
+    show_default=True,
+    help="May be repeated.",
+)
+@click.option("--size", default=256, show_default=True)
+@click.option("--calibration", type=click.Path(path_type=Path), help="A folder of pictures; default: drawn ones.")
+def main(networks: tuple[str, ...], size: int, calibration: Path | None) -> Result:
+    """A whole export: seconds and memory."""
+    return {"networks": [measure(name, size, calibration) for name in networks]}
 
 
 if __name__ == "__main__":

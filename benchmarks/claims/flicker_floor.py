@@ -9,20 +9,17 @@ a pixel to and fro, one that is a frame late, and one that stands still do.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segbench.errors import SegBenchError
+from claim import Result, claim
 from segbench.frames.pairing import find_pairs, read_pair
-from segruntime import SegRuntimeError
 from segruntime.measures.flicker import FlickerMeter, pair_flicker
 
 WIDTH, HEIGHT = 512, 288
@@ -40,27 +37,23 @@ MASKS: dict[str, Callable[[list[Mask], int], Mask]] = {
 }
 
 
-@click.command()
+def print_result(result: Result) -> None:
+    print(f"{'flicker, %; pixels a frame':28}" + "".join(f"{name:>18}" for name in MASKS))
+    for row in result["rows"]:
+        print(f"{row['speed']:<28}" + "".join(f"{100 * row['flicker'][name]:18.2f}" for name in MASKS))
+    print(f"a pair of 1280x720 takes {result['pair_ms']:.1f} ms on one thread")
+
+
+@claim(print_result)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--people", default=24, show_default=True, help="How many pictures to cut out.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-def main(folder: Path, people: int, as_json: bool) -> None:
+def main(folder: Path, people: int) -> Result:
     """Print the flicker of known masks for people who move at several speeds."""
-    try:
-        pairs = [read_pair(pair) for pair in find_pairs(folder / "images", folder / "masks")[:people]]
-    except (SegBenchError, SegRuntimeError) as error:
-        raise click.ClickException(str(error)) from error
-    result = {"rows": [_row(pairs, speed) for speed in SPEEDS], "pair_ms": _pair_ms(pairs)}
-    if as_json:
-        click.echo(json.dumps(result, indent=1))
-        return
-    click.echo(f"{'flicker, %; pixels a frame':28}" + "".join(f"{name:>18}" for name in MASKS))
-    for row in result["rows"]:
-        click.echo(f"{row['speed']:<28}" + "".join(f"{100 * row['flicker'][name]:18.2f}" for name in MASKS))
-    click.echo(f"a pair of 1280x720 takes {result['pair_ms']:.1f} ms on one thread")
+    pairs = [read_pair(pair) for pair in find_pairs(folder / "images", folder / "masks")[:people]]
+    return {"rows": [_row(pairs, speed) for speed in SPEEDS], "pair_ms": _pair_ms(pairs)}
 
 
-def _row(pairs: list[tuple[Frame, Frame]], speed: float) -> dict[str, Any]:
+def _row(pairs: list[tuple[Frame, Frame]], speed: float) -> Result:
     meters = {name: FlickerMeter() for name in MASKS}
     for index in range(len(pairs)):
         frames, masks = _scene(pairs[index], pairs[index - 1][0], speed * SCALE, index)

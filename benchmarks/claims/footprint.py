@@ -9,7 +9,6 @@ the disk, bytecode included. Times and memory are those of cold_start.py, asked 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -18,13 +17,12 @@ import tempfile
 import venv
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
-from cold_start import MASK, NEEDED, RUNTIME, measure
 
-from segbench.machine.describe import describe_machine
+from claim import Result, claim
+from cold_start import MASK, NEEDED, RUNTIME, measure
 
 ROOT = Path(__file__).parents[2]
 HEADLESS = ("numpy", "click", "opencv-python-headless")
@@ -42,7 +40,7 @@ def build(folder: Path) -> Path:
     return next(folder.glob("segedge-*.whl"))
 
 
-def footprint(way: str, wheel: Path, folder: Path, repeats: int) -> dict[str, Any]:
+def footprint(way: str, wheel: Path, folder: Path, repeats: int) -> Result:
     """Install `wheel` that way in a new environment in `folder`, and measure it."""
     backend, calls = WAYS[way]
     place = folder / re.sub(r"\W+", "", way)
@@ -84,7 +82,7 @@ def installed_bytes(distribution: Distribution) -> int:
     return sum(path.lstat().st_size for path in paths if path.exists())
 
 
-def _measured(python: str, backend: str, repeats: int) -> dict[str, Any]:
+def _measured(python: str, backend: str, repeats: int) -> Result:
     """As `cold_start.measure`, without this checkout on the path: the installed wheel is what is imported."""
     path = os.environ.pop("PYTHONPATH", None)
     try:
@@ -101,7 +99,13 @@ def _run(command: list[str], folder: Path) -> None:
         raise SystemExit(f"footprint: pip failed ({(lines or ['it says nothing'])[-1]}); check its index, try again")
 
 
-def print_table(result: dict[str, Any]) -> None:
+def print_result(result: Result) -> None:
+    for one in result["ways"]:
+        print(one["way"])
+        print_table(one)
+
+
+def print_table(result: Result) -> None:
     for name, size in sorted(result["size_bytes"].items(), key=lambda item: -item[1]):
         print(f"  {name:44}{size / 1e6:9.1f} MB")
     print(f"  {'in all':44}{result['total_bytes'] / 1e6:9.1f} MB")
@@ -112,28 +116,17 @@ def print_table(result: dict[str, Any]) -> None:
     print(f"  {'peak memory of that process':44}{result['peak_memory_mb']:9.0f} MB")
 
 
-@click.command()
+@claim(print_result)
 @click.option("--repeats", type=click.IntRange(1), default=15, show_default=True)
 @click.option("--wheel", type=click.Path(path_type=Path, exists=True), help="Instead of building one.")
 @click.option("--way", "ways", type=click.Choice(list(WAYS)), multiple=True, help="Default: all. May be repeated.")
-@click.option("--json", "as_json", is_flag=True)
-def main(repeats: int, wheel: Path | None, ways: tuple[str, ...], as_json: bool) -> None:
+def main(repeats: int, wheel: Path | None, ways: tuple[str, ...]) -> Result:
     """Disk, import time and memory of the runtime with its dependencies."""
-    results = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         built = build(folder) if wheel is None else wheel.resolve()
-        for way in ways or WAYS:
-            results.append(footprint(way, built, folder, repeats))
-            if not as_json:
-                print(way)
-                print_table(results[-1])
-    if as_json:
-        print(
-            json.dumps(
-                {"machine": describe_machine().to_json(), "python": sys.version.split()[0], "ways": results}, indent=1
-            )
-        )
+        results = [footprint(way, built, folder, repeats) for way in ways or WAYS]
+    return {"python": sys.version.split()[0], "ways": results}
 
 
 if __name__ == "__main__":

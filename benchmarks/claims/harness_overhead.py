@@ -20,14 +20,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
-from segbench.errors import SegBenchError
+from claim import Result, claim
 from segbench.frames.drawn import drawn_background, drawn_frame
-from segbench.machine.describe import describe_machine
 from segbench.process.child import run_worker
 from segbench.process.job import Effort, Job
 from segbench.results.latency import Measurement
@@ -74,7 +72,7 @@ def harness_p50_ms(job: Job) -> float:
     return float(np.median(Measurement.from_json(run_worker("measure", job)).values_ms["whole"]))
 
 
-def compare(job: Job, pairs: int, seed: int = 0) -> dict[str, Any]:
+def compare(job: Job, pairs: int, seed: int = 0) -> Result:
     """Both medians of each pair, the median of their ratios less 1, and its 95 % interval."""
     random = np.random.default_rng(seed)
     rows = []
@@ -91,7 +89,6 @@ def compare(job: Job, pairs: int, seed: int = 0) -> dict[str, Any]:
     ratios = np.array([harness / bare for bare, harness in rows])
     resampled = np.median(random.choice(ratios, (10_000, pairs)), axis=1)
     return {
-        "machine": describe_machine().to_json(),
         "job": job.to_json(),
         "bare_p50_ms": [bare for bare, _ in rows],
         "harness_p50_ms": [harness for _, harness in rows],
@@ -101,29 +98,32 @@ def compare(job: Job, pairs: int, seed: int = 0) -> dict[str, Any]:
     }
 
 
-@click.command()
+def print_result(result: Result) -> None:
+    low, high = result["interval"]
+    medians = [f"{np.median(result[name]):.2f} ms" for name in ("bare_p50_ms", "harness_p50_ms")]
+    print(
+        f"{result['job']['backend']}, {len(result['bare_p50_ms'])} pairs: bare p50 {medians[0]}, segbench's {medians[1]}; "
+        f"within a pair segbench differs by {result['difference']:+.2%} (95 % interval {low:+.2%} to {high:+.2%}), "
+        f"promised: {PROMISE:.0%}"
+    )
+
+
+def broken(result: Result) -> str | None:
+    """The promise, where it is not kept."""
+    if abs(result["difference"]) <= PROMISE:
+        return None
+    return f"segbench differs by {result['difference']:+.2%}, promised: {PROMISE:.0%}"
+
+
+@claim(print_result, broken)
 @click.option("--pairs", type=click.IntRange(1, 1000), default=15, show_default=True)
 @click.option("--seconds", type=float, default=2.0, show_default=True, help="Of each process.")
 @click.option("--backend", type=click.Choice(list(BACKENDS)), default="tflite", show_default=True)
 @click.option("--threads", type=int, default=1, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
-def main(pairs: int, seconds: float, backend: str, threads: int, as_json: bool) -> None:
+def main(pairs: int, seconds: float, backend: str, threads: int) -> Result:
     """Compare segbench with a bare loop; exit code 1 where the difference is above the promise."""
-    try:
-        effort = Effort(runs=1, seconds=seconds, warmup_seconds=WARMUP_SECONDS)
-        result = compare(Job(backend=backend, threads=threads, effort=effort), pairs)
-    except SegBenchError as error:
-        raise SystemExit(f"harness_overhead: {error}") from error
-    low, high = result["interval"]
-    if as_json:
-        click.echo(json.dumps(result, indent=1, allow_nan=False))
-    else:
-        click.echo(
-            f"{backend}, {pairs} pairs: bare p50 {np.median(result['bare_p50_ms']):.2f} ms, segbench's "
-            f"{np.median(result['harness_p50_ms']):.2f} ms; within a pair segbench differs by {result['difference']:+.2%} "
-            f"(95 % interval {low:+.2%} to {high:+.2%}), promised: {PROMISE:.0%}"
-        )
-    sys.exit(0 if abs(result["difference"]) <= PROMISE else 1)
+    effort = Effort(runs=1, seconds=seconds, warmup_seconds=WARMUP_SECONDS)
+    return compare(Job(backend=backend, threads=threads, effort=effort), pairs)
 
 
 if __name__ == "__main__":

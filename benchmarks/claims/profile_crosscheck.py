@@ -11,7 +11,6 @@ adds some).
 from __future__ import annotations
 
 import ctypes
-import json
 from importlib import metadata
 from pathlib import Path
 from statistics import median
@@ -19,10 +18,10 @@ from typing import Any
 
 import click
 
-from segbench.errors import SegBenchError
+from claim import Result, claim
+from segbench.errors import ProfileError
 from segbench.profile.result import PartTime
 from segbench.profile.run import ProfileJob, run_profile
-from segruntime import SegRuntimeError
 
 EXPECTED = "2.1."
 WARM_UP = 20
@@ -99,36 +98,10 @@ class WatchedModel:
     def _do(self, name: str, *arguments: Any) -> None:
         status = getattr(self._library, f"LiteRt{name}")(*arguments)
         if status != 0:
-            raise click.ClickException(f"LiteRt{name}: status {status}, expected 0; see litert/c/litert_common.h")
+            raise ProfileError(f"LiteRt{name}: status {status}, expected 0; see litert/c/litert_common.h")
 
 
-@click.command()
-@click.option("--model", type=click.Path(path_type=Path), help="A .tflite file; default: the bundled one.")
-@click.option("--runs", default=300, show_default=True, help="With XNNPACK's profiler.")
-@click.option("--seconds", default=10.0, show_default=True, help="With segbench profile.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-def main(model: Path | None, runs: int, seconds: float, as_json: bool) -> None:
-    """Print both times of each operator, and how far apart their shares are."""
-    version = metadata.version("ai-edge-litert")
-    if not version.startswith(EXPECTED):
-        raise click.ClickException(f"ai-edge-litert: got {version}, expected {EXPECTED}*; install that one elsewhere")
-    try:
-        found = run_profile(ProfileJob(model=model, backend="tflite", seconds=seconds))
-    except (SegBenchError, SegRuntimeError) as error:
-        raise click.ClickException(str(error)) from error
-    watched = WatchedModel(Path(found.subject.model.path))
-    rounds = [watched.operators_ms() for _ in range(WARM_UP + runs)][WARM_UP:]
-    parts = [one for one in found.profile.parts if one.place == "XNNPACK"]  # LiteRT's own kernels have no such profiler
-    if len(rounds[0]) != len(parts):
-        raise click.ClickException(
-            f"XNNPACK ran {len(rounds[0])} operators, segbench timed {len(parts)} parts there; "
-            "only a model that XNNPACK runs one to one can be compared"
-        )
-    result = _compared(parts, rounds)
-    click.echo(json.dumps(result, indent=1) if as_json else _in_words(result))
-
-
-def _compared(parts: list[PartTime], rounds: list[list[tuple[str, float]]]) -> dict[str, Any]:
+def _compared(parts: list[PartTime], rounds: list[list[tuple[str, float]]]) -> Result:
     """Shares of XNNPACK's time. `apart`: the largest difference; `variation`: half of all, time that is misplaced."""
     medians = [median(one[k][1] for one in rounds) for k in range(len(rounds[0]))]
     rows = [
@@ -146,7 +119,7 @@ def _compared(parts: list[PartTime], rounds: list[list[tuple[str, float]]]) -> d
     }
 
 
-def _in_words(result: dict[str, Any]) -> str:
+def print_result(result: Result) -> None:
     lines = [f"{'XNNPACK':42}{'ms':>8}  {'segbench':28}{'ms':>8}"]
     lines += [
         f"{row['xnnpack'][:41]:42}{row['xnnpack_ms']:8.3f}  {row['operator'][:27]:28}{row['segbench_ms']:8.3f}"
@@ -157,7 +130,28 @@ def _in_words(result: dict[str, Any]) -> str:
         f"shares differ by at most {100 * result['apart']:.1f} points; "
         f"{result['variation']:.1%} of the time is given to another operator"
     )
-    return "\n".join(lines)
+    print("\n".join(lines))
+
+
+@claim(print_result)
+@click.option("--model", type=click.Path(path_type=Path), help="A .tflite file; default: the bundled one.")
+@click.option("--runs", default=300, show_default=True, help="With XNNPACK's profiler.")
+@click.option("--seconds", default=10.0, show_default=True, help="With segbench profile.")
+def main(model: Path | None, runs: int, seconds: float) -> Result:
+    """Print both times of each operator, and how far apart their shares are."""
+    version = metadata.version("ai-edge-litert")
+    if not version.startswith(EXPECTED):
+        raise ProfileError(f"ai-edge-litert: got {version}, expected {EXPECTED}*; install that one elsewhere")
+    found = run_profile(ProfileJob(model=model, backend="tflite", seconds=seconds))
+    watched = WatchedModel(Path(found.subject.model.path))
+    rounds = [watched.operators_ms() for _ in range(WARM_UP + runs)][WARM_UP:]
+    parts = [one for one in found.profile.parts if one.place == "XNNPACK"]  # LiteRT's own kernels have no such profiler
+    if len(rounds[0]) != len(parts):
+        raise ProfileError(
+            f"XNNPACK ran {len(rounds[0])} operators, segbench timed {len(parts)} parts there; "
+            "only a model that XNNPACK runs one to one can be compared"
+        )
+    return _compared(parts, rounds)
 
 
 if __name__ == "__main__":

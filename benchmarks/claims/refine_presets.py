@@ -11,7 +11,6 @@ Two more rows show the memory's part: `balanced` without any, and with MediaPipe
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -25,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 import segruntime
+from claim import Result, claim
 from segbench.frames.drawn import drawn_background, drawn_frame
-from segbench.machine.describe import describe_machine
-from segruntime import Segmenter, SegRuntimeError
+from segruntime import Segmenter
 from segruntime.measures.agreement import boundary_f, mask_iou
 from segruntime.measures.flicker import FlickerMeter
 from segruntime.refine import PRESETS, Preset, Refiner
@@ -137,7 +136,7 @@ def _gray(frame: Byte) -> Byte:
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
-def print_result(result: dict[str, Any]) -> None:
+def print_result(result: Result) -> None:
     width = max(map(len, CHAINS))
     print(f"{result['model']}, {result['threads']} threads, {result['rounds']} rounds of 1280x720")
     for name, row in result["cost"].items():
@@ -153,31 +152,23 @@ def print_result(result: dict[str, Any]) -> None:
             print(f"  {name:{width}}  {row['iou']:6.2f}  {row['boundary_f']:6.2f}  {row['mean_error']:6.2f}")
 
 
-@click.command()
+@claim(print_result)
 @click.option("--clip", "clips", multiple=True, type=click.Path(path_type=Path), help="A video; may be repeated.")
 @click.option("--data", type=click.Path(path_type=Path), help="A folder with images/ and masks/.")
 @click.option("--threads", type=int, help="Default: as segruntime.load.")
 @click.option("--rounds", type=click.IntRange(1), default=60, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
-def main(clips: tuple[Path, ...], data: Path | None, threads: int | None, rounds: int, as_json: bool) -> None:
+def main(clips: tuple[Path, ...], data: Path | None, threads: int | None, rounds: int) -> Result:
     """The presets of segruntime.refine: cost, flicker, moving parts, edges."""
-    try:
-        segmenter = segruntime.load(backend="tflite", threads=threads)
-        reference = segruntime.load(BUNDLED["onnx"], threads=threads) if clips else segmenter
-        result = {
-            "model": segmenter.path.name,
-            "threads": segmenter.threads,
-            "rounds": rounds,
-            "cost": measure_cost(segmenter, rounds, (1280, 720)),
-            "clips": {clip.name: measure_clip(clip, segmenter, reference) for clip in clips},
-            "stills": measure_stills(data, segmenter) if data else {},
-        }
-    except SegRuntimeError as error:
-        raise SystemExit(f"refine_presets: {error}") from error
-    if as_json:
-        print(json.dumps({"machine": describe_machine().to_json(), **result}, indent=1))
-    else:
-        print_result(result)
+    segmenter = segruntime.load(backend="tflite", threads=threads)
+    reference = segruntime.load(BUNDLED["onnx"], threads=threads) if clips else segmenter
+    return {
+        "model": segmenter.path.name,
+        "threads": segmenter.threads,
+        "rounds": rounds,
+        "cost": measure_cost(segmenter, rounds, (1280, 720)),
+        "clips": {clip.name: measure_clip(clip, segmenter, reference) for clip in clips},
+        "stills": measure_stills(data, segmenter) if data else {},
+    }
 
 
 if __name__ == "__main__":

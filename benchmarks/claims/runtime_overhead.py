@@ -8,7 +8,6 @@ rounds' ratios. The goals are for a network whose bare invoke takes 3–4 ms on 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,13 +18,11 @@ import cv2
 import numpy as np
 
 import segruntime
+from claim import RatioGoal, Result, claim, goal_line, medians
 from peers.numpy_loop import NumpyLoop
-from segbench.errors import SegBenchError
 from segbench.frames.drawn import Frame, drawn_background, drawn_frame
-from segbench.goal import RatioGoal, goal_line
 from segbench.latency.mask_check import check_mask
-from segbench.machine.describe import describe_machine
-from segruntime import Segmenter, SegRuntimeError
+from segruntime import Segmenter
 from segruntime.preprocess import BYTE_BILINEAR
 from segruntime.refine import Preset, Refiner
 
@@ -61,7 +58,7 @@ class Chain:
         return segruntime.composite(frame, weight, background, out=self._out)
 
 
-def measure(model: Path | None, threads: int | None, rounds: int, inner: int, size: tuple[int, int]) -> dict[str, Any]:
+def measure(model: Path | None, threads: int | None, rounds: int, inner: int, size: tuple[int, int]) -> Result:
     """One model: medians in ms, ratios, and how far the two composites are apart."""
     segmenter = segruntime.load(model, backend="tflite", threads=threads)
     frame, background = drawn_frame(*size), drawn_background(*size)
@@ -78,7 +75,7 @@ def measure(model: Path | None, threads: int | None, rounds: int, inner: int, si
         "threads": segmenter.threads,
         "rounds": rounds,
         "calls_per_round": inner,
-        "median_ms": {name: 1e3 * float(np.median([row[name] for row in values_s])) for name in calls},
+        "median_ms": {name: 1e3 * value for name, value in medians(values_s).items()},
         "ratios": [goal.measured(values_s) for goal in GOALS],
         "composites_differ_by": difference,
         "composites_agree": difference <= LARGEST_DIFFERENCE,
@@ -108,7 +105,12 @@ def _mean_s(call: Callable[[], Any], count: int) -> float:
     return (time.perf_counter() - start) / count
 
 
-def print_result(result: dict[str, Any]) -> None:
+def print_results(result: Result) -> None:
+    for one in result["results"]:
+        print_result(one)
+
+
+def print_result(result: Result) -> None:
     threads = f"{result['threads']} thread{'s' if result['threads'] > 1 else ''}"
     print(f"\n{result['model']} ({result['precision']}, {threads}, {result['rounds']} rounds)")
     for name, value in result["median_ms"].items():
@@ -119,27 +121,22 @@ def print_result(result: dict[str, Any]) -> None:
     print(f"  {'the composites differ by at most':42}{apart}")
 
 
-@click.command()
+def disagreeing(result: Result) -> str | None:
+    if all(one["composites_agree"] for one in result["results"]):
+        return None
+    return "the composites differ by more than they may; the timings mean nothing"
+
+
+@claim(print_results, disagreeing)
 @click.option(
     "--model", "models", multiple=True, type=click.Path(path_type=Path), help="Another .tflite; may be repeated."
 )
 @click.option("--threads", type=int, help="Default: as segruntime.load.")
 @click.option("--rounds", type=click.IntRange(1), default=40, show_default=True)
 @click.option("--inner", type=click.IntRange(1), default=5, show_default=True, help="Calls of each kind in a round.")
-@click.option("--json", "as_json", is_flag=True)
-def main(models: tuple[Path, ...], threads: int | None, rounds: int, inner: int, as_json: bool) -> None:
+def main(models: tuple[Path, ...], threads: int | None, rounds: int, inner: int) -> Result:
     """Frame 1280x720 → alpha and composite against the bare invoke and the usual numpy loop."""
-    try:
-        results = [measure(model, threads, rounds, inner, (1280, 720)) for model in (None, *models)]
-    except (SegRuntimeError, SegBenchError) as error:
-        raise SystemExit(f"runtime_overhead: {error}") from error
-    if as_json:
-        print(json.dumps({"machine": describe_machine().to_json(), "results": results}, indent=1))
-    else:
-        for result in results:
-            print_result(result)
-    if not all(result["composites_agree"] for result in results):
-        raise SystemExit("runtime_overhead: the composites differ by more than they may; the timings mean nothing")
+    return {"results": [measure(model, threads, rounds, inner, (1280, 720)) for model in (None, *models)]}
 
 
 if __name__ == "__main__":

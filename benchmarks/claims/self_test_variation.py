@@ -8,7 +8,6 @@ kinds of rows.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,8 @@ import cv2
 import numpy as np
 
 import segruntime
-from segruntime import Segmenter, SegRuntimeError, SelfTest
+from claim import Result, claim
+from segruntime import Segmenter, SelfTest
 from segruntime.arrays import Alpha
 from segruntime.backends import tflite
 from segruntime.model_file.self_test import run_self_test
@@ -34,25 +34,21 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-def main(files: tuple[Path, ...], as_json: bool) -> None:
-    """Print, for each FILE and each way to run it, the worst picture's mean difference and IoU to the mask as made."""
-    try:
-        rows = [_row(path, what, result) for path in files for what, result in _variations(path)]
-    except SegRuntimeError as error:
-        raise click.ClickException(str(error)) from error
-    if as_json:
-        click.echo(json.dumps(rows, indent=1))
-        return
-    for row in rows:
+def print_result(result: Result) -> None:
+    for row in result["rows"]:
         verdict = "same" if row["same"] else "not the same"
         numbers = f"mean {row['mean_difference']:.6f}  IoU {row['mask_iou']:.4f}  max {row['max_difference']:.3f}"
-        click.echo(f"{row['file']:32} {row['what']:28} {numbers}  {verdict}")
+        print(f"{row['file']:32} {row['what']:28} {numbers}  {verdict}")
 
 
-def _row(path: Path, what: str, result: SelfTest) -> dict[str, Any]:
+@claim(print_result)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def main(files: tuple[Path, ...]) -> Result:
+    """Print, for each FILE and each way to run it, the worst picture's mean difference and IoU to the mask as made."""
+    return {"rows": [_row(path, what, result) for path in files for what, result in _variations(path)]}
+
+
+def _row(path: Path, what: str, result: SelfTest) -> Result:
     return {
         "file": path.name,
         "what": what,

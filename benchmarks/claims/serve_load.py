@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import json
 import random
 import re
 import struct
@@ -35,9 +34,8 @@ import psutil
 from websockets.asyncio.client import connect
 
 import segruntime
+from claim import RatioGoal, Result, claim, goal_line, medians, not_met
 from segbench.frames.drawn import drawn_frame, read_frame
-from segbench.goal import RatioGoal, goal_line
-from segbench.machine.describe import describe_machine
 from segruntime.serve.pictures import OPERATIONS
 from segruntime.serve.worker import Worker
 
@@ -92,7 +90,7 @@ def cost(port: int, body: bytes, requests: int) -> list[dict[str, Any]]:
         if direct() != request():
             raise SystemExit(f"serve_load: {path}: the reply is not what the same work gives here")
         rounds = [{"direct": timed(direct), "request": timed(request)} for _ in range(requests)]
-        p50 = {name: float(np.median([row[name] for row in rounds])) for name in ("direct", "request")}
+        p50 = medians(rounds)
         goal = RatioGoal(over="request", under="direct", sign="≤", bound=1.5).measured([p50])
         rows.append({"path": path, "p50_ms": p50, "goal": goal, "rounds_ms": rounds})
     connection.close()
@@ -182,7 +180,7 @@ async def load(
     started += [stream_client(port, body, end, tally) for _ in range(sockets)]
     everything = asyncio.gather(watched(process, end), *started)
     memory, *_ = await asyncio.wait_for(everything, warm_up_s + seconds + _SLACK_S)
-    return summary(tally, idle_mb, memory[int(2 * warm_up_s) :], seconds)
+    return {"clients": sum(clients), **summary(tally, idle_mb, memory[int(2 * warm_up_s) :], seconds)}
 
 
 def summary(tally: Tally, idle_mb: float, memory_mb: list[float], seconds: float) -> dict[str, Any]:
@@ -205,7 +203,16 @@ def summary(tally: Tally, idle_mb: float, memory_mb: list[float], seconds: float
     }
 
 
-@click.command()
+def print_result(result: Result) -> None:
+    for row in result.get("cost", ()):
+        p50 = row["p50_ms"]
+        print(f"  {row['path']:14} p50 request {p50['request']:7.1f} ms, direct {p50['direct']:7.1f} ms")
+        print(goal_line(row["goal"], 24))
+    if "load" in result:
+        print_load(result["load"])
+
+
+@claim(print_result)
 @click.option("--picture", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Default: a drawn frame.")
 @click.option("--requests", type=click.IntRange(0, 2000), default=60, show_default=True, help="Of each kind, in turn.")
 @click.option(
@@ -217,48 +224,29 @@ def summary(tally: Tally, idle_mb: float, memory_mb: list[float], seconds: float
 )
 @click.option("--warm-up", "warm_up_s", type=click.FloatRange(0, 60), default=5.0, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
-def main(
-    picture: Path | None,
-    requests: int,
-    clients: int,
-    sockets: int,
-    seconds: float,
-    warm_up_s: float,
-    workers: int,
-    as_json: bool,
-) -> None:
+def main(picture: Path | None, requests: int, clients: int, sockets: int, workers: int, **duration: float) -> Result:
     """What a request costs next to its work, and what many clients do."""
-    machine, body, result = describe_machine(), jpeg(picture), dict[str, Any]()
+    body = jpeg(picture)
+    result: Result = {"bytes": len(body)}
     with served(workers) as (port, process):
         if requests:
             result["cost"] = cost(port, body, requests)
-        if clients and seconds:
-            posting = clients - min(sockets, clients)
-            result["load"] = asyncio.run(load(port, process, body, (posting, clients - posting), seconds, warm_up_s))
-    if as_json:
-        print(json.dumps({"machine": machine.to_json(), "bytes": len(body), **result}, indent=1))
-        return
-    for row in result.get("cost", ()):
-        p50 = row["p50_ms"]
-        print(f"  {row['path']:14} p50 request {p50['request']:7.1f} ms, direct {p50['direct']:7.1f} ms")
-        print(goal_line(row["goal"], 24))
-    if "load" in result:
-        print_load(result["load"], clients)
+        if clients and duration["seconds"]:
+            sockets = min(sockets, clients)
+            result["load"] = asyncio.run(load(port, process, body, (clients - sockets, sockets), **duration))
+    return result
 
 
-def print_load(found: dict[str, Any], clients: int) -> None:
-    """Lines for people."""
+def print_load(found: Result) -> None:
     p50, p90, p99 = found["answered_p50_p90_p99_ms"]
     memory = found["memory_mb"]
     print(
-        f"  {clients} clients for {found['seconds']:g} s: {found['statuses']}, failures {found['failures'] or 'none'}"
+        f"  {found['clients']} clients for {found['seconds']:g} s: {found['statuses']}, failures {found['failures'] or 'none'}"
     )
     print(f"  answered p50 {p50:.0f}, p90 {p90:.0f}, p99 {p99:.0f} ms")
     print(f"  sockets: {found['masks']} masks, {found['skipped']} frames skipped, {found['out_of_order']} out of order")
     print("  memory MB: " + ", ".join(f"{name} {value:.0f}" for name, value in memory.items()))
-    verdict = "" if found["met"] else "  (not met)"
-    print(f"  last third over first {found['growth']:.3f}, goal ≤ {_FLAT}; only 200 and 429, in order{verdict}")
+    print(f"  last third over first {found['growth']:.3f}, goal ≤ {_FLAT}; only 200 and 429, in order{not_met(found)}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any
 import av
 import click
 
-from segbench.machine.describe import describe_machine
+from claim import Result, claim, not_met
 
 GOAL_BYTES = 30_000_000
 
@@ -50,7 +50,7 @@ def _append(source: Any, output: Any, streams: dict[int, Any], start: Fraction) 
         output.mux(packet)
 
 
-def peak(clip: Path, target: Path, background: str) -> dict[str, Any]:
+def peak(clip: Path, target: Path, background: str) -> Result:
     """One `segrun` in a fresh process: its statistics, and its peak memory in bytes."""
     words = ["--background", background, "--encoder-preset", "ultrafast", "--overwrite", "--json"]
     child = subprocess.Popen(
@@ -67,13 +67,20 @@ def peak(clip: Path, target: Path, background: str) -> dict[str, Any]:
     return {"frames": statistics["frames"], "seconds": statistics["seconds"], "peak_bytes": usage.ru_maxrss * 1024}
 
 
-@click.command()
+def print_result(result: Result) -> None:
+    for name in ("short", "long"):
+        row = result[name]
+        print(f"  {name:6}{row['frames']:8} frames {row['peak_bytes'] / 1e6:9.1f} MB")
+    more, goal = result["more_bytes"] / 1e6, GOAL_BYTES / 1e6
+    print(f"  the long one needs {more:.1f} MB more, goal ≤ {goal:.0f} MB{not_met(result)}")
+
+
+@claim(print_result)
 @click.argument("clip", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--short", "short_s", default=10.0, show_default=True)
 @click.option("--long", "long_s", default=600.0, show_default=True)
 @click.option("--background", default="blur", show_default=True)
-@click.option("--json", "as_json", is_flag=True)
-def main(clip: Path, short_s: float, long_s: float, background: str, as_json: bool) -> None:
+def main(clip: Path, short_s: float, long_s: float, background: str) -> Result:
     """Peak memory of segrun on two lengths of one clip."""
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -82,14 +89,7 @@ def main(clip: Path, short_s: float, long_s: float, background: str, as_json: bo
             loop(clip, looped, seconds)
             rows[name] = peak(looped, Path(folder) / "out.mp4", background)
     more = rows["long"]["peak_bytes"] - rows["short"]["peak_bytes"]
-    result = {"clip": clip.name, **rows, "more_bytes": more, "goal_bytes": GOAL_BYTES, "met": more <= GOAL_BYTES}
-    if as_json:
-        print(json.dumps({"machine": describe_machine().to_json(), **result}, indent=1))
-        return
-    for name, row in rows.items():
-        print(f"  {name:6}{row['frames']:8} frames {row['peak_bytes'] / 1e6:9.1f} MB")
-    verdict = "" if result["met"] else "  (not met)"
-    print(f"  the long one needs {more / 1e6:.1f} MB more, goal ≤ {GOAL_BYTES / 1e6:.0f} MB{verdict}")
+    return {"clip": clip.name, **rows, "more_bytes": more, "goal_bytes": GOAL_BYTES, "met": more <= GOAL_BYTES}
 
 
 if __name__ == "__main__":

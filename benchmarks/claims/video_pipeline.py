@@ -11,7 +11,6 @@ work for an encoder, or less. The network has the threads that `segrun` gives it
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from dataclasses import replace
@@ -20,12 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 import segruntime
-from segbench.goal import RatioGoal, goal_line
-from segbench.machine.describe import describe_machine
-from segruntime import SegRuntimeError
+from claim import RatioGoal, Result, claim, goal_line, medians
 from segruntime.refine import PRESETS, Refiner
 from segruntime.run.backgrounds import parse_backdrop
 from segruntime.run.command import network_threads
@@ -93,7 +89,7 @@ class Way:
         )
 
 
-def measure(clip: Path, rounds: int, words: dict[str, Any]) -> dict[str, Any]:
+def measure(clip: Path, rounds: int, words: dict[str, Any]) -> Result:
     """Milliseconds a frame of each way, and the ratios."""
     ways = (OVERLAPPED, IN_TURN, ONE_THREAD, CODECS)
     with tempfile.TemporaryDirectory() as folder:
@@ -104,13 +100,13 @@ def measure(clip: Path, rounds: int, words: dict[str, Any]) -> dict[str, Any]:
         "clip": clip.name,
         "rounds": rounds,
         **words,
-        "median_ms": {name: 1e3 * float(np.median([row[name] for row in values_s])) for name in ways},
+        "median_ms": {name: 1e3 * value for name, value in medians(values_s).items()},
         "ratios": [goal.measured(values_s) for goal in GOALS],
         "values_ms": {name: [round(1e3 * row[name], 3) for row in values_s] for name in ways},
     }
 
 
-def print_result(result: dict[str, Any]) -> None:
+def print_result(result: Result) -> None:
     print(
         f"\n{result['clip']}, preset {result['preset']}, background {result['background']}, x264 {result['encoder_preset']}"
     )
@@ -120,7 +116,7 @@ def print_result(result: dict[str, Any]) -> None:
         print(goal_line(row, 48))
 
 
-@click.command()
+@claim(print_result)
 @click.argument("clip", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="fast", show_default=True)
 @click.option("--background", default="green", show_default=True, help="As segrun takes it.")
@@ -130,17 +126,9 @@ def print_result(result: dict[str, Any]) -> None:
     "--frames", type=click.IntRange(1), default=200, show_default=True, help="At most; all are kept in memory."
 )
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
-def main(clip: Path, rounds: int, as_json: bool, **words: Any) -> None:
+def main(clip: Path, rounds: int, **words: Any) -> Result:
     """Frames per second of the pipeline, overlapped and not, and of the codecs alone."""
-    try:
-        result = measure(clip, rounds, words)
-    except SegRuntimeError as error:
-        raise SystemExit(f"video_pipeline: {error}") from error
-    if as_json:
-        print(json.dumps({"machine": describe_machine().to_json(), **result}, indent=1))
-    else:
-        print_result(result)
+    return measure(clip, rounds, words)
 
 
 if __name__ == "__main__":

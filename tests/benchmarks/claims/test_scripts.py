@@ -64,7 +64,7 @@ def test_self_test_variation_tells_other_kernels_from_faults(tmp_path: Path) -> 
     mask = segmenter.network_mask(frame)
     picture = GoldenPicture(name="drawn", frame=frame, reference=mask, made=mask)
     path.write_bytes(with_golden(segmenter.path.read_bytes(), [picture]))
-    rows = {row["what"]: row for row in result_of("self_test_variation.py", path)}
+    rows = {row["what"]: row for row in result_of("self_test_variation.py", path)["rows"]}
     assert rows["1 threads"]["mean_difference"] == 0
     assert rows["no XNNPACK"]["same"]
     assert rows["reference kernels"]["same"]
