@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,20 @@ def test_each_mask_is_the_runtimes_where_mediapipe_has_nothing_to_resize(both: B
     found = [iou(both.confidence(frame), both.ours.alpha(frame)) for frame in map(both.small, frames)]
     LOG.info("mean IoU of the model's size %.4f, least %.4f", np.mean(found), min(found))
     assert min(found) >= LEAST_IOU
+
+
+def test_the_program_of_the_page_gives_the_runtimes_alpha(
+    float32: Both, portraits: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "mediapipe.md").read_text("utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    shutil.copyfile(float32.ours.path, "ckpt_float32.tflite")
+    frame = np.asarray(cv2.imread(str(portraits[0])), np.uint8)
+    cv2.imwrite("portrait.png", frame)
+    names: dict[str, Any] = {}
+    exec(compile(program, "mediapipe.md", "exec"), names)  # noqa: S102 the text is ours
+    assert np.abs(names["alpha"] - float32.ours.alpha(frame)).max() <= 1e-4
 
 
 def test_a_float32_probability_is_the_runtimes_number_for_number(float32: Both, frames: list[PICTURE]) -> None:
