@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,13 @@ from peers.lineup import PEERS, choose
 from peers.results import Effort, ExportResult, RunResult
 from peers.run import RunJob, run_peers
 from peers.tables import print_result
-from segbench.errors import SegBenchError
-from segbench.latency.table import require_rich
-from segbench.progress import no_progress, progress
+from segbench.console import INTERRUPTED, no_progress, one_line_refusals, print_json, progress, require_rich
 from segbench.results.file import write_results
 from segbench.results.output_file import check_output
-from segruntime import SegRuntimeError
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIP = ROOT.parent / "shared" / "video" / "portrait.mp4"
 RESULTS = ROOT / "benchmarks" / "results"
 FILE = click.Path(path_type=Path)
-INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +33,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--clip", type=FILE, default=CLIP, help="A video.  [default: ../shared/video/portrait.mp4]")
+@click.option("--clip", type=FILE, required=True, help="A video of a person.")
 @click.option(
     "--frames", type=click.IntRange(1, 1000), default=64, show_default=True, help="So many, spread over the clip."
 )
@@ -65,7 +59,7 @@ def main() -> None:
 def run(only: tuple[str, ...], output: Path | None, as_json: bool, threads: int, **options: Any) -> None:
     """Frame → mask and frame → composite: 1280x720, p50, p90, and how many times as long as segruntime."""
     target = output or (None if only else RESULTS / "peers.json")
-    with _refusals():
+    with one_line_refusals("peers"):
         effort = Effort(processes=options.pop("processes"), seconds=options.pop("seconds"))
         job = RunJob(peers=choose(only, threads), threads=threads, effort=effort, **options)
         _prepare(target, as_json)
@@ -107,7 +101,7 @@ def export(
     From the environments that `segexport setup` makes; about 10 minutes.
     """
     target = output or (None if only or networks else RESULTS / "peers_export.json")
-    with _refusals():
+    with one_line_refusals("peers"):
         _prepare(target, as_json)
         run_export = _exporter()
         result = run_export(networks or ("demo", "unet31m"), only, threads, seconds, _say)
@@ -140,7 +134,7 @@ def _prepare(output: Path | None, as_json: bool) -> None:
 def _finish(result: RunResult | ExportResult, output: Path | None, as_json: bool) -> None:
     """Show, then write, so that a full disk does not take it away; ends with 130 after Ctrl-C."""
     if as_json:
-        click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
+        print_json(result.to_json())
     else:
         print_result(result)
     if output is not None:
@@ -152,13 +146,3 @@ def _finish(result: RunResult | ExportResult, output: Path | None, as_json: bool
 
 def _say(text: str) -> None:
     click.echo(f"peers: {text}", err=True)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What is refused on purpose becomes one line and exit code 1."""
-    try:
-        yield
-    except (SegBenchError, SegRuntimeError) as error:
-        _say(" ".join(str(error).split()))
-        sys.exit(1)

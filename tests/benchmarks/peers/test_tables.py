@@ -191,9 +191,9 @@ def test_the_kept_results_are_whole_and_name_no_place_on_the_machine(name: str, 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run", "--only", "tensorrt"], "--only: got 'tensorrt', expected one of segruntime"),
+        (["run", "--clip", "none.mp4", "--only", "tensorrt"], "--only: got 'tensorrt', expected one of segruntime"),
         (["run", "--clip", "none.mp4", "--only", "segruntime"], f"none.mp4: {messages.NOTHING_THERE} a video file"),
-        (["run", "-o", "no/such/folder.json"], "no/such/folder.json: cannot be written"),
+        (["run", "--clip", "none.mp4", "-o", "no/such/folder.json"], "no/such/folder.json: cannot be written"),
     ],
 )
 def test_what_cannot_be_run_is_refused_in_one_line(words: list[str], said: str) -> None:
