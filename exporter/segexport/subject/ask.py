@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,19 +48,10 @@ def ask(
     Raises:
         CheckpointError: a value is NaN or infinite; no file could be compared with that.
     """
-    import cv2
-
-    from segruntime.model_file.contract import InputSpec
-    from segruntime.preprocess import BYTE_BILINEAR, Preprocessor
-
-    height, width = size
-    spec = InputSpec(width=width, height=height, layout="NCHW", dtype="float32", color="rgb", value_range=(0.0, 1.0))
-    preprocess = Preprocessor(spec)
     frames, masks, largest, low, high = [], [], 0.0, math.inf, -math.inf
-    for index, picture in enumerate(pictures):
+    for index, (frame, image) in enumerate(_prepared(pictures, size)):
         say(f"{who} {index + 1}/{len(pictures)}")
-        frame = np.asarray(cv2.resize(picture, (width, height), interpolation=BYTE_BILINEAR), np.uint8)
-        answer = run(np.asarray(preprocess(frame), np.float32))
+        answer = run(image)
         if not all(np.isfinite(values).all() for values in (answer.mask, answer.logits, answer.margin)):
             raise CheckpointError(
                 f"{who} gives NaN or infinite values for picture {names[index]}, expected numbers; "
@@ -79,3 +70,18 @@ def ask(
         who=who,
         unit_range=unit,
     )
+
+
+def _prepared(pictures: Sequence[Picture], size: tuple[int, int]) -> Iterator[tuple[Picture, Tensor]]:
+    """Each picture in `size` as bytes, and as the network's input `(1, 3, H, W)`."""
+    import cv2
+
+    from segruntime.model_file.contract import InputSpec
+    from segruntime.preprocess import BYTE_BILINEAR, Preprocessor
+
+    height, width = size
+    spec = InputSpec(width=width, height=height, layout="NCHW", dtype="float32", color="rgb", value_range=(0.0, 1.0))
+    preprocess = Preprocessor(spec)
+    for picture in pictures:
+        frame = np.asarray(cv2.resize(picture, (width, height), interpolation=BYTE_BILINEAR), np.uint8)
+        yield frame, np.asarray(preprocess(frame), np.float32)
