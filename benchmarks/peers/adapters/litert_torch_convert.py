@@ -1,6 +1,6 @@
 """A network saved by torch.export → float32 .tflite by litert-torch; not served: one conversion, then the process ends.
 
-python …/segexport/convert/start.py litert_torch_convert.py FOLDER… < JOB.json
+python …/segexport/process/start.py litert_torch_convert.py FOLDER… < JOB.json
 
 FOLDER: where PyTorch is, which the converter's environment has not. The job: `network`, a .pt2 file; `target`, the .tflite
 file; `pictures`, a .npy file `(n, H, W, 3) uint8, RGB` of the network's size, or null. The last line on standard output is
