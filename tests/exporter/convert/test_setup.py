@@ -12,36 +12,22 @@ import subprocess
 import sys
 import time
 import venv
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-from click.testing import CliRunner, Result
 from tests import messages
+from tests.exporter.convert.small_converters import HERE, SMALL, entries, fails, lock, made_now, of_one_module, run
 from tests.refusals import refusal
-from tests.tiny_wheels import make_wheel, only_from
+from tests.tiny_wheels import make_wheel
 
-from segexport.cli import cli
-from segexport.convert.setup import known, make
-from segexport.convert.setup.known import ENVIRONMENTS, ConverterEnvironment
-from segexport.convert.setup.make import NoPythonError, SetupOutcome, choose_python, make_converter
+from segexport.convert.setup import make
+from segexport.convert.setup.known import ENVIRONMENTS
+from segexport.convert.setup.make import NoPythonError, choose_python, make_converter
 from segexport.convert.setup.place import converters_folder, interpreter_of, is_ready, versions_of
 from segexport.errors import MissingConverterError, SetupError
 
-HERE = (3, sys.version_info[1])
-
-
-def of_one_module(name: str, module: str = "tiny", **changes: Any) -> ConverterEnvironment:
-    """A converter for this Python that is one module."""
-    words: dict[str, Any] = {"oldest": HERE, "newest": HERE, "imports": (module,), "shown": (module,), **changes}
-    return ConverterEnvironment(name=name, **words)
-
-
-# a converter `direct` that is one empty module, for this process and, as a file, for others
-SMALL = of_one_module("direct")
 DRIVER = """
 import shutil, sys, time
 from pathlib import Path
@@ -56,82 +42,6 @@ known.ENVIRONMENTS["direct"] = known.ConverterEnvironment(
 sys.argv = ["segexport", "setup", "direct", "--json"]
 main()
 """
-
-
-@pytest.fixture
-def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of wheels, the only place where pip looks; `direct` is small, locked to tiny 1.0 of it, and not made yet."""
-    folder = tmp_path / "wheels"
-    for name, value in only_from(folder).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("SEGEDGE_CONVERTERS", str(tmp_path / "converters"))
-    monkeypatch.setattr(known, "__file__", str(tmp_path / "known.py"))
-    monkeypatch.setitem(ENVIRONMENTS, "direct", SMALL)
-    lock(tmp_path, "1.0", make_wheel(folder, "tiny", "1.0"))
-    return folder
-
-
-@pytest.fixture
-def quick(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same, where what pip does is done without it: for tests of what is around it."""
-
-    def unpack(place: Path, words: list[str], **_: object) -> None:
-        name, version = Path(words[-1]).read_text().split()[0].split("==")
-        (packages,) = (place / "lib").glob("python3*/site-packages")
-        with zipfile.ZipFile(wheels / f"{name}-{version}-py3-none-any.whl") as wheel:
-            wheel.extractall(packages)
-
-    def make_empty(_python: Path, place: Path, _held: Sequence[int] = ()) -> None:
-        venv.create(place, symlinks=True)
-
-    monkeypatch.setattr(make, "make_venv", make_empty)
-    monkeypatch.setattr(make, "pip_install", unpack)
-    return wheels
-
-
-@pytest.fixture(scope="module")
-def venv_with_pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("with_pip") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", place], check=True)
-    return place
-
-
-@pytest.fixture
-def pip(wheels: Path, venv_with_pip: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same, where pip is real in a copy of an environment."""
-
-    def copy(_python: Path, place: Path, _held: Sequence[int] = ()) -> None:
-        shutil.copytree(venv_with_pip, place, symlinks=True)
-
-    monkeypatch.setattr(make, "make_venv", copy)
-    return wheels
-
-
-def lock(tmp_path: Path, version: str, digest: str) -> None:
-    (tmp_path / "direct.lock").write_text(f"tiny=={version} \\\n    --hash=sha256:{digest}\n")
-
-
-def made_now(note: Sequence[str] = ()) -> SetupOutcome:
-    """`direct`, made as the command would; nothing may be noted."""
-    said: list[str] = []
-    found = make_converter(SMALL, python=None, say=lambda _: None, note=said.append)
-    assert said == list(note)
-    return found
-
-
-def fails(match: str) -> None:
-    """Making it fails in one line, and nothing of it is left."""
-    refusal(SetupError, made_now, match=match)
-    assert entries() == []
-
-
-def run(*words: str) -> Result:
-    return CliRunner().invoke(cli, list(words))
-
-
-def entries() -> list[str]:
-    """What lies in the converters' folder, lock files aside."""
-    return sorted(one.name for one in converters_folder().iterdir() if one.suffix != ".lock")
 
 
 def test_a_converter_is_made_from_its_lock_and_found_and_without_what_installs(wheels: Path) -> None:
@@ -343,17 +253,6 @@ def pips(folder: Path) -> list[psutil.Process]:
         if words[1:3] == ["-m", "pip"] and words[0].startswith(str(folder)):
             found.append(process)
     return found
-
-
-@pytest.fixture
-def nowhere(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`tf` needs a Python that nobody has, `litert-torch` another machine; `direct` can be made."""
-    future = of_one_module("tf", oldest=(3, 98), newest=(3, 99))
-    other = of_one_module("litert-torch", machines=(("plan9", "mips"),))
-    monkeypatch.setattr(make, "find_interpreters", lambda _: {})
-    for one in (future, other):
-        monkeypatch.setitem(ENVIRONMENTS, one.name, one)
-        one.lock.write_text("tiny==1.0 \\\n    --hash=sha256:00\n")
 
 
 def test_without_a_name_what_cannot_be_here_is_left_out_with_a_line(nowhere: None) -> None:
