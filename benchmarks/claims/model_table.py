@@ -20,11 +20,11 @@ from typing import Any
 import click
 
 from segbench.accuracy.run import AccuracyJob, run_accuracy
+from segbench.console import progress
 from segbench.errors import SegBenchError
 from segbench.latency.matrix import Matrix
 from segbench.latency.run import run_latency
 from segbench.process.job import Effort, Job
-from segbench.progress import progress
 from segbench.results.file import write_results
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,10 +19,10 @@ from peers.lineup import Peer
 from peers.results import EXPORT_FORMAT, VERSION, Effort, ExportResult, NetworkResult, RowResult, WayResult
 from peers.rounds import Setting, measure
 from peers.run import row_result
+from segbench.console import no_progress
 from segbench.frames.drawn import drawn_background, drawn_frame
 from segbench.machine.describe import describe_machine, with_sensors_after
 from segbench.process.interrupt import Interrupt
-from segbench.progress import no_progress
 from segbench.results.header import header_of, sealed
 from segexport.convert.trace.onnx_export import write_onnx
 from segruntime import SegRuntimeError

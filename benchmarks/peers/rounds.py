@@ -18,8 +18,8 @@ from peers.errors import PeerError
 from peers.found import Found, PeerFacts, Row
 from peers.lineup import Peer
 from peers.results import Effort
+from segbench.console import Advance
 from segbench.process.interrupt import Interrupt
-from segbench.progress import Advance
 from segbench.readers import amounts
 
 ADAPTERS = Path(__file__).resolve().parent / "adapters"

@@ -29,11 +29,11 @@ from peers.results import (
     RunResult,
 )
 from peers.rounds import Setting, measure
+from segbench.console import Advance
 from segbench.frames.clip import Clip
 from segbench.frames.drawn import drawn_background
 from segbench.machine.describe import describe_machine, with_sensors_after
 from segbench.process.interrupt import Interrupt
-from segbench.progress import Advance
 from segbench.results.header import header_of, sealed
 from segbench.statistics.bootstrap import median_ratio
 from segbench.statistics.stability import stability

@@ -19,9 +19,9 @@ from segbench.commands.profile import profile
 from segbench.commands.report import report
 from segbench.commands.sustained import sustained
 from segbench.commands.video import video
+from segbench.console import one_line_refusals
 from segbench.latency.effort import MLPERF_MASK_IOU, NORMAL, effort_of
 from segbench.process.job import Effort
-from segbench.refusal import one_line_refusals
 from segruntime.backends import BACKENDS
 from segruntime.refine import PRESETS
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
+from segbench.console import INTERRUPTED, no_progress, print_json, progress, require_rich
 from segbench.errors import SegBenchError
-from segbench.latency.table import require_rich
-from segbench.progress import no_progress, progress
 from segbench.results.file import write_results
 from segbench.results.output_file import check_output
 from segruntime import SegRuntimeError
@@ -24,7 +22,6 @@ from zoo.table import networks_table, notes, saved_table
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "zoo.json"
 FILE = click.Path(path_type=Path)
-INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,7 +46,7 @@ def main(names: tuple[str, ...], ways: tuple[str, ...], again: bool, output: Pat
         with nullcontext(no_progress) if as_json else progress("zoo") as advance:
             result = run_zoo(names or tuple(NETWORKS), ways or WAYS, again, _say, advance)
         if as_json:
-            click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
+            print_json(result.to_json())
         else:
             click.echo(f"{networks_table(result)}\n\n{saved_table(result)}\n\n{notes(result)}")
         target = output or (RESULTS if is_whole(result) else None)

@@ -7,10 +7,10 @@ from typing import Any
 
 import segruntime
 from peers.errors import reason
+from segbench.console import Advance
 from segbench.errors import ResultsError
 from segbench.machine.describe import Machine, describe_machine, with_sensors_after
 from segbench.process.interrupt import Interrupt
-from segbench.progress import Advance
 from segbench.results.file import write_results
 from segbench.results.header import header_of
 from zoo.errors import ZooError

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 import segruntime
+from segbench.console import Advance, no_progress
 from segbench.errors import TruthError
 from segbench.frames.masking import Masker, coarse_mask, luma
 from segbench.frames.pairing import Pair, find_pairs, read_pair
 from segbench.machine.describe import describe_machine
 from segbench.machine.model import describe_model
-from segbench.progress import Advance, no_progress
 from segbench.results.accuracy import FORMAT, MEASURES, VERSION, AccuracyResult, Score
 from segbench.results.header import header_of, sealed
 from segbench.statistics.spread import spread

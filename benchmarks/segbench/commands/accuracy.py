@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,7 @@ import click
 
 from segbench.accuracy.run import AccuracyJob, run_accuracy
 from segbench.accuracy.table import print_accuracy
-from segbench.latency.table import require_rich
-from segbench.progress import no_progress, progress
-from segbench.refusal import one_line_refusals
-from segbench.results.accuracy import AccuracyResult
+from segbench.console import one_line_refusals, print_json, with_progress
 from segbench.results.file import write_results
 from segbench.results.output_file import check_output
 from segruntime.backends import BACKENDS
@@ -47,18 +43,11 @@ def accuracy(output: Path | None, as_json: bool, **options: Any) -> None:
     with one_line_refusals():
         if output is not None:
             check_output(output)
-        result = _measured(AccuracyJob(**options), as_json)
+        job = AccuracyJob(**options)
+        result = with_progress("pictures", lambda advance: run_accuracy(job, advance), as_json=as_json)
         if as_json:  # shown before anything is written: a full disk must not take it away
-            click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
+            print_json(result.to_json())
         else:
             print_accuracy(result)
         if output is not None:
             write_results(output, result.to_json())
-
-
-def _measured(job: AccuracyJob, as_json: bool) -> AccuracyResult:
-    if as_json:
-        return run_accuracy(job, no_progress)
-    require_rich()
-    with progress("pictures") as advance:
-        return run_accuracy(job, advance)

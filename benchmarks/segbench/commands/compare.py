@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -11,9 +10,8 @@ import click
 from segbench.compare.match import AXES
 from segbench.compare.run import ComparedResults, compare_results, slower_than
 from segbench.compare.table import print_comparison, times
+from segbench.console import one_line_refusals, print_json, require_rich
 from segbench.errors import ComparisonError
-from segbench.latency.table import require_rich
-from segbench.refusal import one_line_refusals
 from segbench.results.latency import read_latency
 
 EPILOG = """
@@ -58,7 +56,7 @@ def compare(a: Path, b: Path | None, axes: tuple[str, ...], fail_above: float | 
             require_rich()
         result = _compared(a, b, axes)
         if as_json:
-            click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
+            print_json(result.to_json())
         else:
             for text in result.warnings:
                 click.echo(f"segbench: {text}", err=True)

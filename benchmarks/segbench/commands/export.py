@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from segbench.refusal import one_line_refusals
+from segbench.console import one_line_refusals
 from segbench.results.export import markdown, stages_csv, values_csv
 from segbench.results.latency import read_latency
 from segbench.results.output_file import check_output, write_whole

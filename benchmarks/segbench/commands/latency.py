@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from segbench.console import INTERRUPTED, print_json, with_progress
 from segbench.errors import WorkerError
 from segbench.latency.matrix import Matrix
 from segbench.latency.run import run_latency
-from segbench.latency.table import print_table, require_rich
+from segbench.latency.table import print_table
 from segbench.plots import check_plot, write_plot
 from segbench.plots.distribution import distribution_plot
 from segbench.process.job import Effort, Job, parse_size, parse_threads
-from segbench.progress import no_progress, progress
 from segbench.results.file import write_results
 from segbench.results.latency import LatencyResult
 from segbench.results.output_file import check_output
 
-REFUSED, INTERRUPTED = 1, 130  # 128 + SIGINT, as a shell says it
+REFUSED = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +85,9 @@ def _measured(matrix: Matrix, as_json: bool, failures: list[tuple[str, WorkerErr
     def complain(name: str, error: WorkerError) -> None:
         failures.append((name, error))
 
-    if as_json:
-        return run_latency(matrix, no_progress, complain)
-    require_rich()
-    with progress("processes", draws_alone=False) as advance:
-        return run_latency(matrix, advance, complain)
+    return with_progress(
+        "processes", lambda advance: run_latency(matrix, advance, complain), as_json=as_json, draws_alone=False
+    )
 
 
 def _said_once(said: Iterable[tuple[str, str]], count: int) -> list[str]:
@@ -116,7 +113,7 @@ def _kept(result: LatencyResult) -> str:
 
 def _show(result: LatencyResult, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
+        print_json(result.to_json())
         return
     for text in _warnings(result):
         click.echo(f"segbench: {text}", err=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
+from segbench.console import one_line_refusals
 from segbench.errors import OptionError, OutputError
 from segbench.plots import SUFFIXES, require_matplotlib, write_plot
 from segbench.plots.gallery import Drawn, all_plots
 from segbench.plots.pareto_front import without_partner
 from segbench.plots.sources import Bench, by_machine, read_sources
-from segbench.refusal import one_line_refusals
 from segbench.results.output_file import check_output
 
 EPILOG = """

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from segbench.latency.table import require_rich
+from segbench.console import INTERRUPTED, one_line_refusals, print_json, with_progress
 from segbench.profile.result import ProfileResult
 from segbench.profile.run import ProfileJob, run_profile
 from segbench.profile.table import print_profile
-from segbench.progress import no_progress, progress
-from segbench.refusal import one_line_refusals
 from segbench.results.file import write_results
 from segbench.results.output_file import check_output
 from segruntime.backends import BACKENDS
@@ -27,7 +24,6 @@ Examples:
   segbench profile --model int16x8.tflite --by kind
   segbench profile --backend onnx --seconds 30 -o profile.json
 """
-INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 
 
 @click.command(epilog=EPILOG)
@@ -77,11 +73,7 @@ def profile(by: str, output: Path | None, as_json: bool, **options: Any) -> None
 
 def _measured(job: ProfileJob, as_json: bool) -> ProfileResult:
     try:
-        if as_json:
-            return run_profile(job, no_progress)
-        require_rich()
-        with progress("processes", draws_alone=False) as advance:
-            return run_profile(job, advance)
+        return with_progress("processes", lambda advance: run_profile(job, advance), as_json=as_json, draws_alone=False)
     except KeyboardInterrupt:
         click.echo("segbench: interrupted; nothing had been measured", err=True)
         sys.exit(INTERRUPTED)
@@ -93,7 +85,7 @@ def _show(result: ProfileResult, by: str, as_json: bool) -> None:
         done = f"{count} process{'' if count == 1 else 'es'}"
         click.echo(f"segbench: interrupted; what follows was measured until then, in {done}", err=True)
     if as_json:
-        click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
+        print_json(result.to_json())
         return
     for text in result.warnings:
         click.echo(f"segbench: {text}", err=True)

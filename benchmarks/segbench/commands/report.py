@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
+from segbench.console import one_line_refusals
 from segbench.errors import OutputError
 from segbench.plots import require_matplotlib
 from segbench.plots.sources import read_sources
-from segbench.refusal import one_line_refusals
 from segbench.report import build_page
 from segbench.results.output_file import check_output, write_whole
 

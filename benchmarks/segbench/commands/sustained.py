@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from segbench.latency.table import require_rich
+from segbench.console import INTERRUPTED, one_line_refusals, print_json, require_rich
 from segbench.plots import check_plot, write_plot
 from segbench.plots.sustained import sustained_plot
 from segbench.process.job import parse_size
-from segbench.refusal import one_line_refusals
 from segbench.results.file import write_results
 from segbench.results.output_file import check_output
 from segbench.results.sustained import SustainedResult
@@ -29,7 +27,6 @@ Examples:
   segbench sustained --minutes 10
   segbench sustained --minutes 30 --preset balanced --plot sustained.png -o sustained.json
 """
-INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 
 
 @click.command(epilog=EPILOG)
@@ -82,7 +79,7 @@ def _keep(result: SustainedResult, plot: Path | None, output: Path | None) -> No
 
 def _show(result: SustainedResult, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
+        print_json(result.to_json())
         return
     for text in result.warnings:
         click.echo(f"segbench: {text}", err=True)

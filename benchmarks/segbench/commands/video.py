@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from segbench.latency.table import require_rich
+from segbench.console import one_line_refusals, print_json, with_progress
 from segbench.plots import check_plot, write_plot
 from segbench.plots.video import video_plot
-from segbench.progress import progress
-from segbench.refusal import one_line_refusals
-from segbench.video.result import VideoResult
 from segbench.video.run import VideoJob, run_video
 from segbench.video.table import print_video
 from segruntime.backends import BACKENDS
@@ -62,20 +58,13 @@ def video(plot: Path | None, as_json: bool, **options: Any) -> None:
     with one_line_refusals():
         if plot is not None:
             check_plot(plot)
-        result = _measured(VideoJob(**options), as_json)
+        job = VideoJob(**options)
+        result = with_progress("frames", lambda advance: run_video(job, advance), as_json=as_json)
         if plot is not None:
             write_plot(video_plot(result), plot)
         if as_json:
-            click.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
+            print_json(result.to_json())
             return
         for text in result.warnings:
             click.echo(f"segbench: {text}", err=True)
         print_video(result)
-
-
-def _measured(job: VideoJob, as_json: bool) -> VideoResult:
-    if as_json:
-        return run_video(job)
-    require_rich()
-    with progress("frames") as advance:
-        return run_video(job, advance)

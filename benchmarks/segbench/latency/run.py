@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from segbench.console import Advance, no_progress
 from segbench.errors import WorkerError
 from segbench.latency.matrix import Matrix, names
 from segbench.machine.describe import describe_machine, with_sensors_after
 from segbench.process.child import Task, run_worker
 from segbench.process.interrupt import Interrupt
 from segbench.process.job import Job
-from segbench.progress import Advance, no_progress
 from segbench.results.header import header_of, sealed
 from segbench.results.latency import FORMAT, VERSION, Configuration, LatencyResult, Measurement, Settings
 from segbench.results.subject import Subject

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
-from segbench.errors import MissingExtraError
 from segbench.machine.describe import Machine
 from segbench.results.latency import Configuration, LatencyResult, Settings
 
@@ -26,14 +25,6 @@ LABELS = {
 WIDTH = 100
 _COLUMNS = ("p50", "p90", "p99", "mean", "std", "min")
 _SHORT = {"decode": "dec", "preprocess": "pre", "invoke": "invoke", "postprocess": "post", "refine": "refine"}
-
-
-def require_rich() -> None:
-    """Raises MissingExtraError: rich is not installed."""
-    try:
-        import rich  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("the table", "rich") from error
 
 
 def print_table(result: LatencyResult) -> None:

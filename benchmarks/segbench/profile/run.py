@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from segbench.console import Advance, no_progress
 from segbench.errors import OptionError, WorkerError
 from segbench.latency.run import NO_GOLDEN
 from segbench.latency.stopwatch import too_many_threads
@@ -17,7 +18,6 @@ from segbench.process.job import Effort, Job
 from segbench.profile.combine import combine
 from segbench.profile.part import Taken
 from segbench.profile.result import FORMAT, VERSION, Profile, ProfileResult
-from segbench.progress import Advance, no_progress
 from segbench.results.header import header_of, sealed
 from segbench.results.subject import Subject
 from segruntime.strict_json import Fields

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import segruntime
+from segbench.console import Advance, no_progress
 from segbench.errors import OptionError
 from segbench.frames.clip import Clip
 from segbench.frames.masking import coarse_mask, luma
 from segbench.machine.describe import describe_machine
-from segbench.progress import Advance, no_progress
 from segbench.results.header import header_of, sealed
 from segbench.video.result import FORMAT, VERSION, ClipFacts, VideoResult
 from segbench.video.stream import Stream
