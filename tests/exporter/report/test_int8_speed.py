@@ -133,7 +133,7 @@ def test_table_and_json_name_this_machines_processor_and_say_what_to_take(
 ) -> None:
     speed = int8_speed([(10.0, 9.14)] * 9, threads=1)
     monkeypatch.setattr("segexport.compare.verify.measure_int8_speed", lambda *_: speed)
-    monkeypatch.setattr("segexport.commands.verify.find_processor", lambda: SLOW)
+    monkeypatch.setattr("segexport.compare.verify.find_processor", lambda: SLOW)
     shown = segexport("verify", exported.folder)
     assert "; times: Slow [One] (neither VNNI nor dot product)\n" in shown.out
     assert shown.out.endswith(f"{speed}\n")
