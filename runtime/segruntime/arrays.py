@@ -76,7 +76,8 @@ def check_colour(name: str, value: object, shape: Shape, expected: str) -> npt.N
     """
     colour = np.asarray(value)
     if colour.shape != shape or colour.dtype.kind not in "iu" or colour.min() < 0 or colour.max() > 255:
-        raise FrameError(f"{name}: got {value!r:.80}, expected {expected} of 0–255")
+        got = _described(value) if isinstance(value, np.ndarray) else f"{value!r:.80}"
+        raise FrameError(f"{name}: got {got}, expected {expected} of 0–255")
     return colour
 
 

@@ -126,7 +126,7 @@ PLANE, PICTURE, WEIGHT = noise(4, 6), noise(4, 6, 3), noise(4, 6)
         (PLANE, WEIGHT.T, PLANE, PLANE, "weight: got (6, 4) uint8, expected (4, 6) uint8, 0–255"),
         (PLANE, WEIGHT / np.float32(255), PLANE, PLANE, "weight: got (4, 6) float32"),
         (PLANE, WEIGHT, PLANE.T, PLANE, "under: got (6, 4) uint8, expected (4, 6) uint8"),
-        (PLANE, WEIGHT, PICTURE, PLANE, "expected a plane (H, W) uint8 or a number of 0–255"),
+        (PLANE, WEIGHT, PICTURE, PLANE, "under: got (4, 6, 3) uint8, expected a plane (H, W) uint8 or a number of 0–255"),
         (PLANE, WEIGHT, 256, PLANE, "under: got 256"),
         (PLANE, WEIGHT, 0.5, PLANE, "under: got 0.5"),
         (PLANE, WEIGHT, (1, 2, 3), PLANE, "under: got (1, 2, 3)"),
