@@ -15,9 +15,9 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import zoo.measure
 import zoo.run
+from segbench.console import no_progress
 from segbench.errors import ResultsError
 from segbench.process.interrupt import Interrupt
-from segbench.progress import no_progress
 from segbench.results.file import write_results
 from zoo import make
 from zoo.cli import main

@@ -24,9 +24,9 @@ from peers.results import Effort
 from peers.rounds import Setting, measure
 from peers.run import RunJob, peer_result, run_peers
 from peers.serve import _block
+from segbench.console import no_progress
 from segbench.errors import OptionError
 from segbench.process.interrupt import Interrupt
-from segbench.progress import no_progress
 
 STAND_IN = """
 import itertools, os, types
