@@ -43,8 +43,9 @@ SIZE = 256
 EARLY, LATER = (96, 128, 160), (192, 224)
 """What a person is shows in small pictures, and they cost a fraction."""
 SMALL, FULL, DECAYING = 0.25, 0.4, 0.75
-"""Shares of the steps: the first, at small sizes (but with --from); the last, at full size, with batch norm's statistics as they
-are by then (with --from: as the checkpoint has them, from the first step on); the last, the learning rate going down to nothing."""
+"""Shares of the steps: the first, at small sizes; the last, at full size, with batch norm's statistics as they are by then;
+the last, the learning rate going down to nothing. With --from no step is at a small size, and batch norm's statistics stay
+as the checkpoint has them from the first step on."""
 WARM_UP = 300
 AVERAGED = 0.997
 MOMENTUM = 0.03
@@ -139,7 +140,7 @@ def plane(masks: Numbers) -> Tensor:
 
 
 def loss_of(logits: Tensor, target: Tensor, weight: Tensor, edge: Tensor) -> Tensor:
-    """Cross-entropy that counts edges four times; soft Dice (Milletari et al. 2016) where there is anybody, else the mean twice."""
+    """Cross-entropy that counts edges four times, and soft Dice (Milletari et al. 2016); where nobody is, the mean twice."""
     weighted = weight * (1 + 3 * edge)
     entropy = F.binary_cross_entropy_with_logits(logits, target, weighted, reduction="sum") / weighted.sum()
     probability = logits.sigmoid() * weight
