@@ -14,9 +14,9 @@ import segruntime
 from segruntime.arrays import alpha_bytes
 from segruntime.compositing.blend import blend
 from segruntime.compositing.blur import BlurBehind
+from segruntime.compositing.byte_product import take_share
 from segruntime.compositing.composite import cover
 from segruntime.compositing.light_wrap import light_wrap
-from segruntime.compositing.share import take_share
 from segruntime.measures.flicker import FlickerMeter
 from segruntime.model_file.contract import InputSpec, OutputSpec
 from segruntime.model_file.golden import read_golden

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from segruntime.arrays import Bytes, check_bytes, check_colour, check_out, packed
-from segruntime.compositing.share import take_share
+from segruntime.compositing.byte_product import take_share
 
 _STRIP_PIXELS = 192 * 1024  # fewer pixels a strip: more calls than they save; more: buffers that leave the cache
 

@@ -10,7 +10,7 @@ import numpy as np
 from segruntime.arrays import Bytes, check_bytes
 from segruntime.compositing.blend import blend
 from segruntime.compositing.blur import soft_focus
-from segruntime.compositing.share import take_share
+from segruntime.compositing.byte_product import take_share
 from segruntime.errors import OptionError
 
 _RIM_SIGMA = 0.01  # of the height: how far inwards the light reaches is two or three times that

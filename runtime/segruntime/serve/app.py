@@ -16,8 +16,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from segruntime.serve.errors import RefusedError
-from segruntime.serve.front import Front
 from segruntime.serve.metrics import CONTENT_TYPE
+from segruntime.serve.middleware import Front
 from segruntime.serve.openapi import description
 from segruntime.serve.page import POLICY, page
 from segruntime.serve.pictures import OPERATIONS, OnePicture

@@ -13,9 +13,9 @@ import pytest
 from tests import messages
 from tests.each_case import each_case
 
-import segruntime.compositing.share
+import segruntime.compositing.byte_product
 from segruntime.compositing.blend import blend
-from segruntime.compositing.share import _by_integers, opencv_rounds, take_share
+from segruntime.compositing.byte_product import _by_integers, opencv_rounds, take_share
 from segruntime.errors import FrameError
 
 Bytes = npt.NDArray[np.uint8]
@@ -180,7 +180,7 @@ def test_a_processor_that_cuts_off_is_noticed(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_without_opencv_rounding_pictures_are_blended_to_the_nearest_byte(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segruntime.compositing.share, "opencv_rounds", lambda: False)
+    monkeypatch.setattr(segruntime.compositing.byte_product, "opencv_rounds", lambda: False)
     random = np.random.default_rng(5)
     over, under = (random.integers(0, 256, (61, 47, 3), np.uint8) for _ in range(2))
     weight = random.integers(0, 256, (61, 47), np.uint8)

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from segexport.checkpoint.formats.pt2_container import SavedGraph
 from segexport.errors import ArchitectureError, shown
+from segexport.networks.exported.cost import Work
 from segexport.networks.exported.inplace import last_uses, without_writing
 from segexport.networks.exported.operators import SYMBOLIC, function_of
 from segexport.networks.exported.program import ASSERTION, SIZE_OF, GraphStep, Program, Side, parse_program
 from segexport.networks.exported.values import GraphError, Here, Ref
-from segexport.networks.exported.work import Work
 from segexport.networks.network import NOTHING_ASKED, PERSON_CHANNELS, Asked, Network, Size
 from segexport.networks.outputs import Settled, settle_output
 
