@@ -13,7 +13,9 @@ from tests.serve.running import Pixels, Running, encoded, picture
 import segruntime
 from segruntime.arrays import alpha_bytes
 from segruntime.measures.agreement import mask_iou
+from segruntime.model_file.golden import read_golden
 from segruntime.picture_files import decode_picture
+from segruntime.segmenter import BUNDLED
 
 PORTRAITS = Path(__file__).parents[3] / "shared" / "data" / "portraits" / "calibration"
 
@@ -59,7 +61,9 @@ def test_a_preset_refines_the_edges_as_the_refiner_does(
 def test_the_cutout_keeps_the_persons_colours_and_nothing_of_what_was_removed(
     real: Running, segmenter: segruntime.Segmenter
 ) -> None:
-    frame = picture(300, 200, seed=3)
+    golden = read_golden(BUNDLED["tflite"])
+    assert golden is not None
+    frame = golden.pictures[0].frame  # a portrait, which the bundled file carries to test itself with
     made = real.post("/v1/cutout?preset=best", encoded(frame)).picture
     mask = refined_mask(segmenter, frame, "best")
     np.testing.assert_array_equal(made[..., 3], mask)

@@ -131,7 +131,7 @@ def test_a_torchscript_archive_gives_the_state_dict_of_its_module(tmp_path: Path
     assert (checkpoint.container, checkpoint.kind) == ("torchscript", "module")
     assert_same(checkpoint.state_dict, own().state_dict())
     assert checkpoint.state_dict["head.weight"] is checkpoint.state_dict["again.weight"]
-    assert checkpoint.classes[""].endswith("test_checkpoint_archives.Own")
+    assert checkpoint.classes[""].endswith("test_archives.Own")
     assert checkpoint.classes["stem.0"] == "torch.nn.modules.conv.Conv2d"
     assert not any("mangle" in name for name in checkpoint.classes.values())
 

@@ -259,7 +259,11 @@ def test_a_child_with_another_interpreter_has_that_ones_packages_and_this_packag
     bare = tmp_path / "bare"
     venv.create(bare, with_pip=False)
     worker = tmp_path / "tell.py"
-    worker.write_text(TELL.replace("import numpy, ", "import ").replace("numpy.__file__", "None"))
+    worker.write_text(
+        TELL.replace("import numpy, segexport.tflite.graph", "import segexport.errors").replace(
+            "numpy.__file__", "None"
+        )
+    )
     with Child(worker, tmp_path, limit_s=120, interpreter=str(bare / "bin" / "python")) as child:
         child.begin({})
         told = child.result(print)
