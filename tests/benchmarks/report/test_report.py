@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tests import messages
 from tests.benchmarks.made_results import as_latency, as_result
-from tests.html import Outline
+from tests.pages import Outline
 from tests.refusals import refused, run_segbench
 
 import segbench.commands.report

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.benchmarks.made_results import as_result
-from tests.html import browse, needs_browser, title_in_a_frame
+from tests.pages import browse, needs_browser, title_in_a_frame
 
 from segbench.plots.sources import Source
 from segbench.report import build_page

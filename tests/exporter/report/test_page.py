@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from tests import messages
-from tests.html import Outline
+from tests.pages import Outline
 
 from segexport.compare.rows import FileRow
 from segexport.report.page import Evidence, MaskView, PictureView, build_page

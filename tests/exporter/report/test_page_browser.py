@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.html import browse, needs_browser, title_in_a_frame
+from tests.pages import browse, needs_browser, title_in_a_frame
 
 from segexport.compare.rows import FileRow
 from segexport.report.page import Evidence, MaskView, PictureView, build_page
