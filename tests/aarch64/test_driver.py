@@ -194,7 +194,7 @@ def test_cpuinfo_has_a_block_for_each_core(processor: Any, part: str) -> None:
 # ── what is missing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_whoever_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(CannotRunError, match=r"runs as user 1000, expected root.*sudo make test-aarch64"):

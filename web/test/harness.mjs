@@ -1,4 +1,4 @@
-// A real browser and the built site for the tests. Every request is held against the page's own origin, every console error is kept.
+// A real browser and the built site for the tests. Every request is checked against the page's own origin, every console error is kept.
 
 import { existsSync } from "node:fs";
 import path from "node:path";

@@ -1,4 +1,4 @@
-// The page's engine in a real browser, held against what segruntime made of the same frames with the same files.
+// The page's engine in a real browser, compared with what segruntime made of the same frames with the same files.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -13,7 +13,7 @@ _AXES = ("model", "threads", "backend", "preset")  # not the size: a smaller fra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class Compared:
     """Frames of one size: the first configuration, and each other one's comparison with it, of `segbench.compare.run`."""
 
     frame: str
@@ -22,7 +22,7 @@ class Beside:
     comparisons: list[Comparison]
 
 
-def beside_first(result: LatencyResult) -> tuple[list[Beside], list[str]]:
+def compared_with_first(result: LatencyResult) -> tuple[list[Compared], list[str]]:
     """Of a latency result; and what could not be compared, in words.
 
     The first is the one that the command named first. The fastest would be another one in every run, and taking it for the
@@ -44,6 +44,6 @@ def beside_first(result: LatencyResult) -> tuple[list[Beside], list[str]]:
             refused.append(str(error))
             continue
         found.append(
-            Beside(frame=frame.size, first=first.name, confidence=made.confidence, comparisons=made.comparisons)
+            Compared(frame=frame.size, first=first.name, confidence=made.confidence, comparisons=made.comparisons)
         )
     return found, refused

@@ -13,8 +13,8 @@ from segbench.plots.palette import PAGE_NAMES
 from segbench.plots.sources import AnySource, Bench, Source, by_machine, of_kind
 from segbench.plots.sustained import sustained_plot
 from segbench.report import values
-from segbench.report.comparison import beside_first
-from segbench.report.warnings import worries
+from segbench.report.comparison import compared_with_first
+from segbench.report.warnings import find_warnings
 from segbench.results.accuracy import AccuracyResult
 from segbench.sustained.table import cells, headline, in_words, legend
 from segruntime.html_page.render import counted, render
@@ -85,6 +85,6 @@ def _in_page_colours(style: str) -> str:
 _FILTERS = (
     *(values.about, values.configuration_rows, values.fastest, values.hundredths, values.in_full, values.in_order),
     *(values.in_short, values.letter, values.lowest, values.models, values.settings, values.versions),
-    *(beside_first, cells, headline, in_words, inline_svg, legend, number, sustained_plot, worries),
+    *(compared_with_first, cells, headline, in_words, inline_svg, legend, number, sustained_plot, find_warnings),
     *(gallery.latency_plots, gallery.pareto_plots, pareto_front.fields_of, pareto_front.pareto_front),
 )

@@ -13,7 +13,7 @@ from segruntime.html_page.render import counted
 _BUSY = 0.5  # load average: on a quiet machine it is near 0
 
 
-def worries(bench: Bench) -> list[str]:
+def find_warnings(bench: Bench) -> list[str]:
     """Each once, in the order of the files."""
     found = [text for source in bench.latency for text in _of_latency(source)]
     found += [text for source in bench.sustained for text in _of_sustained(source)]

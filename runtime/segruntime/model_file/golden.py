@@ -48,7 +48,7 @@ class GoldenPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Golden:
-    """All that is stored: the pictures, and the SHA-256 of the model that gave their masks (`embedded_text.model_sha256`)."""
+    """All that is stored: the pictures, and the SHA-256 of the model that gave their masks (`entries.model_sha256`)."""
 
     pictures: tuple[GoldenPicture, ...]
     model_sha256: str

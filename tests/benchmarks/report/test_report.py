@@ -21,8 +21,8 @@ from tests.refusals import refused, run_segbench
 import segbench.commands.report
 from segbench.plots.sources import AnySource, Source, by_machine
 from segbench.report import build_page
-from segbench.report.comparison import beside_first
-from segbench.report.warnings import worries
+from segbench.report.comparison import compared_with_first
+from segbench.report.warnings import find_warnings
 from segbench.results.file import write_results
 from segbench.results.latency import STAGES
 
@@ -165,7 +165,7 @@ def test_machines_have_sections_of_their_own_and_share_no_ratio(run: Make) -> No
 
 def test_a_run_is_compared_with_its_first(run: Make) -> None:
     result = run(("first", 1.0, {}), ("same", 1.0, {}), ("slow", 1.3, {"threads": 1}), ("fast", 0.5, {}))
-    (beside,), left_out = beside_first(as_latency(result))
+    (beside,), left_out = compared_with_first(as_latency(result))
     assert (beside.first, beside.confidence, left_out) == ("first", 0.98, [])
     assert [(one.b, one.verdict) for one in beside.comparisons] == [
         ("same", "no difference seen"),
@@ -184,10 +184,10 @@ def test_frames_of_different_sizes_are_not_compared(run: Make) -> None:
         return {"frame": {"width": width, "height": 720, "source": "the drawn frame"}}
 
     result = run(("a", 1.0, large(1280)), ("b", 1.0, large(640)), ("c", 2.0, large(1280)))
-    (beside,), _ = beside_first(as_latency(result))
+    (beside,), _ = compared_with_first(as_latency(result))
     assert (beside.first, beside.frame, [one.b for one in beside.comparisons]) == ("a", "1280x720", ["c"])
     alone = run(("a", 1.0, large(1280)), ("b", 1.0, large(640)))
-    assert beside_first(as_latency(alone)) == ([], [])
+    assert compared_with_first(as_latency(alone)) == ([], [])
     assert "Compared with" not in page(a=alone).words
 
 
@@ -230,7 +230,7 @@ def test_warnings_say_what_to_know(small_result: Made, small_sustained: Made) ->
     small_sustained["interrupted"] = True
     small_sustained["minutes"][1]["throttled"] = True
     (bench,) = by_machine([source("a", small_result), source("b", small_sustained)])
-    found = worries(bench)
+    found = find_warnings(bench)
     for expected in (
         "a.json was interrupted: it holds what was measured until then.",
         "a.json: the machine was busy before it was measured, with a load of 3.50.",
@@ -247,7 +247,7 @@ def test_warnings_say_what_to_know(small_result: Made, small_sustained: Made) ->
     quiet.update(interrupted=False, warnings=[])
     quiet["minutes"][1]["throttled"] = False
     (bench,) = by_machine([source("b", quiet)])
-    assert worries(bench) == []
+    assert find_warnings(bench) == []
 
 
 def test_12_configurations_stay_well_below_2_mb(small_result: Made, make_configuration: Make) -> None:

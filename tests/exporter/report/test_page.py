@@ -19,7 +19,7 @@ from tests.pages import Outline
 
 from segexport.compare.rows import FileRow
 from segexport.report.page import Evidence, MaskView, PictureView, build_page
-from segexport.report.page.heading import worries
+from segexport.report.page.heading import find_warnings
 from segexport.report.page.histogram import spread
 from segexport.report.page.verdicts import short_verdict, verdict
 from segruntime.measures.agreement import agreement
@@ -177,19 +177,19 @@ def test_a_file_over_the_budget_fails_within_its_bound() -> None:
 
 def test_what_the_export_and_the_doctor_both_warn_of_stands_once() -> None:
     text = BODY["doctor"]["findings"][2]["text"]
-    assert worries({**BODY, "warnings": [f"my pictures: {text}"]}, Evidence()) == [f"my pictures: {text}"]
+    assert find_warnings({**BODY, "warnings": [f"my pictures: {text}"]}, Evidence()) == [f"my pictures: {text}"]
 
 
-def test_worries_are_gathered_from_everywhere() -> None:
+def test_warnings_are_gathered_from_everywhere() -> None:
     body = {**BODY, "budget": {"holds": False, "verdict": "1.2 points are lost"}}
-    found = worries(body, evidence([]))
+    found = find_warnings(body, evidence([]))
     assert [text.split(":")[0] for text in found] == [
         "a checkpoint does not say how it was trained",
         "The accuracy budget is not met",
         "Calibration pictures",
         "mixed is left out of the pictures and the histogram",
     ]
-    assert worries({}, Evidence()) == []
+    assert find_warnings({}, Evidence()) == []
 
 
 def test_a_file_that_did_not_run_has_a_column_that_says_why() -> None:

@@ -71,7 +71,7 @@ def test_an_ordinary_blur_would_fail_the_test_above() -> None:
 @each_case("strength", STRENGTHS)
 @each_case("size", [(1, 1), (1, 9), (9, 1), (2, 3), (17, 31), (241, 427), (720, 1280)])
 @each_case("value", [0, 16, 128, 255])
-def test_a_constant_background_stays_what_it_is_whoever_stands_before_it(
+def test_a_constant_background_stays_what_it_is_behind_any_person(
     strength: float, size: tuple[int, int], value: int
 ) -> None:
     plane = np.full(size, value, np.uint8)

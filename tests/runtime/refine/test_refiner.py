@@ -148,7 +148,7 @@ def frames(count: int) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.uin
 
 
 @each_case("name", ["balanced", "best"])
-def test_in_a_still_picture_alpha_trembles_at_most_half_as_much(name: str) -> None:
+def test_in_a_still_picture_alpha_flickers_at_most_half_as_much(name: str) -> None:
     def trembling(refiner: Refiner) -> float:
         alphas = [refiner(*frame).astype(float) for frame in frames(30)]
         return float(np.mean([np.abs(b - a).mean() for a, b in pairwise(alphas[5:])]))

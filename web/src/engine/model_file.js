@@ -1,4 +1,4 @@
-// A named text inside a model file: TFLite's appended zip, ONNX's metadata_props. Every size is held against the file before it is used.
+// A named text inside a model file: TFLite's appended zip, ONNX's metadata_props. Every size is checked against the file before it is used.
 
 import { EngineError } from "./errors.js";
 

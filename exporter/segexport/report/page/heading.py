@@ -15,7 +15,7 @@ from segruntime.processor import in_words
 _SENTENCE = 2000
 
 
-def worries(body: Mapping[str, Any], evidence: Evidence) -> list[str]:
+def find_warnings(body: Mapping[str, Any], evidence: Evidence) -> list[str]:
     """Warnings of the export, a budget that is not met, what the doctor warns of, and files that could not be run here."""
     budget, doctor = mapping(body.get("budget")), mapping(body.get("doctor"))
     found = [brief(text, _SENTENCE) for text in _texts(body.get("warnings"))]

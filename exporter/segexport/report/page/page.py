@@ -9,7 +9,7 @@ from typing import Any
 
 from segexport.compare.rows import FileRow
 from segexport.report.page import values
-from segexport.report.page.heading import in_short, processor_in_words, worries
+from segexport.report.page.heading import find_warnings, in_short, processor_in_words
 from segexport.report.page.histogram import StepChart
 from segexport.report.page.images import gray, heat, heat_scale, photo
 from segexport.report.page.noise import noise_operators
@@ -51,7 +51,7 @@ def build_page(
         good=bool(rows) and all(map(passed, rows)),
         verdict=verdict(rows),
         in_short=in_short(body, rows),
-        worries=worries(body, found),
+        problems=find_warnings(body, found),
         float32_bytes=sizes.get("float32") or sizes.get("onnx"),
         processor=processor_in_words(body),
         chart=_chart(rows, found),
