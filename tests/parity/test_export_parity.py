@@ -1,6 +1,6 @@
 """PyTorch, ONNX and TFLite give one probability, for every preset, colour order, head, and for sizes that are not square.
 
-The reference is written out here in numpy and plain PyTorch: it knows nothing of the deployable graph.
+The reference is numpy (`tests/exporter/formulas.py`) and plain PyTorch: it knows nothing of the deployable graph.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.exporter.formulas import FORMULAS, Array
 
 torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -23,26 +24,9 @@ from segexport.pictures.files import draw_pictures  # noqa: E402
 from segexport.presets import PREPROCESSING, Preprocessing  # noqa: E402
 from segexport.subject.deploy import Deployable, PersonProbability  # noqa: E402
 
-Array = npt.NDArray[np.float64]
-MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 OWN = Preprocessing(name="custom", mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
-
-
-def imagenet(x: Array) -> Array:
-    return (x / 255 - MEAN) / STD
-
-
-def minmax(x: Array) -> Array:
-    y = imagenet(x)
-    return (y - y.min()) / (y.max() - y.min())
-
-
-FORMULAS: dict[str, Callable[[Array], Array]] = {
-    "imagenet": imagenet,
-    "imagenet-minmax": minmax,
-    "unit": lambda x: x / 255,
-    "symmetric": lambda x: x / 127.5 - 1,
-    "none": lambda x: x,
+PRESETS: dict[str, Callable[[Array], Array]] = {
+    **FORMULAS,
     "custom": lambda x: (x / 255 - np.array([0.1, 0.2, 0.3])) / np.array([0.4, 0.5, 0.6]),
 }
 
@@ -78,7 +62,7 @@ class Case:
     def seen(self, frame: npt.NDArray[np.uint8]) -> torch.Tensor:
         """`(H, W, 3) uint8, BGR` → what training gave to the network."""
         ordered = frame[:, :, ::-1] if self.color == "rgb" else frame
-        prepared = FORMULAS[self.preset](ordered.astype(np.float64)).astype(np.float32)
+        prepared = PRESETS[self.preset](ordered.astype(np.float64)).astype(np.float32)
         return torch.from_numpy(np.ascontiguousarray(prepared.transpose(2, 0, 1)[None]))
 
     def expected(self, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -106,11 +90,11 @@ class Case:
 
 
 def test_every_preset_has_a_formula_here() -> None:
-    assert FORMULAS.keys() - {"custom"} == PREPROCESSING.keys()
+    assert PRESETS.keys() - {"custom"} == PREPROCESSING.keys()
 
 
 CASES = [
-    *[(preset, "rgb", "sigmoid", 1, 0, (64, 96)) for preset in FORMULAS],
+    *[(preset, "rgb", "sigmoid", 1, 0, (64, 96)) for preset in PRESETS],
     ("imagenet", "bgr", "sigmoid", 1, 0, (64, 96)),
     ("imagenet-minmax", "bgr", "sigmoid", 1, 0, (64, 96)),
     ("custom", "bgr", "sigmoid", 1, 0, (32, 32)),

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from tests import messages
+from tests.exporter.loaded import run_and_list
 from tests.refusals import refusal
 
 from segexport.compare.verify import require_all_within, verify_folder
@@ -59,16 +60,10 @@ def test_an_export_passes_and_gives_the_same_numbers_for_what_it_kept(exported: 
 
 
 def test_it_runs_without_torch_and_without_any_converter(exported: Any) -> None:
-    script = (
-        f"import sys; sys.argv = ['segexport', 'verify', {str(exported.folder)!r}, '--json']\n"
-        "from segexport.cli import main; main()\n"
-        "heavy = {'torch', 'onnx', 'onnx2tf', 'onnxscript', 'tensorflow', 'litert_quantizer'} & sys.modules.keys()\n"
-        "sys.stderr.write(f'heavy: {sorted(heavy)}\\n')"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[-1] == "heavy: []"
-    body = json.loads(done.stdout)
+    heavy = "torch", "onnx", "onnx2tf", "onnxscript", "tensorflow", "litert_quantizer"
+    printed, loaded = run_and_list(["verify", str(exported.folder), "--json"], *heavy)
+    assert loaded == []
+    body = json.loads(printed)
     assert [row["within_bound"] for row in body["files"]] == [True] * 4
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests import messages
+from tests.exporter.loaded import run_and_list
 
 import segexport.report.page.rerun
 from segexport.errors import OutputError
@@ -42,15 +41,9 @@ def test_the_command_writes_the_page_and_says_where(folder: Path, segexport: Cal
 
 
 def test_it_runs_without_torch_and_without_any_converter_or_drawing_library(folder: Path) -> None:
-    script = (
-        f"import sys; sys.argv = ['segexport', 'report', {str(folder)!r}]\n"
-        "from segexport.cli import main; main()\n"
-        "heavy = {'torch', 'onnx', 'onnx2tf', 'onnxscript', 'tensorflow', 'litert_quantizer', 'matplotlib', 'rich'}\n"
-        "sys.stderr.write(f'heavy: {sorted(heavy & sys.modules.keys())}\\n')"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[-1] == "heavy: []"
+    heavy = "torch", "onnx", "onnx2tf", "onnxscript", "tensorflow", "litert_quantizer", "matplotlib", "rich"
+    _, loaded = run_and_list(["report", str(folder)], *heavy)
+    assert loaded == []
 
 
 def test_two_runs_give_the_same_bytes_and_leave_nothing_else(exported: Any, folder: Path) -> None:

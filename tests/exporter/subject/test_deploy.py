@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from tests.exporter.formulas import FORMULAS
 from torch import Tensor, nn
 
 from segexport.networks import Network
@@ -18,25 +18,6 @@ from segexport.presets import COLORS, PREPROCESSING, Preprocessing
 from segexport.subject.deploy import Deployable, PersonProbability, Stretch, choose_head
 
 Array = npt.NDArray[np.float64]
-
-
-def imagenet(x: Array) -> Array:
-    # torchvision.transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]) after ToTensor
-    return (x / 255 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
-
-
-def imagenet_minmax(x: Array) -> Array:
-    y = imagenet(x)
-    return (y - y.min()) / (y.max() - y.min())
-
-
-FORMULAS: dict[str, Callable[[Array], Array]] = {
-    "imagenet": imagenet,
-    "imagenet-minmax": imagenet_minmax,
-    "unit": lambda x: x / 255,
-    "symmetric": lambda x: x / 127.5 - 1,
-    "none": lambda x: x,
-}
 
 
 def deployed(network: nn.Module, preprocessing: Preprocessing, color: str, head: PersonProbability) -> Deployable:
