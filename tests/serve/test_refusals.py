@@ -68,6 +68,8 @@ def test_another_kind_of_body_is_415(real: Running, kind: str) -> None:
             "background: got 'blur:2', expected blur:STRENGTH over 0 to 1, like blur:0.7",
         ),
         ("/v1/composite?background=blur:nan", "background: got 'blur:nan', expected blur:STRENGTH"),
+        ("/v1/composite?background=blur:1e-1", "background: got 'blur:1e-1', expected blur:STRENGTH"),
+        ("/v1/composite?background=blur:%D9%A0.%D9%A5", "background: got 'blur:٠.٥', expected blur:STRENGTH"),
         ("/v1/composite?background=/etc/passwd", "background: got '/etc/passwd', expected one of blur, blur:STRENGTH"),
     ],
 )

@@ -16,6 +16,7 @@ COLOURS = {  # b, g, r
     "blue": (187, 71, 0),  # and of a blue one
 }
 _DEFAULT_BLUR = 0.5
+_PLAIN = re.compile(r"[0-9]?\.?[0-9]{1,6}")
 
 
 def parse_colour(text: str) -> tuple[int, int, int] | None:
@@ -27,8 +28,10 @@ def parse_colour(text: str) -> tuple[int, int, int] | None:
     return b, g, r
 
 
-def parse_blur(text: str) -> BlurBehind | None:
+def parse_blur(text: str, *, plain: bool = False) -> BlurBehind | None:
     """`blur` or `blur:STRENGTH` → the blur; None for another word.
+
+    `plain`: a strength of a few digits and a point, as a stranger may send it, and not all that Python reads as a number.
 
     Raises:
         OptionError: another strength than over 0 to 1.
@@ -40,6 +43,6 @@ def parse_blur(text: str) -> BlurBehind | None:
         strength = float(number if colon else _DEFAULT_BLUR)
     except ValueError:
         strength = 0.0
-    if not 0 < strength <= 1:
+    if not 0 < strength <= 1 or (plain and colon and not _PLAIN.fullmatch(number)):
         raise OptionError(f"background: got {text[:40]!r}, expected blur:STRENGTH over 0 to 1, like blur:0.7")
     return BlurBehind(strength)

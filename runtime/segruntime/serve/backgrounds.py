@@ -44,7 +44,7 @@ def parse_background(text: str, pictures: Pictures) -> Behind:
     if text in pictures:
         return lambda _frame, _alpha: pictures[text]
     try:
-        if blur := parse_blur(text):
+        if blur := parse_blur(text, plain=True):
             return blur
     except OptionError as error:
         raise RefusedError(422, str(error)) from error
