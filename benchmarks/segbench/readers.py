@@ -20,7 +20,14 @@ def whole(f: Fields) -> Callable[[str], int]:
 
 def amount(f: Fields) -> Callable[[str], float]:
     """A number from 0."""
-    return lambda key: f.number(key, 0)
+
+    def read(key: str) -> float:
+        value = f.number(key, 0)
+        if value > _MOST_AMOUNT:
+            f.fail(key, "a number from 0")
+        return value
+
+    return read
 
 
 def amounts(f: Fields) -> Callable[[str], list[float]]:

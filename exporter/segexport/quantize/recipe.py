@@ -15,6 +15,7 @@ from segruntime.strict_json import Fields, read_json
 FILE_NAME = "recipe.json"
 FORMAT, VERSION = "segedge.recipe", 1
 _MOST_BYTES = 16 << 20
+_MOST_LAYERS = 10_000
 _LOGIT_LIMITS = 1e-6, 1000.0
 
 
@@ -46,6 +47,8 @@ class Recipe:
             float_layers=f.strings("float_layers"),
         )
         f.finish()
+        if len(recipe.float_layers) > _MOST_LAYERS:
+            f.fail("float_layers", f"at most {_MOST_LAYERS} names")
         return recipe
 
 

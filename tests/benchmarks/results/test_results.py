@@ -154,6 +154,7 @@ def configuration(edit: Edit) -> Edit:
         ),
         (configuration(lambda c: c["stages"].update(sleep={})), "configurations[0].stages is {"),
         (configuration(lambda c: c["stages"]["whole"].update(p50_ms=-1)), "stages.whole.p50_ms is -1"),
+        (configuration(lambda c: c["stages"]["whole"].update(p50_ms=1e305)), "stages.whole.p50_ms is 1e+305"),
         (configuration(lambda c: c["stages"].pop("whole")), "expected 'whole' among them"),
         (configuration(lambda c: c["stability"].pop("invoke")), "expected the same stages as in stability"),
         (configuration(lambda c: c["processes"][1]["values_ms"].pop("invoke")), "expected the same stages"),

@@ -98,6 +98,7 @@ def changed(**fields: Any) -> str:
         (changed(more=1), "unknown field more, known: "),
         (changed(float_layers="z"), "float_layers is 'z', expected a list of texts"),
         (changed(float_layers=[1]), "float_layers is [1], expected a list of texts"),
+        (changed(float_layers=["x"] * 10_001), "expected at most 10000 names"),
         (changed(logit_limit=-1), "logit_limit is -1"),
         (changed(logit_limit=0), "logit_limit is 0"),
         (changed(logit_limit=True), "logit_limit is True"),
