@@ -20,8 +20,9 @@ from tests.video.clips import Frame, frames, make, person, planes, times
 
 from segruntime.cli import main
 from segruntime.errors import MissingExtraError, OptionError, OutputError, VideoError, install_command
-from segruntime.run import camera_source, live_sinks
-from segruntime.run.live_sinks import Pace
+from segruntime.run.live import camera as camera_module
+from segruntime.run.live import sinks
+from segruntime.run.live.sinks import Pace
 from segruntime.run.statistics import Statistics
 
 Run = Callable[..., Statistics]
@@ -80,8 +81,8 @@ Plug = Callable[[Camera], Camera]
 @pytest.fixture
 def plug(monkeypatch: pytest.MonkeyPatch) -> Plug:
     def plug_in(camera: Camera) -> Camera:
-        monkeypatch.setattr(camera_source.cv2, "VideoCapture", lambda *_: camera)
-        monkeypatch.setattr(camera_source, "time", camera.clock)
+        monkeypatch.setattr(camera_module.cv2, "VideoCapture", lambda *_: camera)
+        monkeypatch.setattr(camera_module, "time", camera.clock)
         return camera
 
     return plug_in
@@ -133,7 +134,7 @@ class VirtualCamera:
 def virtual(monkeypatch: pytest.MonkeyPatch) -> VirtualCamera:
     camera = VirtualCamera()
     monkeypatch.setitem(sys.modules, "pyvirtualcam", camera)
-    monkeypatch.setattr(live_sinks, "time", camera.clock)
+    monkeypatch.setattr(sinks, "time", camera.clock)
     return camera
 
 
@@ -243,7 +244,7 @@ def test_a_video_goes_to_a_virtual_camera_in_its_own_time(virtual: VirtualCamera
 
 def test_a_frame_that_comes_late_is_shown_at_once_and_the_next_one_in_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(live_sinks, "time", clock)
+    monkeypatch.setattr(sinks, "time", clock)
     pace = Pace(SimpleNamespace(is_live=False, time_base=Fraction(1, 8)))  # type: ignore[arg-type]
     shown = []
     for pts, work_s in ((50, 0.0), (51, 0.25), (52, 0.0), (53, 0.0)):

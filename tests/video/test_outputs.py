@@ -16,7 +16,7 @@ from tests.video.clips import av, frames, make, person
 from segruntime.errors import ModelFileError, OptionError, OutputError, SegRuntimeError, install_command
 from segruntime.run import command
 from segruntime.run.statistics import Statistics
-from segruntime.run.video_sink import VideoSink
+from segruntime.run.video.sink import VideoSink
 
 pytestmark = pytest.mark.usefixtures("everywhere")
 Run = Callable[..., Statistics]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from tests.video.clips import SHARED, av, flip_bytes, frames, make, packets, times
 
-from segruntime.run.sound import SoundCopy
 from segruntime.run.statistics import Statistics
+from segruntime.run.video.sound import SoundCopy
 
 pytestmark = pytest.mark.usefixtures("everywhere")
 Run = Callable[..., Statistics]

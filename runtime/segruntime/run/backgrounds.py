@@ -16,7 +16,7 @@ from segruntime.picture_files import SUFFIXES, read_picture
 from segruntime.preprocess import Frame
 from segruntime.run.planes import ColorTags, Planes, bgr_to_planes, chroma_size, colour_to_planes, planes_to_bgr
 from segruntime.run.stations import Decoded
-from segruntime.run.video_source import VideoSource
+from segruntime.run.video.source import VideoSource
 
 Behind = Sequence[Plane | int | Sequence[int]]
 

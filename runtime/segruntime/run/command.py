@@ -14,16 +14,16 @@ from segruntime.errors import OptionError, OutputError
 from segruntime.picture_files import SUFFIXES
 from segruntime.refine import Refiner
 from segruntime.run.backgrounds import Backdrop, parse_backdrop
-from segruntime.run.camera_source import CameraSource
-from segruntime.run.live_sinks import Preview
+from segruntime.run.live.camera import CameraSource
+from segruntime.run.live.sinks import Preview
+from segruntime.run.pictures.source import StillSource
 from segruntime.run.pipeline import Overlap
 from segruntime.run.signals import handled
 from segruntime.run.source import FrameSource, VideoFacts, join_sound
 from segruntime.run.stages import Finish, Mode, Network
 from segruntime.run.statistics import Statistics, shares
-from segruntime.run.still_source import StillSource
 from segruntime.run.targets import Sink, check_output, still_sink, video_sink
-from segruntime.run.video_source import VideoSource
+from segruntime.run.video.source import VideoSource
 from segruntime.segmenter import default_threads, load
 
 STAGES = ("decode", "network", "composite", "encode")

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 from segruntime.atomic_file import check_target
 from segruntime.errors import OptionError, OutputError
 from segruntime.picture_files import SUFFIXES
-from segruntime.run.live_sinks import NoSink, VirtualCameraSink
-from segruntime.run.picture_sink import WITH_ALPHA, PictureSink, below, numbered
+from segruntime.run.live.sinks import NoSink, VirtualCameraSink
+from segruntime.run.pictures.sink import WITH_ALPHA, PictureSink, below, numbered
 from segruntime.run.source import VideoFacts
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
-from segruntime.run.video_sink import VIDEO_KINDS, VideoKind, VideoSink
+from segruntime.run.video.sink import VIDEO_KINDS, VideoKind, VideoSink
 
 VIRTUAL_CAMERA = "virtual-camera"
 _FRAME_NAME = "frame_%06d.png"

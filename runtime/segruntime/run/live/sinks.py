@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from segruntime.errors import MissingExtraError, OutputError
-from segruntime.run.camera_source import i420_views
+from segruntime.run.live.camera import i420_views
 from segruntime.run.planes import Planes, chroma_size, planes_to_bgr
 from segruntime.run.source import VideoFacts
 from segruntime.run.stages import Canvas, Mode

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import Any, cast
 
-from segruntime.run.av_library import require_av
+from segruntime.run.video.av_library import require_av
 
 _RATE_HZ = 48000
 _OPUS = "libopus"  # all that WebM takes

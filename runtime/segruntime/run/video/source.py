@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from segruntime.errors import VideoError
-from segruntime.run.av_library import reason, require_av
-from segruntime.run.continuity import FORMATS, Continuity
 from segruntime.run.planes import ColorTags, Planes, settled_tags
 from segruntime.run.source import VideoFacts, ended_early
 from segruntime.run.stations import Decoded
+from segruntime.run.video.av_library import reason, require_av
+from segruntime.run.video.continuity import FORMATS, Continuity
 
 _EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
 _JPEG_RANGE = "yuvj420p"
