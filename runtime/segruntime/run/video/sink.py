@@ -14,8 +14,8 @@ from segruntime.run.planes import Planes
 from segruntime.run.source import VideoFacts
 from segruntime.run.stations import Finished
 from segruntime.run.video.av_library import reason, require_av
+from segruntime.run.video.pixels import plane_views
 from segruntime.run.video.sound import SoundCopy
-from segruntime.run.video.source import plane_views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

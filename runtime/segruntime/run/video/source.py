@@ -7,20 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from segruntime.errors import VideoError
-from segruntime.run.planes import ColorTags, Planes, settled_tags
 from segruntime.run.source import VideoFacts, ended_early
 from segruntime.run.stations import Decoded
 from segruntime.run.video.av_library import reason, require_av
 from segruntime.run.video.continuity import FORMATS, Continuity
+from segruntime.run.video.pixels import frame_tags, upright_planes
 
-_EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
-_JPEG_RANGE = "yuvj420p"
-_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # a matrix of H.273 → swscale's number for the same weights
-_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _NETWORK_TIMEOUT_S = 10.0
 _MOST_PIXELS = 8192 * 8192
 _USUAL_RATE = 25
@@ -204,51 +197,12 @@ class VideoSource:
             frames=stream.frames or (round(duration_s * rate) if duration_s else None),
             is_live="://" in self._path and duration_s is None,
             sample_aspect=None if not aspect or aspect == 1 else Fraction(aspect),
-            tags=_tags(first),
+            tags=frame_tags(first),
             metadata=dict(container.metadata),
             sound=tuple(container.streams.audio),
         )
 
     def _prepared(self, frame: Any, sound: list[Any]) -> Decoded:
-        rotation = frame.rotation % 360
-        pixels = self._planes(frame)
-        if rotation in _TURNS:
-            pixels = tuple(np.asarray(cv2.rotate(plane, _TURNS[rotation]), np.uint8) for plane in pixels)
         facts = self.facts
+        pixels = upright_planes(frame, facts)
         return Decoded(pixels=pixels, tags=facts.tags, pts=frame.pts, time_base=facts.time_base, sound=tuple(sound))
-
-    def _planes(self, frame: Any) -> Planes:
-        """The decoder's own memory where it is 8-bit 4:2:0 of the first frame's size, else converted to that."""
-        facts = self.facts
-        turned = frame.rotation % 180 != 0
-        width, height = (facts.height, facts.width) if turned else (facts.width, facts.height)
-        tags = _tags(frame)
-        same_range = tags.range == facts.tags.range or frame.color_range == 0
-        if frame.format.name not in _EIGHT_BIT_420 or (frame.width, frame.height) != (width, height) or not same_range:
-            frame = frame.reformat(
-                width,
-                height,
-                "yuv420p",
-                src_colorspace=_SWSCALE[tags.matrix],
-                dst_colorspace=_SWSCALE[facts.tags.matrix],
-                dst_color_range=facts.tags.range,
-            )
-        return plane_views(frame)
-
-
-def plane_views(frame: Any) -> Planes:
-    """The planes of a PyAV frame of 8 bits as arrays `(rows, columns) uint8` over its own memory, no copy."""
-    return tuple(
-        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
-        for plane in frame.planes
-    )
-
-
-def _tags(frame: Any) -> ColorTags:
-    tags = ColorTags(
-        matrix=int(frame.colorspace),
-        range=2 if frame.format.name == _JPEG_RANGE else int(frame.color_range),
-        primaries=int(frame.color_primaries),
-        transfer=int(frame.color_trc),
-    )
-    return settled_tags(tags, frame.height)
