@@ -28,7 +28,8 @@ from segruntime.run.command import network_threads
 from segruntime.run.pipeline import Overlap
 from segruntime.run.stages import Finish, Network
 from segruntime.run.stations import Finished
-from segruntime.run.video.sink import H264, VideoSink
+from segruntime.run.video.encoder import H264
+from segruntime.run.video.sink import VideoSink
 from segruntime.run.video.source import VideoSource
 
 OVERLAPPED, IN_TURN, ONE_THREAD, CODECS = "overlapped", "in turn", "in turn, codecs on one thread", "codecs alone"

@@ -28,10 +28,11 @@ _FLICKER_EVERY = 20  # of so many frames, two are compared: the measure costs as
 class Network:
     """Frame → the network's mask, every `every` frames; between, the last one grows older."""
 
-    def __init__(self, segmenter: Segmenter, every: int = 1) -> None:
+    def __init__(self, segmenter: Segmenter, every: int = 1, first: int = 0) -> None:
+        """`first`: the number of the first frame within its video, a multiple of `every`."""
         self._segmenter, self._every = segmenter, every
         self._coarse = np.zeros((1, 1), np.float32)
-        self._count = 0
+        self._count = first
 
     def __call__(self, frame: Decoded) -> Masked:
         age = self._count % self._every
@@ -66,7 +67,7 @@ class Finish:
             self._refiner.reset()
         else:
             self._measure(guide, alpha)
-        holder, pixels = self._picture(frame, alpha)
+        holder, pixels = (None, frame.pixels) if frame.is_warm_up else self._picture(frame, alpha)
         return Finished(frame=frame, pixels=pixels, alpha=alpha, age=masked.age, holder=holder)
 
     def _measure(self, guide: Plane, alpha: Plane) -> None:

@@ -17,7 +17,7 @@ class Decoded:
 
     `pixels`: Y, U, V `uint8` planes of a video, or one `(H, W, 3) uint8, BGR` of a still picture. `pts`: its time in
     units of `time_base`, which is in seconds. `sound`: the packets of sound that lie before it in the file. `name`: of a
-    still picture, its path below the input.
+    still picture, its path below the input. `is_warm_up`: it fills the memory of the stages, and is not written.
     """
 
     pixels: Planes
@@ -26,6 +26,7 @@ class Decoded:
     time_base: Fraction = Fraction(1)
     sound: Sequence[Any] = ()
     name: str = ""
+    is_warm_up: bool = False
 
     @property
     def size(self) -> tuple[int, int]:

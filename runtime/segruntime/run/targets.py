@@ -15,7 +15,8 @@ from segruntime.run.pictures.sink import WITH_ALPHA, PictureSink, below, numbere
 from segruntime.run.source import VideoFacts
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
-from segruntime.run.video.sink import VIDEO_KINDS, VideoKind, VideoSink
+from segruntime.run.video.encoder import VIDEO_KINDS, VideoKind
+from segruntime.run.video.sink import VideoSink
 
 VIRTUAL_CAMERA = "virtual-camera"
 _FRAME_NAME = "frame_%06d.png"

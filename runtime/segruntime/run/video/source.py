@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from segruntime.run.stations import Decoded
 from segruntime.run.video.av_library import reason, require_av
 from segruntime.run.video.continuity import FORMATS, Continuity
 from segruntime.run.video.pixels import frame_tags, upright_planes
+from segruntime.run.video.span import Span
 
 _NETWORK_TIMEOUT_S = 10.0
 _MOST_PIXELS = 8192 * 8192
@@ -28,8 +30,10 @@ class VideoSource:
 
     unplugged = False
 
-    def __init__(self, path: str, threads: int = 0) -> None:
+    def __init__(self, path: str, threads: int = 0, span: Span | None = None) -> None:
         """Open `path`, a file or an address that ffmpeg's libraries know; `threads` for its decoder, 0: it chooses.
+
+        With `span` it gives only those frames, and no sound; `facts` are those of the whole.
 
         Raises:
             VideoError: it is missing, is no video, or has no frame that can be decoded.
@@ -38,7 +42,7 @@ class VideoSource:
         self._av = require_av()
         self.broken = 0
         self._cut: str | None = None  # how it ended, where it ended before its end
-        self._path, self._threads = path, threads
+        self._path, self._threads, self._span = path, threads, span
         self._last_pts: int | None = None
         self._container = self._open()
         try:
@@ -49,10 +53,13 @@ class VideoSource:
             self._container.close()
             raise
         self.facts = self._facts(self._first[0])
+        if span is not None and span.warm_up > self._first[0].pts:
+            self._first = self._sought(span)
 
     def __iter__(self) -> Iterator[Decoded]:
-        yield self._prepared(*self._first)
-        for frame, sound in self._frames:
+        for frame, sound in chain([self._first], self._frames):
+            if self._span is not None and self._span.is_past(frame.pts):
+                return
             yield self._prepared(frame, sound)
 
     @property
@@ -109,7 +116,8 @@ class VideoSource:
                 yield frame, sound
 
     def _packets(self) -> Iterator[Any]:
-        packets = self._container.demux(self._stream, *self._container.streams.audio)
+        others = self._container.streams.audio if self._span is None else ()
+        packets = self._container.demux(self._stream, *others)
         joined = Continuity() if self._container.format.name in FORMATS else None
         end_s = 0.0
         while True:
@@ -146,11 +154,15 @@ class VideoSource:
         except self._av.error.EOFError:
             return []
         except (self._av.FFmpegError, ValueError):
-            self.broken += 1
+            self.broken += self._counts(packet.pts)
             return []
         good = [frame for frame in frames if not frame.is_corrupt and self._goes_on(frame)]
-        self.broken += len(frames) - len(good)
+        self.broken += sum(self._counts(frame.pts) for frame in frames) - sum(self._counts(frame.pts) for frame in good)
         return good
+
+    def _counts(self, time: int | None) -> bool:
+        """Whether a frame of that time is one of those that are asked for."""
+        return self._span is None or (time is not None and self._span.holds(time))
 
     def _goes_on(self, frame: Any) -> bool:
         """Whether its time is after that of the frame before. A raw stream has no times: its frame rate gives them."""
@@ -180,6 +192,25 @@ class VideoSource:
             )
         return first
 
+    def _sought(self, span: Span) -> tuple[Any, list[Any]]:
+        """The first frame of the warm-up, after a jump to before it."""
+        for keyframe in (span.keyframe, None):
+            if keyframe is not None:
+                self._container.seek(keyframe, stream=self._stream)
+            else:  # an index that leads too far: from the start, then
+                self._container.close()
+                self._container = self._open()
+                self._stream = self._video_stream()
+            self._last_pts, self._frames = None, self._decoded()
+            first = next(self._frames, None)
+            if first is not None and first[0].pts <= span.warm_up:
+                break
+        while first is not None and first[0].pts < span.warm_up:
+            first = next(self._frames, None)
+        if first is None:
+            raise VideoError(f"{self._path}: ends before the part that begins at {span.start}; was it changed?")
+        return first
+
     def _facts(self, first: Any) -> VideoFacts:
         stream, container = self._stream, self._container
         width, height = first.width, first.height
@@ -203,6 +234,12 @@ class VideoSource:
         )
 
     def _prepared(self, frame: Any, sound: list[Any]) -> Decoded:
-        facts = self.facts
-        pixels = upright_planes(frame, facts)
-        return Decoded(pixels=pixels, tags=facts.tags, pts=frame.pts, time_base=facts.time_base, sound=tuple(sound))
+        facts, span = self.facts, self._span
+        return Decoded(
+            pixels=upright_planes(frame, facts),
+            tags=facts.tags,
+            pts=frame.pts,
+            time_base=facts.time_base,
+            sound=tuple(sound),
+            is_warm_up=span is not None and frame.pts < span.start,
+        )
