@@ -16,7 +16,7 @@ from tests.video.clips import av, frames, make, person
 from segruntime.errors import ModelFileError, OptionError, OutputError, SegRuntimeError, install_command
 from segruntime.run import command
 from segruntime.run.statistics import Statistics
-from segruntime.run.video.sink import VideoSink
+from segruntime.run.video.encoder import VideoEncoder
 
 pytestmark = pytest.mark.usefixtures("everywhere")
 Run = Callable[..., Statistics]
@@ -131,7 +131,7 @@ def test_a_result_that_the_container_refuses_is_not_blamed_on_the_disk(
     def refusing(*_: object) -> None:
         raise av.error.ArgumentError(22, "Invalid argument")
 
-    monkeypatch.setattr(VideoSink, "_encode", refusing)
+    monkeypatch.setattr(VideoEncoder, "__call__", refusing)
     said = r"failed \(Invalid argument\); nothing is left of it\. Choose another ending"
     refuses(OutputError, said, clip, tmp_path / "out.mp4")
 

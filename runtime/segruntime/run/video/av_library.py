@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from segruntime.errors import MissingExtraError
+from segruntime.errors import MissingExtraError, OutputError
+
+_NO_SPACE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 
 def require_av() -> Any:
@@ -26,3 +32,19 @@ def reason(error: Exception) -> str:
     """What ffmpeg says of it, without its numbers and paths."""
     text = getattr(error, "strerror", None) or str(error)
     return " ".join(str(text).split())[:200]
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """What goes wrong with a file that is being written, said of its final name.
+
+    Raises:
+        OutputError: the disk is full, or ffmpeg's libraries refuse it.
+    """
+    av = require_av()
+    try:
+        yield
+    except (av.FFmpegError, OSError) as error:
+        is_full = getattr(error, "errno", None) in _NO_SPACE
+        advice = "Free some space, or choose another disk" if is_full else "Choose another ending, like .mkv or .mp4"
+        raise OutputError(f"{target}: writing failed ({reason(error)}); nothing is left of it. {advice}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from segruntime.errors import OutputError
 from segruntime.run.planes import Planes
 from segruntime.run.source import VideoFacts
 from segruntime.run.stations import Finished
-from segruntime.run.video.av_library import reason, require_av
+from segruntime.run.video.av_library import reason, require_av, writing
 from segruntime.run.video.encoder import VideoEncoder, VideoKind
 from segruntime.run.video.sound import SoundCopy
 
@@ -31,7 +30,8 @@ class VideoSink:
             self._container.metadata.update(kept)
             self._encoder = VideoEncoder(self._container, kind, facts)
             self._sound = SoundCopy(self._container, facts.sound)
-            self._guarded(self._container.start_encoding)
+            with writing(target):
+                self._container.start_encoding()
         except BaseException as error:
             self._draft.drop()
             if isinstance(error, (self._av.FFmpegError, OSError)) and not isinstance(error, OutputError):
@@ -51,8 +51,9 @@ class VideoSink:
         Raises:
             OutputError: the disk is full, or the encoder refuses it.
         """
-        self._guarded(self._sound.write, finished.frame.sound)
-        self._guarded(lambda: self._container.mux(self._encoder(finished)))
+        with writing(self._draft.target):
+            self._sound.write(finished.frame.sound)
+            self._container.mux(self._encoder(finished))
 
     def finish(self, trailing_sound: Iterable[Any] = ()) -> None:
         """Flush the encoder, close the file, and put it in its place.
@@ -60,10 +61,11 @@ class VideoSink:
         Raises:
             OutputError: the disk is full.
         """
-        self._guarded(self._sound.write, trailing_sound)
-        self._guarded(lambda: self._container.mux(self._encoder.rest()))
-        self._guarded(self._sound.flush)
-        self._guarded(self._container.close)
+        with writing(self._draft.target):
+            self._sound.write(trailing_sound)
+            self._container.mux(self._encoder.rest())
+            self._sound.flush()
+            self._container.close()
         if self._sound.lost:
             self.notes.append(f"sound: {self._sound.lost} packets are broken and were left out")
         self._draft.keep()
@@ -77,20 +79,7 @@ class VideoSink:
         finally:
             self._draft.drop()
 
-    def _guarded(self, call: Any, *arguments: Any) -> None:
-        try:
-            call(*arguments)
-        except (self._av.FFmpegError, OSError) as error:
-            is_full = getattr(error, "errno", None) in _NO_SPACE
-            what_to_do = (
-                "Free some space, or choose another disk" if is_full else "Choose another ending, like .mkv or .mp4"
-            )
-            raise OutputError(
-                f"{self._draft.target}: writing failed ({reason(error)}); nothing is left of it. {what_to_do}"
-            ) from error
 
-
-_NO_SPACE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 _KEPT_METADATA = (
     "title",
     "artist",
