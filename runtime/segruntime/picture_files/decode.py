@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from segruntime.errors import PictureError
+from segruntime.picture_files.kinds import SUFFIXES
 from segruntime.preprocess import Frame
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LARGEST_FILE = 256 * 1024 * 1024
