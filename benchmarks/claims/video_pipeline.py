@@ -82,9 +82,8 @@ class Way:
             made = iter(self._made)
             return Overlap(frames, [lambda frame: replace(next(made), frame=frame)])
         network = Network(self._beside_codecs if name == OVERLAPPED else self._segmenter)
-        finish = Finish(
-            Refiner(self._words["preset"]), "replaced", parse_backdrop(self._words["background"]), sink.canvas
-        )
+        finish = Finish(Refiner(self._words["preset"]), "replaced", parse_backdrop(self._words["background"]))
+        finish.canvas = sink.canvas
         return (
             Overlap(frames, [network, finish]) if name == OVERLAPPED else (finish(network(frame)) for frame in frames)
         )

@@ -16,6 +16,7 @@ from segruntime.picture_files import SUFFIXES, read_picture
 from segruntime.preprocess import Frame
 from segruntime.run.planes import ColorTags, Planes, bgr_to_planes, chroma_size, colour_to_planes, planes_to_bgr
 from segruntime.run.stations import Decoded
+from segruntime.run.video.packet_times import packet_times
 from segruntime.run.video.source import VideoSource
 
 Behind = Sequence[Plane | int | Sequence[int]]
@@ -67,8 +68,9 @@ class PictureBackdrop:
 class VideoBackdrop:
     """A video, in its own time, from the start again when it ends, scaled to cover the frame."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, origin: int | None = None) -> None:
+        """`origin`: the time at which it begins, where that is not the first frame's before it."""
+        self._path, self._origin = path, origin
         self._source = VideoSource(path)
         self._frames = iter(self._source)
         self._now = self._ahead = next(self._frames)
@@ -76,11 +78,20 @@ class VideoBackdrop:
         self._start: int | None = None
 
     def __call__(self, frame: Decoded, _weights: Sequence[Plane]) -> Behind:
-        self._start = frame.pts if self._start is None else self._start
+        self._start = self._begun(frame) if self._start is None else self._start
         self._advance((frame.pts - self._start) * frame.time_base)
         if frame.is_still:
             return (covering_picture(self._now, frame.size),)
         return covering_planes(self._now, frame.size, frame.tags)
+
+    def _begun(self, frame: Decoded) -> int:
+        start = frame.pts if self._origin is None else self._origin
+        elapsed_s = (frame.pts - start) * frame.time_base
+        if elapsed_s > 0:  # whole rounds need not be looked at
+            found = packet_times(self._path)
+            round_s = (found.times[-1] - found.times[0]) * found.time_base + 1 / self._source.facts.rate
+            self._offset_s = elapsed_s // round_s * round_s
+        return start
 
     def _advance(self, time_s: Fraction) -> None:
         while self._time_s(self._ahead) <= time_s:
@@ -114,8 +125,8 @@ def covering_picture(frame: Decoded, size: tuple[int, int]) -> Frame:
     return cover(planes_to_bgr(frame.pixels, frame.tags, frame.size), *size)
 
 
-def parse_backdrop(text: str) -> Backdrop:
-    """`FILE`, a colour's name or `#rrggbb`, `blur` or `blur:STRENGTH` → the backdrop.
+def parse_backdrop(text: str, origin: int | None = None) -> Backdrop:
+    """`FILE`, a colour's name or `#rrggbb`, `blur` or `blur:STRENGTH` → the backdrop; `origin`: see `VideoBackdrop`.
 
     Raises:
         OptionError: none of these. PictureError, VideoError: the file cannot be used.
@@ -134,6 +145,6 @@ def parse_backdrop(text: str) -> Backdrop:
             f"({', '.join(COLOURS)} or #rrggbb), blur, blur:STRENGTH, transparent or alpha"
         )
     try:
-        return PictureBackdrop(read_picture(path)) if path.suffix.lower() in SUFFIXES else VideoBackdrop(text)
+        return PictureBackdrop(read_picture(path)) if path.suffix.lower() in SUFFIXES else VideoBackdrop(text, origin)
     except (PictureError, VideoError) as error:
         raise type(error)(f"background: {error}") from error

@@ -13,7 +13,7 @@ from typing import Any
 from segruntime.errors import OptionError, OutputError
 from segruntime.picture_files import SUFFIXES
 from segruntime.refine import Refiner
-from segruntime.run.backgrounds import Backdrop, parse_backdrop
+from segruntime.run.backgrounds import parse_backdrop
 from segruntime.run.live.camera import CameraSource
 from segruntime.run.live.sinks import Preview
 from segruntime.run.pictures.source import StillSource
@@ -22,16 +22,20 @@ from segruntime.run.signals import handled
 from segruntime.run.source import FrameSource, VideoFacts, join_sound
 from segruntime.run.stages import Finish, Mode, Network
 from segruntime.run.statistics import Statistics, shares
-from segruntime.run.targets import Sink, check_output, still_sink, video_sink
+from segruntime.run.targets import Sink, check_output, segment_sink, still_sink, video_sink
 from segruntime.run.video.source import VideoSource
-from segruntime.segmenter import default_threads, load
+from segruntime.run.video.span import Span
+from segruntime.segmenter import Segmenter, default_threads, load
 
 STAGES = ("decode", "network", "composite", "encode")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """`segrun`'s words as they were typed; `encoder`: settings of the video codec as ffmpeg names them."""
+    """`segrun`'s words as they were typed; `encoder`: settings of the video codec as ffmpeg names them.
+
+    With `span` only that part of a video is done, and the output is a segment for `segruntime.jobs.join`.
+    """
 
     source: str
     output: str | None = None
@@ -46,6 +50,7 @@ class RunOptions:
     overwrite: bool = False
     camera_size: tuple[int, int] | None = None
     encoder: dict[str, str] = field(default_factory=dict)
+    span: Span | None = None
 
     def __post_init__(self) -> None:
         if self.output is None and not self.preview:
@@ -61,25 +66,28 @@ class RunOptions:
 
 
 Watch = Callable[[int], None]
+Started = Callable[[int | None], Watch]
 
 
-def run(options: RunOptions, started: Callable[[int | None], Watch] | None = None) -> Statistics:
+def run(options: RunOptions, started: Started | None = None, segmenter: Segmenter | None = None) -> Statistics:
     """Read, mask, compose and write until the input ends or the user stops it.
 
     `started(frames)` is called with the number of frames, where it is known; what it returns, with the count of each
-    frame that is done.
+    frame that is done. `segmenter`: one that is loaded already.
 
     Raises:
         SegRuntimeError: see `segruntime.errors`; nothing half-written is left.
     """
     check_output(options.output, options.source, overwrite=options.overwrite)
-    backdrop = parse_backdrop(options.background) if options.mode == "replaced" else None
-    refiner = Refiner(options.preset)
+    finish = finish_of(options)
     source = open_source(options)
     try:
         sink = _sink(options, source.facts)
         try:
-            return _run(options, source, sink, backdrop, refiner, started)
+            finish.canvas = sink.canvas
+            first = options.span.first if options.span else 0
+            network = Network(segmenter or _segmenter(options, source), options.every, first)
+            return _run(options, source, sink, (network, finish), started)
         except BaseException:
             sink.abandon()
             raise
@@ -97,35 +105,48 @@ def open_source(options: RunOptions) -> FrameSource:
         return CameraSource(name, options.camera_size)
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
         return StillSource(path)
-    return VideoSource(name)
+    return VideoSource(name, span=options.span)
 
 
 def _sink(options: RunOptions, facts: VideoFacts | None) -> Sink:
     output, mode, overwrite = options.output, options.mode, options.overwrite
     if facts is None:
         return still_sink(output, mode, from_folder=Path(options.source).is_dir(), overwrite=overwrite)
+    if options.span is not None:
+        return segment_sink(facts, str(output), mode, options.encoder, options.span)
     return video_sink(facts, output, mode, overwrite=overwrite, encoder=options.encoder)
 
 
-def _run(
-    options: RunOptions,
-    source: FrameSource,
-    sink: Sink,
-    backdrop: Backdrop | None,
-    refiner: Refiner,
-    started: Callable[[int | None], Watch] | None,
-) -> Statistics:
+def finish_of(options: RunOptions) -> Finish:
+    """The last stage, for an output that has no memory of its own for pictures.
+
+    Raises:
+        OptionError, PictureError, VideoError: the background cannot be used.
+    """
+    origin = options.span.origin if options.span else None
+    backdrop = parse_backdrop(options.background, origin) if options.mode == "replaced" else None
+    return Finish(Refiner(options.preset), options.mode, backdrop, options.light_wrap)
+
+
+def _segmenter(options: RunOptions, source: FrameSource) -> Segmenter:
     threads = network_threads(source) if options.threads is None else options.threads
-    segmenter = load(options.model, backend=options.backend, threads=threads)
-    finish = Finish(refiner, options.mode, backdrop, sink.canvas, options.light_wrap)
+    return load(options.model, backend=options.backend, threads=threads)
+
+
+def _run(
+    options: RunOptions, source: FrameSource, sink: Sink, stages: tuple[Network, Finish], started: Started | None
+) -> Statistics:
+    _, finish = stages
     newest_wins = join_sound if source.is_live else None
-    overlap = Overlap(source, [Network(segmenter, options.every), finish], newest_wins=newest_wins)
+    overlap = Overlap(source, stages, newest_wins=newest_wins)
     preview = Preview(options.mode) if options.preview else None
     tally = Tally(watch=started(source.frames) if started else None)
     stop = Stop(overlap)
     begin = time.perf_counter()
     with handled(stop, signal.SIGINT, signal.SIGTERM), closing(preview) if preview else nullcontext():
         for finished in overlap:
+            if finished.frame.is_warm_up:
+                continue
             tally.timed(sink.write, finished)
             tally.count(finished.age)
             if preview is not None and not preview.show(finished):

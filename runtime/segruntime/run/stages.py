@@ -50,13 +50,15 @@ class Network:
 
 
 class Finish:
-    """Mask and frame → the finished picture; remembers the mask before, and how much the masks flicker."""
+    """Mask and frame → the finished picture; remembers the mask before, and how much the masks flicker.
 
-    def __init__(
-        self, refiner: Refiner, mode: Mode, backdrop: Backdrop | None, canvas: Canvas | None, wrap: float = 0.0
-    ) -> None:
+    `canvas`: gives the memory for a result where the sink wants it in its own.
+    """
+
+    def __init__(self, refiner: Refiner, mode: Mode, backdrop: Backdrop | None, wrap: float = 0.0) -> None:
         self.flicker = FlickerMeter()
-        self._refiner, self._mode, self._backdrop, self._canvas, self._wrap = refiner, mode, backdrop, canvas, wrap
+        self.canvas: Canvas | None = None
+        self._refiner, self._mode, self._backdrop, self._wrap = refiner, mode, backdrop, wrap
         self._count = 0
 
     def __call__(self, masked: Masked) -> Finished:
@@ -79,9 +81,9 @@ class Finish:
             self.flicker.add(guide, alpha)
 
     def _picture(self, frame: Decoded, alpha: Plane) -> tuple[Any, Planes]:
-        if self._canvas is None and self._mode != "replaced":
+        if self.canvas is None and self._mode != "replaced":
             return None, frame.pixels
-        holder, pixels = self._canvas(frame.size) if self._canvas else (None, tuple(map(np.empty_like, frame.pixels)))
+        holder, pixels = self.canvas(frame.size) if self.canvas else (None, tuple(map(np.empty_like, frame.pixels)))
         if self._mode == "alpha":
             cv2.LUT(alpha, luma_table(frame.tags), dst=pixels[0])
             for plane in pixels[1:]:

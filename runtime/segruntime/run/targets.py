@@ -16,7 +16,9 @@ from segruntime.run.source import VideoFacts
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
 from segruntime.run.video.encoder import VIDEO_KINDS, VideoKind
+from segruntime.run.video.segment_sink import SegmentSink
 from segruntime.run.video.sink import VideoSink
+from segruntime.run.video.span import Span
 
 VIRTUAL_CAMERA = "virtual-camera"
 _FRAME_NAME = "frame_%06d.png"
@@ -115,6 +117,12 @@ def video_sink(facts: VideoFacts, output: str | None, mode: Mode, *, overwrite: 
         f"{output}: unknown ending {suffix!r} for a video, expected {', '.join(VIDEO_KINDS)}, a folder for numbered "
         "pictures (frames/), a pattern (frames/%05d.png) or virtual-camera"
     )
+
+
+def segment_sink(facts: VideoFacts, output: str, mode: Mode, encoder: dict[str, str], span: Span) -> Sink:
+    """For a part of a video that becomes `output` when it is joined; see `video_sink`."""
+    target = Path(output)
+    return SegmentSink(target, _kind(target, mode, encoder), facts, span)
 
 
 def _kind(target: Path, mode: Mode, encoder: dict[str, str]) -> VideoKind:

@@ -34,6 +34,11 @@ class Continuity:
         self._end_s = max(self._end_s, time_s + shift + (packet.duration or 0) * packet.time_base)
         _move(packet, round(shift / packet.time_base))
 
+    @property
+    def parts(self) -> int:
+        """How many recordings, each with a clock of its own, there were so far."""
+        return len(self._shifts)
+
     def _begin_part(self, index: int, time_s: Fraction) -> None:
         part = self._part[index] = self._part.get(index, 0) + 1
         if part == len(self._shifts):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from segruntime.errors import VideoError
@@ -13,10 +12,10 @@ from segruntime.run.source import VideoFacts, ended_early
 from segruntime.run.stations import Decoded
 from segruntime.run.video.av_library import reason, require_av
 from segruntime.run.video.continuity import FORMATS, Continuity
+from segruntime.run.video.opening import open_video, video_stream
 from segruntime.run.video.pixels import frame_tags, upright_planes
 from segruntime.run.video.span import Span
 
-_NETWORK_TIMEOUT_S = 10.0
 _MOST_PIXELS = 8192 * 8192
 _USUAL_RATE = 25
 _LENGTH_TOLERANCE_S = 0.3  # what containers round, and encoders add to fill their last block of sound
@@ -44,9 +43,9 @@ class VideoSource:
         self._cut: str | None = None  # how it ended, where it ended before its end
         self._path, self._threads, self._span = path, threads, span
         self._last_pts: int | None = None
-        self._container = self._open()
+        self._container = open_video(self._path)
         try:
-            self._stream = self._video_stream()
+            self._stream = self._stream_of(self._container)
             self._frames = self._decoded()
             self._first = self._first_frame()
         except BaseException:
@@ -79,26 +78,8 @@ class VideoSource:
     def close(self) -> None:
         self._container.close()
 
-    def _open(self) -> Any:
-        is_address = "://" in self._path
-        path = Path(self._path)
-        name = str(path.absolute()) if path.is_file() else self._path  # `a:b.mp4` would be taken for protocol `a`
-        try:
-            return self._av.open(name, timeout=_NETWORK_TIMEOUT_S if is_address else None)
-        except (self._av.FFmpegError, OSError, ValueError) as error:
-            what = "a stream that can be reached" if is_address else "a video file"
-            raise VideoError(
-                f"{self._path}: cannot be opened ({reason(error)}), expected {what}; check the path, or copy it again"
-            ) from error
-
-    def _video_stream(self) -> Any:
-        streams = [s for s in self._container.streams.video if not s.disposition & s.disposition.attached_pic]
-        if not streams:
-            kinds = ", ".join(sorted({s.type for s in self._container.streams})) or "nothing"
-            raise VideoError(f"{self._path}: holds {kinds}, expected a video stream; nothing to do")
-        stream = streams[0]
-        if stream.codec_context is None:
-            raise VideoError(f"{self._path}: its video codec is not known to this PyAV; convert it to H.264 first")
+    def _stream_of(self, container: Any) -> Any:
+        stream = video_stream(container, self._path)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
         return stream
@@ -199,8 +180,8 @@ class VideoSource:
                 self._container.seek(keyframe, stream=self._stream)
             else:  # an index that leads too far: from the start, then
                 self._container.close()
-                self._container = self._open()
-                self._stream = self._video_stream()
+                self._container = open_video(self._path)
+                self._stream = self._stream_of(self._container)
             self._last_pts, self._frames = None, self._decoded()
             first = next(self._frames, None)
             if first is not None and first[0].pts <= span.warm_up:
