@@ -7,7 +7,7 @@ NaN depends on the machine: `cv2.threshold` gives a person on IPP's path for AVX
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -17,6 +17,9 @@ from segruntime.errors import FrameError
 
 Bytes = npt.NDArray[np.uint8]
 Plane = Bytes
+Samples = npt.NDArray[np.uint8 | np.uint16]
+"""Of a plane or picture of 8 bits, or of 10 bits, 0–1023."""
+Sample = TypeVar("Sample", bound=np.uint8 | np.uint16)
 Alpha = npt.NDArray[np.float32]
 Shape = tuple[int, ...]
 
@@ -68,16 +71,33 @@ def check_bytes(name: str, image: object, shape: Shape | None = None) -> Bytes:
     return checked(name, image, f"{shape or '(H, W) or (H, W, 3)'} uint8, 0–255", shapes)
 
 
-def check_colour(name: str, value: object, shape: Shape, expected: str) -> npt.NDArray[Any]:
-    """`value` as an array of whole numbers of 0–255, of this shape: `()` for a plane's, `(3,)` for a picture's.
+def check_samples(name: str, image: object, like: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    """`image`, if it is a plane `(H, W)` or a picture `(H, W, 3)` of 8 or 10 bits, or has dtype and shape of `like`.
+
+    Raises:
+        FrameError: it is something else, or empty.
+    """
+    if like is None:
+        expected = "(H, W) or (H, W, 3) uint8, 0–255, or uint16, 0–1023"
+        return checked(name, image, expected, (PLANE, PICTURE), (np.uint8, np.uint16))
+    return checked(name, image, f"{like.shape} {like.dtype}", (like.shape,), (like.dtype.type,))
+
+
+def most(dtype: np.dtype[Any]) -> int:
+    """The largest sample: 255 of 8 bits, 1023 of 10."""
+    return 255 if dtype == np.uint8 else 1023
+
+
+def check_colour(name: str, value: object, shape: Shape, expected: str, highest: int = 255) -> npt.NDArray[Any]:
+    """`value` as an array of whole numbers of 0 to `highest`, of this shape: `()` for a plane's, `(3,)` for a picture's.
 
     Raises:
         FrameError: it is something else.
     """
     colour = np.asarray(value)
-    if colour.shape != shape or colour.dtype.kind not in "iu" or colour.min() < 0 or colour.max() > 255:
+    if colour.shape != shape or colour.dtype.kind not in "iu" or colour.min() < 0 or colour.max() > highest:
         got = _described(value) if isinstance(value, np.ndarray) else f"{value!r:.80}"
-        raise FrameError(f"{name}: got {got}, expected {expected} of 0–255")
+        raise FrameError(f"{name}: got {got}, expected {expected} of 0–{highest}")
     return colour
 
 

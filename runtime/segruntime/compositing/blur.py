@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segruntime.arrays import Bytes, check_bytes, check_out
+from segruntime.arrays import Bytes, Sample, check_bytes, check_out, check_samples
 from segruntime.errors import OptionError
 from segruntime.resize import halved, resized
 
@@ -44,11 +44,13 @@ class BlurBehind:
             raise OptionError(f"blur strength: got {strength!r}, expected a number from 0 to 1")
         self.strength = float(strength)
 
-    def __call__(self, picture: Bytes, weight: Bytes, out: Bytes | None = None) -> Bytes:
+    def __call__(
+        self, picture: npt.NDArray[Sample], weight: Bytes, out: npt.NDArray[Sample] | None = None
+    ) -> npt.NDArray[Sample]:
         """What is behind the person, out of focus.
 
         Args:
-            picture: `(H, W, 3) uint8`, or `(H, W) uint8`, a plane of it.
+            picture: `(H, W, 3) uint8`, or `(H, W) uint8`, a plane of it; or uint16, 10 bits.
             weight: the person's alpha, `(H, W) uint8, 0–255`, at the plane's own size.
             out: as `picture`, with packed rows to write to; it may be `picture` itself. A new array where not given.
 
@@ -58,19 +60,19 @@ class BlurBehind:
         Raises:
             FrameError: another type, dtype or shape.
         """
-        picture = check_bytes("picture", picture)
+        picture = check_samples("picture", picture)
         weight = check_bytes("weight", weight, picture.shape[:2])
-        out = check_out(out, picture.shape)
+        out = check_out(out, picture.shape, picture.dtype.type)
         sigma = _FULL_STRENGTH * self.strength * len(picture)
         factor = _reduction(sigma, len(picture))
         small = _without_person(_reduced(picture, factor), _background_share(_reduced(weight, factor)))
         return _enlarged(small, sigma, factor, out)
 
 
-def soft_focus(plane: Bytes, sigma: float) -> Bytes:
-    """A Gaussian at reduced size, of all there is: `(H, W[, 3]) uint8` → the same."""
+def soft_focus(plane: npt.NDArray[Sample], sigma: float) -> npt.NDArray[Sample]:
+    """A Gaussian at reduced size, of all there is: `(H, W[, 3]) uint8` or `uint16` → the same."""
     factor = _reduction(sigma, len(plane))
-    return _enlarged(_reduced(plane, factor), sigma, factor, np.empty(plane.shape, np.uint8))
+    return _enlarged(_reduced(plane, factor), sigma, factor, np.empty(plane.shape, plane.dtype))
 
 
 def _reduction(sigma: float, height: int) -> int:
@@ -81,20 +83,20 @@ def _reduction(sigma: float, height: int) -> int:
     return factor
 
 
-def _reduced(plane: Bytes, factor: int) -> Bytes:
+def _reduced(plane: npt.NDArray[Sample], factor: int) -> npt.NDArray[Sample]:
     """The mean of each square of `factor`; halved again and again, which OpenCV is several times faster at."""
     while factor > 1:
         plane, factor = halved(plane), factor // 2
     return plane
 
 
-def _enlarged(small: Bytes, sigma: float, factor: int, out: Bytes) -> Bytes:
+def _enlarged(small: npt.NDArray[Sample], sigma: float, factor: int, out: npt.NDArray[Sample]) -> npt.NDArray[Sample]:
     """What was reduced by `factor`, blurred so that it has `sigma` of the full size, at that size."""
     # the reduction and the upsampling blur as well: variances of a box and of a triangle, together about factor² / 4
     variance = (sigma / factor) ** 2 - 0.25
     if variance > 0.04:
         blurred = cv2.GaussianBlur(small, (0, 0), math.sqrt(variance), borderType=cv2.BORDER_REPLICATE)
-        small = np.asarray(blurred, np.uint8)
+        small = np.asarray(blurred, small.dtype)
     return resized(small, (out.shape[0], out.shape[1]), out=out)
 
 
@@ -107,13 +109,14 @@ def _background_share(person: Bytes) -> _Floats:
     return np.asarray(cv2.max(cv2.LUT(larger, _SHARE), cv2.LUT(person, _LAST_RESORT)), np.float32)
 
 
-def _without_person(small: Bytes, share: _Floats) -> Bytes:
-    """`(h, w[, 3]) uint8` with what does not count as background filled from what does."""
+def _without_person(small: npt.NDArray[Sample], share: _Floats) -> npt.NDArray[Sample]:
+    """`(h, w[, 3]) uint8` or `uint16` with what does not count as background filled from what does."""
     planes = [small] if small.ndim == 2 else cv2.split(small)
     weighted = cv2.merge([*(cv2.multiply(plane, share, dtype=cv2.CV_32F) for plane in planes), share])
-    values = cv2.convertScaleAbs(_filled(np.asarray(weighted, np.float32)))
+    filled = _filled(np.asarray(weighted, np.float32))
+    values = cv2.convertScaleAbs(filled) if small.dtype == np.uint8 else np.rint(filled).astype(np.uint16)
     pixels = cv2.extractChannel(values, 0) if small.ndim == 2 else cv2.cvtColor(values, cv2.COLOR_BGRA2BGR)
-    return np.asarray(pixels, np.uint8)
+    return np.asarray(pixels, small.dtype)
 
 
 def _filled(weighted: _Floats) -> _Floats:

@@ -6,13 +6,18 @@ from functools import cache
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from segruntime.arrays import Bytes
+from segruntime.arrays import Bytes, Sample
 
 
-def take_share(values: Bytes, weights: Bytes) -> Bytes:
-    """`values = values * weights / 255`, rounded to the nearest; there are no ties. Both uint8, of one shape, 0–255."""
-    return _by_opencv(values, weights) if opencv_rounds() else _by_integers(values, weights)
+def take_share(values: npt.NDArray[Sample], weights: Bytes) -> npt.NDArray[Sample]:
+    """`values = values * weights / 255`, rounded to the nearest; there are no ties.
+
+    `weights`: uint8, 0–255. `values`: of the same shape, uint8, or uint16 of any value.
+    """
+    is_byte = values.dtype == np.uint8
+    return _by_opencv(values, weights) if is_byte and opencv_rounds() else _by_integers(values, weights)
 
 
 @cache
@@ -22,12 +27,12 @@ def opencv_rounds() -> bool:
     return bool(np.array_equal(_by_opencv(values.copy(), weights), _by_integers(values, weights)))
 
 
-def _by_opencv(values: Bytes, weights: Bytes) -> Bytes:
-    return np.asarray(cv2.multiply(values, weights, dst=values, scale=1 / 255), np.uint8)
+def _by_opencv(values: npt.NDArray[Sample], weights: Bytes) -> npt.NDArray[Sample]:
+    return np.asarray(cv2.multiply(values, weights, dst=values, scale=1 / 255), values.dtype)
 
 
-def _by_integers(values: Bytes, weights: Bytes) -> Bytes:
-    product = np.multiply(values, weights, dtype=np.uint16)
+def _by_integers(values: npt.NDArray[Sample], weights: Bytes) -> npt.NDArray[Sample]:
+    product = np.multiply(values, weights, dtype=np.uint16 if values.dtype == np.uint8 else np.uint32)
     product += 127
     product //= 255
     np.copyto(values, product, casting="unsafe")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from segruntime.arrays import PICTURE, Alpha, Bytes, alpha_bytes, check_colour, check_out, checked
+from segruntime.arrays import PICTURE, Alpha, Bytes, Sample, alpha_bytes, check_colour, check_out, checked
 from segruntime.compositing.blend import blend
 from segruntime.preprocess import Frame
 from segruntime.resize import resized
@@ -49,7 +50,7 @@ def _background(background: Any, height: int, width: int) -> Frame | Sequence[in
     return [int(value) for value in check_colour("background", background, (3,), expected)]
 
 
-def cover(image: Frame, height: int, width: int) -> Frame:
+def cover(image: npt.NDArray[Sample], height: int, width: int) -> npt.NDArray[Sample]:
     """The middle of it, scaled with its aspect ratio kept so that it just covers `(height, width)`."""
     h, w = image.shape[:2]
     scale = max(height / h, width / w)

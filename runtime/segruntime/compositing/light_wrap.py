@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from segruntime.arrays import Bytes, check_bytes
+from segruntime.arrays import Bytes, Sample, check_bytes, check_samples
 from segruntime.compositing.blend import blend
 from segruntime.compositing.blur import soft_focus
 from segruntime.compositing.byte_product import take_share
@@ -18,8 +19,12 @@ _LIGHT_SIGMA = 0.03
 
 
 def light_wrap(
-    over: Bytes, weight: Bytes, under: Bytes | int | Sequence[int], strength: float = 0.3, out: Bytes | None = None
-) -> Bytes:
+    over: npt.NDArray[Sample],
+    weight: Bytes,
+    under: npt.NDArray[Sample] | int | Sequence[int],
+    strength: float = 0.3,
+    out: npt.NDArray[Sample] | None = None,
+) -> npt.NDArray[Sample]:
     """The person lit from behind, to be blended over the background afterwards.
 
     `over + rim * (blurred under - over)`, with `rim = strength * alpha * (1 - blurred alpha)`: the usual light wrap of
@@ -28,7 +33,7 @@ def light_wrap(
     the blur reaches, and outside, nothing changes.
 
     Args:
-        over: `(H, W, 3) uint8`, or `(H, W) uint8`, a plane of it.
+        over: `(H, W, 3) uint8`, or `(H, W) uint8`, a plane of it; or uint16, 10 bits.
         weight: the person's alpha, `(H, W) uint8, 0–255`.
         under: the background as for `blend`: as `over`, or a constant.
         strength: 0 (none) to 1.
@@ -44,12 +49,12 @@ def light_wrap(
     """
     if type(strength) not in (int, float) or not 0 <= strength <= 1:
         raise OptionError(f"light wrap: got {strength!r}, expected a number from 0 to 1")
-    over = check_bytes("over", over)
+    over = check_samples("over", over)
     weight = check_bytes("weight", weight, over.shape[:2])
     # 255 - strength * weight * (255 - blurred weight), rounded twice; a product of bytes with a scale depends on the processor
     rim = take_share(np.asarray(cv2.bitwise_not(soft_focus(weight, _RIM_SIGMA * len(over))), np.uint8), weight)
     kept = np.asarray(cv2.LUT(rim, np.rint(255 - strength * np.arange(256)).astype(np.uint8)), np.uint8)
     light = under
     if isinstance(under, np.ndarray) and under.ndim == over.ndim:
-        light = soft_focus(check_bytes("under", under, over.shape), _LIGHT_SIGMA * len(over))
+        light = soft_focus(check_samples("under", under, over), _LIGHT_SIGMA * len(over))
     return blend(over, kept, light, out)

@@ -7,18 +7,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segruntime.arrays import Plane
+from segruntime.arrays import Plane, Samples
 from segruntime.preprocess import Frame
 from segruntime.resize import halved, resized
 
-Planes = tuple[Plane, ...]
+Planes = tuple[Samples, ...]
 
 UNSPECIFIED = 2
 BT709, BT601 = 1, 6
@@ -37,22 +37,26 @@ _SMALLEST_HD = 720
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColorTags:
-    """What a stream says of its colours, in the numbers of H.273; `primaries` and `transfer` are only carried along."""
+    """What a stream says of its colours, in the numbers of H.273; of SDR, `primaries` and `transfer` are only carried along.
+
+    `bits`: of a sample, 8 (`uint8`) or 10 (`uint16`, 0–1023). `peak`: cd/m² of the display that HDR was made on.
+    """
 
     matrix: int = BT601
     range: int = LIMITED
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED
+    bits: int = 8
+    peak: float = 1000.0
 
 
 def settled_tags(tags: ColorTags, height: int) -> ColorTags:
     """The same with a matrix and a range that are known: what players take where a stream says nothing."""
     guess = BT709 if height >= _SMALLEST_HD else BT601
-    return ColorTags(
+    return replace(
+        tags,
         matrix=tags.matrix if tags.matrix in _LUMA_WEIGHTS else guess,
         range=FULL if tags.range == FULL else LIMITED,
-        primaries=tags.primaries,
-        transfer=tags.transfer,
     )
 
 
@@ -61,7 +65,7 @@ def chroma_size(height: int, width: int) -> tuple[int, int]:
     return (height + 1) // 2, (width + 1) // 2
 
 
-def planes_to_bgr(planes: Sequence[Plane], tags: ColorTags, size: tuple[int, int], how: str = "bilinear") -> Frame:
+def planes_to_bgr(planes: Sequence[Samples], tags: ColorTags, size: tuple[int, int], how: str = "bilinear") -> Frame:
     """Y `(H, W)`, U and V `(⌈H/2⌉, ⌈W/2⌉) uint8` → `(h, w, 3) uint8, BGR` of `size = (h, w)`.
 
     Each plane is scaled first: both steps are linear, so only their rounding changes places, and a small picture for
@@ -92,6 +96,21 @@ def luma_table(tags: ColorTags) -> Plane:
 
 
 @lru_cache(maxsize=16)
+def samples_from_signal(tags: ColorTags) -> npt.NDArray[np.float64]:
+    """`(3, 4)`: Y, U, V in the steps of `tags.bits` from B', G', R' of 0–1 and 1."""
+    eight = _planes_from_bgr(tags.matrix, tags.range)
+    steps = 1 << tags.bits - 8
+    scale = (1 << tags.bits) - 1 if tags.range == FULL else 255 * steps
+    return np.column_stack([eight[:, :3] * scale, eight[:, 3] * steps])
+
+
+@lru_cache(maxsize=16)
+def signal_from_samples(tags: ColorTags) -> npt.NDArray[np.float64]:
+    """`(3, 4)`: the inverse of the above."""
+    return _inverse(samples_from_signal(tags))
+
+
+@lru_cache(maxsize=16)
 def _planes_from_bgr(matrix: int, range_: int) -> npt.NDArray[np.float64]:
     """`(3, 4)`: Y, U, V from B, G, R and 1."""
     kr, kb = _LUMA_WEIGHTS[matrix]
@@ -105,6 +124,9 @@ def _planes_from_bgr(matrix: int, range_: int) -> npt.NDArray[np.float64]:
 @lru_cache(maxsize=16)
 def _bgr_from_planes(matrix: int, range_: int) -> npt.NDArray[np.float64]:
     """`(3, 4)`: the inverse of the above."""
-    forward = _planes_from_bgr(matrix, range_)
+    return _inverse(_planes_from_bgr(matrix, range_))
+
+
+def _inverse(forward: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     inverse = np.linalg.inv(forward[:, :3])
     return np.column_stack([inverse, -inverse @ forward[:, 3]])
