@@ -177,3 +177,25 @@ def test_the_end_of_a_reply_does_not_wait_for_an_acknowledgement() -> None:
         for protocol in held:
             kernels = protocol.transport.get_extra_info("socket")
             assert kernels.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+CLOSING = POST + b"connection: close\r\ncontent-length: 8000000\r\n\r\n"
+
+
+def test_a_refusal_is_there_to_read_after_a_body_that_nobody_wanted_though_the_connection_is_to_be_closed() -> None:
+    with running(make_service([ready()], body_bytes=1000, linger_s=LONG_S)) as service, service.connect() as connection:
+        connection.sendall(CLOSING + bytes(8_000_000))
+        said = read_all(connection)
+        assert said.startswith(b"HTTP/1.1 413 ")
+        assert b"\r\nconnection: close\r\n" in said.lower()
+        assert said.endswith(b'; send a smaller picture"}')
+        until(lambda: service.connections == 0)
+
+
+def test_a_body_that_nobody_wanted_is_thrown_away_for_a_while_only_where_the_connection_is_to_be_closed() -> None:
+    with running(make_service([ready()], body_bytes=1000, linger_s=LONG_S)) as service, service.connect() as connection:
+        connection.sendall(CLOSING)
+        assert read_reply(connection).startswith(b"HTTP/1.1 413 ")
+        drip(service, connection, b"PNG")
+        service.leap(LONG_S / 5)
+        until(lambda: service.connections == 0)

@@ -33,7 +33,8 @@ def build_app(service: Service, origins: Collection[str] = ()) -> Starlette:
         *_about(service),
     ]
     paths = [route.path for route in routes]
-    layers = [Middleware(Front, metrics=service.metrics, paths=paths, origins=origins)]
+    linger_s = service.limits.linger_s
+    layers = [Middleware(Front, metrics=service.metrics, linger_s=linger_s, paths=paths, origins=origins)]
     if origins:
         exposed = ["x-width", "x-height", "retry-after"]
         layers.append(
