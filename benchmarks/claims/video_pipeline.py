@@ -56,7 +56,7 @@ class Way:
         source = VideoSource(self._clip)
         sink = VideoSink(self._target, H264, source.facts)
         for finished in self._results(IN_TURN, source, sink):
-            self._made.append(replace(finished, frame=replace(finished.frame, pixels=(), sound=())))
+            self._made.append(replace(finished, frame=replace(finished.frame, pixels=(), packets=())))
         sink.abandon()
         source.close()
 
@@ -71,7 +71,7 @@ class Way:
         for finished in self._results(name, source, sink):
             sink.write(finished)
             frames += 1
-        sink.finish(source.trailing_sound())
+        sink.finish(source.trailing_packets())
         seconds = time.perf_counter() - start
         source.close()
         return seconds / frames

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from tests.video.clips import SHARED, av, flip_bytes, frames, make, packets, times
 
+from segruntime.run.source import VideoFacts
 from segruntime.run.statistics import Statistics
-from segruntime.run.video.sound import SoundCopy
+from segruntime.run.video.tracks import TrackCopy
 
 pytestmark = pytest.mark.usefixtures("everywhere")
 Run = Callable[..., Statistics]
@@ -160,7 +161,10 @@ def test_a_packet_whose_times_contradict_each_other_is_left_out(damage: int | No
     """Damaged files hold them; a muxer would refuse them later, in the middle of others."""
     clip = make(tmp_path / "in.mp4", frames=5, sound=["aac"])
     with av.open(str(clip)) as source, av.open(str(tmp_path / "out.mkv"), "w") as to:
-        copy = SoundCopy(to, source.streams.audio)
+        copy = TrackCopy(
+            to,
+            VideoFacts(width=2, height=2, time_base=Fraction(1), rate=Fraction(1), tracks=tuple(source.streams.audio)),
+        )
         sound = [packet for packet in source.demux(audio=0) if packet.dts is not None]
         sound[3].pts = None if damage is None else sound[3].dts + damage
         copy.write(sound)

@@ -14,7 +14,7 @@ from tests.video.child import LIMIT_S, until
 from tests.video.clips import frames, make, packets, times
 
 from segruntime.run import command
-from segruntime.run.source import join_sound
+from segruntime.run.source import join_packets
 from segruntime.run.stations import Decoded
 from segruntime.run.statistics import Statistics
 
@@ -65,10 +65,10 @@ def test_a_live_stream_that_is_too_fast_drops_frames_and_keeps_all_sound(
 
     def counted(older: Decoded, newer: Decoded) -> Decoded:
         joined.append(newer)
-        return join_sound(older, newer)
+        return join_packets(older, newer)
 
     monkeypatch.setattr(type(everywhere), "coarse", slow)
-    monkeypatch.setattr(command, "join_sound", counted)
+    monkeypatch.setattr(command, "join_packets", counted)
     clip = make(tmp_path / "in.ts", frames=50, sound=["aac"], options={"crf": "10", "g": "5", "bf": "0"})
     with served(clip) as address:
         statistics = segrun(address, tmp_path / "out.mkv")
@@ -79,7 +79,7 @@ def test_a_live_stream_that_is_too_fast_drops_frames_and_keeps_all_sound(
     assert len(packets(tmp_path / "out.mkv")[0]) == len(packets(clip)[0])
 
 
-def test_the_newer_frame_takes_over_the_sound_of_the_older() -> None:
-    older, newer = Decoded(pixels=(), pts=1, sound=("a", "b")), Decoded(pixels=(), pts=2, sound=("c",))
-    joined = join_sound(older, newer)
-    assert (joined.pts, tuple(joined.sound)) == (2, ("a", "b", "c"))
+def test_the_newer_frame_takes_over_the_packets_of_the_older() -> None:
+    older, newer = Decoded(pixels=(), pts=1, packets=("a", "b")), Decoded(pixels=(), pts=2, packets=("c",))
+    joined = join_packets(older, newer)
+    assert (joined.pts, tuple(joined.packets)) == (2, ("a", "b", "c"))

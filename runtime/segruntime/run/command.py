@@ -19,7 +19,7 @@ from segruntime.run.live.sinks import Preview
 from segruntime.run.pictures.source import StillSource
 from segruntime.run.pipeline import Overlap
 from segruntime.run.signals import handled
-from segruntime.run.source import FrameSource, VideoFacts, join_sound
+from segruntime.run.source import FrameSource, VideoFacts, join_packets
 from segruntime.run.stages import Finish, Mode, Network
 from segruntime.run.statistics import Statistics, shares
 from segruntime.run.targets import Sink, check_output, segment_sink, still_sink, video_sink
@@ -137,7 +137,7 @@ def _run(
     options: RunOptions, source: FrameSource, sink: Sink, stages: tuple[Network, Finish], started: Started | None
 ) -> Statistics:
     _, finish = stages
-    newest_wins = join_sound if source.is_live else None
+    newest_wins = join_packets if source.is_live else None
     overlap = Overlap(source, stages, newest_wins=newest_wins)
     preview = Preview(options.mode) if options.preview else None
     tally = Tally(watch=started(source.frames) if started else None)
@@ -153,7 +153,7 @@ def _run(
                 overlap.stop()
         if tally.frames == 0:
             raise OutputError("stopped before the first frame was done; nothing was written")
-        tally.timed(sink.finish, source.trailing_sound())
+        tally.timed(sink.finish, source.trailing_packets())
     return Statistics(
         frames=tally.frames,
         seconds=time.perf_counter() - begin,

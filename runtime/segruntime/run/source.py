@@ -9,11 +9,16 @@ from typing import Any, Protocol
 
 from segruntime.run.planes import ColorTags
 from segruntime.run.stations import Decoded
+from segruntime.run.video.hdr_metadata import HdrMetadata
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFacts:
-    """What a sink wants to know of a video: size in pixels as it is shown, time base in seconds."""
+    """What a sink wants to know of a video: size in pixels as it is shown, time base in seconds.
+
+    As PyAV has them: `stream`, the one of the frames; `tracks`, all others in their order; `covers`, the packets of those
+    that are a picture of the whole; `chapters`.
+    """
 
     width: int
     height: int
@@ -23,8 +28,12 @@ class VideoFacts:
     is_live: bool = False
     sample_aspect: Fraction | None = None
     tags: ColorTags = field(default_factory=ColorTags)
+    hdr: HdrMetadata = field(default_factory=HdrMetadata)
     metadata: dict[str, str] = field(default_factory=dict)
-    sound: tuple[Any, ...] = ()
+    stream: Any = None
+    tracks: tuple[Any, ...] = ()
+    covers: tuple[Any, ...] = ()
+    chapters: tuple[dict[str, Any], ...] = ()
 
 
 class FrameSource(Protocol):
@@ -52,8 +61,8 @@ class FrameSource(Protocol):
 
     def __iter__(self) -> Iterator[Decoded]: ...
 
-    def trailing_sound(self) -> list[Any]:
-        """The packets of sound after the last frame."""
+    def trailing_packets(self) -> list[Any]:
+        """The packets of the other tracks after the last frame."""
         ...
 
     def problems(self, done: int) -> list[str]:
@@ -68,6 +77,6 @@ def ended_early(cut: str | None, done: int) -> list[str]:
     return [] if cut is None else [f"the input ends early ({cut}); {done} frames were done"]
 
 
-def join_sound(older: Decoded, newer: Decoded) -> Decoded:
-    """A live frame that takes the place of an older one keeps that one's sound."""
-    return replace(newer, sound=(*older.sound, *newer.sound))
+def join_packets(older: Decoded, newer: Decoded) -> Decoded:
+    """A live frame that takes the place of an older one keeps that one's packets of other tracks."""
+    return replace(newer, packets=(*older.packets, *newer.packets))

@@ -15,18 +15,20 @@ from segruntime.run.planes import ColorTags, Planes
 class Decoded:
     """A frame from a source.
 
-    `pixels`: Y, U, V `uint8` planes of a video, or one `(H, W, 3) uint8, BGR` of a still picture. `pts`: its time in
-    units of `time_base`, which is in seconds. `sound`: the packets of sound that lie before it in the file. `name`: of a
-    still picture, its path below the input. `is_warm_up`: it fills the memory of the stages, and is not written.
+    `pixels`: Y, U, V planes of a video, `uint8`, or `uint16` where `tags.bits` is 10, or one `(H, W, 3) uint8, BGR` of a still picture. `pts`: its time in
+    units of `time_base`, which is in seconds. `packets`: those of the other tracks that lie before it in the file.
+    `name`: of a still picture, its path below the input. `is_warm_up`: it fills the memory of the stages, and is not written.
     """
 
     pixels: Planes
     tags: ColorTags = field(default_factory=ColorTags)
     pts: int = 0
     time_base: Fraction = Fraction(1)
-    sound: Sequence[Any] = ()
+    packets: Sequence[Any] = ()
     name: str = ""
     is_warm_up: bool = False
+    guide: Plane | None = None
+    own_alpha: Plane | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -62,7 +62,7 @@ class CameraSource:
     def unplugged(self) -> bool:
         return self._cut is not None
 
-    def trailing_sound(self) -> list[Any]:
+    def trailing_packets(self) -> list[Any]:
         return []
 
     def problems(self, done: int) -> list[str]:

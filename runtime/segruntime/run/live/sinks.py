@@ -86,7 +86,7 @@ class VirtualCameraSink:
             target[:] = plane[: target.shape[0], : target.shape[1]]
         return buffer
 
-    def finish(self, _trailing_sound: Iterable[Any] = ()) -> None:
+    def finish(self, _trailing_packets: Iterable[Any] = ()) -> None:
         """Take the camera away."""
         self._camera.close()
 
@@ -107,7 +107,7 @@ class NoSink:
         if self._pace is not None:
             self._pace.wait(finished.frame.pts)
 
-    def finish(self, _trailing_sound: Iterable[Any] = ()) -> None:
+    def finish(self, _trailing_packets: Iterable[Any] = ()) -> None:
         """Nothing."""
 
     abandon = finish

@@ -44,7 +44,7 @@ class PictureSink:
         check_target(path, overwrite=self._overwrite)
         write_picture(path, picture(finished, self._mode))
 
-    def finish(self, _trailing_sound: Iterable[Any] = ()) -> None:
+    def finish(self, _trailing_packets: Iterable[Any] = ()) -> None:
         """Every file is whole already."""
 
     def abandon(self) -> None:

@@ -48,7 +48,7 @@ class StillSource:
         if self.broken == self.frames:
             raise PictureError(f"{self._root}: none of its {self.frames} pictures can be read; {self._problems[0]}")
 
-    def trailing_sound(self) -> list[Any]:
+    def trailing_packets(self) -> list[Any]:
         return []
 
     def problems(self, _done: int) -> list[str]:

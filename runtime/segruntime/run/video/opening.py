@@ -36,7 +36,7 @@ def video_stream(container: Any, name: str) -> Any:
     Raises:
         VideoError: there is none, or its codec is not known.
     """
-    streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+    streams = [stream for stream in container.streams.video if not is_cover(stream)]
     if not streams:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         raise VideoError(f"{name}: holds {kinds}, expected a video stream; nothing to do")
@@ -44,3 +44,8 @@ def video_stream(container: Any, name: str) -> Any:
     if stream.codec_context is None:
         raise VideoError(f"{name}: its video codec is not known to this PyAV; convert it to H.264 first")
     return stream
+
+
+def is_cover(stream: Any) -> bool:
+    """Whether it is one picture that stands for the whole, as of a podcast."""
+    return bool(stream.disposition & stream.disposition.attached_pic)

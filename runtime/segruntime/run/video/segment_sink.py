@@ -54,7 +54,7 @@ class SegmentSink:
         with writing(self._draft.target):
             self._mux(self._encoder(finished))
 
-    def finish(self, _trailing_sound: Iterable[Any] = ()) -> None:
+    def finish(self, _trailing_packets: Iterable[Any] = ()) -> None:
         """Close the file, and put it in its place.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Finished frames → a video file, with the sound of the input as it is."""
+"""Finished frames → a video file, with the other tracks of the input."""
 
 from __future__ import annotations
 
@@ -13,23 +13,19 @@ from segruntime.run.source import VideoFacts
 from segruntime.run.stations import Finished
 from segruntime.run.video.av_library import reason, require_av, writing
 from segruntime.run.video.encoder import VideoEncoder, VideoKind
-from segruntime.run.video.sound import SoundCopy
+from segruntime.run.video.tracks import TrackCopy
 
 
 class VideoSink:
-    """One video stream, encoded, and the streams of sound of the input."""
+    """One video stream, encoded, and all other tracks of the input."""
 
     def __init__(self, target: Path, kind: VideoKind, facts: VideoFacts) -> None:
         self._av = require_av()
-        self.notes: list[str] = []
         self._draft = Draft(target)
         try:
             self._container = self._av.open(str(self._draft.path), "w")
-            # what is no UTF-8 becomes a question mark here: PyAV 19 has no `metadata_errors` that would do it
-            kept = {k: v.encode("utf-8", "replace").decode() for k, v in facts.metadata.items() if k in _KEPT_METADATA}
-            self._container.metadata.update(kept)
             self._encoder = VideoEncoder(self._container, kind, facts)
-            self._sound = SoundCopy(self._container, facts.sound)
+            self._tracks = TrackCopy(self._container, facts)
             with writing(target):
                 self._container.start_encoding()
         except BaseException as error:
@@ -39,35 +35,33 @@ class VideoSink:
                     f"{target}: cannot be begun ({reason(error)}); choose another ending or size"
                 ) from error
             raise
-        self.notes += self._sound.notes
+        self.notes = self._tracks.notes
 
     def canvas(self, size: tuple[int, int]) -> tuple[Any, Planes]:
         """Memory for a result of `size = (H, W)`: what owns it, and its planes (Y, U, V, and A where there is alpha)."""
         return self._encoder.canvas(size)
 
     def write(self, finished: Finished) -> None:
-        """Encode one frame, and put the sound before it.
+        """Encode one frame, and put what lies before it in the file before it.
 
         Raises:
             OutputError: the disk is full, or the encoder refuses it.
         """
         with writing(self._draft.target):
-            self._sound.write(finished.frame.sound)
+            self._tracks.write(finished.frame.packets)
             self._container.mux(self._encoder(finished))
 
-    def finish(self, trailing_sound: Iterable[Any] = ()) -> None:
+    def finish(self, trailing_packets: Iterable[Any] = ()) -> None:
         """Flush the encoder, close the file, and put it in its place.
 
         Raises:
             OutputError: the disk is full.
         """
         with writing(self._draft.target):
-            self._sound.write(trailing_sound)
+            self._tracks.write(trailing_packets)
             self._container.mux(self._encoder.rest())
-            self._sound.flush()
+            self._tracks.flush()
             self._container.close()
-        if self._sound.lost:
-            self.notes.append(f"sound: {self._sound.lost} packets are broken and were left out")
         self._draft.keep()
 
     def abandon(self) -> None:
@@ -78,16 +72,3 @@ class VideoSink:
             pass  # it is thrown away
         finally:
             self._draft.drop()
-
-
-_KEPT_METADATA = (
-    "title",
-    "artist",
-    "album",
-    "comment",
-    "copyright",
-    "date",
-    "creation_time",
-    "description",
-    "location",
-)

@@ -1,78 +1,49 @@
-"""The sound of the input in the output: each packet as it is, or encoded again where the container has no place for it."""
+"""Sound that becomes a track of the output: each packet as it is, or encoded again where the container has no place for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from io import BytesIO
 from typing import Any, cast
 
 from segruntime.run.video.av_library import require_av
+from segruntime.run.video.copied import Copied, Track, able, codec_of, left_out, takes
 
 _RATE_HZ = 48000
 _OPUS = "libopus"  # all that WebM takes
-_OTHERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}  # as ffmpeg names what the endings are
 _ENCODERS = {"aac": ("fltp", 1024), _OPUS: ("s16", 960)}  # sample format, samples in a frame
+_LAYOUTS = {
+    "aac": ("mono", "stereo", "3.0", "4.0", "5.0", "5.1"),
+    _OPUS: ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"),
+}
+"""Layouts that need no description of their own in the file, so that every player knows them; fewest channels first."""
+_SAME_PLACE = {"SL": "BL", "SR": "BR"}  # of five speakers the two behind are called either
 
 
-class SoundCopy:
-    """One output stream for each stream of sound of the input. `lost`: packets that are broken and were left out."""
-
-    def __init__(self, container: Any, streams: Iterable[Any]) -> None:
-        self.notes: list[str] = []
-        self.lost = 0
-        self._av = require_av()
-        of = self._av.error  # that nothing can be made of it, in ffmpeg's words, or that its time goes back
-        self._damage = of.InvalidDataError, of.ArgumentError, of.PatchWelcomeError
-        self._container = container
-        self._copied: dict[int, Any] = {}
-        self._encoded: dict[int, EncodedAgain] = {}
-        for stream in streams:
-            self._add(stream)
-
-    def write(self, packets: Iterable[Any]) -> None:
-        """The packets, in the order of the input."""
-        for packet in packets:
-            index = packet.stream.index
-            try:
-                if packet.pts is None or packet.pts < packet.dts:  # muxers find that later, in the middle of others
-                    self.lost += 1
-                elif index in self._copied:
-                    packet.stream = self._copied[index]
-                    self._container.mux_one(packet)
-                elif index in self._encoded:
-                    self._container.mux(self._encoded[index](packet))
-            except self._damage:
-                self.lost += 1
-
-    def flush(self) -> None:
-        """The rest of what is encoded."""
-        for encoded in self._encoded.values():
-            self._container.mux(encoded.rest())
-
-    def _add(self, stream: Any) -> None:
-        codec = stream.codec_context.codec.canonical_name if stream.codec_context else None
-        form = self._container.format.name
-        if codec is None:
-            self.notes.append("sound in a codec that is not known here was left out")
-        elif takes(form, stream):
-            self._copied[stream.index] = self._container.add_stream_from_template(stream)
-        else:
-            encoder = "aac" if "aac" in self._container.supported_codecs else _OPUS
-            self._encoded[stream.index] = EncodedAgain(self._container, stream, encoder)
-            note = f"sound: {codec} has no place in {form}, encoded again as {encoder.removeprefix('lib')}"
-            able = [ending for ending, other in _OTHERS.items() if takes(other, stream)]
-            note += f"; choose {' or '.join(able)} to copy it as it is" if able else ""
-            self.notes += [] if note in self.notes else [note]
+def sound_track(container: Any, stream: Any) -> tuple[Track | None, str]:
+    """What becomes of a stream of sound, and what there is to say of it, if anything."""
+    codec, form = codec_of(stream), container.format.name
+    if codec is None:
+        return None, left_out("sound", stream, form)
+    if takes(form, stream):
+        return Copied(container.add_stream_from_template(stream)), ""
+    encoder = "aac" if "aac" in container.supported_codecs else _OPUS
+    track = EncodedAgain(container, stream, encoder)
+    note = f"sound: {codec} has no place in {form}, encoded again as {encoder.removeprefix('lib')}"
+    note += f" with {track.layout} in place of {stream.layout.name}" if track.is_mixed_down else ""
+    endings = able(stream)
+    return track, note + (f"; choose {endings} to copy it as it is" if endings else "")
 
 
 class EncodedAgain:
-    """A stream of sound, decoded and encoded: packet in, packets out."""
+    """A stream of sound, decoded and encoded. `is_mixed_down`: it has fewer channels than before."""
 
     def __init__(self, container: Any, stream: Any, encoder: str) -> None:
         self._av = require_av()
         self._format, self._size = _ENCODERS[encoder]
-        self._output = container.add_stream(encoder, rate=_RATE_HZ)
-        self._output.layout = "mono" if stream.codec_context.channels == 1 else "stereo"
+        self.output = container.add_stream(encoder, rate=_RATE_HZ)
+        self.layout = _layout(stream.layout, _LAYOUTS[encoder])
+        self.output.layout = self.layout
+        self.is_mixed_down = self._av.AudioLayout(self.layout).nb_channels < stream.layout.nb_channels
         self._resampler = self._new_resampler()
 
     def __call__(self, packet: Any) -> list[Any]:
@@ -90,30 +61,22 @@ class EncodedAgain:
             return cast(Iterable[Any], self._resampler.resample(frame))
 
     def _encode(self, piece: Any) -> Iterable[Any]:
-        return cast(Iterable[Any], self._output.encode(piece))
+        return cast(Iterable[Any], self.output.encode(piece))
 
     def _new_resampler(self) -> Any:
         return self._av.AudioResampler(
-            format=self._format, layout=self._output.layout, rate=_RATE_HZ, frame_size=self._size
+            format=self._format, layout=self.output.layout, rate=_RATE_HZ, frame_size=self._size
         )
 
 
-def takes(container_format: str, stream: Any) -> bool:
-    """Whether a container has a place for a stream as it is; tried, as a list of codecs says yes too often (Opus in MOV)."""
-    av = require_av()
-    trial = av.open(BytesIO(), "w", format=container_format)
-    try:
-        trial.add_stream_from_template(stream)
-        trial.start_encoding()
-    except (av.FFmpegError, ValueError):
-        return False
-    finally:
-        _close(trial)
-    return True
-
-
-def _close(container: Any) -> None:
-    try:
-        container.close()
-    except (require_av().FFmpegError, OSError, ValueError):
-        pass  # nothing was written
+def _layout(source: Any, known: tuple[str, ...]) -> str:
+    """The smallest one that has all channels of the source, or stereo or the largest, into which it is mixed down."""
+    layouts = {name: require_av().AudioLayout(name) for name in known}
+    wanted = {channel.name for channel in source.channels}
+    if not wanted & {"SL", "BL"} or not {"BL", "SL"} <= wanted:
+        wanted = {_SAME_PLACE.get(name, name) for name in wanted}
+    for name, layout in layouts.items():
+        if wanted <= {channel.name for channel in layout.channels}:
+            return name
+    fitting = [name for name, layout in layouts.items() if layout.nb_channels <= source.nb_channels]
+    return fitting[-1]

@@ -1,4 +1,4 @@
-"""A video file or stream, frame by frame, with the sound that belongs to it."""
+"""A video file or stream, frame by frame, with the packets of its other tracks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segruntime.run.source import VideoFacts, ended_early
 from segruntime.run.stations import Decoded
 from segruntime.run.video.av_library import reason, require_av
 from segruntime.run.video.continuity import FORMATS, Continuity
-from segruntime.run.video.opening import open_video, video_stream
+from segruntime.run.video.opening import is_cover, open_video, video_stream
 from segruntime.run.video.pixels import frame_tags, upright_planes
 from segruntime.run.video.span import Span
 
@@ -32,7 +32,7 @@ class VideoSource:
     def __init__(self, path: str, threads: int = 0, span: Span | None = None) -> None:
         """Open `path`, a file or an address that ffmpeg's libraries know; `threads` for its decoder, 0: it chooses.
 
-        With `span` it gives only those frames, and no sound; `facts` are those of the whole.
+        With `span` it gives only those frames, and no other tracks; `facts` are those of the whole.
 
         Raises:
             VideoError: it is missing, is no video, or has no frame that can be decoded.
@@ -56,10 +56,10 @@ class VideoSource:
             self._first = self._sought(span)
 
     def __iter__(self) -> Iterator[Decoded]:
-        for frame, sound in chain([self._first], self._frames):
+        for frame, packets in chain([self._first], self._frames):
             if self._span is not None and self._span.is_past(frame.pts):
                 return
-            yield self._prepared(frame, sound)
+            yield self._prepared(frame, packets)
 
     @property
     def frames(self) -> int | None:
@@ -69,8 +69,16 @@ class VideoSource:
     def is_live(self) -> bool:
         return self.facts.is_live
 
-    def trailing_sound(self) -> list[Any]:
-        return self._sound
+    def other_packets(self) -> Iterator[Any]:
+        """The packets of all other tracks, in the place of the frames, for who has those already."""
+        yield from self._first[1]
+        yield from self._waiting
+        for packet in self._read:
+            if packet.stream.index != self._stream.index and _is_full(packet):
+                yield packet
+
+    def trailing_packets(self) -> list[Any]:
+        return self._waiting
 
     def problems(self, done: int) -> list[str]:
         return ended_early(self._cut, done)
@@ -85,20 +93,19 @@ class VideoSource:
         return stream
 
     def _decoded(self) -> Iterator[tuple[Any, list[Any]]]:
-        """Frames that can be used, each with the sound before it."""
-        self._sound: list[Any] = []
-        for packet in self._packets():
-            if packet.stream.type == "audio":
-                if packet.dts is not None:
-                    self._sound.append(packet)
+        """Frames that can be used, each with the packets of other tracks before it."""
+        self._waiting: list[Any] = []
+        self._read = self._packets()
+        for packet in self._read:
+            if packet.stream.index != self._stream.index:
+                self._waiting += [packet] if _is_full(packet) else []
                 continue
             for frame in self._frames_of(packet):
-                sound, self._sound = self._sound, []
-                yield frame, sound
+                before, self._waiting = self._waiting, []
+                yield frame, before
 
     def _packets(self) -> Iterator[Any]:
-        others = self._container.streams.audio if self._span is None else ()
-        packets = self._container.demux(self._stream, *others)
+        packets = self._container.demux(self._stream, *(self._others if self._span is None else ()))
         joined = Continuity() if self._container.format.name in FORMATS else None
         end_s = 0.0
         while True:
@@ -125,6 +132,10 @@ class VideoSource:
         if end_s >= declared_s - _LENGTH_TOLERANCE_S - 1 / self._rate():
             return None
         return f"it says that it is {declared_s:.1f} s long, and holds {end_s:.1f} s"
+
+    @property
+    def _others(self) -> list[Any]:
+        return [stream for stream in self._container.streams if stream.index != self._stream.index]
 
     def _rate(self) -> Fraction:
         return Fraction(self._stream.average_rate or self._stream.base_rate or _USUAL_RATE)
@@ -211,16 +222,24 @@ class VideoSource:
             sample_aspect=None if not aspect or aspect == 1 else Fraction(aspect),
             tags=frame_tags(first),
             metadata=dict(container.metadata),
-            sound=tuple(container.streams.audio),
+            stream=stream,
+            tracks=tuple(self._others),
+            covers=tuple(packet for packet in self._first[1] if is_cover(packet.stream)),
+            chapters=tuple(container.chapters()),
         )
 
-    def _prepared(self, frame: Any, sound: list[Any]) -> Decoded:
+    def _prepared(self, frame: Any, packets: list[Any]) -> Decoded:
         facts, span = self.facts, self._span
         return Decoded(
             pixels=upright_planes(frame, facts),
             tags=facts.tags,
             pts=frame.pts,
             time_base=facts.time_base,
-            sound=tuple(sound),
+            packets=tuple(packets),
             is_warm_up=span is not None and frame.pts < span.start,
         )
+
+
+def _is_full(packet: Any) -> bool:
+    """Not the empty one that says that its stream is at its end."""
+    return bool(packet.size) or packet.dts is not None

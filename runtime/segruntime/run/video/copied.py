@@ -1,0 +1,81 @@
+"""A track of the input that becomes one of the output packet by packet, and which containers have a place for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from io import BytesIO
+from typing import Any, Protocol
+
+from segruntime.run.video.av_library import require_av
+
+_OTHERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}  # as ffmpeg names what the endings are
+_PLAYED = {"aac", "alac", "ac3", "eac3", "flac", "mp3", "opus"}
+_PLAYED_IN = {"mp4": _PLAYED, "ipod": _PLAYED}
+"""Sound that browsers and QuickTime play there; ffmpeg's muxer takes more, such as PCM, which most players then refuse."""
+
+
+class Track(Protocol):
+    """What becomes of one track: packet of the input in, packets of the output out, and what is left at the end."""
+
+    output: Any
+
+    def __call__(self, packet: Any, /) -> Iterable[Any]: ...
+
+    def rest(self) -> Iterable[Any]: ...
+
+
+class Copied:
+    """The packets as they are."""
+
+    def __init__(self, output: Any) -> None:
+        self.output = output
+
+    def __call__(self, packet: Any) -> list[Any]:
+        packet.stream = self.output
+        return [packet]
+
+    def rest(self) -> list[Any]:
+        return []
+
+
+def codec_of(stream: Any) -> str | None:
+    """ffmpeg's name for it, or the four letters by which an MP4 calls it; None where neither is known."""
+    if stream.codec_context is not None:
+        return str(stream.codec_context.codec.canonical_name)
+    return getattr(stream, "name", None) or None
+
+
+def takes(container_format: str, stream: Any) -> bool:
+    """Whether a container has a place for a stream as it is; tried, as a list of codecs says yes too often (Opus in MOV)."""
+    if stream.type == "audio" and codec_of(stream) not in _PLAYED_IN.get(container_format, {codec_of(stream)}):
+        return False
+    av = require_av()
+    trial = av.open(BytesIO(), "w", format=container_format)
+    try:
+        trial.add_stream_from_template(stream, opaque=True)
+        trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    finally:
+        _close(trial)
+    return True
+
+
+def able(stream: Any) -> str:
+    """The endings of the containers that take it, as `.mp4 or .mkv`; empty where none does."""
+    return " or ".join(ending for ending, other in _OTHERS.items() if takes(other, stream))
+
+
+def left_out(kind: str, stream: Any, container_format: str) -> str:
+    """The line that says so."""
+    codec, endings = codec_of(stream), able(stream)
+    what = f"{kind}: {codec}" if codec else f"{kind} in a codec that is not known here"
+    why = f" has no place in {container_format} and" if codec else ""
+    return f"{what}{why} was left out" + (f"; choose {endings} to keep it" if endings else "")
+
+
+def _close(container: Any) -> None:
+    try:
+        container.close()
+    except (require_av().FFmpegError, OSError, ValueError):
+        pass  # nothing was written

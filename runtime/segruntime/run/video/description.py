@@ -1,0 +1,122 @@
+"""What a video says about itself and its tracks, in the output: title, date, place, camera, languages, chapters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from io import BytesIO
+from typing import Any
+
+from segruntime.run.video.av_library import require_av
+
+_OF_THE_FILE = {
+    "bps", "compatible_brands", "duration", "encoder", "major_brand", "minor_version", "number_of_bytes",
+    "number_of_frames", "rotate", "software", "source_id", "vendor_id",
+}  # fmt: skip
+"""Keys that are of the file or track as it was, not of what it shows."""
+_ISO_BASE_MEDIA = {"mp4", "mov", "ipod"}
+_ANY_KEYS = {"movflags": "use_metadata_tags"}
+_SHOWN = 4
+_MS = Fraction(1, 1000)
+_DROP_FRAME_RATES = {Fraction(30000, 1001), Fraction(60000, 1001)}
+_QUICKTIME_CODES = {
+    "deu": "ger", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice", "zho": "chi", "fre": "fra", "sqi": "alb",
+    "rum": "ron", "cze": "ces", "slo": "slk", "fas": "per", "mkd": "mac", "hye": "arm", "kat": "geo", "cym": "wel",
+    "eus": "baq", "mya": "bur", "bod": "tib", "msa": "may",
+}  # fmt: skip
+"""ISO 639-2 has two codes for these languages, and ffmpeg's MOV knows the other one."""
+
+
+def describe(container: Any, metadata: Mapping[str, str], chapters: list[dict[str, Any]]) -> str:
+    """Give a container, before its header is written, what the input says of itself; a line for the user, or an empty one."""
+    form = container.format.name
+    kept = _true_elsewhere(metadata)
+    container.metadata.update(kept)
+    container.container_options.update(_options(form, kept))
+    if chapters:
+        container.set_chapters([one | {"metadata": _true_elsewhere(one["metadata"])} for one in chapters])
+    lost = _lost(form, kept)
+    if not lost:
+        return ""
+    named = ", ".join(lost[:_SHOWN]) + (f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else "")
+    return f"metadata: {named} {'has' if len(lost) == 1 else 'have'} no place in {form}; choose .mkv to keep it"
+
+
+def describe_track(container: Any, output: Any, source: Any, rate: Fraction) -> list[str]:
+    """The same for a track: language, title, and whether it is the default, forced, or for the deaf; lines for the user.
+
+    `rate`: frames a second of the picture, which say whether there can be a timecode.
+    """
+    form = container.format.name
+    kept = _true_elsewhere(source.metadata)
+    kept.setdefault("title", kept.pop("name", ""))  # as MP4 calls it
+    kept = {key: value for key, value in kept.items() if value and (key.lower(), value) != ("language", "und")}
+    notes = []
+    if "language" in kept:
+        code = _language(form, kept["language"])
+        if code is None:
+            notes.append(f"language: {kept.pop('language')} has no place in {form}; choose .mkv to keep it")
+        else:
+            kept["language"] = code
+    if source.type == "video" and not _timecode_fits(form, kept.get("timecode"), rate):
+        notes.append(f"timecode: {kept.pop('timecode')} has no place in {form} at this frame rate")
+    output.metadata.update(kept)
+    output.disposition = source.disposition
+    return notes
+
+
+def _true_elsewhere(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Without what is no longer true in another file. What is no UTF-8 becomes a question mark."""
+    return {
+        key.encode("utf-8", "replace").decode(): value.encode("utf-8", "replace").decode()
+        for key, value in metadata.items()
+        if key.lower() not in _OF_THE_FILE and not key.lower().startswith("_statistics")
+    }
+
+
+def _options(form: str, metadata: Mapping[str, str]) -> dict[str, str]:
+    """Phones write keys such as `com.apple.quicktime.make`, which only this form of an MP4's metadata has a place for."""
+    named = any(key.startswith("com.") for key in metadata)
+    return _ANY_KEYS if named and form in _ISO_BASE_MEDIA else {}
+
+
+def _lost(form: str, metadata: Mapping[str, str]) -> list[str]:
+    if form not in _ISO_BASE_MEDIA or not metadata:  # Matroska has a place for any
+        return []
+    read, _ = _read_back(form, metadata, {})
+    return [key for key in metadata if key.lower() not in read]
+
+
+def _language(form: str, code: str) -> str | None:
+    """The code by which the container knows it, None where it does not."""
+    if form not in _ISO_BASE_MEDIA:
+        return code
+    candidates = [code, *([_QUICKTIME_CODES[code]] if code in _QUICKTIME_CODES else [])]
+    return next((one for one in candidates if _read_back(form, {}, {"language": one})[1].get("language") == one), None)
+
+
+def _timecode_fits(form: str, timecode: str | None, rate: Fraction) -> bool:
+    """Whether a muxer writes it: the frame rates that SMPTE 12M counts, and frames that are dropped at two of them."""
+    if timecode is None or form not in _ISO_BASE_MEDIA:
+        return True
+    return form != "ipod" and rate.denominator in (1, 1001) and (";" not in timecode or rate in _DROP_FRAME_RATES)
+
+
+def _read_back(
+    form: str, metadata: Mapping[str, str], of_track: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What an MP4 of one subtitle keeps of them: the container's, by keys in lower case, and the track's."""
+    av = require_av()
+    memory = BytesIO()
+    with av.open(memory, "w", format=form, container_options=_options(form, metadata)) as container:
+        container.metadata.update(metadata)
+        track = container.add_mux_stream("mov_text", time_base=_MS)
+        track.metadata.update(of_track)
+        packet = av.Packet(b"\0\1.")  # its length and its text
+        packet.stream, packet.time_base, packet.duration = track, _MS, 1
+        packet.pts = packet.dts = 0
+        container.mux(packet)
+    memory.seek(0)
+    with av.open(memory) as container:
+        read = {key.lower(): value for key, value in container.metadata.items()}
+        return read, dict(container.streams[0].metadata)

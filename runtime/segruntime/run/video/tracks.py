@@ -1,0 +1,118 @@
+"""All of a video but its frames, in the output: sound, subtitles, cover, attached files, chapters, title and languages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from segruntime.run.source import VideoFacts
+from segruntime.run.video.av_library import require_av
+from segruntime.run.video.copied import Copied, Track, codec_of, left_out, takes
+from segruntime.run.video.description import describe, describe_track
+from segruntime.run.video.sound import sound_track
+from segruntime.run.video.subtitles import subtitle_track
+
+_KINDS = {"audio": "sound", "subtitle": "subtitles", "attachment": "attached file", "data": "data"}
+_COVER_TYPES = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
+
+
+class TrackCopy:
+    """The other tracks of a video, from their packets: nothing of the frames is needed.
+
+        tracks = TrackCopy(container, facts)      # after the video stream was added, before the header is written
+        tracks.write(packets)                     # in the order of the input, any number of times
+        tracks.flush()                            # before the container is closed
+
+    `notes`: lines for the user; `flush` adds to them how many packets were broken. `lost`: how many those are.
+    """
+
+    def __init__(self, container: Any, facts: VideoFacts) -> None:
+        self.notes: list[str] = []
+        self._lost: Counter[str] = Counter()
+        self._container, self._facts = container, facts
+        of = require_av().error  # that nothing can be made of it, in ffmpeg's words, or that its time goes back
+        self._damage = of.InvalidDataError, of.ArgumentError, of.PatchWelcomeError
+        self._tracks: dict[int, Track] = {}
+        self._covers: list[Any] = []
+        self._say([describe(container, facts.metadata, list(facts.chapters))])
+        if facts.stream is not None:
+            self._say(describe_track(container, container.streams.video[0], facts.stream, facts.rate))
+        for stream in facts.tracks:
+            self._add(stream)
+
+    @property
+    def lost(self) -> int:
+        return self._lost.total()
+
+    def write(self, packets: Iterable[Any]) -> None:
+        """Those of `facts.tracks`; empty ones, as a demuxer gives them at the end, are passed over."""
+        while self._covers:
+            self._container.mux(self._covers.pop())
+        for packet in packets:
+            stream = packet.stream
+            track = self._tracks.get(stream.index)
+            if track is None or (packet.dts is None and not packet.size):
+                continue
+            try:
+                if packet.pts is None or packet.dts is None or packet.pts < packet.dts:
+                    self._lost[stream.type] += 1  # muxers find that later, in the middle of others
+                else:
+                    self._container.mux(track(packet))
+            except self._damage:
+                self._lost[stream.type] += 1
+
+    def flush(self) -> None:
+        """The rest of what is encoded."""
+        for track in self._tracks.values():
+            self._container.mux(track.rest())
+        self._say(f"{_KINDS[kind]}: {count} packets are broken and were left out" for kind, count in self._lost.items())
+
+    def _add(self, stream: Any) -> None:
+        form = self._container.format.name
+        track: Track | None = None
+        if stream.type == "audio":
+            track, note = sound_track(self._container, stream)
+        elif stream.type == "subtitle":
+            track, note = subtitle_track(self._container, stream)
+        elif stream.type == "video":
+            note = self._cover(stream)
+        elif is_written_by_muxers(stream, len(self._facts.chapters)):
+            note = ""
+        elif takes(form, stream):
+            track, note = Copied(self._container.add_stream_from_template(stream)), ""
+        else:
+            note = left_out(_KINDS.get(stream.type, stream.type), stream, form)
+        self._say([note])
+        if track is not None:
+            self._tracks[stream.index] = track
+            self._say(describe_track(self._container, track.output, stream, self._facts.rate))
+
+    def _cover(self, stream: Any) -> str:
+        """A picture of the whole, which goes into the file's head: what there is to say of it."""
+        packet = next((one for one in self._facts.covers if one.stream.index == stream.index), None)
+        form = self._container.format.name
+        if packet is None:
+            return "video: more than one track, of which the first is in the result and the others were left out"
+        if form == "matroska":
+            name, media_type = _COVER_TYPES[codec_of(stream) or ""]
+            self._container.add_attachment(name, media_type, bytes(packet))
+            return ""
+        if not takes(form, stream):
+            return left_out("cover picture", stream, form)
+        output = self._container.add_stream_from_template(stream, opaque=True)
+        output.disposition = stream.disposition
+        again = require_av().Packet(bytes(packet))
+        again.stream, again.time_base, again.is_keyframe = output, stream.time_base, True
+        again.pts = again.dts = 0
+        self._covers.append(again)
+        return ""
+
+    def _say(self, notes: Iterable[str]) -> None:
+        self.notes += [note for note in dict.fromkeys(notes) if note and note not in self.notes]
+
+
+def is_written_by_muxers(stream: Any, chapters: int) -> bool:
+    """Whether it is an MP4's track of the timecode or of chapters' titles, which are kept as what they mean."""
+    is_titles = bool(chapters) and codec_of(stream) == "bin_data" and stream.frames == chapters
+    return stream.type == "data" and ("timecode" in stream.metadata or is_titles)
