@@ -1,21 +1,24 @@
-"""Still pictures in files: which endings, how large, whole or cut off, and decoded as the camera held them."""
+"""Still pictures in files → pixels as the camera held them, in sRGB, whole or not at all."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import cv2
 import numpy as np
 
-from segruntime.errors import PictureError
+from segruntime.errors import MissingExtraError, PictureError
+from segruntime.picture_files.by_libraries import first_frame, heif_picture
+from segruntime.picture_files.embedded import ColourFacts, colour_facts, orientation
 from segruntime.picture_files.kinds import SUFFIXES
+from segruntime.picture_files.pixels import StillPicture, turned
+from segruntime.picture_files.sizes import declared_size
+from segruntime.picture_files.srgb import cmyk_in_srgb, in_srgb
+from segruntime.picture_files.structure import Container, has_alpha, is_animated_webp, is_whole, picture_kind
 from segruntime.preprocess import Frame
 
-_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
-_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LARGEST_FILE = 256 * 1024 * 1024
 _MOST_PIXELS = 2**28  # phone cameras give up to 200 million; decoded, each takes 3 bytes
 
@@ -26,16 +29,26 @@ def picture_paths(folder: Path) -> list[Path]:
 
 
 def read_picture(path: Path) -> Frame:
-    """`(H, W, 3) uint8, BGR`, turned as its EXIF says, alpha dropped.
+    """`(H, W, 3) uint8, BGR`, turned as its EXIF says, in sRGB, alpha dropped; of an animation the first frame.
 
     Raises:
-        PictureError: missing, cut off, too large, or of no kind that OpenCV reads.
+        PictureError: missing, cut off, too large, or of no kind that can be read.
+        MissingExtraError: the library for its kind is not installed.
+    """
+    return read_still(path).pixels
+
+
+def read_still(path: Path) -> StillPicture:
+    """The same with its alpha, and with what was not kept of it.
+
+    Raises:
+        PictureError, MissingExtraError: see `read_picture`.
     """
     data = picture_bytes(path)
-    pixels = data if isinstance(data, str) else decode_picture(data)
-    if isinstance(pixels, str):
-        raise PictureError(f"{path}: {pixels}, expected a picture ({', '.join(sorted(SUFFIXES))}); copy it again")
-    return pixels
+    found = data if isinstance(data, str) else decode_still(data)
+    if isinstance(found, str):
+        raise PictureError(f"{path}: {found}, expected a picture ({', '.join(sorted(SUFFIXES))}); copy it again")
+    return found
 
 
 def picture_bytes(path: Path) -> bytes | str:
@@ -49,74 +62,74 @@ def picture_bytes(path: Path) -> bytes | str:
 
 
 def decode_picture(data: bytes) -> Frame | str:
-    """A picture file's bytes → `(H, W, 3) uint8, BGR`, or in a few words why not; nothing large is allocated first."""
+    """A picture file's bytes → `(H, W, 3) uint8, BGR`, or in a few words why not; nothing large is allocated first.
+
+    Raises:
+        MissingExtraError: the library for its kind is not installed.
+    """
+    found = decode_still(data)
+    return found if isinstance(found, str) else found.pixels
+
+
+def decode_still(data: bytes) -> StillPicture | str:
+    """The same with its alpha, and with what was not kept of it.
+
+    Raises:
+        MissingExtraError: the library for its kind is not installed.
+    """
     width, height = declared_size(data)
     if width * height > _MOST_PIXELS:
         return f"declares {width}x{height} pixels, at most {_MOST_PIXELS // 10**6} million are read"
-    if data[:3] == _JPEG and not _jpeg_is_whole(data):
-        return "JPEG cut off"
+    kind = picture_kind(data)
+    if not is_whole(data, kind):
+        return f"{str(kind).upper()} cut off"
+    if kind in ("heif", "avif") and not width * height:
+        return "header is damaged"
+    if kind == "heif":
+        return heif_picture(data)
+    if kind in ("gif", "avif") or is_animated_webp(data):
+        return first_frame(data, kind)
+    return _by_opencv(data, kind)
+
+
+def _by_opencv(data: bytes, kind: Container | None) -> StillPicture | str:
+    facts = colour_facts(data, kind)
+    notes: tuple[str, ...] = ()
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if by_profile := cmyk_in_srgb(data, facts.profile):
+            return by_profile
+    except MissingExtraError as error:
+        facts, notes = ColourFacts(), (f"its CMYK profile was not applied: {error}",)
+    try:
+        found = (_with_alpha(data, kind) if has_alpha(data, kind) else None) or _opaque(data, kind)
     except cv2.error:
         return "cannot be decoded"
-    return "cannot be decoded" if pixels is None else np.asarray(pixels, np.uint8)
+    return found if isinstance(found, str) else in_srgb(replace(found, notes=notes), facts)
 
 
-def picture_kind(data: bytes) -> Literal["png", "jpeg", "webp"] | None:
-    """By the first bytes; None for other kinds."""
-    if data[:8] == _PNG:
-        return "png"
-    if data[:3] == _JPEG:
-        return "jpeg"
-    return "webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
+def _opaque(data: bytes, kind: Container | None) -> StillPicture | str:
+    # of a WebP only newer versions of OpenCV follow the EXIF
+    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if kind == "webp" else 0)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if pixels is None:
+        return "cannot be decoded"
+    found = StillPicture(pixels=np.asarray(pixels, np.uint8))
+    return turned(found, orientation(data, kind)) if kind == "webp" else found
 
 
-def declared_size(data: bytes) -> tuple[int, int]:
-    """Width and height as the header of a PNG, JPEG or WebP says; (0, 0) for other kinds and broken headers."""
-    kind = picture_kind(data)
-    if kind == "png" and len(data) >= 24:
-        width, height = struct.unpack_from(">II", data, 16)
-        return width, height
-    if kind == "webp":
-        return _webp_size(data)
-    for marker, at, _ in _jpeg_segments(data):
-        if marker in _START_OF_FRAME and at + 9 <= len(data):
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            return width, height
-    return 0, 0
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """The three layouts of RFC 9649: lossy, lossless, extended."""
-    kind, part = data[12:16], data[20:30]
-    if len(part) < 10:
-        return 0, 0
-    if kind == b"VP8 " and part[3:6] == b"\x9d\x01\x2a":
-        width, height = struct.unpack_from("<HH", part, 6)
-        return width & 0x3FFF, height & 0x3FFF
-    if kind == b"VP8L" and part[0] == 0x2F:
-        bits = int.from_bytes(part[1:5], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    if kind == b"VP8X":
-        return 1 + int.from_bytes(part[4:7], "little"), 1 + int.from_bytes(part[7:10], "little")
-    return 0, 0
-
-
-def _jpeg_is_whole(data: bytes) -> bool:
-    """Whether an end marker follows the picture's own data; decoders fill a cut one with gray and say nothing."""
-    # from the start of the first scan on, a 0xFFD9 can only be the end
-    return any(marker == 0xDA and data.find(b"\xff\xd9", end) >= 0 for marker, _, end in _jpeg_segments(data))
-
-
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, start and end of each segment of a JPEG up to its first scan; nothing for other kinds."""
-    at = 2 if data[:3] == _JPEG else len(data)
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], struct.unpack_from(">H", data, at + 2)[0]
-        if marker == 0xFF:  # any number of fill bytes may stand before a marker
-            at += 1
-            continue
-        yield marker, at, at + 2 + length
-        if marker == 0xDA:
-            return
-        at += 2 + length
+def _with_alpha(data: bytes, kind: Container | None) -> StillPicture | None:
+    """None where OpenCV gives no four channels, or where the alpha is full everywhere."""
+    four: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if four is None or four.ndim != 3 or four.shape[2] != 4 or four.dtype not in (np.uint8, np.uint16):
+        return None
+    alpha = np.ascontiguousarray(four[..., 3] >> 8 if four.dtype == np.uint16 else four[..., 3]).astype(np.uint8)
+    if cv2.minMaxLoc(alpha)[0] == 255:
+        return None
+    held = 1 if kind == "tiff" else orientation(data, kind)  # OpenCV turns a TIFF in this mode too, and no other
+    if four.dtype == np.uint8 and kind != "tiff":
+        pixels = np.asarray(cv2.cvtColor(four, cv2.COLOR_BGRA2BGR), np.uint8)
+        return turned(StillPicture(pixels=pixels, alpha=alpha), held)
+    opaque = _opaque(data, kind)
+    if isinstance(opaque, str):
+        return None
+    return replace(opaque, alpha=turned(StillPicture(pixels=opaque.pixels, alpha=alpha), held).alpha)

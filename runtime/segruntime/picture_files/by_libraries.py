@@ -1,0 +1,75 @@
+"""Still pictures of the kinds that OpenCV does not read everywhere: HEIC through libheif, AVIF and GIF through Pillow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from segruntime.picture_files.embedded import CodePoints, ColourFacts
+from segruntime.picture_files.frames import DAMAGED, AnimationReader
+from segruntime.picture_files.libraries import require_heif
+from segruntime.picture_files.pixels import StillPicture
+from segruntime.picture_files.srgb import in_srgb
+from segruntime.picture_files.structure import Container
+
+
+def heif_picture(data: bytes) -> StillPicture | str:
+    """The primary picture of a HEIC file, turned and mirrored by libheif as its own properties say; 10 bits become 8.
+
+    EXIF says it once more in most files, and is no instruction here (ISO/IEC 23008-12, A.2.1).
+
+    Raises:
+        MissingExtraError: pillow-heif is not installed.
+    """
+    library = require_heif()
+    try:
+        found = library.open_heif(data, convert_hdr_to_8bit=True, bgr_mode=True)
+        image = found[found.primary_index]
+        pixels = np.array(np.asarray(image), np.uint8)[:, : image.size[0]]
+    except (OSError, ValueError, SyntaxError, RuntimeError, EOFError, IndexError, KeyError, MemoryError) as error:
+        return f"HEIC cannot be decoded ({' '.join(str(error).split())[:100]})"
+    return in_srgb(_split(pixels, image.mode, len(found)), _facts(image.info))
+
+
+def _split(pixels: Any, mode: str, count: int) -> StillPicture:
+    notes = (f"{count} pictures in one file, the primary one was taken",) if count > 1 else ()
+    if pixels.ndim == 2:
+        return StillPicture(pixels=np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), np.uint8), notes=notes)
+    if pixels.shape[2] == 3:
+        return StillPicture(pixels=np.ascontiguousarray(pixels), notes=notes)
+    gray = pixels.shape[2] == 2
+    alpha = np.ascontiguousarray(pixels[..., -1])
+    opaque = cv2.cvtColor(
+        np.ascontiguousarray(pixels[..., :1] if gray else pixels), cv2.COLOR_GRAY2BGR if gray else cv2.COLOR_BGRA2BGR
+    )
+    if mode.endswith("a"):  # premultiplied
+        wide = opaque.astype(np.uint16) * 255 // np.maximum(alpha, 1)[..., None]
+        opaque = np.minimum(wide, 255).astype(np.uint8)
+    some = cv2.minMaxLoc(alpha)[0] < 255
+    return StillPicture(pixels=np.asarray(opaque, np.uint8), alpha=alpha if some else None, notes=notes)
+
+
+def _facts(info: dict[str, Any]) -> ColourFacts:
+    nclx = info.get("nclx_profile") or {}
+    codes = None
+    if "color_primaries" in nclx:
+        codes = CodePoints(primaries=int(nclx["color_primaries"]), transfer=int(nclx["transfer_characteristics"]))
+    return ColourFacts(profile=info.get("icc_profile") or b"", codes=codes)
+
+
+def first_frame(data: bytes, kind: Container | None) -> StillPicture | str:
+    """Of an AVIF, a GIF or an animated WebP.
+
+    Raises:
+        MissingExtraError: Pillow is not installed, or has no AVIF.
+    """
+    try:
+        with AnimationReader.of_bytes(data) as reader:
+            frame = next(iter(reader))
+            return frame.picture
+    except StopIteration:
+        return f"{str(kind).upper()} without a picture"
+    except DAMAGED as error:
+        return f"{str(kind).upper()} cannot be decoded ({' '.join(str(error).split())[:100]})"
