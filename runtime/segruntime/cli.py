@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -19,6 +19,7 @@ from segruntime.refine import PRESETS
 from segruntime.run.command import RunOptions, Watch, run
 from segruntime.run.signals import handled
 from segruntime.run.statistics import Statistics
+from segruntime.run.video.pixels import Hdr
 from segruntime.serve.cli import main as serve
 
 EPILOG = """
@@ -80,6 +81,14 @@ class WithServe(click.Command):
 @click.option(
     "--crf", type=click.IntRange(0, 63), help="Quality of H.264 and VP9, lower is better. Default: 20 and 30."
 )
+@click.option(
+    "--hdr",
+    type=click.Choice(list(get_args(Hdr))),
+    default="sdr",
+    show_default=True,
+    help="Of an HDR or 10-bit video: tone-mapped to 8 bits, or kept as 10-bit HEVC (.webm: AV1).",
+)
+@click.option("--keep-alpha", is_flag=True, help="The transparency that the input has stays, times the new one.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @click.option("--json", "as_json", is_flag=True, help="The statistics as JSON on standard output.")
 @click.version_option(segruntime.__version__)

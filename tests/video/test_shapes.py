@@ -62,8 +62,8 @@ def test_odd_sizes(size: tuple[int, int], output: str, background: str, tmp_path
         np.testing.assert_allclose(quarters((16 + picture * (219 / 255)).astype(np.uint8)), QUARTERS, atol=4)
         return
     frame = frames(tmp_path / output)[1]
-    even = ~1 if output.endswith("mp4") else ~0
-    assert (frame.width, frame.height) == (size[0] & even, size[1] & even)
+    more = [side % 2 if output.endswith("mp4") else 0 for side in size]  # H.264 takes even sides: the last is there twice
+    assert (frame.width, frame.height) == (size[0] + more[0], size[1] + more[1])
     np.testing.assert_allclose(quarters(planes(frame)[0]), QUARTERS, atol=4)
 
 

@@ -7,19 +7,22 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from segruntime.arrays import Plane
+from segruntime.arrays import Plane, Samples
 from segruntime.compositing.blur import BlurBehind
 from segruntime.compositing.composite import cover
 from segruntime.compositing.words import COLOURS, parse_blur, parse_colour
 from segruntime.errors import OptionError, PictureError, VideoError
 from segruntime.picture_files import SUFFIXES, read_picture
 from segruntime.preprocess import Frame
-from segruntime.run.planes import ColorTags, Planes, bgr_to_planes, chroma_size, colour_to_planes, planes_to_bgr
+from segruntime.run.planes import ColorTags, Planes, chroma_size
 from segruntime.run.stations import Decoded
+from segruntime.run.video.light import video_light
 from segruntime.run.video.packet_times import packet_times
+from segruntime.run.video.pixels import Hdr, PixelOptions
 from segruntime.run.video.source import VideoSource
+from segruntime.run.video.tone_map import colour_of, planes_of, shown
 
-Behind = Sequence[Plane | int | Sequence[int]]
+Behind = Sequence[Samples | int | Sequence[int]]
 
 
 class Backdrop(Protocol):
@@ -37,7 +40,7 @@ class ColourBackdrop:
         self._colour = colour
 
     def __call__(self, frame: Decoded, _weights: Sequence[Plane]) -> Behind:
-        return [self._colour] if frame.is_still else colour_to_planes(self._colour, frame.tags)
+        return [self._colour] if frame.is_still else colour_of(self._colour, frame.tags)
 
 
 class BlurBackdrop:
@@ -61,17 +64,17 @@ class PictureBackdrop:
         key = frame.size, frame.tags, frame.is_still
         if self._made is None or self._made[0] != key:
             covering = cover(self._picture, *frame.size)
-            self._made = key, (covering,) if frame.is_still else bgr_to_planes(covering, frame.tags)
+            self._made = key, (covering,) if frame.is_still else planes_of(covering, frame.tags)
         return self._made[1]
 
 
 class VideoBackdrop:
     """A video, in its own time, from the start again when it ends, scaled to cover the frame."""
 
-    def __init__(self, path: str, origin: int | None = None) -> None:
+    def __init__(self, path: str, origin: int | None = None, pixels: PixelOptions | None = None) -> None:
         """`origin`: the time at which it begins, where that is not the first frame's before it."""
-        self._path, self._origin = path, origin
-        self._source = VideoSource(path)
+        self._path, self._origin, self._options = path, origin, pixels
+        self._source = VideoSource(path, pixels=pixels)
         self._frames = iter(self._source)
         self._now = self._ahead = next(self._frames)
         self._first_pts, self._offset_s = self._now.pts, Fraction(0)
@@ -104,7 +107,7 @@ class VideoBackdrop:
     def _from_the_start(self) -> Decoded:
         self._offset_s = self._time_s(self._now) + 1 / self._source.facts.rate
         self._source.close()
-        self._source = VideoSource(self._path)
+        self._source = VideoSource(self._path, pixels=self._options)
         self._frames = iter(self._source)
         return next(self._frames)
 
@@ -114,19 +117,27 @@ class VideoBackdrop:
 
 def covering_planes(frame: Decoded, size: tuple[int, int], tags: ColorTags) -> Planes:
     """A video frame's planes, scaled to cover a frame of `size = (H, W)`, in the colours of `tags`."""
-    if (frame.tags.matrix, frame.tags.range) != (tags.matrix, tags.range):
-        return bgr_to_planes(covering_picture(frame, size), tags)
+    if _numbers(frame.tags) != _numbers(tags):
+        return planes_of(covering_picture(frame, size), tags, video_light)
     sizes = size, chroma_size(*size), chroma_size(*size)
     return tuple(p if p.shape == wanted else cover(p, *wanted) for p, wanted in zip(frame.pixels, sizes, strict=True))
 
 
+def _numbers(tags: ColorTags) -> tuple[int, ...]:
+    """What planes must share to be mixed as they are."""
+    deep = (tags.transfer, tags.primaries) if tags.bits > 8 else ()
+    return tags.matrix, tags.range, tags.bits, *deep
+
+
 def covering_picture(frame: Decoded, size: tuple[int, int]) -> Frame:
     """A video frame as `(H, W, 3) uint8, BGR`, scaled to cover `size = (H, W)`."""
-    return cover(planes_to_bgr(frame.pixels, frame.tags, frame.size), *size)
+    return cover(shown(frame.pixels, frame.tags, frame.size), *size)
 
 
-def parse_backdrop(text: str, origin: int | None = None) -> Backdrop:
+def parse_backdrop(text: str, origin: int | None = None, hdr: Hdr = "sdr") -> Backdrop:
     """`FILE`, a colour's name or `#rrggbb`, `blur` or `blur:STRENGTH` → the backdrop; `origin`: see `VideoBackdrop`.
+
+    `hdr`: whether a video's is kept.
 
     Raises:
         OptionError: none of these. PictureError, VideoError: the file cannot be used.
@@ -145,6 +156,8 @@ def parse_backdrop(text: str, origin: int | None = None) -> Backdrop:
             f"({', '.join(COLOURS)} or #rrggbb), blur, blur:STRENGTH, transparent or alpha"
         )
     try:
-        return PictureBackdrop(read_picture(path)) if path.suffix.lower() in SUFFIXES else VideoBackdrop(text, origin)
+        if path.suffix.lower() in SUFFIXES:
+            return PictureBackdrop(read_picture(path))
+        return VideoBackdrop(text, origin, PixelOptions(hdr=hdr))
     except (PictureError, VideoError) as error:
         raise type(error)(f"background: {error}") from error

@@ -23,6 +23,7 @@ from segruntime.run.source import FrameSource, VideoFacts, join_packets
 from segruntime.run.stages import Finish, Mode, Network
 from segruntime.run.statistics import Statistics, shares
 from segruntime.run.targets import Sink, check_output, segment_sink, still_sink, video_sink
+from segruntime.run.video.pixels import Hdr, PixelOptions
 from segruntime.run.video.source import VideoSource
 from segruntime.run.video.span import Span
 from segruntime.segmenter import Segmenter, default_threads, load
@@ -50,6 +51,8 @@ class RunOptions:
     overwrite: bool = False
     camera_size: tuple[int, int] | None = None
     encoder: dict[str, str] = field(default_factory=dict)
+    hdr: Hdr = "sdr"
+    keep_alpha: bool = False
     span: Span | None = None
 
     def __post_init__(self) -> None:
@@ -105,7 +108,8 @@ def open_source(options: RunOptions) -> FrameSource:
         return CameraSource(name, options.camera_size)
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
         return StillSource(path)
-    return VideoSource(name, span=options.span)
+    hdr: Hdr = "sdr" if options.mode == "alpha" else options.hdr  # a mask has no light beyond white
+    return VideoSource(name, span=options.span, pixels=PixelOptions(hdr=hdr, alpha=options.keep_alpha))
 
 
 def _sink(options: RunOptions, facts: VideoFacts | None) -> Sink:
@@ -124,7 +128,7 @@ def finish_of(options: RunOptions) -> Finish:
         OptionError, PictureError, VideoError: the background cannot be used.
     """
     origin = options.span.origin if options.span else None
-    backdrop = parse_backdrop(options.background, origin) if options.mode == "replaced" else None
+    backdrop = parse_backdrop(options.background, origin, options.hdr) if options.mode == "replaced" else None
     return Finish(Refiner(options.preset), options.mode, backdrop, options.light_wrap)
 
 

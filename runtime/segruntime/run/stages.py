@@ -10,18 +10,21 @@ import numpy as np
 
 from segruntime.arrays import Plane
 from segruntime.compositing.blend import blend
+from segruntime.compositing.byte_product import take_share
 from segruntime.compositing.light_wrap import light_wrap
 from segruntime.measures.flicker import FlickerMeter
 from segruntime.preprocess import Frame
 from segruntime.refine import Refiner
 from segruntime.resize import halved
 from segruntime.run.backgrounds import Backdrop
-from segruntime.run.planes import Planes, luma_table, planes_to_bgr
+from segruntime.run.planes import Planes, luma_table
 from segruntime.run.stations import Decoded, Finished, Masked
+from segruntime.run.video.tone_map import shown
 from segruntime.segmenter import Segmenter
 
 Mode = Literal["replaced", "transparent", "alpha"]
 Canvas = Callable[[tuple[int, int]], tuple[Any, Planes]]
+_TEN_BITS = np.rint(np.arange(256) * (1023 / 255)).astype(np.uint16)
 _FLICKER_EVERY = 20  # of so many frames, two are compared: the measure costs as much as the network
 
 
@@ -44,9 +47,9 @@ class Network:
     def _seen(self, frame: Decoded) -> Frame:
         """The frame for the network, `(h, w, 3) uint8, BGR`: of a video, scaled plane by plane to what the network takes."""
         if frame.is_still:
-            return frame.pixels[0]
+            return np.asarray(frame.pixels[0], np.uint8)
         how = self._segmenter.contract.input.interpolation
-        return planes_to_bgr(frame.pixels, frame.tags, self._segmenter.coarse_size(*frame.size), how)
+        return shown(frame.pixels, frame.tags, self._segmenter.coarse_size(*frame.size), how)
 
 
 class Finish:
@@ -69,6 +72,8 @@ class Finish:
             self._refiner.reset()
         else:
             self._measure(guide, alpha)
+        if frame.own_alpha is not None:
+            alpha = take_share(alpha, frame.own_alpha)
         holder, pixels = (None, frame.pixels) if frame.is_warm_up else self._picture(frame, alpha)
         return Finished(frame=frame, pixels=pixels, alpha=alpha, age=masked.age, holder=holder)
 
@@ -89,7 +94,8 @@ class Finish:
             for plane in pixels[1:]:
                 plane[:] = 128
         elif self._mode == "transparent":
-            for source, target in zip((*frame.pixels, alpha), pixels, strict=True):
+            opacity = alpha if frame.tags.bits == 8 else cv2.LUT(alpha, _TEN_BITS)
+            for source, target in zip((*frame.pixels, opacity), pixels, strict=True):
                 np.copyto(target, source)
         else:
             self._replace(frame, alpha, pixels)
@@ -107,7 +113,7 @@ class Finish:
 
 def _luma(frame: Decoded) -> Plane:
     if not frame.is_still:
-        return frame.pixels[0]
+        return np.asarray(frame.pixels[0], np.uint8) if frame.guide is None else frame.guide
     return np.asarray(cv2.cvtColor(frame.pixels[0], cv2.COLOR_BGR2GRAY), np.uint8)
 
 

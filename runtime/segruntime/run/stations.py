@@ -15,9 +15,11 @@ from segruntime.run.planes import ColorTags, Planes
 class Decoded:
     """A frame from a source.
 
-    `pixels`: Y, U, V planes of a video, `uint8`, or `uint16` where `tags.bits` is 10, or one `(H, W, 3) uint8, BGR` of a still picture. `pts`: its time in
-    units of `time_base`, which is in seconds. `packets`: those of the other tracks that lie before it in the file.
-    `name`: of a still picture, its path below the input. `is_warm_up`: it fills the memory of the stages, and is not written.
+    `pixels`: Y, U, V planes of a video, `uint8`, of 10 bits `uint16`, or one `(H, W, 3) uint8, BGR` of a still picture.
+    `pts`: its time in units of `time_base`, which is in seconds. `packets`: those of the other tracks that lie before it
+    in the file. `name`: of a still picture, its path below the input. `is_warm_up`: it fills the memory of the stages,
+    and is not written. `guide`: the luma that edges are looked for in, `(H, W) uint8`, where it is not the first plane.
+    `own_alpha`: the alpha that it came with, `(H, W) uint8`, where that is kept.
     """
 
     pixels: Planes

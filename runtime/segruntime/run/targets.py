@@ -15,7 +15,7 @@ from segruntime.run.pictures.sink import WITH_ALPHA, PictureSink, below, numbere
 from segruntime.run.source import VideoFacts
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
-from segruntime.run.video.encoder import VIDEO_KINDS, VideoKind
+from segruntime.run.video.encoder import DEEP_KINDS, VIDEO_KINDS, VideoKind
 from segruntime.run.video.segment_sink import SegmentSink
 from segruntime.run.video.sink import VideoSink
 from segruntime.run.video.span import Span
@@ -98,6 +98,10 @@ def video_sink(facts: VideoFacts, output: str | None, mode: Mode, *, overwrite: 
     if output is None:
         return NoSink(facts)
     name, _, device = output.partition(":")
+    if facts.tags.bits > 8 and Path(output).suffix.lower() not in DEEP_KINDS:
+        raise OptionError(
+            f"{output}: has no place for 10 bits, expected {', '.join(DEEP_KINDS)} with --hdr keep; leave --hdr out"
+        )
     if name == VIRTUAL_CAMERA:
         if mode != "replaced":
             raise OptionError(
@@ -107,7 +111,7 @@ def video_sink(facts: VideoFacts, output: str | None, mode: Mode, *, overwrite: 
     target = Path(output)
     suffix = target.suffix.lower()
     if suffix in VIDEO_KINDS and not _is_folder(output):
-        return VideoSink(target, _kind(target, mode, encoder), facts)
+        return VideoSink(target, _kind(target, mode, encoder, facts), facts)
     if _is_folder(output):
         target, suffix = target / _FRAME_NAME, ".png"
     if suffix in SUFFIXES and re.search(r"%0?\d*d", target.name):
@@ -122,18 +126,19 @@ def video_sink(facts: VideoFacts, output: str | None, mode: Mode, *, overwrite: 
 def segment_sink(facts: VideoFacts, output: str, mode: Mode, encoder: dict[str, str], span: Span) -> Sink:
     """For a part of a video that becomes `output` when it is joined; see `video_sink`."""
     target = Path(output)
-    return SegmentSink(target, _kind(target, mode, encoder), facts, span)
+    return SegmentSink(target, _kind(target, mode, encoder, facts), facts, span)
 
 
-def _kind(target: Path, mode: Mode, encoder: dict[str, str]) -> VideoKind:
-    plain, with_alpha = VIDEO_KINDS[target.suffix.lower()]
+def _kind(target: Path, mode: Mode, encoder: dict[str, str], facts: VideoFacts) -> VideoKind:
+    known = VIDEO_KINDS if facts.tags.bits == 8 else DEEP_KINDS
+    plain, with_alpha = known[target.suffix.lower()]
     kind = plain
     if mode == "transparent":
         if with_alpha is None:
-            able = ", ".join(ending for ending, kinds in VIDEO_KINDS.items() if kinds[1])
-            raise OptionError(
-                f"{target}: {target.suffix} has no transparency, expected {able}, or a folder for PNGs (frames/)"
-            )
+            able = ", ".join(ending for ending, kinds in known.items() if kinds[1])
+            in_bits = "" if facts.tags.bits == 8 else " in 10 bits"
+            other = "a folder for PNGs (frames/)" if facts.tags.bits == 8 else "leave --hdr keep out"
+            raise OptionError(f"{target}: {target.suffix} has no transparency{in_bits}, expected {able}, or {other}")
         kind = with_alpha
     return kind.with_options(encoder)
 

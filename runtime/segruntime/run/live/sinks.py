@@ -13,10 +13,11 @@ import numpy as np
 
 from segruntime.errors import MissingExtraError, OutputError
 from segruntime.run.live.camera import i420_views
-from segruntime.run.planes import Planes, chroma_size, planes_to_bgr
+from segruntime.run.planes import Planes, chroma_size
 from segruntime.run.source import VideoFacts
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
+from segruntime.run.video.tone_map import shown
 
 _PREVIEW_WIDTH = 960
 _ESCAPE = 27
@@ -142,7 +143,7 @@ class Preview:
         elif finished.frame.is_still:
             image = cv2.resize(finished.pixels[0], size[::-1], interpolation=cv2.INTER_AREA)
         else:
-            image = planes_to_bgr(finished.pixels, finished.frame.tags, size)
+            image = shown(finished.pixels, finished.frame.tags, size)
         cv2.imshow(_TITLE, image)
         return cv2.waitKey(1) & 0xFF not in (ord("q"), _ESCAPE)
 

@@ -81,7 +81,7 @@ def picture(finished: Finished, mode: Mode) -> Frame:
     if mode == "alpha" and finished.alpha is not None:
         return finished.alpha
     frame = finished.frame
-    bgr = finished.pixels[0]
+    bgr = np.asarray(finished.pixels[0], np.uint8)
     if not frame.is_still:
         bgr = planes_to_bgr(finished.pixels, frame.tags, frame.size)
     if mode == "transparent" and finished.alpha is not None:

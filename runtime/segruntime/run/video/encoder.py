@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from segruntime.run.planes import Planes
+from segruntime.run.planes import Planes, chroma_size
 from segruntime.run.source import VideoFacts
 from segruntime.run.stations import Finished
 from segruntime.run.video.av_library import require_av
@@ -15,7 +15,11 @@ from segruntime.run.video.pixels import plane_views
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoKind:
-    """A codec, the pixels that it takes, and its settings as ffmpeg names them; `threads`: of the encoder, None: it chooses."""
+    """A codec, the pixels that it takes, and its settings as ffmpeg names them.
+
+    `even`: it takes even sides only. `convert`: what `pixels` are converted to before. `threads`: of the encoder, None:
+    it chooses. `tag`: the four letters that the container has for the codec, where a player insists on them.
+    """
 
     codec: str
     pixels: str
@@ -23,6 +27,7 @@ class VideoKind:
     even: bool = True
     convert: str | None = None
     threads: int | None = None
+    tag: str | None = None
 
     def with_options(self, options: dict[str, str]) -> VideoKind:
         """The same with other settings where its codec has them; `threads` is known to all."""
@@ -40,6 +45,16 @@ PRORES_4444 = VideoKind(
     codec="prores_ks", pixels="yuva420p", options={"profile": "4444"}, even=False, convert="yuva444p10le"
 )
 
+# its own lines on standard error are off; at crf 22 it is as large as H.264 at 20
+HEVC_10 = VideoKind(
+    codec="libx265",
+    pixels="yuv420p10le",
+    options={"crf": "22", "preset": "fast", "x265-params": "log-level=none"},
+    tag="hvc1",  # QuickTime and iPhones play no other
+)
+AV1_10 = VideoKind(codec="libsvtav1", pixels="yuv420p10le", options={"crf": "30", "svtav1-params": "preset=8"})
+PRORES_4444_10 = replace(PRORES_4444, pixels="yuva420p10le")
+
 # by the ending of the output: without transparency, and with it
 VIDEO_KINDS: dict[str, tuple[VideoKind, VideoKind | None]] = {
     ".mp4": (H264, None),
@@ -50,6 +65,16 @@ VIDEO_KINDS: dict[str, tuple[VideoKind, VideoKind | None]] = {
 }
 
 
+# and for 10 bits
+DEEP_KINDS: dict[str, tuple[VideoKind, VideoKind | None]] = {
+    ".mp4": (HEVC_10, None),
+    ".m4v": (HEVC_10, None),
+    ".mov": (HEVC_10, PRORES_4444_10),
+    ".mkv": (HEVC_10, None),
+    ".webm": (AV1_10, None),
+}
+
+
 class VideoEncoder:
     """One encoded stream in a container that is being written."""
 
@@ -57,15 +82,16 @@ class VideoEncoder:
         """`time_base`: of the stream in the container, where it is not that of the frames."""
         self._av = require_av()
         self._kind, self._facts = kind, facts
-        even = ~1 if kind.even else ~0
-        self._width, self._height = max(2, facts.width & even), max(2, facts.height & even)
+        step = 2 if kind.even else 1
+        self._width, self._height = (max(2, -(-side // step) * step) for side in (facts.width, facts.height))
+        self.notes = self._padding()
         self._stream = self._video_stream(container, time_base or facts.time_base)
 
     def canvas(self, size: tuple[int, int]) -> tuple[Any, Planes]:
         """Memory for a result of `size = (H, W)`: what owns it, and its planes (Y, U, V, and A where there is alpha)."""
-        height, width = size
-        frame = self._av.VideoFrame(width, height, self._kind.pixels)
-        return frame, plane_views(frame)
+        frame = self._av.VideoFrame(self._width, self._height, self._kind.pixels)
+        sizes = size, chroma_size(*size), chroma_size(*size), size
+        return frame, tuple(plane[:h, :w] for plane, (h, w) in zip(plane_views(frame), sizes, strict=False))
 
     def __call__(self, finished: Finished) -> list[Any]:
         """The packets that are ready after one more frame."""
@@ -79,7 +105,7 @@ class VideoEncoder:
 
     def _video_stream(self, container: Any, time_base: Fraction) -> Any:
         facts, kind = self._facts, self._kind
-        stream = container.add_stream(kind.codec, rate=facts.rate, options=dict(kind.options))
+        stream = container.add_stream(kind.codec, rate=facts.rate, options=self._options())
         context = stream.codec_context
         stream.width, stream.height = self._width, self._height
         stream.pix_fmt = kind.convert or kind.pixels
@@ -89,14 +115,43 @@ class VideoEncoder:
         tags = facts.tags
         context.colorspace, context.color_range = tags.matrix, tags.range
         context.color_primaries, context.color_trc = tags.primaries, tags.transfer
+        if kind.tag is not None and container.format.name != "matroska":
+            context.codec_tag = kind.tag
         if kind.codec == "libvpx-vp9":
             context.thread_count = 0
         if kind.threads is not None:
             context.thread_count = kind.threads
         return stream
 
+    def _options(self) -> dict[str, str]:
+        """The kind's, and what the input says of its HDR."""
+        options, metadata = dict(self._kind.options), self._facts.hdr
+        for name, words in (("x265-params", metadata.x265_words()), ("svtav1-params", metadata.svt_av1_words())):
+            if name in options:
+                options[name] = ":".join([options[name], *words])
+        return options
+
+    def _padding(self) -> list[str]:
+        width, height = self._facts.width, self._facts.height
+        if (width, height) == (self._width, self._height):
+            return []
+        which = [word for word, odd in (("column", width < self._width), ("row", height < self._height)) if odd]
+        return [
+            f"{width}x{height} became {self._width}x{self._height}, for {self._kind.codec.removeprefix('lib')} takes even "
+            f"sides: the last {' and '.join(which)} is there twice"
+        ]
+
+    def _pad(self, frame: Any) -> None:
+        height, width = self._facts.height, self._facts.width
+        for plane in plane_views(frame):
+            if plane.shape == (self._height, self._width):  # of U and V the last samples are whole
+                plane[:, width:] = plane[:, width - 1 : width]
+                plane[height:] = plane[height - 1 : height]
+
     def _tagged(self, frame: Any, pts: int) -> Any:
         tags = self._facts.tags
+        if self.notes:
+            self._pad(frame)
         frame.colorspace, frame.color_range = tags.matrix, tags.range
         if self._kind.convert:
             frame = frame.reformat(format=self._kind.convert)

@@ -10,10 +10,13 @@ from typing import Any
 from segruntime.errors import VideoError
 from segruntime.run.source import VideoFacts, ended_early
 from segruntime.run.stations import Decoded
+from segruntime.run.video.alpha import decode_packet, decoder_of, has_hidden_alpha
 from segruntime.run.video.av_library import reason, require_av
 from segruntime.run.video.continuity import FORMATS, Continuity
+from segruntime.run.video.deinterlace import NOTE as DEINTERLACED
+from segruntime.run.video.deinterlace import Deinterlacer
 from segruntime.run.video.opening import is_cover, open_video, video_stream
-from segruntime.run.video.pixels import frame_tags, upright_planes
+from segruntime.run.video.pixels import PixelOptions, PixelReader
 from segruntime.run.video.span import Span
 
 _MOST_PIXELS = 8192 * 8192
@@ -29,10 +32,13 @@ class VideoSource:
 
     unplugged = False
 
-    def __init__(self, path: str, threads: int = 0, span: Span | None = None) -> None:
+    def __init__(
+        self, path: str, threads: int = 0, span: Span | None = None, pixels: PixelOptions | None = None
+    ) -> None:
         """Open `path`, a file or an address that ffmpeg's libraries know; `threads` for its decoder, 0: it chooses.
 
-        With `span` it gives only those frames, and no other tracks; `facts` are those of the whole.
+        With `span` it gives only those frames, and no other tracks; `facts` are those of the whole. `pixels`: what is kept
+        of them, the nearest in 8 bits where not given.
 
         Raises:
             VideoError: it is missing, is no video, or has no frame that can be decoded.
@@ -42,12 +48,14 @@ class VideoSource:
         self.broken = 0
         self._cut: str | None = None  # how it ended, where it ended before its end
         self._path, self._threads, self._span = path, threads, span
+        self._options = pixels or PixelOptions()
         self._last_pts: int | None = None
         self._container = open_video(self._path)
         try:
             self._stream = self._stream_of(self._container)
-            self._frames = self._decoded()
+            self._frames = self._whole_frames()
             self._first = self._first_frame()
+            self._reader = PixelReader(self._first[0], self._options, has_hidden_alpha(self._stream))
         except BaseException:
             self._container.close()
             raise
@@ -72,6 +80,7 @@ class VideoSource:
     def other_packets(self) -> Iterator[Any]:
         """The packets of all other tracks, in the place of the frames, for who has those already."""
         yield from self._first[1]
+        yield from chain(*self._deinterlacer.waiting)
         yield from self._waiting
         for packet in self._read:
             if packet.stream.index != self._stream.index and _is_full(packet):
@@ -81,7 +90,8 @@ class VideoSource:
         return self._waiting
 
     def problems(self, done: int) -> list[str]:
-        return ended_early(self._cut, done)
+        changes = [*self._reader.notes, *([DEINTERLACED] if self._deinterlacer.started else [])]
+        return [*changes, *ended_early(self._cut, done)]
 
     def close(self) -> None:
         self._container.close()
@@ -91,6 +101,11 @@ class VideoSource:
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
         return stream
+
+    def _whole_frames(self) -> Iterator[tuple[Any, list[Any]]]:
+        self._deinterlacer = Deinterlacer()
+        self._decode = decoder_of(self._stream, self._threads) if self._options.alpha else decode_packet
+        return self._deinterlacer(self._decoded())
 
     def _decoded(self) -> Iterator[tuple[Any, list[Any]]]:
         """Frames that can be used, each with the packets of other tracks before it."""
@@ -142,7 +157,7 @@ class VideoSource:
 
     def _frames_of(self, packet: Any) -> list[Any]:
         try:
-            frames = packet.decode()
+            frames = self._decode(packet)
         except self._av.error.EOFError:
             return []
         except (self._av.FFmpegError, ValueError):
@@ -193,7 +208,7 @@ class VideoSource:
                 self._container.close()
                 self._container = open_video(self._path)
                 self._stream = self._stream_of(self._container)
-            self._last_pts, self._frames = None, self._decoded()
+            self._last_pts, self._frames = None, self._whole_frames()
             first = next(self._frames, None)
             if first is not None and first[0].pts <= span.warm_up:
                 break
@@ -220,7 +235,8 @@ class VideoSource:
             frames=stream.frames or (round(duration_s * rate) if duration_s else None),
             is_live="://" in self._path and duration_s is None,
             sample_aspect=None if not aspect or aspect == 1 else Fraction(aspect),
-            tags=frame_tags(first),
+            tags=self._reader.tags,
+            hdr=self._reader.metadata,
             metadata=dict(container.metadata),
             stream=stream,
             tracks=tuple(self._others),
@@ -230,8 +246,11 @@ class VideoSource:
 
     def _prepared(self, frame: Any, packets: list[Any]) -> Decoded:
         facts, span = self.facts, self._span
+        planes, guide, own_alpha = self._reader(frame, (facts.height, facts.width))
         return Decoded(
-            pixels=upright_planes(frame, facts),
+            pixels=planes,
+            guide=guide,
+            own_alpha=own_alpha,
             tags=facts.tags,
             pts=frame.pts,
             time_base=facts.time_base,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,8 +58,8 @@ def shown(planes: Sequence[Samples], tags: ColorTags, size: tuple[int, int], how
     return np.asarray(cv2.convertScaleAbs(_sdr_signal(scaled, tags), alpha=255), np.uint8)
 
 
-def tone_mapped_planes(planes: Sequence[Samples], tags: ColorTags) -> Planes:
-    """10-bit HDR planes of `tags` → Y, U, V `uint8` of `sdr_tags(tags)`."""
+def tone_mapped_planes(planes: Sequence[Samples], tags: ColorTags, target: ColorTags) -> Planes:
+    """10-bit HDR planes of `tags` → Y, U, V `uint8` as `target` has matrix and range, BT.709's primaries."""
     height, width = planes[0].shape[:2]
     rows = max(2, _STRIP_PIXELS // width & ~1)
     full = [np.asarray(planes[0]), *(resized(plane, (height, width)) for plane in planes[1:3])]
@@ -67,8 +68,8 @@ def tone_mapped_planes(planes: Sequence[Samples], tags: ColorTags) -> Planes:
         strip = slice(top, min(height, top + rows))
         halves = slice(top // 2, (strip.stop + 1) // 2)
         signal = _sdr_signal([plane[strip] for plane in full], tags)
-        for plane, target in zip(_samples(signal, sdr_tags(tags)), (y[strip], u[halves], v[halves]), strict=True):
-            np.copyto(target, plane)
+        for plane, out in zip(_samples(signal, target), (y[strip], u[halves], v[halves]), strict=True):
+            np.copyto(out, plane)
     return y, u, v
 
 
@@ -94,20 +95,20 @@ def colour_of(colour: Sequence[int], tags: ColorTags) -> tuple[int, int, int]:
     return int(y[0, 0]), int(u[0, 0]), int(v[0, 0])
 
 
-def _sdr_signal(planes: Sequence[Samples], tags: ColorTags) -> Floats:
+def _sdr_signal(planes: Sequence[Any], tags: ColorTags) -> Floats:
     """Y, U, V `(h, w) uint16` of one size → `(h, w, 3) float32`, B'G'R' of 0–1, BT.709 where it was HDR."""
     to_steps = signal_from_samples(tags) * _SIGNAL_STEPS
-    steps = cv2.transform(cv2.merge(list(planes)), to_steps)  # saturates at 0
+    steps: Any = cv2.transform(cv2.merge(list(planes)), to_steps)  # saturates at 0
     if not is_hdr(tags):
-        return np.multiply(steps, np.float32(1 / _SIGNAL_STEPS))
+        return np.asarray(steps * np.float32(1 / _SIGNAL_STEPS), np.float32)
     linear = np.take(_linear_table(tags), steps, mode="clip")
-    colours = cv2.max(cv2.transform(linear, _matrix(tags.primaries, BT709)), 0)
+    colours: Any = np.maximum(cv2.transform(linear, _matrix(tags.primaries, BT709)), np.float32(0))
     blue, green, red = cv2.split(colours)
     largest = cv2.max(cv2.max(blue, green), red)
-    root = np.float32(1 / light.GAMMA)
+    root = 1 / light.GAMMA
     if tags.transfer == light.HLG:  # the OOTF: times luminance to the power of 0.2
         system = cv2.pow(cv2.transform(linear, _luminance(tags.primaries)), light.SYSTEM_GAMMA - 1)
-        gain = cv2.multiply(_at_light(_gain_table(tags), cv2.multiply(largest, system)), cv2.pow(system, root))
+        gain: Any = cv2.multiply(_at_light(_gain_table(tags), cv2.multiply(largest, system)), cv2.pow(system, root))
     else:
         gain = _at_light(_gain_table(tags), largest)
     signal = cv2.multiply(cv2.pow(colours, root), cv2.merge([gain, gain, gain]))
@@ -117,9 +118,9 @@ def _sdr_signal(planes: Sequence[Samples], tags: ColorTags) -> Floats:
 def _hdr_signal(picture: Frame, tags: ColorTags, eotf: Eotf) -> Floats:
     """`(H, W, 3) uint8, BGR` → `(H, W, 3) float32`, the B'G'R' of 0–1 of HDR."""
     table = eotf(np.arange(256) / 255).astype(np.float32)
-    colours = cv2.max(cv2.transform(cv2.LUT(picture, table), _matrix(BT709, tags.primaries)), 0)
+    colours: Any = np.maximum(cv2.transform(cv2.LUT(picture, table), _matrix(BT709, tags.primaries)), np.float32(0))
     if tags.transfer == light.HLG:  # the inverse of the OOTF: display light over luminance to the power of 0.2 / 1.2
-        luminance = cv2.max(cv2.transform(colours, _luminance(tags.primaries)), 1e-6)
+        luminance: Any = np.maximum(cv2.transform(colours, _luminance(tags.primaries)), np.float32(1e-6))
         system = cv2.pow(luminance, 1 / light.SYSTEM_GAMMA - 1)
         colours = cv2.multiply(colours, cv2.merge([system, system, system]))
     return _at_light(_signal_table(tags.transfer), colours)
@@ -138,19 +139,19 @@ def _samples(signal: Floats, tags: ColorTags) -> Planes:
     return tuple(np.rint(plane).clip(0, 1023).astype(np.uint16) for plane in planes)
 
 
-def _at_light(table: Floats, values: npt.NDArray[np.float32] | cv2.Mat) -> Floats:
+def _at_light(table: Floats, values: Any) -> Floats:
     """A table over `_LIGHTS` at each value, between 0 and its end."""
     steps = np.multiply(cv2.sqrt(values), np.float32(_LIGHT_STEPS))
     steps += np.float32(0.5)
-    return np.take(table, steps.astype(np.uint16), mode="clip")
+    return np.asarray(np.take(table, steps.astype(np.uint16), mode="clip"), np.float32)
 
 
 @lru_cache(maxsize=8)
 def _linear_table(tags: ColorTags) -> Floats:
     """Over `_SIGNALS`: light, 1 for SDR's white; of HLG, before the OOTF, which multiplies it by a power of luminance."""
     if tags.transfer == light.PQ:
-        return (light.pq_light(_SIGNALS) / light.SDR_WHITE).astype(np.float32)
-    return (light.hlg_scene(_SIGNALS)).astype(np.float32)
+        return np.asarray(light.pq_light(_SIGNALS) / light.SDR_WHITE, np.float32)
+    return light.hlg_scene(_SIGNALS).astype(np.float32)
 
 
 @lru_cache(maxsize=8)
@@ -159,7 +160,8 @@ def _gain_table(tags: ColorTags) -> Floats:
     unit, peak = (light.HLG_PEAK, light.HLG_PEAK) if tags.transfer == light.HLG else (light.SDR_WHITE, tags.peak)
     bright = np.maximum(_LIGHTS, _LIGHTS[1]) * unit
     gain = light.tone_mapped(bright, peak) / bright * (unit / light.SDR_WHITE)
-    return (gain ** (1 / light.GAMMA)).astype(np.float32)
+    table: Floats = (gain ** (1 / light.GAMMA)).astype(np.float32)
+    return table
 
 
 @lru_cache(maxsize=8)
@@ -189,4 +191,5 @@ def _matrix(source: int, target: int) -> Floats:
 @lru_cache(maxsize=8)
 def _luminance(primaries: int) -> Floats:
     """`(1, 3)`: luminance from linear B, G, R."""
-    return light.rgb_to_xyz(primaries)[1:2, ::-1].astype(np.float32)
+    weights: Floats = light.rgb_to_xyz(primaries)[1:2, ::-1].astype(np.float32)
+    return weights
