@@ -38,6 +38,7 @@ class Network:
         self._count = first
 
     def __call__(self, frame: Decoded) -> Masked:
+        self._count = 0 if frame.stands_alone else self._count
         age = self._count % self._every
         self._count += 1
         if age == 0:
@@ -67,10 +68,10 @@ class Finish:
     def __call__(self, masked: Masked) -> Finished:
         frame = masked.frame
         guide = _luma(frame)
-        alpha = self._refiner(masked.coarse, guide)
-        if frame.is_still:
+        if frame.stands_alone:
             self._refiner.reset()
-        else:
+        alpha = self._refiner(masked.coarse, guide)
+        if not frame.is_still:
             self._measure(guide, alpha)
         if frame.own_alpha is not None:
             alpha = take_share(alpha, frame.own_alpha)

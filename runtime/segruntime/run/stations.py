@@ -12,6 +12,15 @@ from segruntime.run.planes import ColorTags, Planes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InAnimation:
+    """Where a frame stands in an animation: `number` counts from 0; `plays`: how often all is shown, 0 without end."""
+
+    number: int
+    duration_s: Fraction
+    plays: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
     """A frame from a source.
 
@@ -20,6 +29,7 @@ class Decoded:
     in the file. `name`: of a still picture, its path below the input. `is_warm_up`: it fills the memory of the stages,
     and is not written. `guide`: the luma that edges are looked for in, `(H, W) uint8`, where it is not the first plane.
     `own_alpha`: the alpha that it came with, `(H, W) uint8`, where that is kept.
+    `animation`: of a frame of an animated picture, which are BGR too.
     """
 
     pixels: Planes
@@ -31,6 +41,7 @@ class Decoded:
     is_warm_up: bool = False
     guide: Plane | None = None
     own_alpha: Plane | None = None
+    animation: InAnimation | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -40,6 +51,11 @@ class Decoded:
     @property
     def is_still(self) -> bool:
         return self.pixels[0].ndim == 3
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether nothing before it belongs to it: a still picture, or the first frame of an animated one."""
+        return self.is_still and (self.animation is None or self.animation.number == 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
