@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests import messages
 from tests.serve.child import TIMEOUT_S, get, started
-from tests.serve.running import Held, encoded, make_service, picture
+from tests.serve.running import LONG_S, Held, encoded, make_service, picture, plain, running, until
 
 from segruntime.cli import main
 from segruntime.errors import install_command
@@ -44,6 +44,29 @@ def test_a_ctrl_c_that_a_shell_has_ignored_in_the_background_stays_ignored() -> 
     assert not server.should_exit
     server.handle_exit(signal.SIGTERM, None)
     assert server.should_exit
+
+
+def test_told_to_stop_it_says_so_to_whoever_asks_for_its_health_and_serves_on_for_a_while() -> None:
+    worker = Held()
+    worker.let.set()
+    with running(make_service([worker], drain_s=LONG_S, header_s=10 * LONG_S)) as service:
+        service.server.handle_exit(signal.SIGTERM, None)
+        health = service.get("/health")
+        assert (health.status, b'"status":"leaving"' in health.body) == (503, True)
+        service.leap(LONG_S * 0.9)
+        assert service.post("/v1/mask", plain(5)).status == 200
+        assert not service.server.should_exit
+        service.leap(LONG_S * 0.2)
+        until(lambda: service.server.should_exit)
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_before_its_time(second: signal.Signals) -> None:
+    with running(make_service([Held()], drain_s=LONG_S)) as service:
+        service.server.handle_exit(signal.SIGTERM, None)
+        assert not service.server.should_exit
+        service.server.handle_exit(second, None)
+        assert service.server.should_exit
 
 
 def test_a_model_and_a_background_of_the_command_line_are_used(tmp_path: Path) -> None:

@@ -61,9 +61,9 @@ def _about(service: Service) -> list[Route]:
 
     async def health(_request: Request) -> Response:
         stuck, size = service.pool.stuck, service.pool.size
-        ready = stuck < size
-        state = {"status": "ready" if ready else "stuck", "workers": size, "stuck": stuck, "model": service.model}
-        return JSONResponse(state, 200 if ready else 503)
+        status = "leaving" if service.leaving.is_set() else "ready" if stuck < size else "stuck"
+        state = {"status": status, "workers": size, "stuck": stuck, "model": service.model}
+        return JSONResponse(state, 200 if status == "ready" else 503)
 
     async def live(_request: Request) -> Response:
         return JSONResponse({"status": "live"})

@@ -42,6 +42,9 @@ _MEGA = 1_000_000
 @click.option("--max-sockets", type=click.IntRange(1), default=32, show_default=True, help="WebSockets open at once.")
 @click.option("--timeout", type=click.FloatRange(0.1), default=20.0, show_default=True, help="Seconds for a picture.")
 @click.option(
+    "--drain", type=click.FloatRange(0), default=0.0, show_default=True, help="Seconds from SIGTERM to the end."
+)
+@click.option(
     "--allow-origin", "origins", multiple=True, help="A web page that may use this, like https://example.org."
 )
 def main(**words: Any) -> None:
@@ -72,6 +75,7 @@ def _serve(words: dict[str, Any]) -> None:
         sockets=words.pop("max_sockets"),
         queue=words.pop("queue"),
         work_s=words.pop("timeout"),
+        drain_s=words.pop("drain"),
     )
     for origin in words["origins"]:
         _check_origin(origin)

@@ -57,7 +57,9 @@ def description(service: Service) -> Described:
             ),
             "/v1/stream": {"get": _stream()},
             "/health": {
-                "get": _get("health", "Ready to work?", "application/json", {503: "Every worker hangs."}),
+                "get": _get(
+                    "health", "Ready to work?", "application/json", {503: "Every worker hangs, or it is about to stop."}
+                ),
             },
             "/health/live": {"get": _get("live", "Does the process answer?", "application/json")},
             "/metrics": {"get": _get("metrics", "Numbers for Prometheus", "text/plain")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import signal
@@ -91,15 +92,30 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's; a Ctrl-C that a shell had ignored for a job in the background stays ignored."""
+    """uvicorn's; a Ctrl-C that a shell had ignored for a job in the background stays ignored, and SIGTERM can have a delay.
 
-    def __init__(self, config: Config) -> None:
+    uvicorn closes its port at once, and with it every connection whose request is not read yet. Who sends them has to know
+    before: so the service says first that it leaves, and goes on meanwhile.
+    """
+
+    def __init__(self, config: Config, service: Service) -> None:
         super().__init__(config)
         self._hears_ctrl_c = is_heard(signal.SIGINT)
+        self._service = service
+        self._leaves_at = math.inf
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._hears_ctrl_c or sig != signal.SIGINT:
+        drain_s, leaving = self._service.limits.drain_s, self._service.leaving
+        if sig == signal.SIGTERM and drain_s and self.started and not leaving.is_set():
+            self._leaves_at = self.servers[0].get_loop().time() + drain_s
+            leaving.set()
+        elif self._hears_ctrl_c or sig != signal.SIGINT:
             super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        if not self.should_exit and asyncio.get_running_loop().time() >= self._leaves_at:
+            super().handle_exit(signal.SIGTERM, None)
+        return await super().on_tick(counter)
 
 
 def make_server(service: Service, origins: tuple[str, ...] = ()) -> uvicorn.Server:
@@ -124,7 +140,7 @@ def make_server(service: Service, origins: tuple[str, ...] = ()) -> uvicorn.Serv
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=math.ceil(service.limits.header_s),  # its own would close a silent connection after 5 s
     )
-    return _Server(config)
+    return _Server(config, service)
 
 
 def serve(options: ServeOptions, started: Callable[[str], object]) -> None:

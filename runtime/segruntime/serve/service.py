@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 
 from segruntime.serve.backgrounds import Pictures
 from segruntime.serve.budget import Budget
@@ -13,7 +14,10 @@ from segruntime.serve.pool import Pool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """`backgrounds`: the pictures that `/v1/composite` knows by name. `model`: the file's name, for people."""
+    """`backgrounds`: the pictures that `/v1/composite` knows by name. `model`: the file's name, for people.
+
+    `leaving`: set once a stop was asked for; what comes until then is still answered (`Limits.drain_s`).
+    """
 
     pool: Pool
     budget: Budget
@@ -21,3 +25,4 @@ class Service:
     metrics: Metrics
     backgrounds: Pictures
     model: str
+    leaving: Event = field(default_factory=Event)
