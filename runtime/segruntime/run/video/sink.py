@@ -36,6 +36,7 @@ class VideoSink:
                 ) from error
             raise
         self.notes = self._tracks.notes
+        self.notes[:0] = self._encoder.notes
 
     def canvas(self, size: tuple[int, int]) -> tuple[Any, Planes]:
         """Memory for a result of `size = (H, W)`: what owns it, and its planes (Y, U, V, and A where there is alpha)."""
