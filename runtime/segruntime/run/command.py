@@ -108,8 +108,10 @@ def open_source(options: RunOptions) -> FrameSource:
         return CameraSource(name, options.camera_size)
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
         return StillSource(path)
-    hdr: Hdr = "sdr" if options.mode == "alpha" else options.hdr  # a mask has no light beyond white
-    return VideoSource(name, span=options.span, pixels=PixelOptions(hdr=hdr, alpha=options.keep_alpha))
+    only_mask = options.mode == "alpha"
+    hdr: Hdr = "sdr" if only_mask else options.hdr
+    pixels = PixelOptions(hdr=hdr, alpha=options.keep_alpha, only_mask=only_mask)
+    return VideoSource(name, span=options.span, pixels=pixels)
 
 
 def _sink(options: RunOptions, facts: VideoFacts | None) -> Sink:

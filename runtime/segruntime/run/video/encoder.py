@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -55,6 +56,8 @@ HEVC_10 = VideoKind(
 AV1_10 = VideoKind(codec="libsvtav1", pixels="yuv420p10le", options={"crf": "30", "svtav1-params": "preset=8"})
 PRORES_4444_10 = replace(PRORES_4444, pixels="yuva420p10le")
 
+_NAMES = {"libx264": "H.264", "libx265": "HEVC", "libsvtav1": "AV1", "libvpx-vp9": "VP9", "prores_ks": "ProRes"}
+
 # by the ending of the output: without transparency, and with it
 VIDEO_KINDS: dict[str, tuple[VideoKind, VideoKind | None]] = {
     ".mp4": (H264, None),
@@ -105,6 +108,7 @@ class VideoEncoder:
 
     def _video_stream(self, container: Any, time_base: Fraction) -> Any:
         facts, kind = self._facts, self._kind
+        os.environ.setdefault("SVT_LOG", "1")  # errors only: SVT-AV1 writes its settings to standard error
         stream = container.add_stream(kind.codec, rate=facts.rate, options=self._options())
         context = stream.codec_context
         stream.width, stream.height = self._width, self._height
@@ -137,8 +141,8 @@ class VideoEncoder:
             return []
         which = [word for word, odd in (("column", width < self._width), ("row", height < self._height)) if odd]
         return [
-            f"{width}x{height} became {self._width}x{self._height}, for {self._kind.codec.removeprefix('lib')} takes even "
-            f"sides: the last {' and '.join(which)} is there twice"
+            f"{width}x{height} became {self._width}x{self._height}, for {_NAMES[self._kind.codec]} takes even sides: the last "
+            f"{' and '.join(which)} {'is' if len(which) == 1 else 'are'} there twice"
         ]
 
     def _pad(self, frame: Any) -> None:

@@ -27,10 +27,14 @@ _LEAST_PEAK = 300.0  # cd/m²; less is no display that HDR is made on
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelOptions:
-    """What is kept of a video's pixels: HDR and 10 bits (`keep`) or the nearest in 8 bits (`sdr`), and its own alpha."""
+    """What is kept of a video's pixels: HDR and 10 bits (`keep`) or the nearest in 8 bits (`sdr`), and its own alpha.
+
+    `only_mask`: they are looked at and not in the result.
+    """
 
     hdr: Hdr = "sdr"
     alpha: bool = False
+    only_mask: bool = False
 
 
 class PixelReader:
@@ -45,7 +49,7 @@ class PixelReader:
         self._source = replace(frame_tags(first), peak=max(_LEAST_PEAK, self.metadata.peak or light.HLG_PEAK))
         self.tags = _target_tags(self._source, _bits(first), options.hdr)
         self.alpha_left_out = has_hidden_alpha and not options.alpha
-        self._notes = _losses(first, self._source, self.tags, self.metadata)
+        self._notes = [] if options.only_mask else _losses(first, self._source, self.tags, self.metadata)
 
     @property
     def notes(self) -> list[str]:
