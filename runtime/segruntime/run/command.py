@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from segruntime.errors import OptionError, OutputError
-from segruntime.picture_files import SUFFIXES
+from segruntime.picture_files import SUFFIXES, kind_of
 from segruntime.refine import Refiner
 from segruntime.run.backgrounds import parse_backdrop
 from segruntime.run.live.camera import CameraSource
 from segruntime.run.live.sinks import Preview
+from segruntime.run.pictures.animation_source import AnimationSource
 from segruntime.run.pictures.source import StillSource
 from segruntime.run.pipeline import Overlap
 from segruntime.run.signals import handled
 from segruntime.run.source import FrameSource, VideoFacts, join_packets
 from segruntime.run.stages import Finish, Mode, Network
 from segruntime.run.statistics import Statistics, shares
-from segruntime.run.targets import Sink, check_output, segment_sink, still_sink, video_sink
+from segruntime.run.targets import Sink, check_output, segment_sink, still_sink, video_sink, wants_planes
 from segruntime.run.video.pixels import Hdr, PixelOptions
 from segruntime.run.video.source import VideoSource
 from segruntime.run.video.span import Span
@@ -107,7 +108,9 @@ def open_source(options: RunOptions) -> FrameSource:
     if name.startswith("/dev/video"):
         return CameraSource(name, options.camera_size)
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
-        return StillSource(path)
+        if kind_of(path) == "animation" and wants_planes(options.output):
+            return AnimationSource(path, keep_alpha=options.keep_alpha)
+        return StillSource(path, keep_alpha=options.keep_alpha)
     only_mask = options.mode == "alpha"
     hdr: Hdr = "sdr" if only_mask else options.hdr
     pixels = PixelOptions(hdr=hdr, alpha=options.keep_alpha, only_mask=only_mask)
@@ -117,7 +120,9 @@ def open_source(options: RunOptions) -> FrameSource:
 def _sink(options: RunOptions, facts: VideoFacts | None) -> Sink:
     output, mode, overwrite = options.output, options.mode, options.overwrite
     if facts is None:
-        return still_sink(output, mode, from_folder=Path(options.source).is_dir(), overwrite=overwrite)
+        source = Path(options.source)
+        moves = kind_of(source) == "animation"
+        return still_sink(output, mode, from_folder=source.is_dir(), moves=moves, overwrite=overwrite)
     if options.span is not None:
         return segment_sink(facts, str(output), mode, options.encoder, options.span)
     return video_sink(facts, output, mode, overwrite=overwrite, encoder=options.encoder)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from segruntime.atomic_file import check_target
 from segruntime.errors import OptionError, OutputError
 from segruntime.picture_files import SUFFIXES
+from segruntime.picture_files.encode import WITH_ALPHA
+from segruntime.picture_files.writers import WRITERS
 from segruntime.run.live.sinks import NoSink, VirtualCameraSink
-from segruntime.run.pictures.sink import WITH_ALPHA, PictureSink, below, numbered
+from segruntime.run.pictures.animation_sink import AnimationSink
+from segruntime.run.pictures.names import result_name
+from segruntime.run.pictures.sink import PictureSink, below, numbered
 from segruntime.run.source import VideoFacts
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
@@ -21,6 +25,7 @@ from segruntime.run.video.sink import VideoSink
 from segruntime.run.video.span import Span
 
 VIRTUAL_CAMERA = "virtual-camera"
+ANIMATIONS = (".gif", ".webp", ".apng")
 _FRAME_NAME = "frame_%06d.png"
 _FILE_ENDINGS = SUFFIXES | set(VIDEO_KINDS)
 
@@ -68,12 +73,21 @@ def check_output(output: str | None, source: str, *, overwrite: bool) -> None:
 
 def _results(target: Path, origin: Path) -> list[Path]:
     """The files that one input file may become."""
-    inside = [origin.name, f"{origin.stem}.png"] if target.is_dir() else []
+    inside = {result_name(origin, mode) for mode in get_args(Mode)} if target.is_dir() else ()
     return [target, *(target / name for name in inside)]
 
 
-def still_sink(output: str | None, mode: Mode, *, from_folder: bool, overwrite: bool) -> Sink:
-    """For a picture or a folder of them.
+def wants_planes(output: str | None) -> bool:
+    """Whether an animated picture is to become a video, a camera's picture or a window's, for which it is read as a video."""
+    if output is None or output.split(":")[0] == VIRTUAL_CAMERA:
+        return True
+    return not _is_folder(output) and Path(output).suffix.lower() in VIDEO_KINDS
+
+
+def still_sink(
+    output: str | None, mode: Mode, *, from_folder: bool = False, moves: bool = False, overwrite: bool
+) -> Sink:
+    """For a picture or a folder of them; `moves`: the picture is an animation.
 
     Raises:
         OptionError: an ending that cannot be written, or has no place for transparency.
@@ -86,6 +100,13 @@ def still_sink(output: str | None, mode: Mode, *, from_folder: bool, overwrite: 
     if from_folder or _is_folder(output):
         return PictureSink(below(target, mode), mode, overwrite=overwrite)
     _check_picture_ending(target, mode)
+    if moves and _is_pattern(target):
+        return PictureSink(_checked_numbers(target), mode, overwrite=overwrite, apart=True)
+    if moves and target.suffix.lower() not in WRITERS:
+        raise OptionError(
+            f"{output}: has place for one picture, the input has many; expected {', '.join(WRITERS)}, "
+            f"{', '.join(VIDEO_KINDS)}, or a pattern (frames/%05d.png)"
+        )
     return PictureSink(lambda _: target, mode, overwrite=overwrite)
 
 
@@ -114,12 +135,14 @@ def video_sink(facts: VideoFacts, output: str | None, mode: Mode, *, overwrite: 
         return VideoSink(target, _kind(target, mode, encoder, facts), facts)
     if _is_folder(output):
         target, suffix = target / _FRAME_NAME, ".png"
-    if suffix in SUFFIXES and re.search(r"%0?\d*d", target.name):
+    if suffix in SUFFIXES and _is_pattern(target):
         _check_picture_ending(target, mode)
-        return PictureSink(_checked_numbers(target), mode, overwrite=overwrite)
+        return PictureSink(_checked_numbers(target), mode, overwrite=overwrite, apart=True)
+    if suffix in ANIMATIONS:
+        return AnimationSink(target, mode, facts)
     raise OptionError(
-        f"{output}: unknown ending {suffix!r} for a video, expected {', '.join(VIDEO_KINDS)}, a folder for numbered "
-        "pictures (frames/), a pattern (frames/%05d.png) or virtual-camera"
+        f"{output}: unknown ending {suffix!r} for a video, expected {', '.join((*VIDEO_KINDS, *ANIMATIONS))}, a folder for "
+        "numbered pictures (frames/), a pattern (frames/%05d.png) or virtual-camera"
     )
 
 
@@ -141,6 +164,10 @@ def _kind(target: Path, mode: Mode, encoder: dict[str, str], facts: VideoFacts) 
             raise OptionError(f"{target}: {target.suffix} has no transparency{in_bits}, expected {able}, or {other}")
         kind = with_alpha
     return kind.with_options(encoder)
+
+
+def _is_pattern(target: Path) -> bool:
+    return re.search(r"%0?\d*d", target.name) is not None
 
 
 def _checked_numbers(target: Path) -> Any:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from segruntime.picture_files import kind_of
+from segruntime.picture_files.writers import WRITERS
 from segruntime.run.stages import Mode
 from segruntime.run.video.encoder import VIDEO_KINDS
-
-_ANIMATIONS = (".gif", ".webp", ".apng", ".png")
-_SAME = {".hif": ".heic", ".jfif": ".jpg", ".jpe": ".jpg"}
-"""Written as another ending has it, under their own."""
 
 
 def result_name(path: Path, mode: Mode) -> str:
@@ -20,13 +17,18 @@ def result_name(path: Path, mode: Mode) -> str:
     video .mp4, or where it is transparent .webm, which browsers play and whose files are small: .mov and .mkv stay, for they
     have transparency too.
     """
-    suffix = path.suffix.lower()
     kind = kind_of(path)
-    if kind == "video":
-        plain, clear = VIDEO_KINDS.get(suffix, (None, None))
-        if mode == "transparent":
-            return path.name if clear else path.with_suffix(".webm").name
-        return path.name if plain else path.with_suffix(".mp4").name
-    if kind == "animation":
-        return path.name if suffix in _ANIMATIONS else path.with_suffix(".webp").name
-    return path.name if mode == "replaced" else path.with_suffix(".png").name
+    if kind != "video":
+        return picture_result(path.name, mode, is_animation=kind == "animation")
+    plain, clear = VIDEO_KINDS.get(path.suffix.lower(), (None, None))
+    if mode == "transparent":
+        return path.name if clear else path.with_suffix(".webm").name
+    return path.name if plain else path.with_suffix(".mp4").name
+
+
+def picture_result(name: str, mode: Mode, *, is_animation: bool) -> str:
+    """The same for a picture by its name alone."""
+    path = PurePath(name)
+    if is_animation:
+        return name if path.suffix.lower() in WRITERS else path.with_suffix(".webp").name
+    return name if mode == "replaced" else path.with_suffix(".png").name

@@ -1,8 +1,9 @@
-"""Finished frames as picture files: one, a folder of them, or a numbered sequence of a video."""
+"""Finished frames as picture files: one, a folder of them, each still or animated, or a numbered sequence of a video."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,44 +12,74 @@ import numpy as np
 
 from segruntime.atomic_file import check_target, write_whole
 from segruntime.errors import OutputError
+from segruntime.picture_files.encode import encode_picture
 from segruntime.preprocess import Frame
+from segruntime.run.pictures.animation_file import GIF_ALPHA, AnimationFile
+from segruntime.run.pictures.names import picture_result
 from segruntime.run.planes import planes_to_bgr
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
 
-WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
-_QUALITY = {
-    ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 95),
-    ".jpeg": (cv2.IMWRITE_JPEG_QUALITY, 95),
-    ".png": (cv2.IMWRITE_PNG_COMPRESSION, 3),
-}
 Place = Callable[[Finished], Path]
 
 
 class PictureSink:
-    """Writes each frame to the file that `place` names; folders are made where they are missing."""
+    """Writes each picture to the file that `place` names; folders are made where they are missing.
+
+    The frames of an animation become one file, unless `apart` says that each is a picture of its own.
+    """
 
     canvas: Canvas | None = None
 
-    def __init__(self, place: Place, mode: Mode, *, overwrite: bool) -> None:
+    def __init__(self, place: Place, mode: Mode, *, overwrite: bool, apart: bool = False) -> None:
         self.notes: list[str] = []
-        self._place, self._mode, self._overwrite = place, mode, overwrite
+        self._place, self._mode, self._overwrite, self._apart = place, mode, overwrite, apart
+        self._animation: AnimationFile | None = None
+        self._end_s = Fraction(0)
 
     def write(self, finished: Finished) -> None:
         """Raises OutputError: the file is there already, or cannot be written."""
+        place = finished.frame.animation
+        if place is None or self._apart:
+            self._close_animation()
+            write_picture(self._ready(finished), picture(finished, self._mode))
+            return
+        if place.number == 0:
+            self._close_animation()
+            self._animation = AnimationFile(self._ready(finished), place.plays)
+        assert self._animation is not None  # noqa: S101 - a source counts the frames of an animation from 0
+        start_s = finished.frame.pts * finished.frame.time_base
+        self._animation.add(picture(finished, self._mode), start_s)
+        self._end_s = start_s + place.duration_s
+
+    def finish(self, _trailing_packets: Iterable[Any] = ()) -> None:
+        """Close the last animation; every other file is whole already."""
+        self._close_animation()
+
+    def abandon(self) -> None:
+        """The pictures that are there are whole, they stay."""
+        if self._animation is not None:
+            self._animation.abandon()
+
+    def _ready(self, finished: Finished) -> Path:
         path = self._place(finished)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{path.parent}: cannot be made ({error.strerror}); choose another folder") from error
         check_target(path, overwrite=self._overwrite)
-        write_picture(path, picture(finished, self._mode))
+        self._note_gif(path)
+        return path
 
-    def finish(self, _trailing_packets: Iterable[Any] = ()) -> None:
-        """Every file is whole already."""
+    def _close_animation(self) -> None:
+        ended, self._animation = self._animation, None
+        if ended is not None:
+            ended.finish(self._end_s)
+            self.notes += ended.notes
 
-    def abandon(self) -> None:
-        """The pictures that are there are whole, they stay."""
+    def _note_gif(self, path: Path) -> None:
+        if path.suffix.lower() == ".gif" and self._mode == "transparent" and GIF_ALPHA not in self.notes:
+            self.notes.append(GIF_ALPHA)
 
 
 def numbered(pattern: str) -> Place:
@@ -58,7 +89,7 @@ def numbered(pattern: str) -> Place:
 
 
 def below(folder: Path, mode: Mode) -> Place:
-    """Places for the pictures of a folder: the same path below `folder`, as .png where alpha is kept or is the picture.
+    """Places for the pictures of a folder: the same path below `folder`, with the ending that `picture_result` gives.
 
     `a.png` next to `a.jpg` becomes `a.png.png` then: neither result replaces the other.
     """
@@ -66,12 +97,11 @@ def below(folder: Path, mode: Mode) -> Place:
 
     def place(finished: Finished) -> Path:
         path = folder / PurePosixPath(finished.frame.name)
-        if mode == "replaced":
-            return path
-        png = path.with_suffix(".png")
-        png = path.with_name(f"{path.name}.png") if png in taken else png
-        taken.add(png)
-        return png
+        made = path.with_name(picture_result(path.name, mode, is_animation=finished.frame.animation is not None))
+        if made in taken:
+            made = path.with_name(f"{path.name}{made.suffix}")
+        taken.add(made)
+        return made
 
     return place
 
@@ -93,17 +123,13 @@ def write_picture(path: Path, image: Frame) -> None:
     """Encode by the file's ending, and put it in its place whole.
 
     Raises:
-        OutputError: no such kind of picture, or the disk is full.
+        OutputError: no such kind of picture, or the disk is full. MissingExtraError: the library for its kind.
     """
-    suffix = path.suffix.lower()
+    data = encode_picture(path.suffix.lower(), image)
+    if isinstance(data, str):
+        raise OutputError(f"{path}: {data}")
     try:
-        ok, data = cv2.imencode(suffix, image, _QUALITY.get(suffix, ()))
-    except cv2.error as error:
-        raise OutputError(f"{path}: OpenCV cannot write {suffix} ({' '.join(str(error).split())[:120]})") from error
-    if not ok:
-        raise OutputError(f"{path}: OpenCV cannot write this picture as {suffix}; choose .png")
-    try:
-        write_whole(path, data.tobytes())
+        write_whole(path, data)
     except OSError as error:
         raise OutputError(
             f"{path}: writing failed ({error.strerror}); free some space, or choose another place"

@@ -1,28 +1,41 @@
-"""A picture, or a folder of pictures with its subfolders."""
+"""A picture, still or animated, or a folder of pictures with its subfolders."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from segruntime.errors import PictureError
-from segruntime.picture_files import SUFFIXES, picture_paths, read_picture
-from segruntime.run.stations import Decoded
+from segruntime.errors import MissingExtraError, PictureError
+from segruntime.picture_files import SUFFIXES, kind_of, picture_paths
+from segruntime.picture_files.animated import frames_in
+from segruntime.picture_files.decode import read_still
+from segruntime.picture_files.frames import DAMAGED, AnimationFrame, cannot_be_read, open_animation
+from segruntime.picture_files.pixels import StillPicture
+from segruntime.run.stations import Decoded, InAnimation
+
+TIME_BASE = Fraction(1, 90_000)  # a hundredth, a millisecond and 1001/30000 s are whole numbers of it
+ALPHA_LEFT_OUT = "the transparency that it has was left out; --keep-alpha keeps it"
 
 
 class StillSource:
-    """Iterates over pictures. Of a folder, those that cannot be read are left out, counted and named in `problems`."""
+    """Iterates over pictures, and over the frames of those that move.
+
+    Of a folder, those that cannot be read are left out, counted and named in `problems`.
+    """
 
     facts = None
     is_live = unplugged = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep_alpha: bool = False) -> None:
         """
         Raises:
             PictureError: there is no picture.
         """
         self._problems: list[str] = []
+        self._notes: dict[str, list[str]] = {}
+        self._keep_alpha = keep_alpha
         self._is_folder = path.is_dir()
         self._root = path if self._is_folder else path.parent
         self._paths = picture_paths(path) if self._is_folder else [path]
@@ -31,7 +44,7 @@ class StillSource:
 
     @property
     def frames(self) -> int:
-        return len(self._paths)
+        return sum(frames_in(path) if kind_of(path) == "animation" else 1 for path in self._paths)
 
     @property
     def broken(self) -> int:
@@ -40,19 +53,72 @@ class StillSource:
     def __iter__(self) -> Iterator[Decoded]:
         for path in self._paths:
             try:
-                yield Decoded(pixels=(read_picture(path),), name=path.relative_to(self._root).as_posix())
-            except PictureError as error:
+                yield from self._animation(path) if kind_of(path) == "animation" else self._still(path)
+            except (PictureError, MissingExtraError) as error:
                 if not self._is_folder:
                     raise
-                self._problems.append(str(error))
-        if self.broken == self.frames:
-            raise PictureError(f"{self._root}: none of its {self.frames} pictures can be read; {self._problems[0]}")
+                named = str(error) if isinstance(error, PictureError) else f"{path}: {error}"
+                self._problems.append(named)
+        if self.broken == len(self._paths):
+            raise PictureError(f"{self._root}: none of its {self.broken} pictures can be read; {self._problems[0]}")
+
+    def _still(self, path: Path) -> Iterator[Decoded]:
+        found = read_still(path)
+        yield Decoded(pixels=(found.pixels,), name=self._name(path), own_alpha=self._own_alpha(path, found))
+
+    def _animation(self, path: Path) -> Iterator[Decoded]:
+        time_s, number = Fraction(0), 0
+        try:
+            for frame, plays in whole_frames(path):
+                yield Decoded(
+                    pixels=(frame.picture.pixels,),
+                    pts=round(time_s / TIME_BASE),
+                    time_base=TIME_BASE,
+                    name=self._name(path),
+                    own_alpha=self._own_alpha(path, frame.picture),
+                    animation=InAnimation(number=number, duration_s=frame.duration_s, plays=plays),
+                )
+                time_s, number = time_s + frame.duration_s, number + 1
+        except PictureError as error:
+            if number == 0:
+                raise
+            self._notes[f"ends early ({error}); {number} frames were done"] = [path.name]
+
+    def _own_alpha(self, path: Path, found: StillPicture) -> Any:
+        left_out = [] if found.alpha is None or self._keep_alpha else [ALPHA_LEFT_OUT]
+        for note in (*found.notes, *left_out):
+            names = self._notes.setdefault(note, [])
+            if path.name not in names:
+                names.append(path.name)
+        return found.alpha if self._keep_alpha else None
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix()
 
     def trailing_packets(self) -> list[Any]:
         return []
 
     def problems(self, _done: int) -> list[str]:
-        return self._problems
+        """What could not be read, and what was not kept: of many pictures one line each kind."""
+        return [*self._problems, *(f"{_first(names)}: {note}" for note, names in self._notes.items())]
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def whole_frames(path: Path) -> Generator[tuple[AnimationFrame, int], None, None]:
+    """The frames of an animation, each with how often all of it is shown.
+
+    Raises:
+        PictureError: it cannot be opened, or is cut off. MissingExtraError: Pillow is not installed.
+    """
+    with open_animation(path) as reader:
+        try:
+            for frame in reader:
+                yield frame, reader.plays
+        except DAMAGED as error:
+            raise cannot_be_read(path, error) from error
+
+
+def _first(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
