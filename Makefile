@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LIGHT  := .venv-light
 MEDIAPIPE := .venv-mediapipe
+RAY    := .venv-ray
 DEMO_PICTURES ?= $(wildcard ../shared/data/portraits/calibration/images)
 
 BUILD  := .venv-build
@@ -15,7 +16,7 @@ SUITE  ?= bookworm
 INSTALL ?=
 install = environments/install.py $(INSTALL)
 
-.PHONY: demo test tests-as-they-run test-full lint types tests light mediapipe-test newest differences test-cpus test-pythons locks zoo bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
+.PHONY: demo test tests-as-they-run test-full lint types tests light mediapipe-test ray-test newest differences test-cpus test-pythons locks zoo bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
 
 demo: $(VENV)/.direct
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
@@ -24,7 +25,7 @@ demo: $(VENV)/.direct
 WEB_TEST ?= web-test-where-possible
 # two targets at a time: the main tests, shown as they run, beside the small environments, MediaPipe and the browser, each shown when it is done
 test:
-	$(MAKE) --jobs=2 --output-sync=target tests-as-they-run lint types light mediapipe-test $(WEB_TEST)
+	$(MAKE) --jobs=2 --output-sync=target tests-as-they-run lint types light mediapipe-test ray-test $(WEB_TEST)
 
 tests-as-they-run: $(VENV)/.converters
 	+$(MAKE) --output-sync=none tests
@@ -42,11 +43,11 @@ JOBS ?= 2
 export OMP_WAIT_POLICY ?= passive
 PYTEST := -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 tests: $(VENV)/.converters
-	$(BIN)/python $(PYTEST) $(addprefix --ignore=,$(LIGHT_TESTS) tests/mediapipe)
+	$(BIN)/python $(PYTEST) $(addprefix --ignore=,$(LIGHT_TESTS) tests/mediapipe tests/ray)
 
 # what takes too long for every day: the networks at full size, and the runtime's tests beside the exporter's older libraries too
 test-full: $(VENV)/.converters
-	$(BIN)/python $(PYTEST) -m "full or not full" --ignore=tests/mediapipe
+	$(BIN)/python $(PYTEST) -m "full or not full" $(addprefix --ignore=,tests/mediapipe tests/ray)
 
 # the runtime alone, with the newest interpreters: lightness and new versions are both held
 LIGHT_TESTS := tests/runtime tests/serve tests/video tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
@@ -57,6 +58,10 @@ light: $(LIGHT)/.ready
 # our files in MediaPipe's ImageSegmenter, Python's and the web's (where npm and Chromium are there), in an environment of its own
 mediapipe-test: $(VENV)/.direct $(MEDIAPIPE)/.ready
 	PYTHONPATH=runtime SEGEDGE_EXPORTER=$(BIN)/python $(MEDIAPIPE)/bin/python -m pytest tests/mediapipe
+
+# jobs and the two examples on a Ray cluster of three nodes, all on this machine, in an environment of its own
+ray-test: $(RAY)/.ready
+	$(RAY)/bin/python -m pytest tests/ray
 
 # a pure wheel, by way of the sdist; then: what is in it, and does it work beside numpy, OpenCV and one backend only?
 wheel: $(LIGHT)/.ready $(BUILD)/.ready
@@ -139,6 +144,10 @@ $(MEDIAPIPE)/.ready: environments/mediapipe.lock $(wildcard environments/mediapi
 	! command -v npm >/dev/null || npm ci --silent --prefix $(MEDIAPIPE)
 	@touch $@
 
+$(RAY)/.ready: environments/ray.lock pyproject.toml
+	$(PYTHON) $(install) ray $(RAY)
+	@touch $@
+
 $(BUILD)/.ready: environments/build.lock
 	$(PYTHON) environments/install.py build $(BUILD)
 	@touch $@
@@ -151,13 +160,14 @@ locks: $(BUILD)/.ready
 # the same tests with the newest of everything that pyproject.toml allows, in environments of their own; before them: what differs from the locks
 NEWEST := .venv-newest
 newest:
-	rm -rf $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe
-	$(MAKE) --keep-going INSTALL=--newest VENV=$(NEWEST) LIGHT=$(NEWEST)-light MEDIAPIPE=$(NEWEST)-mediapipe differences tests light mediapipe-test
+	rm -rf $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe $(NEWEST)-ray
+	$(MAKE) --keep-going INSTALL=--newest VENV=$(NEWEST) LIGHT=$(NEWEST)-light MEDIAPIPE=$(NEWEST)-mediapipe RAY=$(NEWEST)-ray differences tests light mediapipe-test ray-test
 
-differences: $(VENV)/.ready $(LIGHT)/.ready $(MEDIAPIPE)/.ready
+differences: $(VENV)/.ready $(LIGHT)/.ready $(MEDIAPIPE)/.ready $(RAY)/.ready
 	$(BIN)/python environments/differences.py main
 	$(LIGHT)/bin/python environments/differences.py light
 	$(MEDIAPIPE)/bin/python environments/differences.py mediapipe
+	$(RAY)/bin/python environments/differences.py ray
 
 # the runtime on processors that are not this one: switches of OpenCV and numpy, qemu's x86-64 models and an aarch64; four versions of OpenCV
 test-cpus: $(LIGHT)/.ready
@@ -170,4 +180,4 @@ test-pythons:
 	$(PYTHON) environments/pythons.py $(PYTHONS) "$(EXPORTERS)" $(PYTEST) $(LIGHT_TESTS)
 
 clean:
-	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(PYTHONS) $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe .venv-cpus .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures benchmarks/zoo/.made
+	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(PYTHONS) $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe $(RAY) $(NEWEST)-ray .venv-cpus .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures benchmarks/zoo/.made

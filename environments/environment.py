@@ -57,6 +57,7 @@ _ALL = (
     Environment(name="main", extras=EVERYTHING, apart="torch", constrained=True),
     Environment(name="light", extras=("tflite", "onnx", "video", "serve")),
     Environment(name="mediapipe"),
+    Environment(name="ray", extras=("tflite", "video", "serve", "ray")),
     Environment(name="build"),
 )
 _CONVERTERS = (

@@ -25,6 +25,7 @@ SUPPORTED = {
     "main": ALL,
     "light": ALL,
     "mediapipe": TO_12,
+    "ray": ALL,
     "build": TO_12,
     "direct": ALL,
     "tf": TO_12,
