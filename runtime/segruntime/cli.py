@@ -15,8 +15,10 @@ import click
 import segruntime
 from segruntime.backends import BACKENDS
 from segruntime.errors import OptionError, SegRuntimeError
+from segruntime.jobs.cli import JobWords, job_words, run_and_report, status
 from segruntime.refine import PRESETS
 from segruntime.run.command import RunOptions, Watch, run
+from segruntime.run.console import say
 from segruntime.run.signals import handled
 from segruntime.run.statistics import Statistics
 from segruntime.run.video.pixels import Hdr
@@ -32,22 +34,28 @@ Examples:
   segrun pictures/ -o masks/ --background alpha
   segrun 0 --preview --background blur:0.8
   segrun 0 -o virtual-camera --background office.mp4
+  segrun recordings/ -o out/ --workers 2 --segment 30   # killed, and given again, it goes on where it was
+  segrun status out/                                    # how far it is
   segrun serve --help                                   # a web service
 """
 _X264_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
 
-class WithServe(click.Command):
-    """`segrun serve …` is the service; a file of that name is `./serve`."""
+class WithCommands(click.Command):
+    """`segrun serve …` and `segrun status …` are commands of their own; a file of such a name is `./serve`."""
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, *rest: Any, **named: Any) -> Any:
         words = sys.argv[1:] if args is None else list(args)
-        if words[:1] == ["serve"]:
-            return serve.main(words[1:], "segrun serve", *rest, **named)
+        command = _COMMANDS.get(words[0]) if words else None
+        if command is not None:
+            return command.main(words[1:], f"segrun {words[0]}", *rest, **named)
         return super().main(words, prog_name, *rest, **named)
 
 
-@click.command(cls=WithServe, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+_COMMANDS: dict[str, click.Command] = {"serve": serve, "status": status}
+
+
+@click.command(cls=WithCommands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("source", metavar="INPUT")
 @click.option(
     "-o",
@@ -89,28 +97,34 @@ class WithServe(click.Command):
     help="Of an HDR or 10-bit video: tone-mapped to 8 bits, or kept as 10-bit HEVC (.webm: AV1).",
 )
 @click.option("--keep-alpha", is_flag=True, help="The transparency that the input has stays, times the new one.")
+@job_words
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @click.option("--json", "as_json", is_flag=True, help="The statistics as JSON on standard output.")
 @click.version_option(segruntime.__version__)
 def main(as_json: bool, camera_size: str | None, encoder_preset: str | None, crf: int | None, **words: Any) -> None:
     """Replace, blur or remove the background of a picture, a folder, a video, a camera or a stream.
 
-    The sound of a video is copied as it is and every frame keeps its time. Ctrl-C leaves a file of what was done.
+    The sound of a video is copied as it is and every frame keeps its time. Ctrl-C leaves a file of what was done. A folder
+    is a job, and so is a file with --segment or --resume: what was done stays, and the same command goes on.
     """
     encoder = {"preset": encoder_preset, "crf": None if crf is None else str(crf)}
     try:
+        asked = JobWords(**{name: words.pop(name) for name in JobWords.__slots__})
         options = RunOptions(
             camera_size=_size(camera_size), encoder={k: v for k, v in encoder.items() if v is not None}, **words
         )
+        job = asked.options(options)
         # SIGTERM ends it as Ctrl-C does, also while it gets ready: no draft of the result stays behind
         with handled(signal.default_int_handler, signal.SIGTERM), warnings.catch_warnings(), ProgressBar() as progress:
-            warnings.showwarning = lambda message, *_: _say(str(message))
+            warnings.showwarning = lambda message, *_: say(str(message))
+            if job is not None:
+                sys.exit(run_and_report(job, as_json=as_json))
             statistics = run(options, None if as_json or not sys.stderr.isatty() else progress.started)
     except SegRuntimeError as error:
-        _say(str(error))
+        say(str(error))
         sys.exit(1)
     except KeyboardInterrupt:
-        _say("stopped; nothing was written")
+        say("stopped; nothing was written")
         sys.exit(130)
     _report(statistics, as_json)
 
@@ -152,10 +166,10 @@ def _rate(count: int, begin: float) -> str:
 
 def _report(statistics: Statistics, as_json: bool) -> None:
     for note in statistics.notes:
-        _say(note)
+        say(note)
     click.echo(json.dumps(statistics.to_json(), indent=1) if as_json else statistics.line())
     if statistics.interrupted:
-        _say(
+        say(
             f"stopped by Ctrl-C; {statistics.output or 'the window'} holds the {statistics.frames} frames that were done"
         )
         sys.exit(130)
@@ -170,7 +184,3 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if not cross or not width.isdecimal() or not height.isdecimal() or not int(width) * int(height):
         raise OptionError(f"camera-size: got {text[:40]!r}, expected WIDTHxHEIGHT, like 1280x720")
     return int(width), int(height)
-
-
-def _say(text: str) -> None:
-    click.echo(f"segrun: {' '.join(text.split())}", err=True)

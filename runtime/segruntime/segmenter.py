@@ -141,9 +141,7 @@ def load(
     if backend is not None and backend not in BACKENDS:
         raise OptionError(f"backend: got {backend!r}, expected one of {', '.join(BACKENDS)}")
     count = _checked_threads(threads)
-    if path is None:
-        path = bundled_model(backend or _installed_backend(), platform.machine(), find_processor)
-    path = Path(path)
+    path = default_model(backend) if path is None else Path(path)
     kind = model_kind(path)
     if backend is not None and backend != kind:
         raise OptionError(f"{path}: is a file for backend {kind!r}, got backend={backend!r}; leave backend out")
@@ -151,6 +149,11 @@ def load(
     found = require_contract(path, contract)
     _check_tensors(path, loaded, found)
     return Segmenter(loaded, found, path, count)
+
+
+def default_model(backend: str | None = None) -> Path:
+    """The file of the bundled network that `load` takes here."""
+    return bundled_model(backend or _installed_backend(), platform.machine(), find_processor)
 
 
 def bundled_model(backend: str, machine: str, processor: Callable[[], Processor]) -> Path:

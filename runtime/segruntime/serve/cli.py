@@ -13,6 +13,7 @@ import click
 
 from segruntime.backends import BACKENDS
 from segruntime.errors import MissingExtraError, OptionError, SegRuntimeError
+from segruntime.run.console import say
 from segruntime.run.signals import handled
 
 EPILOG = """
@@ -56,10 +57,10 @@ def main(**words: Any) -> None:
     try:
         _serve(words)
     except SegRuntimeError as error:
-        _say(str(error))
+        say(str(error))
         sys.exit(1)
     except KeyboardInterrupt:
-        _say("stopped")
+        say("stopped")
 
 
 def _serve(words: dict[str, Any]) -> None:
@@ -81,10 +82,10 @@ def _serve(words: dict[str, Any]) -> None:
         _check_origin(origin)
     # systemd's stop ends it as Ctrl-C does
     with handled(signal.default_int_handler, signal.SIGTERM), warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: _say(str(message))
+        warnings.showwarning = lambda message, *_: say(str(message))
         if not _is_loopback(words["host"]):
-            _say(f"{words['host']}: anybody who reaches this machine can use the service; it asks for no password")
-        serve(ServeOptions(limits=limits, **words), lambda address: _say(f"serving on {address}, Ctrl-C ends"))
+            say(f"{words['host']}: anybody who reaches this machine can use the service; it asks for no password")
+        serve(ServeOptions(limits=limits, **words), lambda address: say(f"serving on {address}, Ctrl-C ends"))
 
 
 def _check_origin(origin: str) -> None:
@@ -99,7 +100,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _say(text: str) -> None:
-    click.echo(f"segrun: {' '.join(text.split())}", err=True)

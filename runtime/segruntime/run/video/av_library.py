@@ -10,7 +10,7 @@ from typing import Any
 
 from segruntime.errors import MissingExtraError, OutputError
 
-_NO_SPACE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
+NO_SPACE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 
 def require_av() -> Any:
@@ -45,6 +45,6 @@ def writing(target: Path) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, OSError) as error:
-        is_full = getattr(error, "errno", None) in _NO_SPACE
+        is_full = getattr(error, "errno", None) in NO_SPACE
         advice = "Free some space, or choose another disk" if is_full else "Choose another ending, like .mkv or .mp4"
         raise OutputError(f"{target}: writing failed ({reason(error)}); nothing is left of it. {advice}") from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,9 @@ class Span:
 
     def is_past(self, time: int) -> bool:
         return self.end is not None and time >= self.end
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
 
     def complaint(self, found: int) -> str | None:
         """What is wrong with that many frames, written or counted as broken; None: nothing."""

@@ -1,0 +1,134 @@
+"""A job from its options to its last result: what is left is done, written down, and delivered once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from segruntime.errors import OutputError
+from segruntime.jobs.executors import ENGINES
+from segruntime.jobs.feed import Feed
+from segruntime.jobs.journal import Journal, Record
+from segruntime.jobs.options import JobOptions, Summary
+from segruntime.jobs.place import Place
+from segruntime.jobs.progress import Progress
+from segruntime.jobs.start import begin
+from segruntime.jobs.unit import Outcome
+from segruntime.jobs.worker import Work
+from segruntime.run.command import RunOptions
+from segruntime.run.targets import check_output
+from segruntime.segmenter import default_model
+
+Watch = Callable[[Progress], object]
+Say = Callable[[str], object]
+_ENCODER_THREADS = "4"  # the same on every machine, for x264's packets depend on it
+
+
+def run_job(options: JobOptions, watch: Watch = lambda _: None, say: Say = lambda _: None) -> Summary:
+    """Do what is left of a job, or all of it where it is new.
+
+    `say` takes a line for the user at the start; `watch`, after each unit, how far the job is.
+
+    Raises:
+        SegRuntimeError: see `segruntime.errors`. What was delivered stays; the same call goes on.
+    """
+    options = replace(options, run=_settled(options))
+    run = options.run
+    source, output = Path(run.source), Path(str(run.output))
+    place = Place.of(output, is_folder=source.is_dir())
+    has_begun = place.has_begun()
+    if options.is_resumed and not has_begun and source.is_file() and output.is_file():
+        say(f"{output}: is there, nothing is left to do")
+        return Summary(progress=Progress.of(Record(), 0.0))
+    check_output(run.output, run.source, overwrite=run.overwrite or has_begun)
+    with place.held():
+        if run.overwrite:
+            place.empty()
+        with closing(Journal(place.state)) as journal:
+            summary = Job(options, place, journal).run(watch, say)
+        if source.is_file() and summary.exit_code == 0:
+            place.remove()
+    return summary
+
+
+def _settled(options: JobOptions) -> RunOptions:
+    """The options with what is left open decided, so that all workers do the same."""
+    run = options.run
+    model = str(run.model or default_model(run.backend))
+    return replace(run, model=model, encoder={"threads": _ENCODER_THREADS, **run.encoder})
+
+
+class Job:
+    """One start of a job, by the one process that writes its journal and gives results their names."""
+
+    def __init__(self, options: JobOptions, place: Place, journal: Journal) -> None:
+        self._options, self._place, self._journal = options, place, journal
+        self._notes: dict[str, list[str]] = {}
+
+    def run(self, watch: Watch, say: Say) -> Summary:
+        """Until nothing is left, or the user or a full disk ends it."""
+        options, record, drafts = self._options, self._journal.record, self._place.drafts
+        left = begin(options, self._place, self._journal)
+        if record.finished or record.failed:
+            say(
+                f"{options.run.output}: {record.run['files'] - len(left)} of {record.run['files']} are done, {len(left)} left"
+            )
+        self._place.sweep(self._is_kept)
+        feed = Feed(left, self._journal, drafts, options.segment_s, options.run.every)
+        executor = ENGINES[options.crew.engine](Work(options=options.run, drafts=drafts), options.crew)
+        is_interrupted = False
+        try:
+            with closing(executor.run(iter(feed))) as outcomes:
+                for outcome in outcomes:
+                    self._take(outcome, feed)
+                    self._join(feed)
+                    watch(Progress.of(record, time.time()))
+            self._join(feed)
+        except KeyboardInterrupt:
+            is_interrupted = True
+        finally:
+            self._place.sweep(self._is_kept)
+        return Summary(
+            progress=Progress.of(record, time.time()),
+            notes=[*feed.notes, *(_of_files(note, names) for note, names in self._notes.items())],
+            errors=[line["error"] for line in record.failed.values() if line["state"] == "failed" and "of" not in line],
+            is_interrupted=is_interrupted,
+        )
+
+    def _take(self, outcome: Outcome, feed: Feed) -> None:
+        """Write it down, then deliver it: in this order a result has its name only when the journal says so."""
+        if outcome.is_last:
+            raise OutputError(f"{outcome.error}. The same command goes on")
+        unit = outcome.unit
+        self._journal.add([outcome.to_json()])
+        for note in outcome.notes:
+            names = self._notes.setdefault(note, [])
+            names += [unit.source] if unit.source not in names else []
+        if outcome.state == "finished" and unit.of is None:
+            self._place.deliver(unit)
+        elif outcome.state == "finished":
+            feed.videos[str(unit.of)].frames[unit.id] = outcome.frames
+        elif unit.of is not None and not feed.videos[unit.of].is_given_up:
+            video = feed.videos[unit.of]
+            video.is_given_up = True
+            self._take(replace(outcome, unit=video.video, notes=()), feed)
+
+    def _join(self, feed: Feed) -> None:
+        """Each video whose last segment is there becomes whole."""
+        for video in [video for video in feed.videos.values() if video.is_whole]:
+            del feed.videos[video.video.id]
+            self._take(video.joined(self._place.drafts), feed)
+            self._place.sweep(self._is_kept)
+
+    def _is_kept(self, unit: str) -> bool:
+        """Whether a draft is still needed: it has no name yet, or is a segment of a video that is not whole."""
+        record = self._journal.record
+        return unit in record.finished and record.segments.get(unit) not in record.finished
+
+
+def _of_files(note: str, names: list[str]) -> str:
+    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    return note if note.startswith(names[0]) else f"{names[0]}{more}: {note}"

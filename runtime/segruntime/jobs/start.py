@@ -1,0 +1,108 @@
+"""The start of a job: is it the same as before, what is left of it, and is anything in its way?"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from socket import gethostname
+from typing import Any
+
+import segruntime
+from segruntime.errors import OutputError, PictureError
+from segruntime.jobs.journal import FORMAT, Journal
+from segruntime.jobs.options import JobOptions
+from segruntime.jobs.place import Place
+from segruntime.jobs.plan import Names, foreign_kind, units_of, what_it_is
+from segruntime.jobs.unit import Outcome, Unit, digest
+from segruntime.run.video.av_library import require_av
+
+
+def begin(options: JobOptions, place: Place, journal: Journal) -> list[Unit]:
+    """The units that are left, after what had no name yet has got it, and the journal knows of this start.
+
+    Raises:
+        OutputError: the options or the model are others than before, or results are there that are not the job's.
+        PictureError: there is nothing to do. MissingExtraError: PyAV is not installed, and there are videos.
+    """
+    what = what_it_is(options.run, options.segment_s)
+    _check_same(options, journal, {"source": str(Path(options.run.source).resolve()), "options": what})
+    found = list(units_of(Path(options.run.source), digest(what)))
+    units = _named(found, options, journal)
+    left = [unit for unit in units if not _is_there(unit, place, journal)]
+    if not options.run.overwrite:
+        _check_free(left, place, set(journal.record.finished.values()))
+    if any(not unit.is_quick for unit in left):
+        require_av()
+    journal.add([_run_line(options, len(found), left), *_passed_over(found, journal)])
+    return left
+
+
+def _check_same(options: JobOptions, journal: Journal, job: dict[str, Any]) -> None:
+    header = journal.record.header
+    if not header:
+        journal.add([{"segrun": FORMAT, "version": segruntime.__version__, **job}])
+        return
+    before, now = ({"input": one["source"], **one["options"]} for one in (header, job))
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            raise OutputError(
+                f"{options.run.output}: holds a job with another {name.replace('_', ' ')}: {_short(before.get(name))}, now "
+                f"{_short(now.get(name))}; give the same to go on, --overwrite to begin anew, or another -o"
+            )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _named(found: Sequence[Unit], options: JobOptions, journal: Journal) -> list[Unit]:
+    """Those that can be done, each with the name of its result: the one that it had before, or a new one."""
+    source, before = Path(options.run.source), journal.record.finished
+    if source.is_file():
+        return [replace(unit, name=Path(str(options.run.output)).name) for unit in found]
+    able = [unit for unit in found if foreign_kind(unit) is None]
+    if not able:
+        raise PictureError(f"{source}: holds no picture and no video, expected a folder of them; check it")
+    names = Names((unit.name for unit in able), before.values(), options.run.mode)
+    return [replace(unit, name=before.get(unit.id) or names(unit)) for unit in able]
+
+
+def _is_there(unit: Unit, place: Place, journal: Journal) -> bool:
+    if unit.id not in journal.record.finished:
+        return False
+    if os.path.exists(place.result(unit)):
+        return True
+    if not unit.draft(place.drafts).exists():
+        return False
+    place.deliver(unit)
+    return True
+
+
+def _check_free(left: Iterable[Unit], place: Place, ours: set[str]) -> None:
+    taken = [unit for unit in left if unit.name not in ours and os.path.exists(place.result(unit))]
+    if taken:
+        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+        raise OutputError(
+            f"{place.result(taken[0])}{more}: is there already, and not of this job; add --overwrite to replace it, "
+            "or choose another name with -o"
+        )
+
+
+def _run_line(options: JobOptions, files: int, left: Sequence[Unit]) -> dict[str, Any]:
+    weights: Counter[str] = Counter()
+    for unit in left:
+        weights[unit.kind] += unit.size_bytes
+    crew = {"engine": options.crew.engine, "workers": options.crew.workers}
+    began = {"began": round(time.time(), 3), "host": gethostname(), "process": os.getpid()}
+    return {**began, **crew, "files": files, "left_bytes": dict(weights)}
+
+
+def _passed_over(found: Iterable[Unit], journal: Journal) -> list[dict[str, Any]]:
+    """A line for each file that is of no kind that can be read."""
+    foreign = [(unit, kind) for unit in found if unit.id not in journal.record.failed and (kind := foreign_kind(unit))]
+    return [Outcome(unit=unit, state="skipped", error=f"{unit.source}: is {kind}").to_json() for unit, kind in foreign]

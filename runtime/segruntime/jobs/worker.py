@@ -1,0 +1,115 @@
+"""Does units: loads the network once, and gives an outcome for each, whatever happens to it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from segruntime.errors import PictureError, VideoError
+from segruntime.jobs.step import Step
+from segruntime.jobs.unit import Outcome, Unit
+from segruntime.picture_files import kind_of
+from segruntime.run.command import RunOptions, finish_of, run
+from segruntime.run.pictures.source import StillSource
+from segruntime.run.pipeline import Overlap
+from segruntime.run.stages import Network
+from segruntime.run.statistics import Statistics
+from segruntime.run.targets import still_sink
+from segruntime.segmenter import Segmenter, load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is the same for all units: the options, with the model's file among them, and the folder of the drafts."""
+
+    options: RunOptions
+    drafts: str
+
+
+class Worker:
+    """Takes units in their order; pictures overlap: one is read while the one before is masked."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._loaded: Segmenter | None = None
+
+    def run(self, units: Iterable[Unit]) -> Generator[Outcome, None, None]:
+        """The outcome of each unit, in their order; the result of a finished one lies whole in its draft.
+
+        Raises:
+            ModelFileError, ContractError, BackendError: none of them could be done. KeyboardInterrupt: the user ended it.
+        """
+        segmenter = self._segmenter()
+        for is_still, group in groupby(units, key=lambda unit: kind_of(Path(unit.source)) == "picture"):
+            if is_still:
+                yield from self._pictures(group, segmenter)
+            else:
+                yield from map(self._moving, group)
+
+    def _pictures(self, units: Iterable[Unit], segmenter: Segmenter) -> Iterator[Outcome]:
+        stages = Network(segmenter), finish_of(self._work.options)
+        begin = time.perf_counter()
+        for step in Overlap(map(_read, units), [_on_its_way(stage) for stage in stages]):
+            outcome = step.go(lambda finished, unit=step.unit: self._write(finished, unit)).outcome(1, 0.0)
+            end = time.perf_counter()
+            yield replace(outcome, seconds=end - begin)
+            begin = end
+
+    def _write(self, finished: Any, unit: Unit) -> None:
+        draft = unit.draft(self._work.drafts)
+        still_sink(str(draft), self._work.options.mode, from_folder=False, overwrite=True).write(finished)
+        _sync(draft)
+
+    def _moving(self, unit: Unit) -> Outcome:
+        begin = time.perf_counter()
+        step = Step(unit).go(lambda _: _check(unit)).go(lambda _: self._run(unit))
+        frames = step.value.frames if step.error is None else 0
+        step.notes += step.value.notes if step.error is None else []
+        return step.outcome(frames, time.perf_counter() - begin)
+
+    def _run(self, unit: Unit) -> Statistics:
+        draft = unit.draft(self._work.drafts)
+        options = replace(self._work.options, source=unit.source, output=str(draft), span=unit.span, overwrite=True)
+        statistics = run(options, segmenter=self._segmenter())
+        complaint = unit.span.complaint(statistics.frames + statistics.broken) if unit.span else None
+        if statistics.interrupted or complaint:
+            draft.unlink(missing_ok=True)
+        if statistics.interrupted:
+            raise KeyboardInterrupt
+        if complaint:
+            raise VideoError(f"{unit.label}: {complaint}; run it without --segment")
+        _sync(draft)
+        return statistics
+
+    def _segmenter(self) -> Segmenter:
+        if self._loaded is None:
+            options = self._work.options
+            self._loaded = load(options.model, backend=options.backend, threads=options.threads)
+        return self._loaded
+
+
+def _read(unit: Unit) -> Step:
+    return Step(unit).go(lambda _: _check(unit)).go(lambda _: next(iter(StillSource(Path(unit.source)))))
+
+
+def _check(unit: Unit) -> None:
+    if unit.has_changed():
+        raise PictureError(f"{unit.source}: is not what it was when the job looked; run it again")
+
+
+def _on_its_way(stage: Callable[[Any], Any]) -> Callable[[Step], Step]:
+    return lambda step: step.go(stage)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file is on the disk: the journal is about to say so."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
