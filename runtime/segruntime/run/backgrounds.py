@@ -12,8 +12,9 @@ from segruntime.compositing.blur import BlurBehind
 from segruntime.compositing.composite import cover
 from segruntime.compositing.words import COLOURS, parse_blur, parse_colour
 from segruntime.errors import OptionError, PictureError, VideoError
-from segruntime.picture_files import SUFFIXES, read_picture
+from segruntime.picture_files import kind_of, read_picture
 from segruntime.preprocess import Frame
+from segruntime.run.pictures.animation_source import AnimationSource
 from segruntime.run.planes import ColorTags, Planes, chroma_size
 from segruntime.run.stations import Decoded
 from segruntime.run.video.light import video_light
@@ -69,18 +70,34 @@ class PictureBackdrop:
 
 
 class VideoBackdrop:
-    """A video, in its own time, from the start again when it ends, scaled to cover the frame."""
+    """A video or animated picture, in its own time, from the start again when it ends, scaled to cover the frame.
+
+    Before each animated picture of a folder it begins anew.
+    """
 
     def __init__(self, path: str, origin: int | None = None, pixels: PixelOptions | None = None) -> None:
         """`origin`: the time at which it begins, where that is not the first frame's before it."""
         self._path, self._origin, self._options = path, origin, pixels
-        self._source = VideoSource(path, pixels=pixels)
+        self._is_animation = kind_of(Path(path)) == "animation"
+        self._source = self._opened()
+        self._begin()
+
+    def _opened(self) -> VideoSource | AnimationSource:
+        return (
+            AnimationSource(Path(self._path)) if self._is_animation else VideoSource(self._path, pixels=self._options)
+        )
+
+    def _begin(self) -> None:
         self._frames = iter(self._source)
         self._now = self._ahead = next(self._frames)
         self._first_pts, self._offset_s = self._now.pts, Fraction(0)
         self._start: int | None = None
 
     def __call__(self, frame: Decoded, _weights: Sequence[Plane]) -> Behind:
+        if frame.animation is not None and frame.stands_alone and self._start is not None:
+            self._source.close()
+            self._source = self._opened()
+            self._begin()
         self._start = self._begun(frame) if self._start is None else self._start
         self._advance((frame.pts - self._start) * frame.time_base)
         if frame.is_still:
@@ -90,7 +107,7 @@ class VideoBackdrop:
     def _begun(self, frame: Decoded) -> int:
         start = frame.pts if self._origin is None else self._origin
         elapsed_s = (frame.pts - start) * frame.time_base
-        if elapsed_s > 0:  # whole rounds need not be looked at
+        if elapsed_s > 0 and not self._is_animation:  # whole rounds need not be looked at
             found = packet_times(self._path)
             round_s = (found.times[-1] - found.times[0]) * found.time_base + 1 / self._source.facts.rate
             self._offset_s = elapsed_s // round_s * round_s
@@ -105,9 +122,10 @@ class VideoBackdrop:
             self._ahead = following
 
     def _from_the_start(self) -> Decoded:
-        self._offset_s = self._time_s(self._now) + 1 / self._source.facts.rate
+        last = self._now.animation
+        self._offset_s = self._time_s(self._now) + (last.duration_s if last else 1 / self._source.facts.rate)
         self._source.close()
-        self._source = VideoSource(self._path, pixels=self._options)
+        self._source = self._opened()
         self._frames = iter(self._source)
         return next(self._frames)
 
@@ -156,7 +174,7 @@ def parse_backdrop(text: str, origin: int | None = None, hdr: Hdr = "sdr") -> Ba
             f"({', '.join(COLOURS)} or #rrggbb), blur, blur:STRENGTH, transparent or alpha"
         )
     try:
-        if path.suffix.lower() in SUFFIXES:
+        if kind_of(path) == "picture":
             return PictureBackdrop(read_picture(path))
         return VideoBackdrop(text, origin, PixelOptions(hdr=hdr))
     except (PictureError, VideoError) as error:

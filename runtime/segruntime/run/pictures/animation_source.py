@@ -10,11 +10,11 @@ from typing import Any
 
 from segruntime.errors import PictureError
 from segruntime.picture_files.animated import frames_in
-from segruntime.picture_files.frames import AnimationFrame
+from segruntime.picture_files.pixels import StillPicture
 from segruntime.run.pictures.source import ALPHA_LEFT_OUT, TIME_BASE, whole_frames
 from segruntime.run.planes import ColorTags, bgr_to_planes, settled_tags
 from segruntime.run.source import VideoFacts, ended_early
-from segruntime.run.stations import Decoded
+from segruntime.run.stations import Decoded, InAnimation
 
 
 class AnimationSource:
@@ -49,14 +49,14 @@ class AnimationSource:
     def __iter__(self) -> Iterator[Decoded]:
         time_s = Fraction(0)
         try:
-            for frame, _ in chain([self._first], self._frames):
-                yield self._decoded(frame, time_s)
+            for number, (frame, plays) in enumerate(chain([self._first], self._frames)):
+                place = InAnimation(number=number, duration_s=frame.duration_s, plays=plays)
+                yield self._decoded(frame.picture, time_s, place)
                 time_s += frame.duration_s
         except PictureError as error:
             self._cut = str(error)
 
-    def _decoded(self, frame: AnimationFrame, time_s: Fraction) -> Decoded:
-        picture = frame.picture
+    def _decoded(self, picture: StillPicture, time_s: Fraction, place: InAnimation) -> Decoded:
         self._notes |= dict.fromkeys(picture.notes)
         if picture.alpha is not None and not self._keep_alpha:
             self._notes[ALPHA_LEFT_OUT] = None
@@ -66,6 +66,7 @@ class AnimationSource:
             pts=round(time_s / TIME_BASE),
             time_base=TIME_BASE,
             own_alpha=picture.alpha if self._keep_alpha else None,
+            animation=place,
         )
 
     @property
