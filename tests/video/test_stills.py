@@ -116,7 +116,7 @@ def test_corrupt_pictures_of_a_folder_are_left_out_and_named(tmp_path: Path, seg
 
 def test_a_folder_of_corrupt_pictures_or_of_none_is_an_error(tmp_path: Path, refuses: Refuses) -> None:
     (tmp_path / "in").mkdir()
-    refuses(PictureError, rf"in: {messages.NO_PICTURE_IN_IT}, expected \.bmp, ", tmp_path / "in", tmp_path / "out")
+    refuses(PictureError, rf"in: {messages.NO_PICTURE_IN_IT}, expected \.apng, ", tmp_path / "in", tmp_path / "out")
     for name in ("a.png", "b.png"):
         (tmp_path / "in" / name).write_bytes(b"no")
     said = rf"none of its 2 pictures can be read; .*a\.png: {messages.CANNOT_BE_DECODED}"

@@ -14,7 +14,7 @@ from segruntime.compositing.words import COLOURS, parse_blur, parse_colour
 from segruntime.errors import OptionError, PictureError, VideoError
 from segruntime.picture_files import kind_of, read_picture
 from segruntime.preprocess import Frame
-from segruntime.run.pictures.animation_source import AnimationSource
+from segruntime.run.pictures.animated.source import AnimationSource
 from segruntime.run.planes import ColorTags, Planes, chroma_size
 from segruntime.run.stations import Decoded
 from segruntime.run.video.light import video_light

@@ -16,7 +16,7 @@ from segruntime.refine import Refiner
 from segruntime.run.backgrounds import parse_backdrop
 from segruntime.run.live.camera import CameraSource
 from segruntime.run.live.sinks import Preview
-from segruntime.run.pictures.animation_source import AnimationSource
+from segruntime.run.pictures.animated.source import AnimationSource
 from segruntime.run.pictures.source import StillSource
 from segruntime.run.pipeline import Overlap
 from segruntime.run.signals import handled

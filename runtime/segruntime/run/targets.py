@@ -13,7 +13,7 @@ from segruntime.picture_files import SUFFIXES
 from segruntime.picture_files.encode import WITH_ALPHA
 from segruntime.picture_files.writers import WRITERS
 from segruntime.run.live.sinks import NoSink, VirtualCameraSink
-from segruntime.run.pictures.animation_sink import AnimationSink
+from segruntime.run.pictures.animated.sink import AnimationSink
 from segruntime.run.pictures.names import result_name
 from segruntime.run.pictures.sink import PictureSink, below, numbered
 from segruntime.run.source import VideoFacts

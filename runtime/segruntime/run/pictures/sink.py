@@ -14,7 +14,7 @@ from segruntime.atomic_file import check_target, write_whole
 from segruntime.errors import OutputError
 from segruntime.picture_files.encode import encode_picture
 from segruntime.preprocess import Frame
-from segruntime.run.pictures.animation_file import GIF_ALPHA, AnimationFile
+from segruntime.run.pictures.animated.file import GIF_ALPHA, AnimationFile
 from segruntime.run.pictures.names import picture_result
 from segruntime.run.planes import planes_to_bgr
 from segruntime.run.stages import Canvas, Mode

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from segruntime.run.pictures.animation_file import GIF_ALPHA, AnimationFile
+from segruntime.run.pictures.animated.file import GIF_ALPHA, AnimationFile
 from segruntime.run.pictures.sink import picture
 from segruntime.run.source import VideoFacts
 from segruntime.run.stages import Canvas, Mode

@@ -1,0 +1,1 @@
+"""Animated pictures, in and out."""
