@@ -25,12 +25,14 @@ class Track(Protocol):
 
 
 class Copied:
-    """The packets as they are."""
+    """The packets as they are, but for those that are `gap`, which the muxer writes by itself."""
 
-    def __init__(self, output: Any) -> None:
-        self.output = output
+    def __init__(self, output: Any, gap: bytes | None = None) -> None:
+        self.output, self._gap = output, gap
 
     def __call__(self, packet: Any) -> list[Any]:
+        if self._gap is not None and bytes(packet) == self._gap:
+            return []
         packet.stream = self.output
         return [packet]
 

@@ -39,7 +39,8 @@ def describe(container: Any, metadata: Mapping[str, str], chapters: list[dict[st
     if not lost:
         return ""
     named = ", ".join(lost[:_SHOWN]) + (f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else "")
-    return f"metadata: {named} {'has' if len(lost) == 1 else 'have'} no place in {form}; choose .mkv to keep it"
+    has, it = ("has", "it") if len(lost) == 1 else ("have", "them")
+    return f"metadata: {named} {has} no place in {form}; choose .mkv to keep {it}"
 
 
 def describe_track(container: Any, output: Any, source: Any, rate: Fraction) -> list[str]:
@@ -48,9 +49,9 @@ def describe_track(container: Any, output: Any, source: Any, rate: Fraction) -> 
     `rate`: frames a second of the picture, which say whether there can be a timecode.
     """
     form = container.format.name
-    kept = _true_elsewhere(source.metadata)
+    kept = {key.lower(): value for key, value in _true_elsewhere(source.metadata).items()}  # Matroska has capitals
     kept.setdefault("title", kept.pop("name", ""))  # as MP4 calls it
-    kept = {key: value for key, value in kept.items() if value and (key.lower(), value) != ("language", "und")}
+    kept = {key: value for key, value in kept.items() if value and (key, value) != ("language", "und")}
     notes = []
     if "language" in kept:
         code = _language(form, kept["language"])

@@ -11,6 +11,7 @@ from segruntime.run.video.copied import Copied, Track, able, codec_of, left_out,
 _ENCODERS = {"mp4": "mov_text", "ipod": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
 _BITMAPS = {"dvb_subtitle", "dvb_teletext", "dvd_subtitle", "hdmv_pgs_subtitle", "xsub", "eia_608", "arib_caption"}
 _STYLED = {"ass", "ssa"}
+_GAPS = {"mov_text": b"\0\0"}  # a text of no length, until the next one begins
 _MS = Fraction(1, 1000)
 
 
@@ -18,7 +19,7 @@ def subtitle_track(container: Any, stream: Any) -> tuple[Track | None, str]:
     """What becomes of a stream of subtitles, and what there is to say of it, if anything."""
     codec, form = codec_of(stream), container.format.name
     if takes(form, stream):
-        return Copied(container.add_stream_from_template(stream)), ""
+        return Copied(container.add_stream_from_template(stream), _GAPS.get(codec or "")), ""
     if codec is None or codec in _BITMAPS or form not in _ENCODERS:
         return None, left_out("subtitles", stream, form)
     track = ConvertedText(container, stream, _ENCODERS[form])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any
 
 from segruntime.run.source import VideoFacts
@@ -14,6 +15,11 @@ from segruntime.run.video.sound import sound_track
 from segruntime.run.video.subtitles import subtitle_track
 
 _KINDS = {"audio": "sound", "subtitle": "subtitles", "attachment": "attached file", "data": "data"}
+_WITH_EDIT_LISTS = {"mp4", "ipod", "mov"}
+_PRIMING_S = {"opus": 0.08}  # of sound before the first that is heard, which a decoder wants; else a packet
+_ROUNDING_S = 0.01
+_LATE_S = 0.1
+_WITH_COVERS = {"mp4"}
 _COVER_TYPES = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 
 
@@ -35,7 +41,10 @@ class TrackCopy:
         self._damage = of.InvalidDataError, of.ArgumentError, of.PatchWelcomeError
         self._tracks: dict[int, Track] = {}
         self._covers: list[Any] = []
-        self._say([describe(container, facts.metadata, list(facts.chapters))])
+        begins = begins_late(facts)
+        if begins:
+            container.container_options["avoid_negative_ts"] = "make_zero"  # moves all tracks by as much
+        self._say([describe(container, facts.metadata, moved(facts.chapters, -begins))])
         if facts.stream is not None:
             self._say(describe_track(container, container.streams.video[0], facts.stream, facts.rate))
         for stream in facts.tracks:
@@ -55,7 +64,9 @@ class TrackCopy:
             if track is None or (packet.dts is None and not packet.size):
                 continue
             try:
-                if packet.pts is None or packet.dts is None or packet.pts < packet.dts:
+                if self._is_hidden(packet):
+                    pass
+                elif packet.pts is None or packet.dts is None or packet.pts < packet.dts:
                     self._lost[stream.type] += 1  # muxers find that later, in the middle of others
                 else:
                     self._container.mux(track(packet))
@@ -67,6 +78,13 @@ class TrackCopy:
         for track in self._tracks.values():
             self._container.mux(track.rest())
         self._say(f"{_KINDS[kind]}: {count} packets are broken and were left out" for kind, count in self._lost.items())
+
+    def _is_hidden(self, packet: Any) -> bool:
+        """Whether an MP4's edit list cuts it off, and the output has no such lists."""
+        if not packet.is_discard or packet.pts is None or self._container.format.name in _WITH_EDIT_LISTS:
+            return False
+        wanted_s = _PRIMING_S.get(codec_of(packet.stream) or "", 0.0)
+        return bool((packet.pts + (packet.duration or 0)) * packet.time_base < -wanted_s - _ROUNDING_S)
 
     def _add(self, stream: Any) -> None:
         form = self._container.format.name
@@ -98,8 +116,8 @@ class TrackCopy:
             name, media_type = _COVER_TYPES[codec_of(stream) or ""]
             self._container.add_attachment(name, media_type, bytes(packet))
             return ""
-        if not takes(form, stream):
-            return left_out("cover picture", stream, form)
+        if form not in _WITH_COVERS:
+            return f"cover picture: has no place in {form} and was left out; choose .mp4 or .mkv to keep it"
         output = self._container.add_stream_from_template(stream, opaque=True)
         output.disposition = stream.disposition
         again = require_av().Packet(bytes(packet))
@@ -110,6 +128,26 @@ class TrackCopy:
 
     def _say(self, notes: Iterable[str]) -> None:
         self.notes += [note for note in dict.fromkeys(notes) if note and note not in self.notes]
+
+
+def begins_late(facts: VideoFacts) -> Fraction:
+    """When the first of all tracks begins, in seconds, where that means nothing; else 0.
+
+    The clock of a broadcast or a stream runs from anywhere, up to 26 hours; an MP4 shows nothing for so long.
+    """
+    source = None if facts.stream is None else facts.stream.container
+    if source is None or source.start_time is None or "mp4" in source.format.name:
+        return Fraction(0)
+    start = Fraction(source.start_time, require_av().time_base)
+    return start if start > _LATE_S else Fraction(0)
+
+
+def moved(chapters: Iterable[dict[str, Any]], by_s: Fraction) -> list[dict[str, Any]]:
+    """The chapters, so much later."""
+    return [
+        one | {side: max(0, one[side] + round(by_s / Fraction(one["time_base"]))) for side in ("start", "end")}
+        for one in chapters
+    ]
 
 
 def is_written_by_muxers(stream: Any, chapters: int) -> bool:
