@@ -52,10 +52,10 @@ class Environment:
         return next((line for line in lines if self.apart and line.startswith(f"{self.apart}==")), self.apart)
 
 
-EVERYTHING = ("export", "hf", "smp", "tflite", "onnx", "bench", "video", "serve", "dev")
+EVERYTHING = ("export", "hf", "smp", "tflite", "onnx", "bench", "video", "pictures", "serve", "dev")
 _ALL = (
     Environment(name="main", extras=EVERYTHING, apart="torch", constrained=True),
-    Environment(name="light", extras=("tflite", "onnx", "video", "serve")),
+    Environment(name="light", extras=("tflite", "onnx", "video", "pictures", "serve")),
     Environment(name="mediapipe"),
     Environment(name="ray", extras=("tflite", "video", "serve", "ray")),
     Environment(name="build"),
