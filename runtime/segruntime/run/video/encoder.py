@@ -56,6 +56,7 @@ HEVC_10 = VideoKind(
 AV1_10 = VideoKind(codec="libsvtav1", pixels="yuv420p10le", options={"crf": "30", "svtav1-params": "preset=8"})
 PRORES_4444_10 = replace(PRORES_4444, pixels="yuva420p10le")
 
+_X265_DELAY = 2  # of so few frames it gives decoding times that were never set; none of them is out of order
 _NAMES = {"libx264": "H.264", "libx265": "HEVC", "libsvtav1": "AV1", "libvpx-vp9": "VP9", "prores_ks": "ProRes"}
 
 # by the ending of the output: without transparency, and with it
@@ -88,6 +89,7 @@ class VideoEncoder:
         step = 2 if kind.even else 1
         self._width, self._height = (max(2, -(-side // step) * step) for side in (facts.width, facts.height))
         self.notes = self._padding()
+        self._frames = 0
         self._stream = self._video_stream(container, time_base or facts.time_base)
 
     def canvas(self, size: tuple[int, int]) -> tuple[Any, Planes]:
@@ -99,11 +101,15 @@ class VideoEncoder:
     def __call__(self, finished: Finished) -> list[Any]:
         """The packets that are ready after one more frame."""
         packets: list[Any] = self._stream.encode(self._tagged(finished.holder, finished.frame.pts))
+        self._frames += 1
         return packets
 
     def rest(self) -> list[Any]:
         """The packets that are still inside."""
         packets: list[Any] = self._stream.encode(None)
+        if self._kind.codec == "libx265" and self._frames <= _X265_DELAY:
+            for packet in packets:
+                packet.dts = packet.pts
         return packets
 
     def _video_stream(self, container: Any, time_base: Fraction) -> Any:
@@ -159,5 +165,6 @@ class VideoEncoder:
         frame.colorspace, frame.color_range = tags.matrix, tags.range
         if self._kind.convert:
             frame = frame.reformat(format=self._kind.convert)
+            frame.color_primaries, frame.color_trc = tags.primaries, tags.transfer  # ProRes has them in each frame
         frame.pts, frame.time_base = pts, self._facts.time_base
         return frame

@@ -20,7 +20,7 @@ _EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
 _JPEG_RANGE = "yuvj420p"
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # a matrix of H.273 → swscale's number for the same weights
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
-_SUBSAMPLING = {(1, 1): "4:2:0", (1, 2): "4:2:2", (2, 2): "4:4:4", (2, 1): "4:4:0"}
+_SUBSAMPLING = {(1, 1): "4:2:0", (2, 1): "4:2:2", (2, 2): "4:4:4", (1, 2): "4:4:0"}
 _NAMES = {light.PQ: "PQ", light.HLG: "HLG"}
 _LEAST_PEAK = 300.0  # cd/m²; less is no display that HDR is made on
 

@@ -30,10 +30,12 @@ from segruntime.run.planes import (
 )
 from segruntime.run.video import light
 
-_SIGNAL_STEPS = 4096  # of a signal of 1 in a table; above 1 as far as 10 bits and their colour differences go
+_SIGNAL_STEPS = 16384  # of a signal of 1 in a table; above 1 as far as 10 bits and their colour differences go
 _SIGNALS = np.arange(2.25 * _SIGNAL_STEPS) / _SIGNAL_STEPS
-_LIGHT_STEPS = 4096  # of the square root of light
-_LIGHTS = (np.arange(8 * _LIGHT_STEPS) / _LIGHT_STEPS) ** 2
+_LIGHT_STEPS = (
+    4096  # of the square root of light, up to 100 times that of white, which no primaries turn PQ into more than
+)
+_LIGHTS = (np.arange(10 * _LIGHT_STEPS) / _LIGHT_STEPS) ** 2
 _STRIP_PIXELS = 32 * 1024  # its floats stay in a core's cache
 
 Floats = npt.NDArray[np.float32]
