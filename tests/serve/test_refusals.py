@@ -26,14 +26,18 @@ GOOD = encoded(picture())
 @pytest.mark.parametrize(
     ("body", "status", "line"),
     [
-        (b"", 400, "body: got 0 bytes, expected a JPEG, PNG or WebP; with curl: --data-binary @me.jpg"),
+        (b"", 400, "body: got 0 bytes, expected a JPEG, PNG, WebP, HEIC or AVIF; with curl: --data-binary @me.jpg"),
         (
             b"no picture at all",
             415,
-            "picture: starts with 6e 6f 20 70 69 63 74 75, expected a JPEG, PNG or WebP; convert it first",
+            "picture: starts with 6e 6f 20 70 69 63 74 75, expected a JPEG, PNG, WebP, HEIC or AVIF; convert it first",
         ),
         (b"GIF89a" + bytes(20), 415, "picture: starts with 47 49 46 38 39 61 00 00, expected a JPEG"),
-        (GOOD[:40], 400, "picture: cannot be decoded (40 bytes), expected a whole JPEG, PNG or WebP; send it again"),
+        (
+            GOOD[:40],
+            400,
+            "picture: cannot be decoded (40 bytes), expected a whole JPEG, PNG, WebP, HEIC or AVIF; send it again",
+        ),
         (GOOD[:12], 400, "picture: header is damaged (12 bytes)"),
         (encoded(picture(), ".jpg")[:-40], 400, "picture: JPEG cut off"),
         (encoded(picture(), ".webp")[:60], 400, "picture: cannot be decoded (60 bytes)"),

@@ -153,8 +153,11 @@ def test_sockets_wait_for_a_worker_where_a_request_is_told_to_come_back() -> Non
 @pytest.mark.parametrize(
     ("message", "line"),
     [
-        (b"nothing that is a picture", "picture: starts with 6e 6f 74 68 69 6e 67 20, expected a JPEG, PNG or WebP"),
-        (b"", "picture: starts with nothing, expected a JPEG, PNG or WebP"),
+        (
+            b"nothing that is a picture",
+            "picture: starts with 6e 6f 74 68 69 6e 67 20, expected a JPEG, PNG, WebP, HEIC or AVIF",
+        ),
+        (b"", "picture: starts with nothing, expected a JPEG, PNG, WebP, HEIC or AVIF"),
         (png_of(4000, 4000), "picture: declares 4000x4000 pixels, expected at most 9000000 in all"),
         (plain(1)[:40], f"picture: {messages.CANNOT_BE_DECODED} (40 bytes)"),
     ],

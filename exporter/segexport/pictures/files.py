@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segexport.errors import CalibrationError
+from segruntime.errors import MissingExtraError
 from segruntime.picture_files import SUFFIXES, decode_picture, picture_bytes, picture_paths
 
 Picture = npt.NDArray[np.uint8]
@@ -19,7 +20,7 @@ _HAIR = (40.0, 35.0, 30.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFile:
-    """A picture that could be read: `pixels (H, W, 3) uint8, BGR`, turned as its EXIF says, alpha dropped."""
+    """A picture that could be read: `pixels (H, W, 3) uint8, BGR`, turned as its EXIF says, in sRGB, alpha dropped."""
 
     path: Path
     sha256: str
@@ -48,9 +49,14 @@ def list_pictures(folder: Path) -> list[Path]:
 def read_picture(path: Path) -> PictureFile | str:
     """The picture, or in a few words why it cannot be read."""
     data = picture_bytes(path)
-    pixels = data if isinstance(data, str) else decode_picture(data)
-    if isinstance(data, str) or isinstance(pixels, str):
-        return str(pixels)
+    if isinstance(data, str):
+        return data
+    try:
+        pixels = decode_picture(data)
+    except MissingExtraError as error:
+        return str(error)
+    if isinstance(pixels, str):
+        return pixels
     return PictureFile(path=path, sha256=hashlib.sha256(data).hexdigest(), pixels=pixels)
 
 

@@ -20,11 +20,16 @@ def frames_in(path: Path, most: int = _MOST) -> int:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        head = file.read(16)
-        for is_kind, count in _COUNTS:
-            if is_kind(head):
-                file.seek(0)
-                return max(1, min(most, count(file, most)))
+        return frames_of(file, most)
+
+
+def frames_of(file: BinaryIO, most: int = _MOST) -> int:
+    """The same of an open file, or of bytes."""
+    head = file.read(16)
+    for is_kind, count in _COUNTS:
+        if is_kind(head):
+            file.seek(0)
+            return max(1, min(most, count(file, most)))
     return 1
 
 

@@ -9,7 +9,8 @@ from segruntime.serve.budget import Share
 from segruntime.serve.errors import RefusedError
 from segruntime.serve.limits import Limits
 
-PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
+PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif")
+PICTURES = "JPEG, PNG, WebP, HEIC or AVIF"
 # what curl says of `--data-binary` where it is told nothing
 _UNTOLD = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 
@@ -35,7 +36,7 @@ async def read_body(request: Request, limits: Limits, share: Share) -> bytes:
             f"body: {len(body)} bytes came in {limits.body_s:g} s, expected all of it; send it faster, or a smaller one",
         ) from None
     if not body:
-        raise RefusedError(400, "body: got 0 bytes, expected a JPEG, PNG or WebP; with curl: --data-binary @me.jpg")
+        raise RefusedError(400, f"body: got 0 bytes, expected a {PICTURES}; with curl: --data-binary @me.jpg")
     return bytes(body)
 
 

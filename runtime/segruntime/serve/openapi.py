@@ -7,7 +7,7 @@ from typing import Any
 import segruntime
 from segruntime.compositing.words import COLOURS
 from segruntime.refine import PRESETS
-from segruntime.serve.body import PICTURE_TYPES
+from segruntime.serve.body import PICTURE_TYPES, PICTURES
 from segruntime.serve.service import Service
 
 Described = dict[str, Any]
@@ -17,7 +17,7 @@ _LINES = {
     403: "A web page that may not use the service.",
     408: "The body did not come in time.",
     413: "Too many bytes or pixels.",
-    415: "No JPEG, PNG or WebP.",
+    415: f"No {PICTURES}, or an animation.",
     422: "An option that is not known, or has no such value.",
     429: "All workers have work and the queue is full; Retry-After says when to try again.",
     500: "A fault of the service.",
@@ -150,7 +150,7 @@ _ERROR: Described = {
     "properties": {"error": {"type": "string", "description": "One line: what failed, found, expected, what to do."}},
 }
 _STREAM = """
-Pictures go in as the body of a POST. /v1/stream is a WebSocket: each binary message is a frame (JPEG, PNG or WebP), each reply
+Pictures go in as the body of a POST. /v1/stream is a WebSocket: each binary message is a frame (such a picture), each reply
 a binary message of four big-endian 32-bit numbers (number of the frame from 1, frames skipped before it, width, height) and the
 mask. A frame that is refused gets a text message {"frame": 3, "error": "…"}. The newest frame wins, replies keep their order.
 """
