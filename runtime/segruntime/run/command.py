@@ -12,12 +12,13 @@ from typing import Any
 
 from segruntime.errors import OptionError, OutputError
 from segruntime.picture_files import SUFFIXES, kind_of
+from segruntime.picture_files.kinds import FOREIGN
 from segruntime.refine import Refiner
 from segruntime.run.backgrounds import parse_backdrop
 from segruntime.run.live.camera import CameraSource
 from segruntime.run.live.sinks import Preview
 from segruntime.run.pictures.animated.source import AnimationSource
-from segruntime.run.pictures.source import StillSource
+from segruntime.run.pictures.source import StillSource, not_read
 from segruntime.run.pipeline import Overlap
 from segruntime.run.signals import handled
 from segruntime.run.source import FrameSource, VideoFacts, join_packets
@@ -107,6 +108,8 @@ def open_source(options: RunOptions) -> FrameSource:
         return CameraSource(int(name), options.camera_size)
     if name.startswith("/dev/video"):
         return CameraSource(name, options.camera_size)
+    if path.suffix.lower() in FOREIGN and not path.is_dir():
+        raise not_read(path)
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
         if kind_of(path) == "animation" and wants_planes(options.output):
             return AnimationSource(path, keep_alpha=options.keep_alpha)

@@ -12,6 +12,7 @@ from segruntime.picture_files import SUFFIXES, kind_of, picture_paths
 from segruntime.picture_files.animated import frames_in
 from segruntime.picture_files.decode import read_still
 from segruntime.picture_files.frames import DAMAGED, AnimationFrame, cannot_be_read, open_animation
+from segruntime.picture_files.kinds import FOREIGN
 from segruntime.picture_files.pixels import StillPicture
 from segruntime.run.stations import Decoded, InAnimation
 
@@ -39,6 +40,11 @@ class StillSource:
         self._is_folder = path.is_dir()
         self._root = path if self._is_folder else path.parent
         self._paths = picture_paths(path) if self._is_folder else [path]
+        foreign = (
+            [path for path in sorted(path.rglob("*")) if path.suffix.lower() in FOREIGN] if self._is_folder else []
+        )
+        for one in foreign:
+            self._notes.setdefault(f"{FOREIGN[one.suffix.lower()]} is not read, left out", []).append(one.name)
         if not self._paths:
             raise PictureError(f"{path}: no picture in it, expected {', '.join(sorted(SUFFIXES))}; check the folder")
 
@@ -118,6 +124,14 @@ def whole_frames(path: Path) -> Generator[tuple[AnimationFrame, int], None, None
                 yield frame, reader.plays
         except DAMAGED as error:
             raise cannot_be_read(path, error) from error
+
+
+def not_read(path: Path) -> PictureError:
+    """For a kind of picture that people have and that is not read."""
+    what = FOREIGN[path.suffix.lower()]
+    return PictureError(
+        f"{path}: is {what}, which is not read, expected {', '.join(sorted(SUFFIXES))}; save it as one of these first"
+    )
 
 
 def _first(names: list[str]) -> str:
