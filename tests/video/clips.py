@@ -170,7 +170,9 @@ def _frame(clip: Clip, i: int, time: int, time_base: Fraction) -> Any:
 
 
 def _sound_stream(container: Any, codec: str, layout: str, k: int) -> tuple[Any, float]:
-    stream = container.add_stream(codec, rate=RATE_HZ)
+    stream = container.add_stream(
+        codec, rate=RATE_HZ, options={"strict": "experimental"}
+    )  # as ffmpeg says of its Vorbis
     stream.layout = layout
     return stream, 440.0 * (k + 1)
 
