@@ -165,5 +165,4 @@ def job_status(output: Path) -> dict[str, Any]:
     line = progress.line()
     if progress.left and not is_running:
         line += "; nobody works on it, the same command goes on"
-    errors = [one["error"] for one in record.failed.values() if one["state"] == "failed" and "of" not in one]
-    return {**progress.to_json(), "running": is_running, "errors": errors, "line": line}
+    return {**progress.to_json(), "running": is_running, "errors": record.errors("failed"), "line": line}

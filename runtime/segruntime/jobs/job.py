@@ -73,9 +73,7 @@ class Job:
         options, record, drafts = self._options, self._journal.record, self._place.drafts
         left = begin(options, self._place, self._journal)
         if record.finished or record.failed:
-            say(
-                f"{options.run.output}: {record.run['files'] - len(left)} of {record.run['files']} are done, {len(left)} left"
-            )
+            say(f"{options.run.output}: {record.files} of {record.run['files']} are done, {len(left)} left")
         self._place.sweep(self._is_kept)
         feed = Feed(left, self._journal, drafts, options.segment_s, options.run.every)
         executor = ENGINES[options.crew.engine](Work(options=options.run, drafts=drafts), options.crew)
@@ -93,8 +91,12 @@ class Job:
             self._place.sweep(self._is_kept)
         return Summary(
             progress=Progress.of(record, time.time()),
-            notes=[*feed.notes, *(_of_files(note, names) for note, names in self._notes.items())],
-            errors=[line["error"] for line in record.failed.values() if line["state"] == "failed" and "of" not in line],
+            notes=[
+                *record.errors("skipped"),
+                *feed.notes,
+                *(_of_files(note, names) for note, names in self._notes.items()),
+            ],
+            errors=record.errors("failed"),
             is_interrupted=is_interrupted,
         )
 

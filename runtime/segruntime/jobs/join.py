@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from heapq import merge
 from pathlib import Path
 from typing import Any
 
 from segruntime.atomic_file import Draft
 from segruntime.errors import VideoError
+from segruntime.run.source import VideoFacts
 from segruntime.run.video.av_library import require_av, writing
 from segruntime.run.video.opening import open_video
 from segruntime.run.video.segment_sink import TICK_ZERO
@@ -79,7 +79,7 @@ def _write(video: VideoSource, parts: Sequence[Part], decoding: Sequence[int], p
         stream.time_base = time_base
         tracks = TrackCopy(container, video.facts)
         container.start_encoding()
-        frames = _with_time(_packets(parts, decoding, stream, time_base))
+        frames = _with_time(_packets(parts, decoding, stream, video.facts))
         for _, packet in merge(frames, _with_time(video.other_packets()), key=lambda timed: timed[0]):
             if packet.stream is stream:
                 container.mux(packet)
@@ -89,15 +89,17 @@ def _write(video: VideoSource, parts: Sequence[Part], decoding: Sequence[int], p
     return tracks.notes
 
 
-def _packets(parts: Sequence[Part], decoding: Sequence[int], stream: Any, time_base: Fraction) -> Iterator[Any]:
+def _packets(parts: Sequence[Part], decoding: Sequence[int], stream: Any, facts: VideoFacts) -> Iterator[Any]:
     times = iter(decoding)
+    step = max(1, round(1 / (facts.rate * facts.time_base)))  # of the last frame, whose end nothing else tells
     for part in parts:
         shift = part.start - TICK_ZERO
         with open_video(str(part.path)) as container:
             for packet in container.demux(video=0):
                 if packet.size:
                     packet.stream = stream
-                    packet.pts, packet.dts, packet.time_base = packet.pts + shift, next(times), time_base
+                    packet.pts, packet.dts, packet.time_base = packet.pts + shift, next(times), facts.time_base
+                    packet.duration = step
                     yield packet
 
 

@@ -39,15 +39,16 @@ class Tally:
 class Record:
     """What the lines say: the job (`header`), its last start (`run`), and the last word on each unit by its id.
 
-    `finished`: the name of the result. `failed`: its line. `spans`: how a video was cut. `segments`: of a segment that is
-    finished, its video. `frames`: of a segment. `all`, `latest`: since the job began; since its last start, for pictures
-    and for videos.
+    `finished`: the name of the result. `failed`: since the last start, the line. `files`: how many of the input are done.
+    `spans`: how a video was cut. `segments`: of a segment that is finished, its video; `frames` of it. `all`, `latest`: since
+    the job began; since its last start, for pictures and for videos.
     """
 
     header: dict[str, Any] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
     finished: dict[str, str] = field(default_factory=dict)
     failed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    files: int = 0
     spans: dict[str, list[Any]] = field(default_factory=dict)
     segments: dict[str, str] = field(default_factory=dict)
     frames: dict[str, int] = field(default_factory=dict)
@@ -59,11 +60,15 @@ class Record:
         if "segrun" in line:
             self.header = line
         elif "began" in line:
-            self.run, self.latest = line, {}
+            self.run, self.files, self.failed, self.latest = line, line["done"], {}, {}
         elif "cut" in line:
             self.spans[line["cut"]] = line["spans"]
         else:
             self._take_unit(line)
+
+    def errors(self, state: str) -> list[str]:
+        """What is said of each file that failed, or was skipped."""
+        return [line["error"] for line in self.failed.values() if line["state"] == state and "of" not in line]
 
     def _take_unit(self, line: dict[str, Any]) -> None:
         unit = line["id"]
@@ -75,6 +80,8 @@ class Record:
         self.finished[unit] = line["name"]
         if "of" in line:
             self.segments[unit], self.frames[unit] = line["of"], line["frames"]
+        else:
+            self.files += 1
         if not line.get("joined"):  # its segments were counted
             for tally in (self.all, self.latest.setdefault(line["kind"], Tally())):
                 tally.add(line)

@@ -58,9 +58,12 @@ class Place:
     def held(self) -> Iterator[None]:
         """Make the folders, and let nobody else work there for as long as the block runs, on no machine that sees them.
 
+        Nothing is left of them where no job was begun.
+
         Raises:
             OutputError: somebody does, or nothing can be written.
         """
+        is_new = not self.root.exists()
         try:
             Path(self.drafts).mkdir(parents=True, exist_ok=True)
             lock = os.open(self.state / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
@@ -78,6 +81,11 @@ class Place:
             yield
         finally:
             os.close(lock)
+            if not self.has_begun():
+                self.remove()
+                with suppress(OSError):
+                    if is_new:
+                        self.root.rmdir()
 
     def is_held(self) -> bool:
         """Whether a segrun works here now."""
@@ -92,7 +100,8 @@ class Place:
 
     def has_begun(self) -> bool:
         """Whether a job was begun here, and not, where it has one result only, ended."""
-        return (self.state / JOURNAL).is_file()
+        journal = self.state / JOURNAL
+        return journal.is_file() and journal.stat().st_size > 0
 
     def sweep(self, is_kept: Callable[[str], bool]) -> None:
         """Take drafts away, but those of the units whose ids are to be kept."""

@@ -33,11 +33,10 @@ class Progress:
     def of(cls, record: Record, now: float) -> Progress:
         """`now`: seconds since 1970, of the last line where nobody works."""
         seconds = max(0.0, now - record.run.get("began", now))
-        whole = len(record.finished) - len(record.segments)
-        states = [line["state"] for unit, line in record.failed.items() if unit not in record.segments]
+        states = [line["state"] for line in record.failed.values() if "of" not in line]
         return cls(
             files=record.run.get("files", 0),
-            finished=whole,
+            finished=record.files,
             failed=states.count("failed"),
             skipped=states.count("skipped"),
             segments=sum(1 for video in record.segments.values() if video not in record.finished),

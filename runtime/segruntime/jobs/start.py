@@ -28,25 +28,26 @@ def begin(options: JobOptions, place: Place, journal: Journal) -> list[Unit]:
         OutputError: the options or the model are others than before, or results are there that are not the job's.
         PictureError: there is nothing to do. MissingExtraError: PyAV is not installed, and there are videos.
     """
-    what = what_it_is(options.run, options.segment_s)
-    _check_same(options, journal, {"source": str(Path(options.run.source).resolve()), "options": what})
-    found = list(units_of(Path(options.run.source), digest(what)))
+    source, what = Path(options.run.source), what_it_is(options.run, options.segment_s)
+    found = list(units_of(source, digest(what)))
     units = _named(found, options, journal)
+    header = {"segrun": FORMAT, "version": segruntime.__version__, "source": str(source.resolve()), "options": what}
+    _check_same(options, journal, header)
     left = [unit for unit in units if not _is_there(unit, place, journal)]
     if not options.run.overwrite:
         _check_free(left, place, set(journal.record.finished.values()))
     if any(not unit.is_quick for unit in left):
         require_av()
-    journal.add([_run_line(options, len(found), left), *_passed_over(found, journal)])
+    head = [] if journal.record.header else [header]
+    passed_over = [line for unit in found if (line := _passed_over(unit))]
+    journal.add([*head, _run_line(options, len(found), len(units) - len(left), left), *passed_over])
     return left
 
 
 def _check_same(options: JobOptions, journal: Journal, job: dict[str, Any]) -> None:
-    header = journal.record.header
-    if not header:
-        journal.add([{"segrun": FORMAT, "version": segruntime.__version__, **job}])
+    if not journal.record.header:
         return
-    before, now = ({"input": one["source"], **one["options"]} for one in (header, job))
+    before, now = ({"input": one["source"], **one["options"]} for one in (journal.record.header, job))
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             raise OutputError(
@@ -93,16 +94,18 @@ def _check_free(left: Iterable[Unit], place: Place, ours: set[str]) -> None:
         )
 
 
-def _run_line(options: JobOptions, files: int, left: Sequence[Unit]) -> dict[str, Any]:
+def _run_line(options: JobOptions, files: int, done: int, left: Sequence[Unit]) -> dict[str, Any]:
     weights: Counter[str] = Counter()
     for unit in left:
         weights[unit.kind] += unit.size_bytes
     crew = {"engine": options.crew.engine, "workers": options.crew.workers}
     began = {"began": round(time.time(), 3), "host": gethostname(), "process": os.getpid()}
-    return {**began, **crew, "files": files, "left_bytes": dict(weights)}
+    return {**began, **crew, "files": files, "done": done, "left_bytes": dict(weights)}
 
 
-def _passed_over(found: Iterable[Unit], journal: Journal) -> list[dict[str, Any]]:
-    """A line for each file that is of no kind that can be read."""
-    foreign = [(unit, kind) for unit in found if unit.id not in journal.record.failed and (kind := foreign_kind(unit))]
-    return [Outcome(unit=unit, state="skipped", error=f"{unit.source}: is {kind}").to_json() for unit, kind in foreign]
+def _passed_over(unit: Unit) -> dict[str, Any] | None:
+    kind = foreign_kind(unit)
+    if kind is None:
+        return None
+    error = f"{unit.source}: is {kind}, which is not read; convert it first"
+    return Outcome(unit=unit, state="skipped", error=error).to_json()
