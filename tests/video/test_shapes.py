@@ -62,9 +62,33 @@ def test_odd_sizes(size: tuple[int, int], output: str, background: str, tmp_path
         np.testing.assert_allclose(quarters((16 + picture * (219 / 255)).astype(np.uint8)), QUARTERS, atol=4)
         return
     frame = frames(tmp_path / output)[1]
-    more = [side % 2 if output.endswith("mp4") else 0 for side in size]  # H.264 takes even sides: the last is there twice
+    more = [
+        side % 2 if output.endswith("mp4") else 0 for side in size
+    ]  # H.264 takes even sides: the last is there twice
     assert (frame.width, frame.height) == (size[0] + more[0], size[1] + more[1])
     np.testing.assert_allclose(quarters(planes(frame)[0]), QUARTERS, atol=4)
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv444p"])
+@pytest.mark.parametrize(
+    ("size", "what"), [((161, 121), "column and row are"), ((161, 120), "column is"), ((160, 121), "row is")]
+)
+def test_an_odd_side_is_not_scaled_or_cut(
+    size: tuple[int, int], what: str, pixels: str, tmp_path: Path, segrun: Run
+) -> None:
+    lines = lambda i, w, h: np.repeat((np.indices((h, w)).sum(0) % 7 * 30 + 20).astype(np.uint8)[..., None], 3, -1)  # noqa: E731
+    clip = make(tmp_path / "in.mkv", frames=2, size=size, codec="ffv1", pixels=pixels, options={}, draw=lines)
+    statistics = segrun(clip, tmp_path / "out.mp4", encoder={"crf": "1", "preset": "ultrafast"})
+    (width, height), before = size, planes(frames(clip)[1])[0]
+    after = planes(frames(tmp_path / "out.mp4")[1])[0]
+    assert np.abs(after[:height, :width].astype(int) - before).max() <= 4
+    assert np.abs(after[:height, width:].astype(int) - before[:, -1:]).max(initial=0) <= 4
+    assert np.abs(after[height:, :width].astype(int) - before[-1:]).max(initial=0) <= 4
+    even = f"{width + width % 2}x{height + height % 2}"
+    said = f"{width}x{height} became {even}, for H.264 takes even sides: the last {what} there twice"
+    assert said in statistics.notes
+    assert not [note for note in segrun(clip, tmp_path / "out.webm").notes if "became" in note]
+    np.testing.assert_array_equal(planes(frames(tmp_path / "out.webm")[1])[0].shape, size[::-1])
 
 
 @pytest.mark.parametrize(("degrees", "expected"), [(0, Fraction(4, 3)), (90, Fraction(3, 4))])
