@@ -10,6 +10,7 @@ SegRuntimeError
 ├── PictureError (ValueError)         a still picture cannot be read
 ├── VideoError (ValueError)           a video, stream or camera cannot be opened, or holds no frame
 ├── OutputError (OSError)             the result cannot be written where it should go
+├── ClusterError (RuntimeError)       a cluster cannot be reached, or its machines do not fit one another
 └── MissingExtraError (ImportError)   a library that this needs is not installed
 
 DelegateWarning (RuntimeWarning)      a file runs, without the delegate that makes it fast
@@ -58,6 +59,10 @@ class VideoError(SegRuntimeError, ValueError):
 
 class OutputError(SegRuntimeError, OSError):
     """The result cannot be written where it should go."""
+
+
+class ClusterError(SegRuntimeError, RuntimeError):
+    """A cluster cannot be reached, or its machines do not fit one another."""
 
 
 class MissingExtraError(SegRuntimeError, ImportError):
