@@ -20,7 +20,7 @@ import segruntime.cli
 import segruntime.serve.cli
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("[!.]*/*.md"))]
-TOPS = ("benchmarks", "docs", "environments", "examples", "exporter", "runtime", "tests", "web")
+TOPS = ("benchmarks", "deploy", "docs", "environments", "examples", "exporter", "runtime", "tests", "web")
 NOT_HERE = re.compile(
     r"(\.venv-cpus|code|empty|images|masks|mine|my-segformer|pictures|sheets|/v1)/|(numpy|onnx)\.py$|report\.html$"
 )
