@@ -201,6 +201,26 @@ def test_metadata_without_a_place_is_named(tmp_path: Path, segrun: Run) -> None:
     assert metadata(tmp_path / "out.mp4")["location"] == said["location"]
 
 
+@pytest.mark.parametrize("ending", [".avi", ".mkv"])
+@pytest.mark.parametrize("target", [".mp4", ".mkv"])
+def test_a_title_that_is_no_utf_8_is_no_reason_to_refuse_a_video(
+    ending: str, target: str, tmp_path: Path, segrun: Run
+) -> None:
+    """Windows programs write their own code page."""
+    source = make(tmp_path / "plain.mkv", sound=["libmp3lame"], codec="mpeg4", options={})
+    path = remade(
+        source, tmp_path / f"in{ending}", Extras(metadata={"title": "M~ller"}, sound=[({"title": "Gr~n"}, 0)])
+    )
+    data = path.read_bytes()
+    for name in (b"M~ller", b"Gr~n"):
+        data = data.replace(name, name.replace(b"~", "ü".encode("cp1252")))
+    path.write_bytes(data)
+    assert segrun(path, tmp_path / f"out{target}").notes == []
+    assert metadata(tmp_path / f"out{target}")["title"] == "Müller"
+    if ending == ".mkv":
+        assert tags(tmp_path / f"out{target}", "audio", "title" if target == ".mkv" else "name") == ["Grün"]
+
+
 def test_a_timecode_stays_and_is_no_data_track_that_was_lost(tmp_path: Path, segrun: Run) -> None:
     path = clip(tmp_path, ".mov", Extras(picture={"timecode": "01:02:03:04"}))
     with av.open(str(path)) as container:

@@ -67,12 +67,21 @@ def describe_track(container: Any, output: Any, source: Any, rate: Fraction) -> 
 
 
 def _true_elsewhere(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Without what is no longer true in another file. What is no UTF-8 becomes a question mark."""
+    """Without what is no longer true in another file."""
     return {
-        key.encode("utf-8", "replace").decode(): value.encode("utf-8", "replace").decode()
+        _text(key): _text(value)
         for key, value in metadata.items()
         if key.lower() not in _OF_THE_FILE and not key.lower().startswith("_statistics")
     }
+
+
+def _text(read: str) -> str:
+    """What is no UTF-8 was written by Windows programs in its western code page."""
+    data = read.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 def _options(form: str, metadata: Mapping[str, str]) -> dict[str, str]:

@@ -22,12 +22,17 @@ def open_video(name: str) -> Any:
     path = Path(name)
     place = str(path.absolute()) if path.is_file() else name  # `a:b.mp4` would be taken for protocol `a`
     try:
-        return av.open(place, timeout=_NETWORK_TIMEOUT_S if is_address else None)
+        return av.open(place, timeout=_NETWORK_TIMEOUT_S if is_address else None, **_any_text(av))
     except (av.FFmpegError, OSError, ValueError) as error:
         what = "a stream that can be reached" if is_address else "a video file"
         raise VideoError(
             f"{name}: cannot be opened ({reason(error)}), expected {what}; check the path, or copy it again"
         ) from error
+
+
+def _any_text(av: Any) -> dict[str, str]:
+    """Titles that are no UTF-8 are read with their bytes as lone surrogates, as PyAV does by itself from 19 on."""
+    return {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 def video_stream(container: Any, name: str) -> Any:
