@@ -12,8 +12,9 @@ from segruntime.atomic_file import Draft
 from segruntime.errors import VideoError
 from segruntime.run.source import VideoFacts
 from segruntime.run.video.av_library import require_av, writing
+from segruntime.run.video.encoder import HEVC_10
 from segruntime.run.video.opening import open_video
-from segruntime.run.video.segment_sink import TICK_ZERO
+from segruntime.run.video.segment_sink import CONTAINER, TICK_ZERO
 from segruntime.run.video.source import VideoSource
 from segruntime.run.video.tracks import TrackCopy
 
@@ -77,6 +78,8 @@ def _write(video: VideoSource, parts: Sequence[Part], decoding: Sequence[int], p
     with require_av().open(str(path), "w") as container, open_video(str(parts[0].path)) as first:
         stream = container.add_stream_from_template(first.streams.video[0])
         stream.time_base = time_base
+        if stream.codec_context.codec.canonical_name == "hevc" and container.format.name != CONTAINER:
+            stream.codec_context.codec_tag = HEVC_10.tag
         tracks = TrackCopy(container, video.facts)
         container.start_encoding()
         frames = _with_time(_packets(parts, decoding, stream, video.facts))
