@@ -26,6 +26,7 @@ from segruntime.run.video.encoder import VideoEncoder  # noqa: E402
 from segruntime.run.video.packet_times import PacketTimes, packet_times  # noqa: E402
 
 KEYFRAMES = {"preset": "ultrafast", "g": "40", "keyint_min": "40", "sc_threshold": "0", "bf": "2", "crf": "20"}
+_X265 = "log-level=none:keyint=25:min-keyint=25:bframes=0"
 
 
 def still(i: int, width: int, height: int) -> Any:
@@ -245,3 +246,37 @@ def test_a_segment_that_loses_a_frame_fails_its_video(
     assert len(summary.errors) == 1
     assert "segment 1: 79 frames came out of it, 80 are in the file; run it without --segment" in summary.errors[0]
     assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "clip"),
+    [
+        ("out.mp4", {}, {}),
+        ("out.mov", {"background": "transparent"}, {}),
+        ("out.mp4", {"hdr": "keep"}, {"codec": "libx265", "pixels": "yuv420p10le", "options": {"x265-params": _X265}}),
+    ],
+    ids=["H.264", "ProRes", "HEVC"],
+)
+def test_players_see_the_same_codec_and_colours_as_of_one_run(
+    name: str, words: dict[str, Any], clip: dict[str, Any], tmp_path: Path, job: RunJob, flickering: Flickering
+) -> None:
+    path = make(tmp_path / "in.mp4", **{"frames": 60, "options": KEYFRAMES, "matrix": 1, **clip})
+    job(path, tmp_path / f"one{name[3:]}", is_resumed=True, **words)
+    job(path, tmp_path / name, segment_s=1, **words)
+    assert described(tmp_path / name) == described(tmp_path / f"one{name[3:]}")
+
+
+def described(path: Path) -> list[Any]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        colours = context.colorspace, context.color_range, context.color_primaries, context.color_trc
+        return [
+            context.name,
+            context.codec_tag,
+            context.pix_fmt,
+            stream.time_base,
+            stream.frames,
+            stream.duration,
+            colours,
+        ]

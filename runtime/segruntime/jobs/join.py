@@ -14,9 +14,11 @@ from segruntime.run.source import VideoFacts
 from segruntime.run.video.av_library import require_av, writing
 from segruntime.run.video.encoder import HEVC_10
 from segruntime.run.video.opening import open_video
-from segruntime.run.video.segment_sink import CONTAINER, TICK_ZERO
+from segruntime.run.video.segment_sink import TICK_ZERO
 from segruntime.run.video.source import VideoSource
 from segruntime.run.video.tracks import TrackCopy
+
+_TAGGED = {"mp4", "ipod", "mov"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +80,8 @@ def _write(video: VideoSource, parts: Sequence[Part], decoding: Sequence[int], p
     with require_av().open(str(path), "w") as container, open_video(str(parts[0].path)) as first:
         stream = container.add_stream_from_template(first.streams.video[0])
         stream.time_base = time_base
-        if stream.codec_context.codec.canonical_name == "hevc" and container.format.name != CONTAINER:
-            stream.codec_context.codec_tag = HEVC_10.tag
+        if container.format.name in _TAGGED:
+            stream.codec_context.codec_tag = _tag(first.streams.video[0])
         tracks = TrackCopy(container, video.facts)
         container.start_encoding()
         frames = _with_time(_packets(parts, decoding, stream, video.facts))
@@ -90,6 +92,13 @@ def _write(video: VideoSource, parts: Sequence[Part], decoding: Sequence[int], p
                 tracks.write([packet])
         tracks.flush()
     return tracks.notes
+
+
+def _tag(segment: Any) -> str:
+    """The four letters that `VideoSink` has for a segment's codec in an MP4 or MOV: ProRes brings its own."""
+    codec = segment.codec_context.codec.canonical_name
+    own: str = segment.codec_context.codec_tag
+    return own if codec == "prores" else str(HEVC_10.tag) if codec == "hevc" else "\0\0\0\0"
 
 
 def _packets(parts: Sequence[Part], decoding: Sequence[int], stream: Any, facts: VideoFacts) -> Iterator[Any]:
