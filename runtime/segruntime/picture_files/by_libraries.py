@@ -7,8 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from segruntime.errors import PictureError
 from segruntime.picture_files.embedded import CodePoints, ColourFacts
-from segruntime.picture_files.frames import DAMAGED, AnimationReader
+from segruntime.picture_files.frames import AnimationReader
 from segruntime.picture_files.libraries import require_heif
 from segruntime.picture_files.pixels import StillPicture
 from segruntime.picture_files.srgb import in_srgb
@@ -59,17 +60,16 @@ def _facts(info: dict[str, Any]) -> ColourFacts:
     return ColourFacts(profile=info.get("icc_profile") or b"", codes=codes)
 
 
-def first_frame(data: bytes, kind: Container | None) -> StillPicture | str:
+def first_frame(data: bytes, kind: Container | None, most_pixels: int) -> StillPicture | str:
     """Of an AVIF, a GIF or an animated WebP.
 
     Raises:
         MissingExtraError: Pillow is not installed, or has no AVIF.
     """
+    name = str(kind).upper()
     try:
-        with AnimationReader.of_bytes(data) as reader:
-            frame = next(iter(reader))
-            return frame.picture
-    except StopIteration:
-        return f"{str(kind).upper()} without a picture"
-    except DAMAGED as error:
-        return f"{str(kind).upper()} cannot be decoded ({' '.join(str(error).split())[:100]})"
+        with AnimationReader.of_bytes(data, most_pixels) as reader:
+            frame = next(iter(reader), None)
+    except PictureError as error:
+        return f"{name} cannot be decoded ({error})"
+    return f"{name} without a picture" if frame is None else frame.picture

@@ -88,7 +88,7 @@ def decode_still(data: bytes) -> StillPicture | str:
     if kind == "heif":
         return heif_picture(data)
     if kind in ("gif", "avif") or is_animated_webp(data):
-        return first_frame(data, kind)
+        return first_frame(data, kind, _MOST_PIXELS)
     return _by_opencv(data, kind)
 
 

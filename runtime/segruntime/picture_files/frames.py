@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -20,13 +21,12 @@ from segruntime.picture_files.sizes import declared_size
 from segruntime.picture_files.srgb import conversion
 from segruntime.picture_files.structure import Container, picture_kind
 
-DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, MemoryError, PictureError)
-"""What Pillow raises for a file that is cut off or broken."""
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error, IndexError, KeyError, MemoryError)
 _HEAD = 64 * 1024
 _MOST_PIXELS = 8192 * 8192
 _ORIENTATION = 274
 _SHOWN_FOR_0 = Fraction(1, 10)
-_NAMES = {"gif": "a GIF", "webp": "an animated WebP", "png": "an animated PNG", "avif": "an AVIF picture"}
+_WHAT = "a GIF, an AVIF or an animated picture"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,37 +43,41 @@ class AnimationReader:
     `plays`: how often it is shown, 0: without end.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        """
+    def __init__(self, file: BinaryIO, most_pixels: int = _MOST_PIXELS) -> None:
+        """`most_pixels`: of a frame.
+
         Raises:
-            MissingExtraError: Pillow is not installed. PictureError or one of `DAMAGED`: it cannot be read.
+            MissingExtraError: Pillow is not installed. PictureError: it cannot be read.
         """
-        self._file = file
+        self._file, self._most = file, most_pixels
         head = file.read(_HEAD)
         kind = picture_kind(head)
         width, height = declared_size(head)
-        if width * height > _MOST_PIXELS:
-            raise PictureError(f"declares {width}x{height} pixels, at most 8192x8192 are read")
+        self._check(width, height)
         file.seek(0)
-        self._image = _opened(file, kind)
+        with pillow_refusals():
+            self._image = _opened(file, kind)
+            turn = self._image.getexif().get(_ORIENTATION, 1)
         self.notes = self._convert_by(head, kind)
         self.plays = _plays(self._image.info.get("loop"), kind)
-        turn = self._image.getexif().get(_ORIENTATION, 1)
         self._turn = turn if isinstance(turn, int) else 1
 
     @classmethod
-    def of_bytes(cls, data: bytes) -> AnimationReader:
+    def of_bytes(cls, data: bytes, most_pixels: int) -> AnimationReader:
         """The same of a file's bytes."""
-        return cls(io.BytesIO(data))
+        return cls(io.BytesIO(data), most_pixels)
 
     @classmethod
     def of_file(cls, path: Path) -> AnimationReader:
         """The same of a file, which is closed with the reader.
 
         Raises:
-            PictureError: it cannot be opened.
+            PictureError: it cannot be opened. MissingExtraError: Pillow is not installed.
         """
-        file = path.open("rb")
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise PictureError(str(error.strerror or error)) from error
         try:
             return cls(file)
         except BaseException:
@@ -92,25 +96,29 @@ class AnimationReader:
         self._file.close()
 
     def __iter__(self) -> Iterator[AnimationFrame]:
-        """Raises one of `DAMAGED`: what follows cannot be decoded."""
+        """Raises PictureError: what follows cannot be decoded."""
         number = 1 if self._image.info.get("default_image") else 0  # of a PNG that is no frame of its animation
         while self._seek(number):
-            width, height = self._image.size
-            if width * height > _MOST_PIXELS:
-                raise PictureError(f"grows to {width}x{height} pixels, at most 8192x8192 are read")
+            self._check(*self._image.size)
             yield self._frame()
             number += 1
 
+    def _check(self, width: int, height: int) -> None:
+        if width * height > self._most:
+            raise PictureError(f"is {width}x{height}, at most {self._most // 10**6} million pixels are read")
+
     def _seek(self, number: int) -> bool:
-        try:
-            self._image.seek(number)
-        except EOFError:
-            return False
+        with pillow_refusals():
+            try:
+                self._image.seek(number)
+            except EOFError:
+                return False
         return True
 
     def _frame(self) -> AnimationFrame:
-        self._image.load()
-        picture = turned(split_rgba(np.asarray(self._image.convert("RGBA")), self.notes), self._turn)
+        with pillow_refusals():
+            rgba = np.asarray(self._image.convert("RGBA"))
+        picture = turned(split_rgba(rgba, self.notes), self._turn)
         if self._convert is not None:
             picture = replace(picture, pixels=self._convert(picture.pixels))
         delay_ms = self._image.info.get("duration") or 0
@@ -127,28 +135,30 @@ class AnimationReader:
 _FINEST = 3003  # 1001/30 ms and the like
 
 
-def open_animation(path: Path) -> AnimationReader:
-    """The reader of an animation.
-
-    Raises:
-        PictureError: it cannot be opened. MissingExtraError: Pillow is not installed, or has no AVIF.
-    """
+@contextmanager
+def pillow_refusals() -> Iterator[None]:
+    """What Pillow raises for a file that is cut off, broken or absurdly large → PictureError, in a few words."""
+    image_module = require_pillow(_WHAT)
     try:
-        return AnimationReader.of_file(path)
-    except DAMAGED as error:
-        raise cannot_be_read(path, error) from error
+        yield
+    except (*_DAMAGED, image_module.DecompressionBombError) as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise PictureError(" ".join(why.split())[:120]) from error
 
 
-def cannot_be_read(path: Path, error: Exception) -> PictureError:
-    """What Pillow says, in one line."""
-    why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return PictureError(f"{path}: {' '.join(why.split())[:200]}, expected an animation that is whole; copy it again")
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """A refusal within says which file it is about."""
+    try:
+        yield
+    except PictureError as error:
+        raise PictureError(f"{path}: {error}, expected an animation that is whole; copy it again") from error
 
 
 def _opened(file: BinaryIO, kind: Container | None) -> Any:
     if kind == "avif":
         return require_avif().AvifImageFile(file)
-    require_pillow(_NAMES.get(str(kind), "an animation"))
+    require_pillow(_WHAT)
     from PIL import GifImagePlugin, PngImagePlugin, WebPImagePlugin
 
     if kind == "gif":

@@ -144,8 +144,23 @@ def is_animated_webp(data: bytes) -> bool:
 
 
 def is_whole(data: bytes, kind: Container | None) -> bool:
-    """False where a JPEG has no end marker: decoders fill a cut one with gray and say nothing, as they do of no other kind."""
+    """False where a JPEG has no end marker, or a PNG's chunk is longer than the file.
+
+    Of a cut JPEG decoders fill the rest with gray and say nothing; for a chunk OpenCV 5.0 takes as much memory as it claims.
+    """
+    if kind == "png":
+        return _png_chunks_fit(data)
     # from the start of the first scan on, a 0xFFD9 can only be the end
     return kind != "jpeg" or any(
         marker == 0xDA and data.find(b"\xff\xd9", end) >= 0 for marker, _, end in jpeg_segments(data)
     )
+
+
+def _png_chunks_fit(data: bytes) -> bool:
+    at = len(PNG)
+    while at + 8 <= len(data):
+        length, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        at += 12 + length
+        if name == b"IEND":
+            return True
+    return at == len(data)

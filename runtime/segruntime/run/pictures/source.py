@@ -11,7 +11,7 @@ from segruntime.errors import MissingExtraError, PictureError
 from segruntime.picture_files import SUFFIXES, kind_of, picture_paths
 from segruntime.picture_files.animated import frames_in
 from segruntime.picture_files.decode import read_still
-from segruntime.picture_files.frames import DAMAGED, AnimationFrame, cannot_be_read, open_animation
+from segruntime.picture_files.frames import AnimationFrame, AnimationReader, named
 from segruntime.picture_files.kinds import FOREIGN
 from segruntime.picture_files.pixels import StillPicture
 from segruntime.run.stations import Decoded, InAnimation
@@ -118,12 +118,9 @@ def whole_frames(path: Path) -> Generator[tuple[AnimationFrame, int], None, None
     Raises:
         PictureError: it cannot be opened, or is cut off. MissingExtraError: Pillow is not installed.
     """
-    with open_animation(path) as reader:
-        try:
-            for frame in reader:
-                yield frame, reader.plays
-        except DAMAGED as error:
-            raise cannot_be_read(path, error) from error
+    with named(path), AnimationReader.of_file(path) as reader:
+        for frame in reader:
+            yield frame, reader.plays
 
 
 def not_read(path: Path) -> PictureError:
