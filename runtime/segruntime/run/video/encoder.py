@@ -145,9 +145,10 @@ class VideoEncoder:
         width, height = self._facts.width, self._facts.height
         if (width, height) == (self._width, self._height):
             return []
+        why = "even sides" if self._kind.even else "no side of one pixel"
         which = [word for word, odd in (("column", width < self._width), ("row", height < self._height)) if odd]
         return [
-            f"{width}x{height} became {self._width}x{self._height}, for {_NAMES[self._kind.codec]} takes even sides: the last "
+            f"{width}x{height} became {self._width}x{self._height}, for {_NAMES[self._kind.codec]} takes {why}: the last "
             f"{' and '.join(which)} {'is' if len(which) == 1 else 'are'} there twice"
         ]
 

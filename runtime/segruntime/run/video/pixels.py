@@ -19,8 +19,14 @@ Hdr = Literal["sdr", "keep"]
 _EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
 _JPEG_RANGE = "yuvj420p"
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # a matrix of H.273 → swscale's number for the same weights
-_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
-_SUBSAMPLING = {(1, 1): "4:2:0", (2, 1): "4:2:2", (2, 2): "4:4:4", (1, 2): "4:4:0"}
+_MATRIX = "DISPLAYMATRIX"
+_SUBSAMPLING = {
+    (8, 4): "4:2:2",
+    (8, 8): "4:4:4",
+    (4, 8): "4:4:0",
+    (8, 2): "4:1:1",
+}  # rows and columns of 8, finer than 4:2:0
+_FLIPS = {(False, False): None, (True, False): 1, (False, True): 0, (True, True): -1}  # of columns, of rows
 _NAMES = {light.PQ: "PQ", light.HLG: "HLG"}
 _LEAST_PEAK = 300.0  # cd/m²; less is no display that HDR is made on
 
@@ -62,9 +68,10 @@ class PixelReader:
         looked for in, where it is not the first of them; and the frame's own alpha `(H, W) uint8`, where it is kept.
         """
         alpha, frame = self._alpha(frame, _lying(frame, size))
-        planes = tuple(_upright(plane, frame) for plane in self._planes(frame, _lying(frame, size)))
+        turn = _turn(frame)
+        planes = tuple(_upright(plane, turn) for plane in self._planes(frame, _lying(frame, size)))
         luma = guide(planes[0], self.tags) if self.tags.bits > 8 else None
-        return planes, luma, None if alpha is None else np.asarray(_upright(alpha, frame), np.uint8)
+        return planes, luma, None if alpha is None else np.asarray(_upright(alpha, turn), np.uint8)
 
     def _planes(self, frame: Any, size: tuple[int, int]) -> Planes:
         tags, target = frame_tags(frame), self.tags
@@ -106,7 +113,7 @@ def _losses(first: Any, source: ColorTags, target: ColorTags, metadata: HdrMetad
     elif bits > target.bits:
         more = "; --hdr keep writes 10" if target.bits == 8 else ""
         notes.append(f"{bits} bits a sample became {target.bits}{more}")
-    if sampling != "4:2:0":
+    if sampling is not None:
         notes.append(f"the input's colours are {sampling}, the result's 4:2:0: one sample for four pixels")
     if is_hdr(target) and metadata.dynamic:
         kinds = " and ".join(metadata.dynamic)
@@ -119,6 +126,10 @@ def _samples(frame: Any, size: tuple[int, int], tags: ColorTags, target: ColorTa
     height, width = size
     same_range = tags.range == target.range or frame.color_range == 0
     names = _EIGHT_BIT_420 if target.bits == 8 else ("yuv420p10le",)
+    if frame.planes[0].line_size < 0:  # bottom row first: PyAV's planes begin at the last one in memory
+        frame = frame.reformat(format="yuv444p" if target.bits == 8 else "yuv444p10le")
+    if _bits(frame) < 8:  # swscale leaves RGB of 5 bits too dark where it makes Y'CbCr of it at once
+        frame = frame.reformat(format="bgr24")
     if frame.format.name not in names or (frame.width, frame.height) != (width, height) or not same_range:
         frame = frame.reformat(
             width,
@@ -136,9 +147,24 @@ def _lying(frame: Any, size: tuple[int, int]) -> tuple[int, int]:
     return size[::-1] if frame.rotation % 180 else size
 
 
-def _upright(plane: Samples, frame: Any) -> Samples:
-    rotation = frame.rotation % 360
-    return np.asarray(cv2.rotate(plane, _TURNS[rotation]), plane.dtype) if rotation in _TURNS else plane
+def _turn(frame: Any) -> tuple[bool, int | None]:
+    """What brings a frame upright: whether rows become columns, and then OpenCV's number for a flip.
+
+    The display matrix of ISO/IEC 14496-12: x' = a x + c y, y' = b x + d y; it may mirror too. Other angles stay as they are.
+    """
+    matrix = next((bytes(data) for data in frame.side_data if data.type.name == _MATRIX), b"")
+    if len(matrix) < 36:
+        return False, None
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+    if a and d and not b and not c:
+        return False, _FLIPS[a < 0, d < 0]
+    return (True, _FLIPS[c < 0, b < 0]) if b and c and not a and not d else (False, None)
+
+
+def _upright(plane: Samples, turn: tuple[bool, int | None]) -> Samples:
+    transposed, flip = turn
+    turned = cv2.transpose(plane) if transposed else plane
+    return np.asarray(turned if flip is None else cv2.flip(turned, flip), plane.dtype)
 
 
 def plane_views(frame: Any) -> Planes:
@@ -166,8 +192,8 @@ def _bits(frame: Any) -> int:
     return bits
 
 
-def _subsampling(frame: Any) -> str:
+def _subsampling(frame: Any) -> str | None:
+    """Where it is finer than 4:2:0 in one direction: its name."""
     form = frame.format
-    if len(form.components) < 3:  # gray, or a palette's index
-        return "4:2:0"
-    return _SUBSAMPLING.get((form.chroma_height(2), form.chroma_width(2)), "subsampled in another way")
+    has_colour = len(form.components) >= 3  # no gray, and no palette's index
+    return _SUBSAMPLING.get((form.chroma_height(8), form.chroma_width(8))) if has_colour else None
