@@ -36,7 +36,7 @@ GOOD = encoded(picture())
         (
             GOOD[:40],
             400,
-            "picture: cannot be decoded (40 bytes), expected a whole JPEG, PNG, WebP, HEIC or AVIF; send it again",
+            "picture: PNG cut off (40 bytes), expected a whole JPEG, PNG, WebP, HEIC or AVIF; send it again",
         ),
         (GOOD[:12], 400, "picture: header is damaged (12 bytes)"),
         (encoded(picture(), ".jpg")[:-40], 400, "picture: JPEG cut off"),

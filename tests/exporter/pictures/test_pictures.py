@@ -156,7 +156,16 @@ def test_a_cut_jpeg_with_a_whole_thumbnail_inside_is_no_picture(tmp_path: Path) 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp", ".tif"])
 def test_half_a_file_is_no_picture(tmp_path: Path, suffix: str) -> None:
     data = encoded(suffix, draw_pictures(1, size=96)[0])
-    assert read(tmp_path, f"a{suffix}", data[: len(data) // 2]) == messages.CANNOT_BE_DECODED
+    why = "PNG cut off" if suffix == ".png" else messages.CANNOT_BE_DECODED
+    assert read(tmp_path, f"a{suffix}", data[: len(data) // 2]) == why
+
+
+def test_a_chunk_of_a_png_that_claims_gigabytes_gets_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenCV 5.0 takes as much memory as a chunk says that it is long, and fills it with zeros."""
+    data = encoded(".png", half_black())
+    at = data.index(b"IDAT") - 4
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    assert read(tmp_path, "a.png", data[:at] + b"\xff\xff\xff\xf0" + data[at + 4 :]) == "PNG cut off"
 
 
 @pytest.mark.parametrize(
