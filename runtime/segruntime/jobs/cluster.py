@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import shutil
@@ -12,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import Any
+from typing import Any, TextIO
 
 from segruntime.errors import ClusterError, MissingExtraError
 
@@ -35,8 +36,7 @@ def connected(address: str | None, cpus: int | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    # Ray prints on standard output what dies in the cluster, and takes SIGTERM for itself
-    with redirect_stdout(sys.stderr), _temporary(is_local=address is None) as folder:
+    with redirect_stdout(_OfThisThread(sys.stdout)), _temporary(is_local=address is None) as folder:
         own: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
         if address is None:
             own |= {"num_cpus": cpus, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
@@ -46,7 +46,21 @@ def connected(address: str | None, cpus: int | None) -> Iterator[Any]:
                 _begin(ray, address or "local", own)
             yield ray
         finally:
-            ray.shutdown()
+            with redirect_stdout(io.StringIO()):  # it prints what it had kept back
+                ray.shutdown()
+
+
+class _OfThisThread(io.TextIOBase):
+    """Passes on what this thread prints: one of Ray's prints on standard output whatever dies in the cluster, with its logs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._thread = stream, threading.get_ident()
+
+    def write(self, text: str) -> int:
+        return self._stream.write(text) if threading.get_ident() == self._thread else len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def _library(*, is_local: bool) -> Any:
@@ -107,7 +121,7 @@ def _check_there(address: str) -> None:
 
 @contextmanager
 def _signals_kept() -> Iterator[None]:
-    """What the block sets is set back."""
+    """What the block sets is set back: Ray takes SIGTERM for itself."""
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM) if is_main else None
     try:
