@@ -230,6 +230,20 @@ def test_a_timecode_stays_and_is_no_data_track_that_was_lost(tmp_path: Path, seg
         assert tags(tmp_path / f"out{ending}", "video", key) == ["01:02:03:04"]
 
 
+@pytest.mark.parametrize("target", ENDINGS)
+def test_a_tape_of_dv_whose_clock_is_taken_for_its_frame_rate(target: str, tmp_path: Path, segrun: Run) -> None:
+    """ffmpeg says 60000 frames a second of it, at which no muxer writes its timecode."""
+    dv = {"codec": "dvvideo", "size": (720, 576), "options": {}, "format": "dv"}
+    path = make(tmp_path / "in.dv", frames=5, sound=["pcm_s16le"], **dv)
+    with av.open(str(path)) as container:
+        assert (container.streams.video[0].average_rate, container.metadata["timecode"]) == (60000, "00:00:00:00")
+    statistics = segrun(path, tmp_path / f"out{target}")
+    assert statistics.frames == 5
+    assert not any("timecode" in note for note in statistics.notes) or target == ".m4v"
+    with av.open(str(tmp_path / f"out{target}")) as container:
+        assert container.streams.video[0].average_rate == 25
+
+
 def test_a_timecode_that_its_frame_rate_cannot_count_is_named(tmp_path: Path, segrun: Run) -> None:
     source = make(tmp_path / "plain.mkv", times=[0, 40, 110, 400], time_base=MS)
     path = remade(source, tmp_path / "in.mkv", Extras(picture={"timecode": "01:02:03;04"}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from io import BytesIO
@@ -16,8 +17,10 @@ _OF_THE_FILE = {
 """Keys that are of the file or track as it was, not of what it shows."""
 _ISO_BASE_MEDIA = {"mp4", "mov", "ipod"}
 _ANY_KEYS = {"movflags": "use_metadata_tags"}
+_LANGUAGE_SUFFIX = re.compile("-[a-z]{3}$")
 _SHOWN = 4
 _MS = Fraction(1, 1000)
+_MOST_COUNTED = 120
 _DROP_FRAME_RATES = {Fraction(30000, 1001), Fraction(60000, 1001)}
 _QUICKTIME_CODES = {
     "deu": "ger", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice", "zho": "chi", "fre": "fra", "sqi": "alb",
@@ -27,40 +30,39 @@ _QUICKTIME_CODES = {
 """ISO 639-2 has two codes for these languages, and ffmpeg's MOV knows the other one."""
 
 
-def describe(container: Any, metadata: Mapping[str, str], chapters: list[dict[str, Any]]) -> str:
-    """Give a container, before its header is written, what the input says of itself; a line for the user, or an empty one."""
+def describe(container: Any, metadata: Mapping[str, str], chapters: list[dict[str, Any]], rate: Fraction) -> list[str]:
+    """Give a container, before its header is written, what the input says of itself; lines for the user.
+
+    `rate`: frames a second of the picture, which say whether there can be a timecode.
+    """
     form = container.format.name
     kept = _true_elsewhere(metadata)
+    notes = _without_wrong_timecode(kept, form, rate)
     container.metadata.update(kept)
     container.container_options.update(_options(form, kept))
     if chapters:
         container.set_chapters([one | {"metadata": _true_elsewhere(one["metadata"])} for one in chapters])
     lost = _lost(form, kept)
     if not lost:
-        return ""
+        return notes
     named = ", ".join(lost[:_SHOWN]) + (f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else "")
     has, it = ("has", "it") if len(lost) == 1 else ("have", "them")
-    return f"metadata: {named} {has} no place in {form}; choose .mkv to keep {it}"
+    return [*notes, f"metadata: {named} {has} no place in {form}; choose .mkv to keep {it}"]
 
 
 def describe_track(container: Any, output: Any, source: Any, rate: Fraction) -> list[str]:
-    """The same for a track: language, title, and whether it is the default, forced, or for the deaf; lines for the user.
-
-    `rate`: frames a second of the picture, which say whether there can be a timecode.
-    """
+    """The same for a track: language, title, and whether it is the default, forced, or for the deaf; lines for the user."""
     form = container.format.name
     kept = {key.lower(): value for key, value in _true_elsewhere(source.metadata).items()}  # Matroska has capitals
     kept.setdefault("title", kept.pop("name", ""))  # as MP4 calls it
     kept = {key: value for key, value in kept.items() if value and (key, value) != ("language", "und")}
-    notes = []
+    notes = _without_wrong_timecode(kept, form, rate)
     if "language" in kept:
         code = _language(form, kept["language"])
         if code is None:
             notes.append(f"language: {kept.pop('language')} has no place in {form}; choose .mkv to keep it")
         else:
             kept["language"] = code
-    if source.type == "video" and not _timecode_fits(form, kept.get("timecode"), rate):
-        notes.append(f"timecode: {kept.pop('timecode')} has no place in {form} at this frame rate")
     output.metadata.update(kept)
     output.disposition = source.disposition
     return notes
@@ -68,11 +70,12 @@ def describe_track(container: Any, output: Any, source: Any, rate: Fraction) -> 
 
 def _true_elsewhere(metadata: Mapping[str, str]) -> dict[str, str]:
     """Without what is no longer true in another file."""
-    return {
-        _text(key): _text(value)
-        for key, value in metadata.items()
-        if key.lower() not in _OF_THE_FILE and not key.lower().startswith("_statistics")
-    }
+    return {_text(key): _text(value) for key, value in metadata.items() if not _is_of_the_file(key.lower())}
+
+
+def _is_of_the_file(key: str) -> bool:
+    name = _LANGUAGE_SUFFIX.sub("", key)  # mkvmerge wrote `BPS-eng`
+    return name in _OF_THE_FILE or name.startswith("_statistics")
 
 
 def _text(read: str) -> str:
@@ -94,7 +97,7 @@ def _lost(form: str, metadata: Mapping[str, str]) -> list[str]:
     if form not in _ISO_BASE_MEDIA or not metadata:  # Matroska has a place for any
         return []
     read, _ = _read_back(form, metadata, {})
-    return [key for key in metadata if key.lower() not in read]
+    return [key for key in metadata if key.lower() not in read and key != "timecode"]  # which is a track there
 
 
 def _language(form: str, code: str) -> str | None:
@@ -105,11 +108,15 @@ def _language(form: str, code: str) -> str | None:
     return next((one for one in candidates if _read_back(form, {}, {"language": one})[1].get("language") == one), None)
 
 
-def _timecode_fits(form: str, timecode: str | None, rate: Fraction) -> bool:
-    """Whether a muxer writes it: the frame rates that SMPTE 12M counts, and frames that are dropped at two of them."""
-    if timecode is None or form not in _ISO_BASE_MEDIA:
-        return True
-    return form != "ipod" and rate.denominator in (1, 1001) and (";" not in timecode or rate in _DROP_FRAME_RATES)
+def _without_wrong_timecode(kept: dict[str, str], form: str, rate: Fraction) -> list[str]:
+    """Take one out that the muxer would not write: SMPTE 12M counts some frame rates, and drops frames at two of them."""
+    if "timecode" not in kept or form not in _ISO_BASE_MEDIA:
+        return []
+    counts = form != "ipod" and rate.denominator in (1, 1001) and rate <= _MOST_COUNTED
+    if counts and (";" not in kept["timecode"] or rate in _DROP_FRAME_RATES):
+        return []
+    where = form if form == "ipod" else f"{form} at this frame rate"
+    return [f"timecode: {kept.pop('timecode')} has no place in {where}"]
 
 
 def _read_back(

@@ -20,7 +20,7 @@ from segruntime.run.video.pixels import PixelOptions, PixelReader
 from segruntime.run.video.span import Span
 
 _MOST_PIXELS = 8192 * 8192
-_USUAL_RATE = 25
+_USUAL_RATE, _HIGHEST_RATE = 25, 1000
 _LENGTH_TOLERANCE_S = 0.3  # what containers round, and encoders add to fill their last block of sound
 
 
@@ -153,7 +153,8 @@ class VideoSource:
         return [stream for stream in self._container.streams if stream.index != self._stream.index]
 
     def _rate(self) -> Fraction:
-        return Fraction(self._stream.average_rate or self._stream.base_rate or _USUAL_RATE)
+        given = self._stream.average_rate, self._stream.base_rate  # of DV, the first is its clock's 60000
+        return next((Fraction(rate) for rate in given if rate and rate <= _HIGHEST_RATE), Fraction(_USUAL_RATE))
 
     def _frames_of(self, packet: Any) -> list[Any]:
         try:

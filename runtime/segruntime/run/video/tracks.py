@@ -44,7 +44,7 @@ class TrackCopy:
         begins = begins_late(facts)
         if begins:
             container.container_options["avoid_negative_ts"] = "make_zero"  # moves all tracks by as much
-        self._say([describe(container, facts.metadata, moved(facts.chapters, -begins))])
+        self._say(describe(container, facts.metadata, moved(facts.chapters, -begins), facts.rate))
         if facts.stream is not None:
             self._say(describe_track(container, container.streams.video[0], facts.stream, facts.rate))
         for stream in facts.tracks:
