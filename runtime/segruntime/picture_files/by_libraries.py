@@ -11,7 +11,7 @@ from segruntime.errors import PictureError
 from segruntime.picture_files.embedded import CodePoints, ColourFacts
 from segruntime.picture_files.frames import AnimationReader
 from segruntime.picture_files.libraries import require_heif
-from segruntime.picture_files.pixels import StillPicture
+from segruntime.picture_files.pixels import StillPicture, straight
 from segruntime.picture_files.srgb import in_srgb
 from segruntime.picture_files.structure import Container
 
@@ -42,14 +42,12 @@ def _split(pixels: Any, mode: str, count: int) -> StillPicture:
         return StillPicture(pixels=np.ascontiguousarray(pixels), notes=notes)
     gray = pixels.shape[2] == 2
     alpha = np.ascontiguousarray(pixels[..., -1])
-    opaque = cv2.cvtColor(
-        np.ascontiguousarray(pixels[..., :1] if gray else pixels), cv2.COLOR_GRAY2BGR if gray else cv2.COLOR_BGRA2BGR
-    )
+    colours = np.ascontiguousarray(pixels[..., :1]) if gray else pixels
+    opaque = np.asarray(cv2.cvtColor(colours, cv2.COLOR_GRAY2BGR if gray else cv2.COLOR_BGRA2BGR), np.uint8)
     if mode.endswith("a"):  # premultiplied
-        wide = opaque.astype(np.uint16) * 255 // np.maximum(alpha, 1)[..., None]
-        opaque = np.minimum(wide, 255).astype(np.uint8)
+        opaque = straight(opaque, alpha)
     some = cv2.minMaxLoc(alpha)[0] < 255
-    return StillPicture(pixels=np.asarray(opaque, np.uint8), alpha=alpha if some else None, notes=notes)
+    return StillPicture(pixels=opaque, alpha=alpha if some else None, notes=notes)
 
 
 def _facts(info: dict[str, Any]) -> ColourFacts:

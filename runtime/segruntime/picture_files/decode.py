@@ -13,10 +13,17 @@ from segruntime.errors import MissingExtraError, PictureError
 from segruntime.picture_files.by_libraries import first_frame, heif_picture
 from segruntime.picture_files.embedded import ColourFacts, colour_facts, orientation
 from segruntime.picture_files.kinds import SUFFIXES
-from segruntime.picture_files.pixels import StillPicture, turned
+from segruntime.picture_files.pixels import StillPicture, straight, turned
 from segruntime.picture_files.sizes import declared_size
 from segruntime.picture_files.srgb import cmyk_in_srgb, in_srgb
-from segruntime.picture_files.structure import Container, has_alpha, is_animated_webp, is_whole, picture_kind
+from segruntime.picture_files.structure import (
+    Container,
+    has_alpha,
+    is_animated_webp,
+    is_whole,
+    picture_kind,
+    tiff_pages,
+)
 from segruntime.preprocess import Frame
 
 _LARGEST_FILE = 256 * 1024 * 1024
@@ -94,12 +101,19 @@ def decode_still(data: bytes) -> StillPicture | str:
 
 def _by_opencv(data: bytes, kind: Container | None) -> StillPicture | str:
     facts = colour_facts(data, kind)
-    notes: tuple[str, ...] = ()
+    pages = tiff_pages(data) if kind == "tiff" else 1
+    notes = (f"{pages} pages in one file, the first was taken",) if pages > 1 else ()
     try:
         if by_profile := cmyk_in_srgb(data, facts.profile):
             return by_profile
     except MissingExtraError as error:
-        facts, notes = ColourFacts(), (f"its CMYK profile was not applied: {error}",)
+        facts, notes = (
+            ColourFacts(),
+            (
+                *notes,
+                f"its CMYK profile was not applied: {error}",
+            ),
+        )
     try:
         found = (_with_alpha(data, kind) if has_alpha(data, kind) else None) or _opaque(data, kind)
     except cv2.error:
@@ -126,8 +140,10 @@ def _with_alpha(data: bytes, kind: Container | None) -> StillPicture | None:
     if cv2.minMaxLoc(alpha)[0] == 255:
         return None
     held = 1 if kind == "tiff" else orientation(data, kind)  # OpenCV turns a TIFF in this mode too, and no other
-    if four.dtype == np.uint8 and kind != "tiff":
+    if four.dtype == np.uint8:
         pixels = np.asarray(cv2.cvtColor(four, cv2.COLOR_BGRA2BGR), np.uint8)
+        if kind == "tiff":  # libtiff premultiplies: OpenCV's colours are those of a picture on black
+            pixels = straight(pixels, alpha)
         return turned(StillPicture(pixels=pixels, alpha=alpha), held)
     opaque = _opaque(data, kind)
     if isinstance(opaque, str):

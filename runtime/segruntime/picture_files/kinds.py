@@ -7,9 +7,10 @@ from typing import Literal
 
 from segruntime.picture_files.animated import frames_in
 
-ANIMATED = (".gif", ".webp", ".apng", ".png", ".avif")
-"""Endings of pictures that may move."""
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".hif", *ANIMATED})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".hif"}
+    | {".gif", ".webp", ".png", ".apng", ".avif"}
+)
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".ts", ".mts", ".m2ts", ".m2t", ".mpg", ".mpeg"}
     | {".mpe", ".m1v", ".m2v", ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".3g2", ".ogv", ".ogm", ".mxf", ".dv", ".vob"}
@@ -34,13 +35,13 @@ _TS_SYNC = b"\x47"  # a TypeScript file has the same ending
 def kind_of(path: Path) -> Kind | None:
     """Picture, animation of more than one frame, or video; None for any other file, and for one that is not there.
 
-    Reads headers only, nothing is decoded: a picture or video that says so in its name may still be broken.
+    Reads headers only, nothing is decoded: a picture or video that says so in its name may still be broken. Whether a picture
+    moves is in its bytes, whatever it is called.
     """
     suffix = path.suffix.lower()
     try:
         if suffix in SUFFIXES:
-            is_animation = suffix in ANIMATED and frames_in(path, most=2) > 1
-            return None if not path.is_file() else "animation" if is_animation else "picture"
+            return None if not path.is_file() else "animation" if frames_in(path, most=2) > 1 else "picture"
         if suffix not in VIDEO_SUFFIXES or not path.is_file():
             return None
         return "video" if suffix != ".ts" or _begins_with(path, _TS_SYNC) else None

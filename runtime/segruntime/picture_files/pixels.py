@@ -53,6 +53,12 @@ def split_rgba(rgba: Any, notes: tuple[str, ...] = ()) -> StillPicture:
     return StillPicture(pixels=pixels, alpha=None if cv2.minMaxLoc(alpha)[0] == 255 else alpha, notes=notes)
 
 
+def straight(pixels: Frame, alpha: Plane) -> Frame:
+    """Premultiplied `(H, W, 3) uint8` → straight; black where the alpha is 0, for nothing is left of the colour there."""
+    share = np.maximum(alpha, 1)[..., None]
+    return np.asarray(np.minimum((pixels.astype(np.uint16) * 255 + share // 2) // share, 255), np.uint8)
+
+
 def _turned(array: Any, orientation: int) -> Any:
     mirrored, turn = _TURNS[orientation]
     array = cv2.flip(array, 1) if mirrored else array

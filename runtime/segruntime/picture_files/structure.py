@@ -14,7 +14,7 @@ Container = Literal["png", "jpeg", "webp", "gif", "tiff", "bmp", "avif", "heif"]
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 7: 1, 13: 4, 16: 8}  # BYTE ASCII SHORT LONG UNDEFINED IFD LONG8
-_EXTRA_SAMPLES = 338
+_EXTRA_SAMPLES, _SUBFILE = 338, 254
 _MOST_FIELDS = 512
 _META = {b"meta": 4, b"iprp": 0, b"ipco": 0}  # boxes that hold boxes → bytes before the first
 
@@ -80,14 +80,14 @@ def webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += 8 + length + (length & 1)
 
 
-def tiff_fields(data: bytes, wanted: frozenset[int]) -> dict[int, bytes]:
+def tiff_fields(data: bytes, wanted: frozenset[int], start: int | None = None) -> dict[int, bytes]:
     """Of a TIFF, or of EXIF, which has the same form: the `wanted` tags of the first directory → their bytes, big-endian
     numbers for SHORT and LONG."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     found: dict[int, bytes] = {}
     if order is None or len(data) < 8:
         return found
-    start = struct.unpack_from(f"{order}I", data, 4)[0]
+    start = struct.unpack_from(f"{order}I", data, 4)[0] if start is None else start
     if start + 2 > len(data):
         return found
     count = struct.unpack_from(f"{order}H", data, start)[0]
@@ -106,6 +106,20 @@ def _field(data: bytes, at: int, form: tuple[str, int, int]) -> bytes:
     if order == "<" and width in (2, 4):
         return b"".join(value[k : k + width][::-1] for k in range(0, min(len(value), 64), width))
     return value
+
+
+def tiff_pages(data: bytes) -> int:
+    """The directories of a TIFF that are pictures in full size, of at most 100."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    pages, at, seen = 0, 4, 0
+    while order and at + 4 <= len(data) and seen < 100:
+        start = struct.unpack_from(f"{order}I", data, at)[0]
+        if start == 0 or start + 2 > len(data):
+            break
+        count = struct.unpack_from(f"{order}H", data, start)[0]
+        reduced = tiff_fields(data, frozenset({_SUBFILE}), start).get(_SUBFILE, b"\0")[-1:] == b"\1"
+        pages, at, seen = pages + (not reduced), start + 2 + 12 * count, seen + 1
+    return pages
 
 
 def heif_properties(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -130,11 +144,13 @@ def _boxes(data: bytes, at: int, end: int, *, inside: bool) -> Iterator[tuple[by
 
 
 def has_alpha(data: bytes, kind: Container | None) -> bool:
-    """Whether a PNG, WebP or TIFF has a channel or colour of transparency, which may be full everywhere."""
+    """Whether a PNG, WebP, TIFF or BMP has a channel or colour of transparency, which may be full everywhere."""
     if kind == "png" and len(data) > 25:
         return data[25] in (4, 6) or any(name == b"tRNS" for name, _ in png_chunks(data))
     if kind == "webp" and len(data) > 24:
         return bool(data[20] & 0x10 if data[12:16] == b"VP8X" else data[12:16] == b"VP8L" and data[24] & 0x10)
+    if kind == "bmp" and len(data) > 70:  # BITMAPV3INFOHEADER or later: 32 bits, the mask of the alpha is not 0
+        return data[14] >= 56 and data[28] == 32 and any(data[66:70])
     return kind == "tiff" and _EXTRA_SAMPLES in tiff_fields(data, frozenset({_EXTRA_SAMPLES}))
 
 
