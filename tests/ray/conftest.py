@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,9 +38,11 @@ class ThreeNodes:
         from ray.cluster_utils import Cluster
 
         self._node = {**_NODE, "temp_dir": folder}
-        head = {**self._node, "num_cpus": 0, "_system_config": _QUICK}
+        port = free_port()
+        head = {**self._node, "num_cpus": 0, "ray_client_server_port": port, "_system_config": _QUICK}
         self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.address: str = self.cluster.address
+        self.client = f"ray://127.0.0.1:{port}"
         self.complete()
 
     def complete(self) -> None:
@@ -58,6 +62,12 @@ class ThreeNodes:
         return [pid for pid, parent, name in _processes() if parent in raylets and "UnitActor" in name]
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 def _raylets(node: Any) -> list[Any]:
     return [one for kind, found in node.all_processes.items() if kind == "raylet" for one in found]
 
@@ -74,7 +84,9 @@ def _processes() -> Iterator[tuple[int, int, str]]:
 @pytest.fixture(scope="session")
 def _started() -> Iterator[ThreeNodes]:
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-    made = ThreeNodes(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # Ray leaves the logs of its server for ray:// open
+        made = ThreeNodes(folder)
     try:
         yield made
     finally:
