@@ -144,6 +144,17 @@ def test_chapters_and_title_are_kept(source: str, target: str, tmp_path: Path, s
     assert (found["title"], found["artist"]) == ("A talk", "Somebody")
 
 
+@pytest.mark.parametrize("target", ENDINGS)
+def test_chapters_after_the_end_of_the_result_do_not_make_it_longer(target: str, tmp_path: Path, segrun: Run) -> None:
+    """As of an hour's video that was stopped after a moment."""
+    later = [(0, 200, "One"), (200, 60_000, "Two"), (60_000, 3_600_000, "Three")]
+    path = clip(tmp_path, ".mkv", Extras(chapters=later), sound=0)
+    segrun(path, tmp_path / f"out{target}")
+    assert chapters(tmp_path / f"out{target}") == [(0, 0.2, "One"), (0.2, 0.48, "Two")]
+    with av.open(str(tmp_path / f"out{target}")) as container:
+        assert container.duration / av.time_base == pytest.approx(0.48, abs=0.01)
+
+
 @pytest.mark.parametrize("ending", [".jpg", ".png"])
 @pytest.mark.parametrize("source", [".mp4", ".mkv"])
 def test_a_cover_picture_is_kept_where_it_has_a_place(ending: str, source: str, tmp_path: Path, segrun: Run) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from io import BytesIO
 from typing import Any
@@ -30,7 +30,7 @@ _QUICKTIME_CODES = {
 """ISO 639-2 has two codes for these languages, and ffmpeg's MOV knows the other one."""
 
 
-def describe(container: Any, metadata: Mapping[str, str], chapters: list[dict[str, Any]], rate: Fraction) -> list[str]:
+def describe(container: Any, metadata: Mapping[str, str], rate: Fraction) -> list[str]:
     """Give a container, before its header is written, what the input says of itself; lines for the user.
 
     `rate`: frames a second of the picture, which say whether there can be a timecode.
@@ -40,8 +40,6 @@ def describe(container: Any, metadata: Mapping[str, str], chapters: list[dict[st
     notes = _without_wrong_timecode(kept, form, rate)
     container.metadata.update(kept)
     container.container_options.update(_options(form, kept))
-    if chapters:
-        container.set_chapters([one | {"metadata": _true_elsewhere(one["metadata"])} for one in chapters])
     lost = _lost(form, kept)
     if not lost:
         return notes
@@ -66,6 +64,19 @@ def describe_track(container: Any, output: Any, source: Any, rate: Fraction) -> 
     output.metadata.update(kept)
     output.disposition = source.disposition
     return notes
+
+
+def divide(container: Any, chapters: Iterable[dict[str, Any]], start_s: Fraction, end_s: Fraction | None) -> None:
+    """Give a container, before it is closed, the chapters of an input that began at `start_s`, up to where it ended."""
+    kept = []
+    for one in chapters:
+        unit = Fraction(one["time_base"])
+        last = one["end"] if end_s is None else min(one["end"], round(end_s / unit))
+        if one["start"] < last:
+            start, end = (max(0, side - round(start_s / unit)) for side in (one["start"], last))
+            kept.append(one | {"start": start, "end": end, "metadata": _true_elsewhere(one["metadata"])})
+    if kept:
+        container.set_chapters(kept)
 
 
 def _true_elsewhere(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ class VideoSink:
     def __init__(self, target: Path, kind: VideoKind, facts: VideoFacts) -> None:
         self._av = require_av()
         self._draft = Draft(target)
+        self._length_s, self._end_s = 1 / facts.rate, Fraction(0)
         try:
             self._container = self._av.open(str(self._draft.path), "w")
             self._encoder = VideoEncoder(self._container, kind, facts)
@@ -51,6 +53,7 @@ class VideoSink:
         with writing(self._draft.target):
             self._tracks.write(finished.frame.packets)
             self._container.mux(self._encoder(finished))
+        self._end_s = finished.frame.pts * Fraction(finished.frame.time_base) + self._length_s
 
     def finish(self, trailing_packets: Iterable[Any] = ()) -> None:
         """Flush the encoder, close the file, and put it in its place.
@@ -61,7 +64,7 @@ class VideoSink:
         with writing(self._draft.target):
             self._tracks.write(trailing_packets)
             self._container.mux(self._encoder.rest())
-            self._tracks.flush()
+            self._tracks.flush(self._end_s)
             self._container.close()
         self._draft.keep()
 

@@ -10,7 +10,7 @@ from typing import Any
 from segruntime.run.source import VideoFacts
 from segruntime.run.video.av_library import require_av
 from segruntime.run.video.copied import Copied, Track, codec_of, left_out, takes
-from segruntime.run.video.description import describe, describe_track
+from segruntime.run.video.description import describe, describe_track, divide
 from segruntime.run.video.sound import sound_track
 from segruntime.run.video.subtitles import subtitle_track
 
@@ -41,10 +41,10 @@ class TrackCopy:
         self._damage = of.InvalidDataError, of.ArgumentError, of.PatchWelcomeError
         self._tracks: dict[int, Track] = {}
         self._covers: list[Any] = []
-        begins = begins_late(facts)
-        if begins:
+        self._start_s, self._end_s = begins_late(facts), Fraction(0)
+        if self._start_s:
             container.container_options["avoid_negative_ts"] = "make_zero"  # moves all tracks by as much
-        self._say(describe(container, facts.metadata, moved(facts.chapters, -begins), facts.rate))
+        self._say(describe(container, facts.metadata, facts.rate))
         if facts.stream is not None:
             self._say(describe_track(container, container.streams.video[0], facts.stream, facts.rate))
         for stream in facts.tracks:
@@ -69,12 +69,18 @@ class TrackCopy:
                 elif packet.pts is None or packet.dts is None or packet.pts < packet.dts:
                     self._lost[stream.type] += 1  # muxers find that later, in the middle of others
                 else:
+                    self._end_s = max(self._end_s, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
                     self._container.mux(track(packet))
             except self._damage:
                 self._lost[stream.type] += 1
 
-    def flush(self) -> None:
-        """The rest of what is encoded."""
+    def flush(self, end_s: Fraction | None = None) -> None:
+        """The rest of what is encoded, and the chapters.
+
+        `end_s`: when the last frame ends, where it may be before the input does; an MP4 with later chapters is as long as
+        those.
+        """
+        divide(self._container, self._facts.chapters, self._start_s, None if end_s is None else max(end_s, self._end_s))
         for track in self._tracks.values():
             self._container.mux(track.rest())
         self._say(f"{_KINDS[kind]}: {count} packets are broken and were left out" for kind, count in self._lost.items())
@@ -140,14 +146,6 @@ def begins_late(facts: VideoFacts) -> Fraction:
         return Fraction(0)
     start = Fraction(source.start_time, require_av().time_base)
     return start if start > _LATE_S else Fraction(0)
-
-
-def moved(chapters: Iterable[dict[str, Any]], by_s: Fraction) -> list[dict[str, Any]]:
-    """The chapters, so much later."""
-    return [
-        one | {side: max(0, one[side] + round(by_s / Fraction(one["time_base"]))) for side in ("start", "end")}
-        for one in chapters
-    ]
 
 
 def is_written_by_muxers(stream: Any, chapters: int) -> bool:
