@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,19 @@ def frames_of(file: BinaryIO, most: int = _MOST) -> int:
             file.seek(0)
             return max(1, min(most, count(file, most)))
     return 1
+
+
+def has_its_end(path: Path) -> bool:
+    """False for a GIF whose end is not there: Pillow takes one that is cut between two frames for a shorter one.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        if file.read(3) != b"GIF":
+            return True
+        file.seek(0)
+        return deque(_gif_blocks(file), maxlen=1) == deque([b";"])
 
 
 def _apng_frames(file: BinaryIO, _most: int) -> int:
@@ -78,29 +92,26 @@ def _webp_parts(file: BinaryIO, wanted: bytes) -> Iterator[int]:
 
 
 def _gif_frames(file: BinaryIO, most: int) -> int:
-    """The image descriptors (GIF89a, 20)."""
+    return sum(1 for _ in islice((label for label in _gif_blocks(file) if label == b","), most))
+
+
+def _gif_blocks(file: BinaryIO) -> Iterator[bytes]:
+    """The first byte of each block (GIF89a, 15): `,` an image, `!` an extension, `;` the end, as far as there are any."""
     screen = file.read(13)
-    if len(screen) == 13:
-        _skip_colours(file, screen[10])
-        return sum(1 for _ in islice(_gif_images(file), most))
-    return 1
-
-
-def _gif_images(file: BinaryIO) -> Iterator[None]:
-    while True:
-        label = file.read(1)
+    if len(screen) < 13:
+        return
+    _skip_colours(file, screen[10])
+    while label := file.read(1):
+        yield label
         if label == b",":
             descriptor = file.read(9)
             if len(descriptor) < 9:
                 return
-            yield None
             _skip_colours(file, descriptor[8])
         elif label != b"!":
             return
         file.seek(1, 1)  # the size of the first code, or the extension's label
-        while count := file.read(1)[:1]:
-            if count == b"\0":
-                break
+        while (count := file.read(1)) and count != b"\0":
             file.seek(count[0], 1)
 
 

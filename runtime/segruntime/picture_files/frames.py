@@ -25,13 +25,16 @@ _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.err
 _HEAD = 64 * 1024
 _MOST_PIXELS = 8192 * 8192
 _ORIENTATION = 274
-_SHOWN_FOR_0 = Fraction(1, 10)
+_SHOWN_FOR_LESS = Fraction(1, 10)
 _WHAT = "a GIF, an AVIF or an animated picture"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnimationFrame:
-    """A frame as it is shown, and for how long, in seconds; a delay of 0 is 0.1 s, as browsers show it."""
+    """A frame as it is shown, and for how long, in seconds.
+
+    A delay of 0 is 0.1 s, one of 0.01 s in a GIF as well: as browsers and ffmpeg show them.
+    """
 
     picture: StillPicture
     duration_s: Fraction
@@ -59,6 +62,7 @@ class AnimationReader:
             self._image = _opened(file, kind)
             turn = self._image.getexif().get(_ORIENTATION, 1)
         self.notes = self._convert_by(head, kind)
+        self._least_s = Fraction(2, 100) if kind == "gif" else Fraction(1, 1000)
         self.plays = _plays(self._image.info.get("loop"), kind)
         self._turn = turn if isinstance(turn, int) else 1
 
@@ -123,7 +127,9 @@ class AnimationReader:
             picture = replace(picture, pixels=self._convert(picture.pixels))
         delay_ms = self._image.info.get("duration") or 0
         duration_s = Fraction(delay_ms).limit_denominator(_FINEST) / 1000
-        return AnimationFrame(picture=picture, duration_s=duration_s if duration_s > 0 else _SHOWN_FOR_0)
+        return AnimationFrame(
+            picture=picture, duration_s=duration_s if duration_s >= self._least_s else _SHOWN_FOR_LESS
+        )
 
     def _convert_by(self, head: bytes, kind: Container | None) -> tuple[str, ...]:
         codes = colour_facts(head, kind).codes

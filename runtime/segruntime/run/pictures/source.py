@@ -9,7 +9,7 @@ from typing import Any
 
 from segruntime.errors import MissingExtraError, PictureError
 from segruntime.picture_files import SUFFIXES, kind_of, picture_paths
-from segruntime.picture_files.animated import frames_in
+from segruntime.picture_files.animated import frames_in, has_its_end
 from segruntime.picture_files.decode import read_still
 from segruntime.picture_files.frames import AnimationFrame, AnimationReader, named
 from segruntime.picture_files.kinds import FOREIGN
@@ -121,6 +121,8 @@ def whole_frames(path: Path) -> Generator[tuple[AnimationFrame, int], None, None
     with named(path), AnimationReader.of_file(path) as reader:
         for frame in reader:
             yield frame, reader.plays
+        if not has_its_end(path):
+            raise PictureError("its end is missing")
 
 
 def not_read(path: Path) -> PictureError:
