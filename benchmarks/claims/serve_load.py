@@ -1,12 +1,13 @@
 """`segrun serve` over loopback: what a request costs next to the work itself, and what 200 clients at once do to it.
 
 python benchmarks/claims/serve_load.py [--picture FILE] [--requests N] [--clients N] [--sockets N] [--seconds S]
-                                [--warm-up S] [--workers N] [--json]
+                                [--warm-up S] [--workers N] [--processes N] [--json]
 
 First, a 720p JPEG by POST, and the same bytes decoded, masked and encoded directly by the same functions with as many threads,
 in turn, so that drift of the machine meets both alike; the replies have to be the same to the byte. Then many clients at
 once: those that post wait as long as a 429 asks for, those on a WebSocket send a frame whenever a mask comes. The server is a
-process of its own, started here and ended here, and everything has an end in time.
+process of its own, started here and ended here, and everything has an end in time. With `--processes`, so many of them stand
+behind HAProxy. An answer's processor time is that of all threads of the processes, and does not depend on who else is there.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from websockets.asyncio.client import connect
 
 import segruntime
 from claim import RatioGoal, Result, claim, goal_line, medians, not_met
+from proxied import proxied
 from segbench.frames.drawn import drawn_frame, read_frame
 from segruntime.serve.pictures import OPERATIONS
 from segruntime.serve.worker import Worker
@@ -64,6 +66,19 @@ def served(workers: int) -> Iterator[tuple[int, psutil.Process]]:
             child.wait(20)
         except subprocess.TimeoutExpired:
             child.kill()
+
+
+@contextmanager
+def serving(workers: int, processes: int) -> Iterator[tuple[int, dict[str, list[psutil.Process]]]]:
+    """The port for the clients, and who works behind it: `service`, and with `processes` above 0 `proxy`."""
+    with ExitStack() as stack:
+        started = [stack.enter_context(served(workers)) for _ in range(max(1, processes))]
+        behind = {"service": [process for _, process in started]}
+        port = started[0][0]
+        if processes:
+            port, proxy = stack.enter_context(proxied([one for one, _ in started]))
+            behind["proxy"] = [proxy]
+        yield port, behind
 
 
 def jpeg(picture: Path | None) -> bytes:
@@ -159,28 +174,50 @@ async def stream_client(port: int, body: bytes, end: float, tally: Tally) -> Non
         tally.failures[f"/v1/stream: {type(error).__name__}: {error}"[:100]] += 1
 
 
-async def watched(process: psutil.Process, end: float) -> list[float]:
-    """The server's resident memory in MB, twice a second."""
+async def watched(processes: list[psutil.Process], end: float) -> list[float]:
+    """The service's resident memory in MB, twice a second."""
     rows = []
     while time.monotonic() < end:
-        rows.append(process.memory_info().rss / 1e6)
+        rows.append(resident_mb(processes))
         await asyncio.sleep(0.5)
     return rows
 
 
+def resident_mb(processes: list[psutil.Process]) -> float:
+    return sum(one.memory_info().rss for one in processes) / 1e6
+
+
+def processor_s(processes: list[psutil.Process]) -> float:
+    """Seconds of processors that they have had, all their threads together."""
+    return sum(sum(one.cpu_times()[:2]) for one in processes)
+
+
 async def load(
-    port: int, process: psutil.Process, body: bytes, clients: tuple[int, int], seconds: float, warm_up_s: float
+    port: int,
+    behind: dict[str, list[psutil.Process]],
+    body: bytes,
+    clients: tuple[int, int],
+    seconds: float,
+    warm_up_s: float,
 ) -> dict[str, Any]:
     """All clients at once for that long; `clients`: how many post, and how many have a socket."""
-    tally, end = Tally(), time.monotonic() + warm_up_s + seconds
-    idle_mb = process.memory_info().rss / 1e6
+    begin, before = time.monotonic(), {name: processor_s(those) for name, those in behind.items()}
+    tally, end = Tally(), begin + warm_up_s + seconds
+    idle_mb = resident_mb(behind["service"])
     paths = list(OPERATIONS)
     posting, sockets = clients
     started = [post_client(port, body, paths[index % len(paths)], end, tally) for index in range(posting)]
     started += [stream_client(port, body, end, tally) for _ in range(sockets)]
-    everything = asyncio.gather(watched(process, end), *started)
+    everything = asyncio.gather(watched(behind["service"], end), *started)
     memory, *_ = await asyncio.wait_for(everything, warm_up_s + seconds + _SLACK_S)
-    return {"clients": sum(clients), **summary(tally, idle_mb, memory[int(2 * warm_up_s) :], seconds)}
+    answers = max(1, len(tally.answered_ms) + tally.masks)
+    rates = {
+        "answers_per_s": answers / (time.monotonic() - begin),
+        "processor_ms_per_answer": {
+            name: 1000 * (processor_s(those) - before[name]) / answers for name, those in behind.items()
+        },
+    }
+    return {"clients": sum(clients), **rates, **summary(tally, idle_mb, memory[int(2 * warm_up_s) :], seconds)}
 
 
 def summary(tally: Tally, idle_mb: float, memory_mb: list[float], seconds: float) -> dict[str, Any]:
@@ -224,16 +261,19 @@ def print_result(result: Result) -> None:
 )
 @click.option("--warm-up", "warm_up_s", type=click.FloatRange(0, 60), default=5.0, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
-def main(picture: Path | None, requests: int, clients: int, sockets: int, workers: int, **duration: float) -> Result:
+@click.option(
+    "--processes", type=click.IntRange(0, 16), default=0, show_default=True, help="Behind HAProxy; 0: one, without it."
+)
+def main(picture: Path | None, requests: int, clients: int, sockets: int, **how: Any) -> Result:
     """What a request costs next to its work, and what many clients do."""
     body = jpeg(picture)
     result: Result = {"bytes": len(body)}
-    with served(workers) as (port, process):
+    with serving(how.pop("workers"), how.pop("processes")) as (port, behind):
         if requests:
             result["cost"] = cost(port, body, requests)
-        if clients and duration["seconds"]:
+        if clients and how["seconds"]:
             sockets = min(sockets, clients)
-            result["load"] = asyncio.run(load(port, process, body, (clients - sockets, sockets), **duration))
+            result["load"] = asyncio.run(load(port, behind, body, (clients - sockets, sockets), **how))
     return result
 
 
@@ -243,6 +283,8 @@ def print_load(found: Result) -> None:
     print(
         f"  {found['clients']} clients for {found['seconds']:g} s: {found['statuses']}, failures {found['failures'] or 'none'}"
     )
+    spent = ", ".join(f"{name} {value:.2f}" for name, value in found["processor_ms_per_answer"].items())
+    print(f"  {found['answers_per_s']:.1f} answers/s; processor ms of each: {spent}")
     print(f"  answered p50 {p50:.0f}, p90 {p90:.0f}, p99 {p99:.0f} ms")
     print(f"  sockets: {found['masks']} masks, {found['skipped']} frames skipped, {found['out_of_order']} out of order")
     print("  memory MB: " + ", ".join(f"{name} {value:.0f}" for name, value in memory.items()))

@@ -201,10 +201,10 @@ def test_a_request_that_a_busy_process_refuses_is_answered_by_the_other(tmp_path
 def test_a_refusal_arrives_though_the_picture_is_still_on_its_way(tmp_path: Path) -> None:
     """Larger than what the proxy or the sockets' buffers take up, so that it is refused before it is all sent."""
     with proxied(tmp_path / "log", "--max-megabytes", "1") as service:
-        large = np.random.default_rng(0).bytes(15_000_000)
+        large = np.random.default_rng(0).bytes(9_000_000)
         for _ in range(5):
             answer = service.post(large)
-            assert (answer.status, answer.error.split(",")[0]) == (413, "body: got 15000000 bytes or more")
+            assert (answer.status, answer.error.split(",")[0]) == (413, "body: got 9000000 bytes or more")
 
 
 def test_the_processes_own_pages_stay_inside_and_the_proxy_says_whether_any_can_be_used(tmp_path: Path) -> None:
