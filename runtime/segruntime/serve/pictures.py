@@ -129,6 +129,6 @@ class SentInParts(Response):
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         for at in range(0, len(self._data), _CHUNK_BYTES):
-            part = self._data[at : at + _CHUNK_BYTES]
+            part = bytes(self._data[at : at + _CHUNK_BYTES])  # as ASGI has it: Ray Serve can send nothing else
             more = at + _CHUNK_BYTES < len(self._data)
             await send({"type": "http.response.body", "body": part, "more_body": more})
