@@ -94,7 +94,7 @@ def test_aac_becomes_opus_in_webm_with_a_note_and_the_tone_stays_in_place(tmp_pa
     clip = make(tmp_path / "in.mp4", frames=25, sound=["aac"])
     statistics = segrun(clip, tmp_path / "out.webm")
     assert statistics.notes == [
-        "sound: aac has no place in webm, encoded again as opus; choose .mp4 or .mkv or .mov to copy it as it is"
+        "sound: aac has no place in .webm, encoded again as opus; choose .mp4 or .mkv or .mov to copy it as it is"
     ]
     with av.open(str(tmp_path / "out.webm")) as container:
         assert container.streams.audio[0].codec_context.name in ("opus", "libopus")

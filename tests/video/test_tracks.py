@@ -92,9 +92,8 @@ def test_text_becomes_what_the_container_has(
         tmp_path, source, Extras(words=[Words(codec=codec, lines=lines, metadata={"language": "eng"})]), sound=0
     )
     out = tmp_path / f"out{target}"
-    form = {".mp4": "mp4", ".mov": "mov", ".m4v": "ipod", ".mkv": "matroska", ".webm": "webm"}[target]
     assert segrun(path, out).notes == [
-        f"subtitles: {codec} has no place in {form}, converted to {made}; choose {choose} to copy them as they are"
+        f"subtitles: {codec} has no place in {target}, converted to {made}; choose {choose} to copy them as they are"
     ]
     assert spoken(out) == [(start, text) for start, _, text in lines]
     with av.open(str(out)) as container:
@@ -126,7 +125,7 @@ def test_subtitles_that_are_pictures_are_kept_or_named(codec: str, tmp_path: Pat
     path = clip(tmp_path, ".mkv", Extras(words=[Words(codec=codec, lines=lines)]), sound=1)
     assert segrun(path, tmp_path / "out.mkv").notes == []
     assert packets(tmp_path / "out.mkv", "subtitle") == packets(path, "subtitle")
-    said = f"subtitles: {codec} has no place in mp4 and was left out; choose .mkv to keep it"
+    said = f"subtitles: {codec} has no place in .mp4 and was left out; choose .mkv to keep it"
     assert segrun(path, tmp_path / "out.mp4").notes == [said]
     assert packets(tmp_path / "out.mp4", "subtitle") == []
     assert packets(tmp_path / "out.mp4")[0]
@@ -167,8 +166,8 @@ def test_a_cover_picture_is_kept_where_it_has_a_place(ending: str, source: str, 
         statistics = segrun(path, tmp_path / f"out{target}")
         assert (statistics.frames, statistics.notes) == (12, [])
         assert covers(tmp_path / f"out{target}") == [cover]
-    for target, form in ((".mov", "mov"), (".m4v", "ipod")):
-        said = f"cover picture: has no place in {form} and was left out; choose .mp4 or .mkv to keep it"
+    for target in (".mov", ".m4v"):
+        said = f"cover picture: has no place in {target} and was left out; choose .mp4 or .mkv to keep it"
         assert segrun(path, tmp_path / f"out{target}").notes == [said]
 
 
@@ -182,8 +181,7 @@ def test_attached_files_are_kept_in_matroska_and_named_elsewhere(tmp_path: Path,
         kept = [(s.metadata["filename"], s.mimetype, s.data) for s in container.streams if s.type == "attachment"]
     assert kept == [("a font.ttf", "font/ttf", font), ("b.ttf", "font/ttf", font)]
     assert segrun(path, tmp_path / "out.mp4").notes == [
-        f"attached file: {name} has no place in mp4 and was left out; choose .mkv to keep it"
-        for name in ("a font.ttf", "b.ttf")
+        "attached files: a font.ttf, b.ttf have no place in .mp4 and were left out; choose .mkv to keep them"
     ]
 
 
@@ -207,7 +205,7 @@ def test_metadata_without_a_place_is_named(tmp_path: Path, segrun: Run) -> None:
     assert segrun(path, tmp_path / "out.mov").notes == []
     assert metadata(tmp_path / "out.mov").items() >= said.items()
     assert segrun(path, tmp_path / "out.mp4").notes == [
-        "metadata: make, model have no place in mp4; choose .mkv to keep them"
+        "metadata: make, model have no place in .mp4; choose .mkv to keep them"
     ]
     assert metadata(tmp_path / "out.mp4")["location"] == said["location"]
 
@@ -258,7 +256,7 @@ def test_a_tape_of_dv_whose_clock_is_taken_for_its_frame_rate(target: str, tmp_p
 def test_a_timecode_that_its_frame_rate_cannot_count_is_named(tmp_path: Path, segrun: Run) -> None:
     source = make(tmp_path / "plain.mkv", times=[0, 40, 110, 400], time_base=MS)
     path = remade(source, tmp_path / "in.mkv", Extras(picture={"timecode": "01:02:03;04"}))
-    said = "timecode: 01:02:03;04 has no place in mp4 at this frame rate"
+    said = "timecode: 01:02:03;04 has no place in .mp4 at this frame rate"
     assert segrun(path, tmp_path / "out.mp4").notes == [said]
     assert segrun(path, tmp_path / "out.mkv").notes == []
 
@@ -273,7 +271,7 @@ def test_a_camera_s_track_of_measurements_is_kept_or_named(tmp_path: Path, segru
     for ending in (".mp4", ".mov"):
         assert segrun(path, tmp_path / f"out{ending}").notes == []
         assert packets(tmp_path / f"out{ending}", "data") == packets(path, "data") != []
-    said = "data: bin_data has no place in matroska and was left out; choose .mp4 or .mov to keep it"
+    said = "data: bin_data has no place in .mkv and was left out; choose .mp4 or .mov to keep it"
     assert segrun(path, tmp_path / "out.mkv").notes == [said]
 
 

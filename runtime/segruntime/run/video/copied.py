@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from typing import Any, Protocol
 
 from segruntime.run.video.av_library import require_av
 
 _OTHERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}  # as ffmpeg names what the endings are
+_SHOWN = 4
 _PLAYED = {"aac", "alac", "ac3", "eac3", "flac", "mp3", "opus"}
 _PLAYED_IN = {"mp4": _PLAYED, "ipod": _PLAYED}
 """Sound that browsers and QuickTime play there; ffmpeg's muxer takes more, such as PCM, which most players then refuse."""
@@ -68,11 +69,21 @@ def able(stream: Any) -> str:
     return " or ".join(ending for ending, other in _OTHERS.items() if takes(other, stream))
 
 
+def ending_of(container_format: str) -> str:
+    """The ending that people know it by."""
+    return {"ipod": ".m4v", "matroska": ".mkv"}.get(container_format, f".{container_format}")
+
+
+def first_few(names: Sequence[str]) -> str:
+    """As a list in a line."""
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
 def left_out(kind: str, stream: Any, container_format: str) -> str:
     """The line that says so."""
     codec, endings = codec_of(stream), able(stream)
     what = f"{kind}: {codec}" if codec else f"{kind} in a codec that is not known here"
-    why = f" has no place in {container_format} and" if codec else ""
+    why = f" has no place in {ending_of(container_format)} and" if codec else ""
     return f"{what}{why} was left out" + (f"; choose {endings} to keep it" if endings else "")
 
 

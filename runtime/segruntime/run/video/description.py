@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Any
 
 from segruntime.run.video.av_library import require_av
+from segruntime.run.video.copied import ending_of, first_few
 
 _OF_THE_FILE = {
     "bps", "compatible_brands", "duration", "encoder", "major_brand", "minor_version", "number_of_bytes",
@@ -18,7 +19,6 @@ _OF_THE_FILE = {
 _ISO_BASE_MEDIA = {"mp4", "mov", "ipod"}
 _ANY_KEYS = {"movflags": "use_metadata_tags"}
 _LANGUAGE_SUFFIX = re.compile("-[a-z]{3}$")
-_SHOWN = 4
 _MS = Fraction(1, 1000)
 _MOST_COUNTED = 120
 _DROP_FRAME_RATES = {Fraction(30000, 1001), Fraction(60000, 1001)}
@@ -43,9 +43,8 @@ def describe(container: Any, metadata: Mapping[str, str], rate: Fraction) -> lis
     lost = _lost(form, kept)
     if not lost:
         return notes
-    named = ", ".join(lost[:_SHOWN]) + (f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else "")
     has, it = ("has", "it") if len(lost) == 1 else ("have", "them")
-    return [*notes, f"metadata: {named} {has} no place in {form}; choose .mkv to keep {it}"]
+    return [*notes, f"metadata: {first_few(lost)} {has} no place in {ending_of(form)}; choose .mkv to keep {it}"]
 
 
 def describe_track(container: Any, output: Any, source: Any, rate: Fraction) -> list[str]:
@@ -58,7 +57,7 @@ def describe_track(container: Any, output: Any, source: Any, rate: Fraction) -> 
     if "language" in kept:
         code = _language(form, kept["language"])
         if code is None:
-            notes.append(f"language: {kept.pop('language')} has no place in {form}; choose .mkv to keep it")
+            notes.append(f"language: {kept.pop('language')} has no place in {ending_of(form)}; choose .mkv to keep it")
         else:
             kept["language"] = code
     output.metadata.update(kept)
@@ -126,7 +125,7 @@ def _without_wrong_timecode(kept: dict[str, str], form: str, rate: Fraction) -> 
     counts = form != "ipod" and rate.denominator in (1, 1001) and rate <= _MOST_COUNTED
     if counts and (";" not in kept["timecode"] or rate in _DROP_FRAME_RATES):
         return []
-    where = form if form == "ipod" else f"{form} at this frame rate"
+    where = ending_of(form) + ("" if form == "ipod" else " at this frame rate")
     return [f"timecode: {kept.pop('timecode')} has no place in {where}"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from segruntime.run.video.av_library import require_av
-from segruntime.run.video.copied import Copied, Track, able, codec_of, left_out, takes
+from segruntime.run.video.copied import Copied, Track, able, codec_of, ending_of, left_out, takes
 
 _RATE_HZ = 48000
 _OPUS = "libopus"  # all that WebM takes
@@ -28,7 +28,7 @@ def sound_track(container: Any, stream: Any) -> tuple[Track | None, str]:
         return Copied(container.add_stream_from_template(stream)), ""
     encoder = "aac" if "aac" in container.supported_codecs else _OPUS
     track = EncodedAgain(container, stream, encoder)
-    note = f"sound: {codec} has no place in {form}, encoded again as {encoder.removeprefix('lib')}"
+    note = f"sound: {codec} has no place in {ending_of(form)}, encoded again as {encoder.removeprefix('lib')}"
     note += f" with {track.layout} in place of {stream.layout.name}" if track.is_mixed_down else ""
     endings = able(stream)
     return track, note + (f"; choose {endings} to copy it as it is" if endings else "")

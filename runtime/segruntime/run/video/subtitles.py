@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from segruntime.run.video.av_library import require_av
-from segruntime.run.video.copied import Copied, Track, able, codec_of, left_out, takes
+from segruntime.run.video.copied import Copied, Track, able, codec_of, ending_of, left_out, takes
 
 _ENCODERS = {"mp4": "mov_text", "ipod": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
 _BITMAPS = {"dvb_subtitle", "dvb_teletext", "dvd_subtitle", "hdmv_pgs_subtitle", "xsub", "eia_608", "arib_caption"}
@@ -23,7 +23,7 @@ def subtitle_track(container: Any, stream: Any) -> tuple[Track | None, str]:
     if codec is None or codec in _BITMAPS or form not in _ENCODERS:
         return None, left_out("subtitles", stream, form)
     track = ConvertedText(container, stream, _ENCODERS[form])
-    note = f"subtitles: {codec} has no place in {form}, converted to {_ENCODERS[form]}"
+    note = f"subtitles: {codec} has no place in {ending_of(form)}, converted to {_ENCODERS[form]}"
     note += " without most of its styles" if codec in _STYLED else ""
     endings = able(stream)
     return track, note + (f"; choose {endings} to copy them as they are" if endings else "")

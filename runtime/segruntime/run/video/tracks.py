@@ -9,18 +9,17 @@ from typing import Any
 
 from segruntime.run.source import VideoFacts
 from segruntime.run.video.av_library import require_av
-from segruntime.run.video.copied import Copied, Track, codec_of, left_out, takes
+from segruntime.run.video.copied import Copied, Track, codec_of, ending_of, first_few, left_out, takes
 from segruntime.run.video.description import describe, describe_track, divide
 from segruntime.run.video.sound import sound_track
 from segruntime.run.video.subtitles import subtitle_track
 
-_KINDS = {"audio": "sound", "subtitle": "subtitles", "attachment": "attached file", "data": "data"}
+_KINDS = {"audio": "sound", "subtitle": "subtitles", "attachment": "attached files", "data": "data"}
 _WITH_EDIT_LISTS = {"mp4", "ipod", "mov"}
 _PRIMING_S = {"opus": 0.08}  # of sound before the first that is heard, which a decoder wants; else a packet
 _ROUNDING_S = 0.01
 _LATE_S = 0.1
 _WITH_COVERS = {"mp4"}
-_COVER_TYPES = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 
 
 class TrackCopy:
@@ -41,6 +40,7 @@ class TrackCopy:
         self._damage = of.InvalidDataError, of.ArgumentError, of.PatchWelcomeError
         self._tracks: dict[int, Track] = {}
         self._covers: list[Any] = []
+        self._files: list[str] = []  # that have no place
         self._start_s, self._end_s = begins_late(facts), Fraction(0)
         if self._start_s:
             container.container_options["avoid_negative_ts"] = "make_zero"  # moves all tracks by as much
@@ -49,6 +49,9 @@ class TrackCopy:
             self._say(describe_track(container, container.streams.video[0], facts.stream, facts.rate))
         for stream in facts.tracks:
             self._add(stream)
+        if self._files:
+            where = f"no place in {ending_of(container.format.name)} and were left out; choose .mkv to keep them"
+            self._say([f"attached files: {first_few(self._files)} have {where}"])
 
     @property
     def lost(self) -> int:
@@ -56,8 +59,8 @@ class TrackCopy:
 
     def write(self, packets: Iterable[Any]) -> None:
         """Those of `facts.tracks`; empty ones, as a demuxer gives them at the end, are passed over."""
-        while self._covers:
-            self._container.mux(self._covers.pop())
+        self._container.mux(self._covers)
+        self._covers = []
         for packet in packets:
             stream = packet.stream
             track = self._tracks.get(stream.index)
@@ -106,7 +109,8 @@ class TrackCopy:
         elif takes(form, stream):
             track, note = Copied(self._container.add_stream_from_template(stream)), ""
         else:
-            note = left_out(_KINDS.get(stream.type, stream.type), stream, form)
+            note = "" if stream.type == "attachment" else left_out(_KINDS.get(stream.type, "track"), stream, form)
+            self._files += [stream.name or "one without a name"] if stream.type == "attachment" else []
         self._say([note])
         if track is not None:
             self._tracks[stream.index] = track
@@ -118,12 +122,16 @@ class TrackCopy:
         form = self._container.format.name
         if packet is None:
             return "video: more than one track, of which the first is in the result and the others were left out"
+        if stream.disposition & stream.disposition.timed_thumbnails:
+            return "pictures of the chapters were left out"
         if form == "matroska":
-            name, media_type = _COVER_TYPES[codec_of(stream) or ""]
-            self._container.add_attachment(name, media_type, bytes(packet))
+            kind = {"mjpeg": "jpeg"}.get(codec_of(stream) or "", codec_of(stream))
+            name = stream.metadata.get("filename", "cover.jpg" if kind == "jpeg" else f"cover.{kind}")  # as its specification
+            self._container.add_attachment(name, stream.metadata.get("mimetype", f"image/{kind}"), bytes(packet))
             return ""
-        if form not in _WITH_COVERS:
-            return f"cover picture: has no place in {form} and was left out; choose .mp4 or .mkv to keep it"
+        if form not in _WITH_COVERS or not takes(form, stream):
+            able = ".mp4 or .mkv" if takes("mp4", stream) else ".mkv"
+            return f"cover picture: has no place in {ending_of(form)} and was left out; choose {able} to keep it"
         output = self._container.add_stream_from_template(stream, opaque=True)
         output.disposition = stream.disposition
         again = require_av().Packet(bytes(packet))
