@@ -36,6 +36,7 @@ class SegmentSink:
         try:
             with writing(target):
                 self._encoder = VideoEncoder(self._container, kind, facts, _TICK)
+                self.notes += self._encoder.notes
                 self._container.start_encoding()
         except BaseException:
             self._draft.drop()
