@@ -288,6 +288,7 @@ def test_a_cut_animation_gives_the_frames_that_are_whole(kind: str, tmp_path: Pa
         assert note.endswith(f"; {statistics.frames} frames were done")
 
 
+@pytest.mark.usefixtures("everywhere")
 def test_a_cut_webp_is_refused(tmp_path: Path, refuses: Refuses) -> None:
     source = save(tmp_path / "in.webp")
     source.write_bytes(source.read_bytes()[:-9])
@@ -296,6 +297,7 @@ def test_a_cut_webp_is_refused(tmp_path: Path, refuses: Refuses) -> None:
     )
 
 
+@pytest.mark.usefixtures("everywhere")
 def test_a_gif_without_a_frame_is_refused(tmp_path: Path, refuses: Refuses) -> None:
     source = tmp_path / "in.gif"
     source.write_bytes(b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0, 0, 0) + b";")
@@ -342,6 +344,7 @@ def test_memory_does_not_grow_with_the_length(kind: str) -> None:
     assert peak < 8 * image.nbytes
 
 
+@pytest.mark.usefixtures("everywhere")
 @each_case("kind", KINDS)
 @each_case("missing", ["PIL"])
 def test_what_an_animation_needs_is_named(kind: str, missing: str, tmp_path: Path, segrun: Run) -> None:

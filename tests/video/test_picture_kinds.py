@@ -274,6 +274,7 @@ def test_bombs_of_every_kind_are_refused_by_their_headers(data: bytes) -> None:
     assert found.endswith("pixels, at most 268 million are read")
 
 
+@pytest.mark.usefixtures("everywhere")
 @each_case(
     ("kind", "module", "packages"),
     [("heic", "pillow_heif", "pillow-heif"), ("avif", "PIL", "Pillow"), ("gif", "PIL", "Pillow")],
@@ -306,6 +307,7 @@ def test_a_picture_is_known_by_what_is_in_it_not_by_its_name(tmp_path: Path, seg
         assert quarters(read_picture(tmp_path / f"out_{name}")) == UPRIGHT[1]
 
 
+@pytest.mark.usefixtures("everywhere")
 def test_a_web_page_that_is_called_a_picture_is_none(tmp_path: Path, refuses: Refuses) -> None:
     source = _saved(tmp_path / "a.jpg", b"<!doctype html><title>Not found</title>")
     assert kind_of(source) == "picture"

@@ -162,7 +162,8 @@ def test_code_points_of_display_p3_are_followed(kind: str) -> None:
         at = data.index(b"IDAT") - 4
         tagged = data[:at] + _chunk(b"cICP", bytes([12, 13, 0, 1])) + data[at:]
     else:
-        assert data.count(b"nclx\0\1\0\r") == 1
+        if data.count(b"nclx\0\1\0\r") != 1:
+            pytest.skip("an older pillow-heif writes no code points")
         tagged = data.replace(b"nclx\0\1\0\r", b"nclx\0\x0c\0\r")
     values = read(data) / 255
     light = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
