@@ -53,7 +53,8 @@ def test_languages_titles_and_the_default_of_sound_are_kept(
 ) -> None:
     sound = [({"language": "eng", "title": "Main"}, 0), ({"language": "deu", "title": "Kommentar"}, int(FLAGS.default))]
     path = clip(tmp_path, source, Extras(sound=sound))
-    segrun(path, tmp_path / f"out{target}")
+    notes = segrun(path, tmp_path / f"out{target}").notes
+    assert sum("of a track has no place" in note for note in notes) == (2 if target == ".m4v" else 0)
     german = "ger" if target == ".mov" else "deu"  # QuickTime's list has the other of the two codes
     assert tags(tmp_path / f"out{target}", "audio", "language") == ["eng", german]
     title = "title" if target in (".mkv", ".webm") else "name"
@@ -112,11 +113,19 @@ def test_italics_stay_where_both_forms_know_them(tmp_path: Path, segrun: Run) ->
 
 def test_forced_subtitles_and_those_for_the_deaf_stay_so(tmp_path: Path, segrun: Run) -> None:
     both = int(FLAGS.forced | FLAGS.hearing_impaired)
-    path = clip(tmp_path, ".mkv", Extras(words=[Words(), Words(disposition=both)]))
+    path = clip(tmp_path, ".mkv", Extras(words=[Words(), Words(disposition=both)]), sound=0)
     for ending in (".mkv", ".mp4"):
         segrun(path, tmp_path / f"out{ending}")
         first, second = flags(tmp_path / f"out{ending}", "subtitle")
         assert (first & both, second & both) == (0, both)
+    (note,) = segrun(path, tmp_path / "out.webm").notes[1:]
+    assert note == "flag: hearing_impaired of a track has no place in .webm; choose .mp4 or .mkv to keep it"
+    assert flags(tmp_path / "out.webm", "subtitle")[1] & both == FLAGS.forced
+    lost = [
+        f"flag: {name} of a track has no place in .mov; choose .mp4 or .mkv to keep it"
+        for name in ("forced", "hearing_impaired")
+    ]
+    assert segrun(path, tmp_path / "out.mov").notes[1:] == lost
 
 
 @pytest.mark.parametrize("codec", ["hdmv_pgs_subtitle", "dvb_subtitle"])

@@ -20,6 +20,8 @@ _ISO_BASE_MEDIA = {"mp4", "mov", "ipod"}
 _ANY_KEYS = {"movflags": "use_metadata_tags"}
 _LANGUAGE_SUFFIX = re.compile("-[a-z]{3}$")
 _MS = Fraction(1, 1000)
+_FLAGS = {"ipod": {"default"}, "mov": {"default"}, "webm": {"default", "forced"}}
+"""Which of a track's flags a container has a place for; the others have one for all that are common."""
 _MOST_COUNTED = 120
 _DROP_FRAME_RATES = {Fraction(30000, 1001), Fraction(60000, 1001)}
 _QUICKTIME_CODES = {
@@ -60,9 +62,11 @@ def describe_track(container: Any, output: Any, source: Any, rate: Fraction) -> 
             notes.append(f"language: {kept.pop('language')} has no place in {ending_of(form)}; choose .mkv to keep it")
         else:
             kept["language"] = code
+    if "title" in kept and form == "ipod":
+        notes.append(f"title: {kept['title']} of a track has no place in .m4v; choose .mp4 or .mkv to keep it")
     output.metadata.update(kept)
     output.disposition = source.disposition
-    return notes
+    return notes + _lost_flags(form, source.disposition)
 
 
 def divide(container: Any, chapters: Iterable[dict[str, Any]], start_s: Fraction, end_s: Fraction | None) -> None:
@@ -108,6 +112,15 @@ def _lost(form: str, metadata: Mapping[str, str]) -> list[str]:
         return []
     read, _ = _read_back(form, metadata, {})
     return [key for key in metadata if key.lower() not in read and key != "timecode"]  # which is a track there
+
+
+def _lost_flags(form: str, flags: Any) -> list[str]:
+    lost = [one.name for one in type(flags) if flags & one and one.name not in _FLAGS.get(form, {one.name})]
+    if not lost:
+        return []
+    return [
+        f"flag: {name} of a track has no place in {ending_of(form)}; choose .mp4 or .mkv to keep it" for name in lost
+    ]
 
 
 def _language(form: str, code: str) -> str | None:
