@@ -60,7 +60,7 @@ _COMMANDS: dict[str, click.Command] = {"serve": serve, "status": status}
 @click.option(
     "-o",
     "--output",
-    help=".mp4, .mov, .mkv, .webm, a picture, a folder/ (of a video: numbered PNGs), f/%05d.png, or virtual-camera.",
+    help=".mp4, .mov, .mkv, .webm, .gif, a picture, a folder/ (of a video: PNGs), f/%05d.png, or virtual-camera.",
 )
 @click.option(
     "--background",
