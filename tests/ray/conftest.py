@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -19,6 +20,7 @@ from tests.video.clips import person
 # before Ray is imported, and for the processes that tests start
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # else Ray writes one into the home folder
 os.environ["RAY_CLIENT_RECONNECT_GRACE_PERIOD"] = "1"
 
 LIMIT_S = 120

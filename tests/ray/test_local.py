@@ -59,7 +59,7 @@ def test_a_local_cluster_listens_on_the_loopback_interface_alone_sends_nothing_a
     plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     done = subprocess.run(
         [sys.executable, "-c", LOCAL],
-        env=plain,
+        env={**plain, "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
