@@ -16,7 +16,7 @@ from segruntime.jobs.options import JobOptions, Summary
 from segruntime.jobs.place import Place
 from segruntime.jobs.progress import Progress
 from segruntime.jobs.start import begin
-from segruntime.jobs.unit import Outcome
+from segruntime.jobs.unit import Outcome, Unit
 from segruntime.jobs.worker import Work
 from segruntime.run.command import RunOptions
 from segruntime.run.targets import check_output
@@ -67,6 +67,7 @@ class Job:
     def __init__(self, options: JobOptions, place: Place, journal: Journal) -> None:
         self._options, self._place, self._journal = options, place, journal
         self._notes: dict[str, list[str]] = {}
+        self._owed: Unit | None = None  # what was written down as finished, and has not got its name yet
 
     def run(self, watch: Watch, say: Say) -> Summary:
         """Until nothing is left, or the user or a full disk ends it."""
@@ -88,6 +89,7 @@ class Job:
         except KeyboardInterrupt:
             is_interrupted = True
         finally:
+            self._deliver()  # where a signal came between its line and its name
             self._place.sweep(self._is_kept)
         return Summary(
             progress=Progress.of(record, time.time()),
@@ -105,18 +107,25 @@ class Job:
         if outcome.is_last:
             raise OutputError(f"{outcome.error}. The same command goes on")
         unit = outcome.unit
+        self._owed = unit if outcome.state == "finished" and unit.of is None else None
         self._journal.add([outcome.to_json()])
         for note in outcome.notes:
             names = self._notes.setdefault(note, [])
             names += [unit.source] if unit.source not in names else []
-        if outcome.state == "finished" and unit.of is None:
-            self._place.deliver(unit)
+        if self._owed is not None:
+            self._deliver()
         elif outcome.state == "finished":
             feed.videos[str(unit.of)].frames[unit.id] = outcome.frames
         elif unit.of is not None and not feed.videos[unit.of].is_given_up:
             video = feed.videos[unit.of]
             video.is_given_up = True
             self._take(replace(outcome, unit=video.video, notes=()), feed)
+
+    def _deliver(self) -> None:
+        unit = self._owed
+        if unit is not None and unit.id in self._journal.record.finished and unit.draft(self._place.drafts).exists():
+            self._place.deliver(unit)
+        self._owed = None
 
     def _join(self, feed: Feed) -> None:
         """Each video whose last segment is there becomes whole."""
