@@ -1,7 +1,7 @@
 """`segrun serve` over loopback: what a request costs next to the work itself, and what 200 clients at once do to it.
 
 python benchmarks/claims/serve_load.py [--picture FILE] [--requests N] [--clients N] [--sockets N] [--seconds S]
-                                [--warm-up S] [--workers N] [--processes N] [--json]
+                                [--warm-up S] [--workers N] [--processes N] [--masks png|raw] [--json]
 
 First, a 720p JPEG by POST, and the same bytes decoded, masked and encoded directly by the same functions with as many threads,
 in turn, so that drift of the machine meets both alike; the replies have to be the same to the byte. Then many clients at
@@ -127,6 +127,7 @@ class Tally:
     failures: Counter[str] = field(default_factory=Counter)
     answered_ms: list[float] = field(default_factory=list)
     masks: int = 0
+    mask_bytes: int = 0
     skipped: int = 0
     out_of_order: int = 0
 
@@ -155,11 +156,12 @@ async def post_client(port: int, body: bytes, path: str, end: float, tally: Tall
         tally.failures[f"{path}: {type(error).__name__}: {error}"[:100]] += 1
 
 
-async def stream_client(port: int, body: bytes, end: float, tally: Tally) -> None:
+async def stream_client(port: int, body: bytes, form: str, end: float, tally: Tally) -> None:
     """Keeps two frames under way and checks that masks come in the order of their frames."""
     before = 0
     try:
-        async with connect(f"ws://127.0.0.1:{port}/v1/stream?preset=fast", max_size=None, proxy=None) as socket:
+        address = f"ws://127.0.0.1:{port}/v1/stream?preset=fast&format={form}"
+        async with connect(address, max_size=None, proxy=None) as socket:
             await socket.send(body)
             while time.monotonic() < end:
                 await socket.send(body)
@@ -168,6 +170,7 @@ async def stream_client(port: int, body: bytes, end: float, tally: Tally) -> Non
                     tally.failures[f"/v1/stream: {message}"[:100]] += 1
                     continue
                 number, skipped, _, _ = _HEADER.unpack_from(message)
+                tally.mask_bytes += len(message)
                 tally.out_of_order += number != before + skipped + 1
                 tally.masks, tally.skipped, before = tally.masks + 1, tally.skipped + skipped, number
     except Exception as error:  # noqa: BLE001 - counted, printed, and the run is not met
@@ -199,15 +202,16 @@ async def load(
     clients: tuple[int, int],
     seconds: float,
     warm_up_s: float,
+    masks: str,
 ) -> dict[str, Any]:
-    """All clients at once for that long; `clients`: how many post, and how many have a socket."""
+    """All clients at once for that long; `clients`: how many post, and how many have a socket; `masks`: how those want them."""
     begin, before = time.monotonic(), {name: processor_s(those) for name, those in behind.items()}
     tally, end = Tally(), begin + warm_up_s + seconds
     idle_mb = resident_mb(behind["service"])
     paths = list(OPERATIONS)
     posting, sockets = clients
     started = [post_client(port, body, paths[index % len(paths)], end, tally) for index in range(posting)]
-    started += [stream_client(port, body, end, tally) for _ in range(sockets)]
+    started += [stream_client(port, body, masks, end, tally) for _ in range(sockets)]
     everything = asyncio.gather(watched(behind["service"], end), *started)
     memory, *_ = await asyncio.wait_for(everything, warm_up_s + seconds + _SLACK_S)
     answers = max(1, len(tally.answered_ms) + tally.masks)
@@ -232,6 +236,7 @@ def summary(tally: Tally, idle_mb: float, memory_mb: list[float], seconds: float
         "failures": dict(tally.failures),
         "answered_p50_p90_p99_ms": latency,
         "masks": tally.masks,
+        "mask_bytes": tally.mask_bytes // max(1, tally.masks),
         "skipped": tally.skipped,
         "out_of_order": tally.out_of_order,
         "memory_mb": {"idle": idle_mb, "first": memory_mb[0], "last": memory_mb[-1], "peak": max(memory_mb)},
@@ -261,6 +266,7 @@ def print_result(result: Result) -> None:
 )
 @click.option("--warm-up", "warm_up_s", type=click.FloatRange(0, 60), default=5.0, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option("--masks", type=click.Choice(["png", "raw"]), default="png", show_default=True, help="On the sockets.")
 @click.option(
     "--processes", type=click.IntRange(0, 16), default=0, show_default=True, help="Behind HAProxy; 0: one, without it."
 )
@@ -286,7 +292,8 @@ def print_load(found: Result) -> None:
     spent = ", ".join(f"{name} {value:.2f}" for name, value in found["processor_ms_per_answer"].items())
     print(f"  {found['answers_per_s']:.1f} answers/s; processor ms of each: {spent}")
     print(f"  answered p50 {p50:.0f}, p90 {p90:.0f}, p99 {p99:.0f} ms")
-    print(f"  sockets: {found['masks']} masks, {found['skipped']} frames skipped, {found['out_of_order']} out of order")
+    order = f"{found['skipped']} frames skipped, {found['out_of_order']} out of order"
+    print(f"  sockets: {found['masks']} masks of {found['mask_bytes']} bytes, {order}")
     print("  memory MB: " + ", ".join(f"{name} {value:.0f}" for name, value in memory.items()))
     print(f"  last third over first {found['growth']:.3f}, goal ≤ {_FLAT}; only 200 and 429, in order{not_met(found)}")
 
