@@ -43,7 +43,7 @@ class TrackCopy:
         self._files: list[str] = []  # that have no place
         self._start_s, self._end_s = begins_late(facts), Fraction(0)
         if self._start_s:
-            container.container_options["avoid_negative_ts"] = "make_zero"  # moves all tracks by as much
+            container.container_options["output_ts_offset"] = f"{-float(self._start_s):.6f}"  # of all tracks, in seconds
         self._say(describe(container, facts.metadata, facts.rate))
         if facts.stream is not None:
             self._say(describe_track(container, container.streams.video[0], facts.stream, facts.rate))
