@@ -95,8 +95,8 @@ def _begin(ray: Any, address: str, own: dict[str, Any]) -> None:
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         said = " ".join(str(error).split())[:300]
         raise ClusterError(
-            f"address: {address}: no cluster to work with ({said}); check it with ray status, and that Ray and Python have "
-            "the same versions everywhere"
+            f"address: {address}: no cluster to work with ({said}); check it with ray status, that Ray and Python have the "
+            "same versions everywhere, and RAY_AUTH_MODE=token where it wants a token"
         ) from error
 
 
