@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import struct
 import sys
@@ -17,7 +18,7 @@ import pytest
 from tests.each_case import each_case
 from tests.video.clips import Frame, frames, make, person, planes, times
 
-from segruntime.errors import MissingExtraError, OptionError, PictureError
+from segruntime.errors import MissingExtraError, OptionError, OutputError, PictureError
 from segruntime.picture_files import kind_of, read_picture
 from segruntime.picture_files.animated import frames_in
 from segruntime.picture_files.writers import WRITERS
@@ -295,6 +296,30 @@ def test_a_cut_webp_is_refused(tmp_path: Path, refuses: Refuses) -> None:
     refuses(
         PictureError, r"in\.webp: .*, expected an animation that is whole; copy it again", source, tmp_path / "o.webp"
     )
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_nothing_is_left_of_an_animation_that_its_kind_has_no_room_for(tmp_path: Path, refuses: Refuses) -> None:
+    """A WebP is at most 16383 pixels wide; with the frame before it the file has begun."""
+    wide = [Image.fromarray(np.full((4, 16400, 3), 40 * k, np.uint8)) for k in range(3)]
+    source = save(tmp_path / "in.apng", wide, duration=100)
+    said = r"o\.webp: writing failed \(a frame of 16400x4 is too large for it\)"
+    refuses(OutputError, said, source, tmp_path / "o.webp")
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_nothing_is_left_of_an_animation_where_the_disk_is_full(
+    tmp_path: Path, refuses: Refuses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = iter(range(2))
+
+    def full(*_: Any) -> None:
+        if next(written, None) is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(WRITERS[".webp"], "add", full)
+    source = save(tmp_path / "in.webp")
+    refuses(OutputError, r"o\.webp: writing failed \(No space left on device\)", source, tmp_path / "o.webp")
 
 
 @pytest.mark.usefixtures("everywhere")

@@ -32,7 +32,7 @@ class AnimationWriter(Protocol):
         """One frame, `(H, W) uint8` gray, `(H, W, 3)` BGR or `(H, W, 4)` BGRA, all of one form; shown from when to when, in s.
 
         Raises:
-            OSError: the disk is full. cv2.error: the frame is too large for this kind.
+            OSError: the disk is full. ValueError: the frame is too large for this kind.
         """
         ...
 
@@ -52,8 +52,7 @@ class ApngWriter:
         self._control = 0
 
     def add(self, image: Bytes, shown: tuple[Fraction, Fraction]) -> None:
-        _, data = cv2.imencode(".png", image, (cv2.IMWRITE_PNG_COMPRESSION, 3))
-        header, pixels = _png_parts(data.tobytes())
+        header, pixels = _png_parts(_encoded(".png", image, (cv2.IMWRITE_PNG_COMPRESSION, 3)))
         if self._frames == 0:
             self._file.write(PNG + _chunk(b"IHDR", header))
             self._control = self._file.tell()
@@ -89,7 +88,7 @@ class WebpWriter:
         self._size: tuple[int, int] | None = None
 
     def add(self, image: Bytes, shown: tuple[Fraction, Fraction]) -> None:
-        _, data = cv2.imencode(".webp", image, (cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY))
+        data = _encoded(".webp", image, (cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY))
         height, width = image.shape[:2]
         if self._size is None:
             self._size = width, height
@@ -98,7 +97,7 @@ class WebpWriter:
             self._file.write(b"RIFF\0\0\0\0WEBP" + _riff(b"VP8X", extended))
             self._file.write(_riff(b"ANIM", struct.pack("<IH", 0, self._plays)))
         delay_ms = min((1 << 24) - 1, round(shown[1] * 1000) - round(shown[0] * 1000))
-        parts = b"".join(_riff(name, content) for name, content in webp_chunks(data.tobytes()) if name in _BITSTREAM)
+        parts = b"".join(_riff(name, content) for name, content in webp_chunks(data) if name in _BITSTREAM)
         no_blending = b"\x02"
         place = bytes(6) + _three(width - 1) + _three(height - 1) + _three(delay_ms) + no_blending
         self._file.write(_riff(b"ANMF", place + parts))
@@ -153,6 +152,16 @@ WRITERS: dict[str, type[GifWriter] | type[WebpWriter] | type[ApngWriter]] = {
 }
 """By the ending of the file."""
 _BITSTREAM = (b"ALPH", b"VP8 ", b"VP8L")
+
+
+def _encoded(ending: str, image: Bytes, options: tuple[int, int]) -> bytes:
+    try:
+        done, data = cv2.imencode(ending, image, options)
+    except cv2.error as error:
+        raise ValueError(" ".join(str(error).split())[:120]) from error
+    if not done:
+        raise ValueError(f"a frame of {image.shape[1]}x{image.shape[0]} is too large for it")
+    return data.tobytes()
 
 
 def in_256_colours(image: Bytes) -> Any:

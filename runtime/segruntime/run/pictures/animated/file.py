@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-
-import cv2
 
 from segruntime.arrays import Bytes
 from segruntime.atomic_file import Draft
@@ -73,7 +73,8 @@ class AnimationFile:
 
     def abandon(self) -> None:
         """Leave nothing behind."""
-        self._file.close()
+        with suppress(OSError):  # what was not written yet finds no room either
+            self._file.close()
         self._draft.drop()
 
     def _write_held(self, end_s: Fraction) -> None:
@@ -83,9 +84,10 @@ class AnimationFile:
         self._held = None
         try:
             self._writer.add(image, (start_s, end_s))
-        except (OSError, cv2.error) as error:
+        except (OSError, ValueError, struct.error) as error:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> OutputError:
+        self.abandon()
         why = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
         return OutputError(f"{self._target}: writing failed ({why}); free some space, or choose another kind or place")
