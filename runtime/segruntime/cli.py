@@ -85,9 +85,13 @@ _COMMANDS: dict[str, click.Command] = {"serve": serve, "status": status}
 )
 @click.option("--preview", is_flag=True, help="Show the result in a window; q or Escape ends.")
 @click.option("--camera-size", metavar="WxH", help="Ask the camera for this size, like 1280x720.")
-@click.option("--encoder-preset", type=click.Choice(_X264_PRESETS), help="Of H.264: faster is larger. Default: medium.")
 @click.option(
-    "--crf", type=click.IntRange(0, 63), help="Quality of H.264 and VP9, lower is better. Default: 20 and 30."
+    "--encoder-preset",
+    type=click.Choice(_X264_PRESETS),
+    help="Of H.264 and HEVC: faster is larger. Default: medium and fast.",
+)
+@click.option(
+    "--crf", type=click.IntRange(0, 63), help="Quality, lower is better. Default: H.264 20, HEVC 22, VP9 and AV1 30."
 )
 @click.option(
     "--hdr",
