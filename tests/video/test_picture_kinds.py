@@ -307,6 +307,18 @@ def test_a_picture_is_known_by_what_is_in_it_not_by_its_name(tmp_path: Path, seg
         assert quarters(read_picture(tmp_path / f"out_{name}")) == UPRIGHT[1]
 
 
+def test_libraries_say_nothing_of_their_own_about_a_broken_picture(capfd: pytest.CaptureFixture[str]) -> None:
+    whole = encoded("tiff", person(64, 48))
+    for broken in (
+        whole[: len(whole) // 2],
+        b"II*\0\x08\0\0\0",
+        b"BM" + bytes(60),
+        encoded("webp", person(64, 48))[:70],
+    ):
+        assert isinstance(decode_picture(broken), str)
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.usefixtures("everywhere")
 def test_a_web_page_that_is_called_a_picture_is_none(tmp_path: Path, refuses: Refuses) -> None:
     source = _saved(tmp_path / "a.jpg", b"<!doctype html><title>Not found</title>")

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from segruntime.errors import MissingExtraError, PictureError
+from segruntime.opencv_log import quiet_opencv
 from segruntime.picture_files.by_libraries import first_frame, heif_picture
 from segruntime.picture_files.embedded import ColourFacts, colour_facts, orientation
 from segruntime.picture_files.kinds import SUFFIXES
@@ -115,7 +116,8 @@ def _by_opencv(data: bytes, kind: Container | None) -> StillPicture | str:
             ),
         )
     try:
-        found = (_with_alpha(data, kind) if has_alpha(data, kind) else None) or _opaque(data, kind)
+        with quiet_opencv():
+            found = (_with_alpha(data, kind) if has_alpha(data, kind) else None) or _opaque(data, kind)
     except cv2.error:
         return "cannot be decoded"
     return found if isinstance(found, str) else in_srgb(replace(found, notes=notes), facts)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from segruntime.arrays import Bytes
+from segruntime.opencv_log import quiet_opencv
 from segruntime.picture_files.libraries import require_avif, require_heif, require_pillow
 from segruntime.picture_files.writers import in_256_colours
 
@@ -37,7 +38,8 @@ def encode_picture(suffix: str, image: Bytes) -> bytes | str:
         return _by_pillow(suffix, image)
     suffix = _SAME.get(suffix, suffix)
     try:
-        ok, data = cv2.imencode(suffix, image, _QUALITY.get(suffix, ()))
+        with quiet_opencv():
+            ok, data = cv2.imencode(suffix, image, _QUALITY.get(suffix, ()))
     except cv2.error as error:
         return f"OpenCV cannot write {suffix} ({' '.join(str(error).split())[:120]})"
     return data.tobytes() if ok else f"OpenCV cannot write this picture as {suffix}; choose .png"

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from segruntime.arrays import Bytes
+from segruntime.opencv_log import quiet_opencv
 from segruntime.picture_files.libraries import require_pillow
 from segruntime.picture_files.structure import PNG, webp_chunks
 
@@ -156,7 +157,8 @@ _BITSTREAM = (b"ALPH", b"VP8 ", b"VP8L")
 
 def _encoded(ending: str, image: Bytes, options: tuple[int, int]) -> bytes:
     try:
-        done, data = cv2.imencode(ending, image, options)
+        with quiet_opencv():
+            done, data = cv2.imencode(ending, image, options)
     except cv2.error as error:
         raise ValueError(" ".join(str(error).split())[:120]) from error
     if not done:

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 
 from segruntime.errors import VideoError
+from segruntime.opencv_log import quiet_opencv
 from segruntime.run.planes import BT601, LIMITED, ColorTags, Planes
 from segruntime.run.source import VideoFacts, ended_early
 from segruntime.run.stations import Decoded
 
 _TICKS_PER_S = 90_000
 _USUAL_RATE = 30
-_SILENT = 0
 
 
 class CameraSource:
@@ -101,10 +101,5 @@ def i420_views(buffer: Any) -> Planes:
 
 
 def _opened(device: int | str) -> Any:
-    log: Any = getattr(cv2.utils, "logging", cv2)  # where OpenCV 5 has it, and OpenCV 4
-    level = log.getLogLevel()
-    log.setLogLevel(_SILENT)  # OpenCV's own lines on an absent camera; ours says it once
-    try:
+    with quiet_opencv():  # ours says once that a camera is absent
         return cv2.VideoCapture(device)
-    finally:
-        log.setLogLevel(level)
