@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from shutil import which
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -14,12 +15,12 @@ import numpy as np
 import pytest
 from tests.video.clips import Frame, av, corners, frames, make, rotate_tag, times
 
-from segruntime.errors import OptionError
+from segruntime.errors import OptionError, VideoError
 from segruntime.run.planes import ColorTags, samples_from_signal
 from segruntime.run.statistics import Statistics
 from segruntime.run.video import light, tone_map
 from segruntime.run.video.hdr_metadata import hdr_metadata
-from segruntime.run.video.pixels import plane_views
+from segruntime.run.video.pixels import PixelOptions, PixelReader, plane_views
 
 Run = Callable[..., Statistics]
 Refuses = Callable[..., None]
@@ -382,3 +383,15 @@ def test_finer_colours_that_are_lost_are_said(pixels: str, name: str, tmp_path: 
     said = f"the input's colours are {name}, the result's 4:2:0: one sample for four pixels"
     assert segrun(clip, tmp_path / "out.mp4").notes == [said]
     assert segrun(clip, tmp_path / "mask.mp4", "alpha").notes == []  # a mask loses none of it
+
+
+def test_dolby_vision_that_only_its_own_players_show_is_refused() -> None:
+    class Data:
+        type = SimpleNamespace(name="DOVI_METADATA")
+
+        def __bytes__(self) -> bytes:
+            return b""
+
+    frame = SimpleNamespace(side_data=[Data()], color_trc=2)
+    with pytest.raises(VideoError, match=r"profile 5.*expected profile 8, HDR10 or HLG; convert it first"):
+        PixelReader(frame, PixelOptions())

@@ -260,8 +260,9 @@ def test_a_video_of_odd_size_loses_a_line_in_a_virtual_camera(
     size: tuple[int, int], virtual: VirtualCamera, tmp_path: Path, segrun: Run
 ) -> None:
     clip = make(tmp_path / "in.mkv", frames=2, size=size, pixels="yuv444p")
-    segrun(clip, "virtual-camera")
+    notes = segrun(clip, "virtual-camera").notes
     width, height = size[0] & ~1, size[1] & ~1
+    assert any(f"became {width}x{height}: a virtual camera" in note for note in notes) == (size != (width, height))
     assert (virtual.words["width"], virtual.words["height"]) == (width, height)
     luma = virtual.sent[1].reshape(-1)[: width * height].reshape(height, width)
     assert np.abs(luma.astype(int) - planes(frames(clip)[1])[0][:height, :width]).max() <= 1

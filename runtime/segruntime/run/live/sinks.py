@@ -51,6 +51,9 @@ class VirtualCameraSink:
         self.notes: list[str] = []
         self._pace = Pace(facts)
         self._width, self._height = facts.width & ~1, facts.height & ~1
+        if (facts.width, facts.height) != (self._width, self._height):
+            cut = f"{facts.width}x{facts.height} became {self._width}x{self._height}"
+            self.notes.append(f"{cut}: a virtual camera has even sides, the last column or row is left out")
         try:
             import pyvirtualcam
         except ImportError as error:

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from segruntime.arrays import Plane, Samples
-from segruntime.run.planes import ColorTags, Planes, planes_to_bgr, settled_tags
+from segruntime.errors import VideoError
+from segruntime.run.planes import UNSPECIFIED, ColorTags, Planes, planes_to_bgr, settled_tags
 from segruntime.run.video import light
 from segruntime.run.video.hdr_metadata import HdrMetadata, hdr_metadata
 from segruntime.run.video.tone_map import guide, is_hdr, planes_of, sdr_tags, shown, tone_mapped_planes
@@ -49,9 +50,18 @@ class PixelReader:
     def __init__(self, first: Any, options: PixelOptions, has_hidden_alpha: bool = False) -> None:
         """`first`: the video's first frame, which says how the others are taken. `has_hidden_alpha`: the decoder may have
         dropped an alpha that the file has.
+
+        Raises:
+            VideoError: its colours are of a kind that is not known here.
         """
         self._options = options
-        self.metadata = hdr_metadata(first) if is_hdr(frame_tags(first)) else HdrMetadata()
+        found = hdr_metadata(first)
+        if "Dolby Vision" in found.dynamic and int(first.color_trc) == UNSPECIFIED:
+            raise VideoError(
+                "is Dolby Vision without a picture that others can show (profile 5), expected profile 8, HDR10 or HLG; "
+                "convert it first"
+            )
+        self.metadata = found if is_hdr(frame_tags(first)) else HdrMetadata()
         self._source = replace(frame_tags(first), peak=max(_LEAST_PEAK, self.metadata.peak or light.HLG_PEAK))
         self.tags = _target_tags(self._source, _bits(first), options.hdr)
         self.alpha_left_out = has_hidden_alpha and not options.alpha

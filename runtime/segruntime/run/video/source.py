@@ -55,7 +55,7 @@ class VideoSource:
             self._stream = self._stream_of(self._container)
             self._frames = self._whole_frames()
             self._first = self._first_frame()
-            self._reader = PixelReader(self._first[0], self._options, has_hidden_alpha(self._stream))
+            self._reader = self._pixel_reader()
         except BaseException:
             self._container.close()
             raise
@@ -101,6 +101,12 @@ class VideoSource:
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
         return stream
+
+    def _pixel_reader(self) -> PixelReader:
+        try:
+            return PixelReader(self._first[0], self._options, has_hidden_alpha(self._stream))
+        except VideoError as error:
+            raise VideoError(f"{self._path}: {error}") from error
 
     def _whole_frames(self) -> Iterator[tuple[Any, list[Any]]]:
         self._deinterlacer = Deinterlacer()
