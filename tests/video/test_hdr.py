@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from shutil import which
@@ -15,10 +16,11 @@ import numpy as np
 import pytest
 from tests.video.clips import Frame, av, corners, frames, make, rotate_tag, times
 
-from segruntime.errors import OptionError, VideoError
+from segruntime.errors import OptionError, OutputError, VideoError
 from segruntime.run.planes import ColorTags, samples_from_signal
 from segruntime.run.statistics import Statistics
-from segruntime.run.video import light, tone_map
+from segruntime.run.video import encoder, light, tone_map
+from segruntime.run.video.encoder import HEVC_10
 from segruntime.run.video.hdr_metadata import hdr_metadata
 from segruntime.run.video.pixels import PixelOptions, PixelReader, plane_views
 
@@ -346,7 +348,7 @@ def test_hdr_and_transparent_is_prores_in_ten_bits(tmp_path: Path, segrun: Run, 
 
 
 @pytest.mark.usefixtures("everywhere")
-@pytest.mark.parametrize("output", ["frames/", "%03d.png", "virtual-camera"])
+@pytest.mark.parametrize("output", ["frames/", "%03d.png", "out.m4v", "out.gif", "virtual-camera"])
 def test_hdr_is_not_kept_where_there_is_no_place_for_it(output: str, tmp_path: Path, refuses: Refuses) -> None:
     clip = make_deep(tmp_path / "in.mkv", flat(700), "PQ")
     name = output if output == "virtual-camera" else f"{tmp_path}/{output}"
@@ -395,3 +397,27 @@ def test_dolby_vision_that_only_its_own_players_show_is_refused() -> None:
     frame = SimpleNamespace(side_data=[Data()], color_trc=2)
     with pytest.raises(VideoError, match=r"profile 5.*expected profile 8, HDR10 or HLG; convert it first"):
         PixelReader(frame, PixelOptions())
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_a_pyav_without_x265_says_so(tmp_path: Path, refuses: Refuses, monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = replace(HEVC_10, codec="libx265_that_is_not_there")
+    monkeypatch.setitem(encoder._NAMES, absent.codec, "HEVC")
+    monkeypatch.setitem(encoder.DEEP_KINDS, ".mp4", (absent, None))
+    clip = make_deep(tmp_path / "in.mkv", flat(700), "PQ")
+    said = "has no encoder libx265.* for HEVC; install PyAV's own build.*, or leave --hdr keep out"
+    refuses(OutputError, said, clip, tmp_path / "out.mp4", hdr="keep")
+
+
+@pytest.mark.usefixtures("everywhere")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_window_shows_hdr_as_sdr(kind: str, tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures: list[Frame] = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    for name in ("namedWindow", "waitKey", "destroyWindow"):
+        monkeypatch.setattr(cv2, name, lambda *_: -1)
+    monkeypatch.setattr(cv2, "imshow", lambda _, picture: pictures.append(picture))
+    segrun(make_deep(tmp_path / "in.mkv", flat(600), kind), None, preview=True, hdr="keep")
+    gray = 255 * float(as_sdr(np.full(3, (600 - 64) / 876), kind)[0])
+    assert len(pictures) == 4
+    assert np.abs(pictures[0].astype(float) - gray).max() <= 1

@@ -119,10 +119,7 @@ def video_sink(facts: VideoFacts, output: str | None, mode: Mode, *, overwrite: 
     if output is None:
         return NoSink(facts)
     name, _, device = output.partition(":")
-    if facts.tags.bits > 8 and Path(output).suffix.lower() not in DEEP_KINDS:
-        raise OptionError(
-            f"{output}: has no place for 10 bits, expected {', '.join(DEEP_KINDS)} with --hdr keep; leave --hdr out"
-        )
+    _check_depth(output, facts)
     if name == VIRTUAL_CAMERA:
         if mode != "replaced":
             raise OptionError(
@@ -148,8 +145,16 @@ def video_sink(facts: VideoFacts, output: str | None, mode: Mode, *, overwrite: 
 
 def segment_sink(facts: VideoFacts, output: str, mode: Mode, encoder: dict[str, str], span: Span) -> Sink:
     """For a part of a video that becomes `output` when it is joined; see `video_sink`."""
+    _check_depth(output, facts)
     target = Path(output)
     return SegmentSink(target, _kind(target, mode, encoder, facts), facts, span)
+
+
+def _check_depth(output: str, facts: VideoFacts) -> None:
+    if facts.tags.bits > 8 and Path(output).suffix.lower() not in DEEP_KINDS:
+        raise OptionError(
+            f"{output}: has no place for 10 bits, expected {', '.join(DEEP_KINDS)} with --hdr keep; leave --hdr out"
+        )
 
 
 def _kind(target: Path, mode: Mode, encoder: dict[str, str], facts: VideoFacts) -> VideoKind:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from segruntime.errors import OutputError
 from segruntime.run.planes import Planes, chroma_size
 from segruntime.run.source import VideoFacts
 from segruntime.run.stations import Finished
@@ -72,7 +73,6 @@ VIDEO_KINDS: dict[str, tuple[VideoKind, VideoKind | None]] = {
 # and for 10 bits
 DEEP_KINDS: dict[str, tuple[VideoKind, VideoKind | None]] = {
     ".mp4": (HEVC_10, None),
-    ".m4v": (HEVC_10, None),
     ".mov": (HEVC_10, PRORES_4444_10),
     ".mkv": (HEVC_10, None),
     ".webm": (AV1_10, None),
@@ -115,7 +115,14 @@ class VideoEncoder:
     def _video_stream(self, container: Any, time_base: Fraction) -> Any:
         facts, kind = self._facts, self._kind
         os.environ.setdefault("SVT_LOG", "1")  # errors only: SVT-AV1 writes its settings to standard error
-        stream = container.add_stream(kind.codec, rate=facts.rate, options=self._options())
+        try:
+            stream = container.add_stream(kind.codec, rate=facts.rate, options=self._options())
+        except self._av.codec.codec.UnknownCodecError as error:
+            without = "" if kind.pixels in ("yuv420p", "yuva420p") else ", or leave --hdr keep out"
+            raise OutputError(
+                f"this PyAV has no encoder {kind.codec} for {_NAMES[kind.codec]}; install PyAV's own build (pip install av)"
+                + without
+            ) from error
         context = stream.codec_context
         stream.width, stream.height = self._width, self._height
         stream.pix_fmt = kind.convert or kind.pixels
