@@ -18,9 +18,10 @@ from tests.jobs.conftest import Flickering, RunJob  # noqa: E402
 from tests.video.clips import frames, make, packets, person, times  # noqa: E402
 
 from segruntime.errors import VideoError  # noqa: E402
-from segruntime.jobs import cuts, worker  # noqa: E402
+from segruntime.jobs import cuts, executors, worker  # noqa: E402
 from segruntime.jobs.cuts import WARM_UP, spans_of  # noqa: E402
 from segruntime.jobs.join import Part, decoding_times, join  # noqa: E402
+from segruntime.jobs.unit import Outcome, Unit  # noqa: E402
 from segruntime.run import command  # noqa: E402
 from segruntime.run.video.encoder import VideoEncoder  # noqa: E402
 from segruntime.run.video.packet_times import PacketTimes, packet_times  # noqa: E402
@@ -280,3 +281,25 @@ def described(path: Path) -> list[Any]:
             stream.duration,
             colours,
         ]
+
+
+def test_what_other_workers_write_is_still_there_when_a_video_becomes_whole(
+    long_clip: Path, tmp_path: Path, job: RunJob, flickering: Flickering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Beside:
+        """As if another worker had one draft in work, and another one finished."""
+
+        def __init__(self, work: worker.Work) -> None:
+            self._work = work
+
+        def run(self, units: Iterator[Unit]) -> Iterator[Outcome]:
+            others = [Path(self._work.drafts) / name for name in (".other.x1.mp4", "other.mp4")]
+            for other in others:
+                other.touch()
+            for outcome in worker.Worker(self._work).run(units):
+                yield outcome
+                assert all(other.exists() for other in others)
+
+    monkeypatch.setitem(executors.ENGINES, "local", lambda work, _crew: Beside(work))
+    assert job(long_clip, tmp_path / "out.mp4", segment_s=3).exit_code == 0
+    assert len(times(tmp_path / "out.mp4")) == 200

@@ -132,7 +132,9 @@ class Job:
         for video in [video for video in feed.videos.values() if video.is_whole]:
             del feed.videos[video.video.id]
             self._take(video.joined(self._place.drafts), feed)
-            self._place.sweep(self._is_kept)
+            if video.video.id in self._journal.record.finished:  # of the others, workers may be writing
+                for part in video.parts:
+                    part.draft(self._place.drafts).unlink(missing_ok=True)
 
     def _is_kept(self, unit: str) -> bool:
         """Whether a draft is still needed: it has no name yet, or is a segment of a video that is not whole."""
