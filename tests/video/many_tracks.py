@@ -134,5 +134,5 @@ def _packet(stream: Any, start: int, end: int, data: bytes) -> Any:
 def _cover(container: Any, data: bytes) -> Any:
     codec = "png" if data.startswith(b"\x89PNG") else "mjpeg"
     stream = container.add_mux_stream(codec, time_base=MS, width=32, height=32)
-    stream.disposition = av.stream.Disposition.attached_pic
+    stream.disposition = av.stream.Disposition.attached_pic.value
     return _packet(stream, 0, 0, data)

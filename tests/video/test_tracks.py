@@ -26,6 +26,7 @@ from segruntime.run.statistics import Statistics
 pytestmark = pytest.mark.usefixtures("everywhere")
 Run = Callable[..., Statistics]
 FLAGS = av.stream.Disposition
+READS_NAMES = av.library_versions["libavformat"] >= (62, 12)  # FFmpeg 8.1: the titles of an MP4's tracks
 ENDINGS = [".mp4", ".m4v", ".mov", ".mkv", ".webm"]
 TEXT = ["hello", "good {\\i1}bye{\\i0}"]
 SAID = [(start, text) for (start, _, _), text in zip(LINES, TEXT, strict=True)]
@@ -38,7 +39,7 @@ def clip(tmp_path: Path, ending: str, extras: Extras, sound: int = 2) -> Path:
 
 def flags(path: Path, kind: str) -> list[int]:
     with av.open(str(path)) as container:
-        return [int(stream.disposition) for stream in container.streams if stream.type == kind]
+        return [stream.disposition.value for stream in container.streams if stream.type == kind]
 
 
 def tags(path: Path, kind: str, key: str) -> list[str | None]:
@@ -51,17 +52,21 @@ def tags(path: Path, kind: str, key: str) -> list[str | None]:
 def test_languages_titles_and_the_default_of_sound_are_kept(
     source: str, target: str, tmp_path: Path, segrun: Run
 ) -> None:
-    sound = [({"language": "eng", "title": "Main"}, 0), ({"language": "deu", "title": "Kommentar"}, int(FLAGS.default))]
+    sound = [
+        ({"language": "eng", "title": "Main"}, 0),
+        ({"language": "deu", "title": "Kommentar"}, FLAGS.default.value),
+    ]
     path = clip(tmp_path, source, Extras(sound=sound))
     notes = segrun(path, tmp_path / f"out{target}").notes
-    assert sum("of a track has no place" in note for note in notes) == (2 if target == ".m4v" else 0)
+    titles = READS_NAMES or source == ".mkv"
+    assert sum("of a track has no place" in note for note in notes) == (2 if target == ".m4v" and titles else 0)
     german = "ger" if target == ".mov" else "deu"  # QuickTime's list has the other of the two codes
     assert tags(tmp_path / f"out{target}", "audio", "language") == ["eng", german]
-    title = "title" if target in (".mkv", ".webm") else "name"
-    assert tags(tmp_path / f"out{target}", "audio", title) == (
-        ["Main", "Kommentar"] if target != ".m4v" else [None] * 2
-    )
-    assert [bool(one & FLAGS.default) for one in flags(tmp_path / f"out{target}", "audio")] == [False, True]
+    if READS_NAMES:
+        title = "title" if target in (".mkv", ".webm") else "name"
+        expected = ["Main", "Kommentar"] if target != ".m4v" else [None] * 2
+        assert tags(tmp_path / f"out{target}", "audio", title) == expected
+    assert [bool(one & FLAGS.default.value) for one in flags(tmp_path / f"out{target}", "audio")] == [False, True]
 
 
 @pytest.mark.parametrize(("ending", "codec"), [(".mkv", "subrip"), (".mkv", "webvtt"), (".mp4", "mov_text")])
@@ -112,7 +117,7 @@ def test_italics_stay_where_both_forms_know_them(tmp_path: Path, segrun: Run) ->
 
 
 def test_forced_subtitles_and_those_for_the_deaf_stay_so(tmp_path: Path, segrun: Run) -> None:
-    both = int(FLAGS.forced | FLAGS.hearing_impaired)
+    both = (FLAGS.forced | FLAGS.hearing_impaired).value
     path = clip(tmp_path, ".mkv", Extras(words=[Words(), Words(disposition=both)]), sound=0)
     for ending in (".mkv", ".mp4"):
         segrun(path, tmp_path / f"out{ending}")
@@ -120,7 +125,7 @@ def test_forced_subtitles_and_those_for_the_deaf_stay_so(tmp_path: Path, segrun:
         assert (first & both, second & both) == (0, both)
     (note,) = segrun(path, tmp_path / "out.webm").notes[1:]
     assert note == "flag: hearing_impaired of a track has no place in .webm; choose .mp4 or .mkv to keep it"
-    assert flags(tmp_path / "out.webm", "subtitle")[1] & both == FLAGS.forced
+    assert flags(tmp_path / "out.webm", "subtitle")[1] & both == FLAGS.forced.value
     lost = [
         f"flag: {name} of a track has no place in .mov; choose .mp4 or .mkv to keep it"
         for name in ("forced", "hearing_impaired")
@@ -235,14 +240,16 @@ def test_a_title_that_is_no_utf_8_is_no_reason_to_refuse_a_video(
     path.write_bytes(data)
     assert segrun(path, tmp_path / f"out{target}").notes == []
     assert metadata(tmp_path / f"out{target}")["title"] == "Müller"
-    if ending == ".mkv":
+    if ending == ".mkv" and (READS_NAMES or target == ".mkv"):
         assert tags(tmp_path / f"out{target}", "audio", "title" if target == ".mkv" else "name") == ["Grün"]
 
 
-def test_a_timecode_stays_and_is_no_data_track_that_was_lost(tmp_path: Path, segrun: Run) -> None:
-    path = clip(tmp_path, ".mov", Extras(picture={"timecode": "01:02:03:04"}))
+@pytest.mark.parametrize("source", [".mov", ".mkv"])
+def test_a_timecode_stays_and_is_no_data_track_that_was_lost(source: str, tmp_path: Path, segrun: Run) -> None:
+    path = clip(tmp_path, source, Extras(picture={"timecode": "01:02:03:04"}))
     with av.open(str(path)) as container:
-        assert [stream.type for stream in container.streams].count("data") == 1
+        if source == ".mov" and [stream.type for stream in container.streams].count("data") != 1:
+            pytest.skip("PyAV before 18 gives a copied picture no frame rate, and so no timecode")
     for ending, key in ((".mov", "timecode"), (".mp4", "timecode"), (".mkv", "TIMECODE")):
         assert segrun(path, tmp_path / f"out{ending}").notes == []
         assert tags(tmp_path / f"out{ending}", "video", key) == ["01:02:03:04"]

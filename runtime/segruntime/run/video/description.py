@@ -65,7 +65,7 @@ def describe_track(container: Any, output: Any, source: Any, rate: Fraction) -> 
     if "title" in kept and form == "ipod":
         notes.append(f"title: {kept['title']} of a track has no place in .m4v; choose .mp4 or .mkv to keep it")
     output.metadata.update(kept)
-    output.disposition = source.disposition
+    output.disposition = source.disposition.value
     return notes + _lost_flags(form, source.disposition)
 
 

@@ -133,8 +133,9 @@ class TrackCopy:
             able = ".mp4 or .mkv" if takes("mp4", stream) else ".mkv"
             return f"cover picture: has no place in {ending_of(form)} and was left out; choose {able} to keep it"
         output = self._container.add_stream_from_template(stream, opaque=True)
-        output.disposition = stream.disposition
-        again = require_av().Packet(bytes(packet))
+        output.disposition = stream.disposition.value
+        again = require_av().Packet(packet.size)
+        again.update(bytes(packet))  # a muxer keeps it to the end; `Packet(bytes)` would leave it memory of Python's
         again.stream, again.time_base, again.is_keyframe = output, stream.time_base, True
         again.pts = again.dts = 0
         self._covers.append(again)
