@@ -169,7 +169,7 @@ def test_folders_that_are_none_or_empty(folders: tuple[Path, Path], tmp_path: Pa
     )
     assert "--images" in refused(accuracy(*named(folders[0] / "a.jpg", folders[1])))
     (tmp_path / "empty").mkdir()
-    assert f"--images {tmp_path / 'empty'}: {messages.NO_PICTURE_IN_IT}, expected .bmp, .jpeg" in refused(
+    assert f"--images {tmp_path / 'empty'}: {messages.NO_PICTURE_IN_IT}, expected .apng, .avif" in refused(
         accuracy(*named(tmp_path / "empty", folders[1]))
     )
     assert f"--masks {tmp_path / 'empty'}: {messages.NO_PICTURE_IN_IT}" in refused(
