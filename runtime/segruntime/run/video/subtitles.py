@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from segruntime.run.video.av_library import require_av
 from segruntime.run.video.copied import Copied, Track, able, codec_of, ending_of, left_out, takes
 
 _ENCODERS = {"mp4": "mov_text", "ipod": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
@@ -33,7 +32,9 @@ class ConvertedText:
     """Text, decoded and encoded. What has none, such as the gaps of an MP4, gives no packet."""
 
     def __init__(self, container: Any, stream: Any, encoder: str) -> None:
-        self._sets = require_av().subtitles.subtitle.SubtitleSet
+        from av.subtitles.subtitle import SubtitleSet
+
+        self._set = SubtitleSet.create
         self.output = container.add_stream(encoder)
         self.output.time_base = _MS
         stream.codec_context.open(strict=False)
@@ -44,7 +45,7 @@ class ConvertedText:
         if not lines:
             return []
         text = b"\\N".join([lines[0], *(line.split(b",", 8)[-1] for line in lines[1:])])
-        made = self.output.codec_context.encode_subtitle(self._sets.create(text, 0, 0))
+        made = self.output.codec_context.encode_subtitle(self._set(text, 0, 0))
         made.stream, made.time_base = self.output, packet.time_base
         made.pts = made.dts = packet.pts
         made.duration = packet.duration
