@@ -62,7 +62,7 @@ def open_feed(job: Job) -> Feed:
     if job.input is None:
         return _still(drawn_frame(*(job.size or DEFAULT_SIZE)), "the drawn frame")
     path = Path(job.input)
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in SUFFIXES - {".gif"}:  # OpenCV plays those as a clip
         return _still(read_frame(path, job.size), job.input)
     frames = _laps(path, job.size)
     first, _ = next(frames)
