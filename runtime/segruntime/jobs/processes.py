@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
@@ -16,10 +16,9 @@ import cv2
 
 from segruntime.errors import SegRuntimeError
 from segruntime.jobs.unit import Outcome, Unit
+from segruntime.jobs.unit_queue import UnitQueue
 from segruntime.jobs.worker import Work, Worker
 
-MOST_DEATHS = 3
-_AHEAD = 3  # pictures that wait at a worker while it masks one
 _LOOK_S = 0.2
 
 
@@ -30,38 +29,24 @@ class Processes:
         """`limit_bytes`: of memory for each; one that takes more is killed, and started again."""
         self._limit_bytes = limit_bytes
         self._children = [Child(work) for _ in range(workers)]
-        self._deaths: Counter[str] = Counter()
-        self._waiting: deque[Unit] = deque()
 
     def run(self, units: Iterator[Unit]) -> Generator[Outcome, None, None]:
         """The outcome of each unit, as they come."""
+        queue = UnitQueue(units)
         try:
             while True:
                 for child in self._children:
-                    self._feed(child, units)
+                    while (unit := queue.next_for(child.units)) is not None:
+                        child.give(unit)
                 busy = [child for child in self._children if child.units]
                 if not busy:
                     return
-                yield from self._heard(busy)
+                yield from self._heard(busy, queue)
         finally:
             for child in self._children:
                 child.end()
 
-    def _feed(self, child: Child, units: Iterator[Unit]) -> None:
-        while not child.units or (len(child.units) <= _AHEAD and all(map(self._may_share, child.units))):
-            unit = self._waiting.popleft() if self._waiting else next(units, None)
-            if unit is None:
-                return
-            if child.units and not self._may_share(unit):
-                self._waiting.appendleft(unit)
-                return
-            child.give(unit)
-
-    def _may_share(self, unit: Unit) -> bool:
-        """Whether others may be at a worker with it; who was there when one died is tried alone, to know whose fault it is."""
-        return unit.is_quick and not self._deaths[unit.id]
-
-    def _heard(self, busy: list[Child]) -> Iterator[Outcome]:
+    def _heard(self, busy: list[Child], queue: UnitQueue) -> Iterator[Outcome]:
         ready = wait([child.pipe for child in busy], timeout=_LOOK_S)
         for child in busy:
             if self._limit_bytes and child.memory_bytes() > self._limit_bytes:
@@ -70,17 +55,7 @@ class Processes:
                 try:
                     yield child.take()
                 except (EOFError, OSError):
-                    yield from self._after_death(child)
-
-    def _after_death(self, child: Child) -> Iterator[Outcome]:
-        left, why = child.buried()
-        self._deaths.update(unit.id for unit in left)
-        for unit in reversed(left):
-            if self._deaths[unit.id] < MOST_DEATHS:
-                self._waiting.appendleft(unit)
-            else:
-                said = f"{unit.label}: its worker {why}, {MOST_DEATHS} times; look at the file, or give more memory"
-                yield Outcome(unit=unit, state="failed", error=said)
+                    yield from queue.after_death(*child.buried())
 
 
 class Child:
