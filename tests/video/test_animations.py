@@ -93,6 +93,17 @@ def test_one_kind_of_animation_becomes_another(source: str, output: str, tmp_pat
         np.testing.assert_allclose(got[..., :3].astype(int), np.asarray(picture).astype(int), atol=6)
 
 
+@pytest.mark.usefixtures("everywhere")
+def test_an_animated_avif_becomes_a_webp_where_kinds_are_kept(tmp_path: Path, segrun: Run) -> None:
+    source = save(tmp_path / "in" / "a.avif", quality=95)
+    assert (kind_of(source), frames_in(source)) == ("animation", 4)
+    segrun(tmp_path / "in", tmp_path / "out")
+    after = load(tmp_path / "out" / "a.webp")
+    assert [delay for _, delay in after] == list(DELAYS_MS)
+    for (got, _), picture in zip(after, shades(), strict=True):
+        np.testing.assert_allclose(got[..., :3].astype(int), np.asarray(picture).astype(int), atol=6)
+
+
 @pytest.mark.usefixtures("left")
 @pytest.mark.parametrize("kind", [".webp", ".apng"])
 def test_a_transparent_animation_has_soft_alpha(kind: str, tmp_path: Path, segrun: Run) -> None:

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from tests import messages
 from tests.each_case import each_case
-from tests.video.clips import Frame, corners, person
+from tests.video.clips import Frame, corners, make, person
 
 from segruntime.errors import MissingExtraError, PictureError
 from segruntime.picture_files import declared_size, decode_picture, kind_of, picture_kind, read_picture
+from segruntime.picture_files.animated import frames_in
 from segruntime.picture_files.decode import decode_still
 from segruntime.run.statistics import Statistics
 
@@ -289,6 +290,19 @@ def test_a_library_that_is_missing_is_named(kind: str, module: str, packages: st
         with pytest.raises(PictureError, match=rf"none of its 1 pictures can be read; .*a\.{kind}: .*{said}"):
             segrun(tmp_path / kind, tmp_path / "out")
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.usefixtures("left")
+def test_plain_pictures_and_videos_need_no_extra(tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("jpeg", "png", "webp", "tiff", "bmp"):
+        _saved(tmp_path / "in" / f"a_{kind}.{kind}", encoded(kind, person(64, 48)))
+    clip = make(tmp_path / "in.mp4", frames=3)
+    for module in ("PIL", "pillow_heif"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert segrun(tmp_path / "in", tmp_path / "out").broken == 0
+    for name in ("out.webp", "out.apng"):
+        segrun(clip, tmp_path / name, "transparent")
+        assert frames_in(tmp_path / name) == 3
 
 
 @pytest.mark.parametrize(("name", "what"), [("a.jxl", "JPEG XL"), ("b.CR2", "a raw photograph"), ("c.ico", "an icon")])
