@@ -18,7 +18,6 @@ from segruntime.jobs.progress import Progress
 from segruntime.jobs.start import begin
 from segruntime.jobs.unit import Outcome, Unit
 from segruntime.jobs.worker import Work
-from segruntime.run.command import RunOptions
 from segruntime.run.targets import check_output
 from segruntime.segmenter import default_model
 
@@ -35,7 +34,7 @@ def run_job(options: JobOptions, watch: Watch = lambda _: None, say: Say = lambd
     Raises:
         SegRuntimeError: see `segruntime.errors`. What was delivered stays; the same call goes on.
     """
-    options = replace(options, run=_settled(options))
+    options = settled(options)
     run = options.run
     source, output = Path(run.source), Path(str(run.output))
     place = Place.of(output, is_folder=source.is_dir())
@@ -54,11 +53,11 @@ def run_job(options: JobOptions, watch: Watch = lambda _: None, say: Say = lambd
     return summary
 
 
-def _settled(options: JobOptions) -> RunOptions:
-    """The options with what is left open decided, so that all workers do the same."""
+def settled(options: JobOptions) -> JobOptions:
+    """The same with what is left open decided, so that all workers do the same."""
     run = options.run
     model = str(run.model or default_model(run.backend))
-    return replace(run, model=model, encoder={"threads": _ENCODER_THREADS, **run.encoder})
+    return replace(options, run=replace(run, model=model, encoder={"threads": _ENCODER_THREADS, **run.encoder}))
 
 
 class Job:

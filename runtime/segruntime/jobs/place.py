@@ -36,8 +36,8 @@ class Place:
     def drafts(self) -> str:
         return str(self.state / _DRAFTS)
 
-    def result(self, unit: Unit) -> Path:
-        return self.root / unit.name
+    def result(self, unit: Unit) -> str:
+        return os.path.join(self.root, unit.name)
 
     def deliver(self, unit: Unit) -> None:
         """The draft gets its name.
@@ -45,7 +45,7 @@ class Place:
         Raises:
             OutputError: it cannot.
         """
-        target = self.result(unit)
+        target = Path(self.result(unit))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(unit.draft(self.drafts), target)

@@ -38,30 +38,31 @@ def stamp_of(status: os.stat_result) -> list[int]:
 
 
 def units_of(source: Path, options: str) -> Iterator[Unit]:
-    """A unit for each file that may be a picture or a video, in the order of their names, the name of the input for the result.
+    """A unit for each file that may be a picture or a video, folder by folder in the order of names; its `name` is the file's.
 
     Hidden files and folders are passed over. `options`: the digest of `what_it_is`.
 
     Raises:
         PictureError: the folder cannot be read.
     """
-    root = source if source.is_dir() else source.parent
-    for path, status in sorted(_files(str(root))) if source.is_dir() else [(str(source), source.stat())]:
-        name = Path(os.path.relpath(path, root)).as_posix()
-        stamp = stamp_of(status)
-        yield Unit(id=digest(name, stamp, options), source=path, name=name, size_bytes=stamp[0], changed_ns=stamp[1])
+    root = str(source if source.is_dir() else source.parent)
+    cut = len(os.path.join(root, ""))
+    for path, status in _files(root) if source.is_dir() else [(os.path.join(root, source.name), source.stat())]:
+        name = path[cut:].replace(os.sep, "/")
+        size_bytes, changed_ns = status.st_size, status.st_mtime_ns
+        key = digest(name, size_bytes, changed_ns, options)
+        yield Unit(id=key, source=path, name=name, size_bytes=size_bytes, changed_ns=changed_ns)
 
 
 def _files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
     try:
         with os.scandir(folder) as found:
-            for one in found:
-                if one.name.startswith("."):
-                    continue
-                if one.is_dir(follow_symlinks=False):
-                    yield from _files(one.path)
-                elif os.path.splitext(one.name)[1].lower() in _WANTED and one.is_file():
-                    yield one.path, one.stat()
+            entries = sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
+        for one in entries:
+            if one.is_dir(follow_symlinks=False):
+                yield from _files(one.path)
+            elif os.path.splitext(one.name)[1].lower() in _WANTED and one.is_file():
+                yield one.path, one.stat()
     except OSError as error:
         raise PictureError(f"{folder}: cannot be read ({error.strerror}); check its rights") from error
 
@@ -81,14 +82,14 @@ class Names:
     the new one: `a.avi.mp4` next to `a.mp4`.
     """
 
-    def __init__(self, inputs: Iterable[str], taken: Iterable[str], mode: Mode) -> None:
-        """`inputs`: the names of all files; `taken`: those of results that are there."""
-        self._inputs, self._taken, self._mode = set(inputs), set(taken), mode
+    def __init__(self, source: Path, taken: Iterable[str], mode: Mode) -> None:
+        """`source`: the input folder, whose files may keep their names; `taken`: the names of results that are there."""
+        self._source, self._taken, self._mode = source, set(taken), mode
 
     def __call__(self, unit: Unit) -> str:
         name = PurePosixPath(unit.name)
         result = name.with_name(result_name(Path(unit.source), self._mode))
-        if result != name and (str(result) in self._taken or str(result) in self._inputs):
+        if result != name and (str(result) in self._taken or (self._source / result).exists()):
             result = name.with_name(name.name + result.suffix)
         self._taken.add(str(result))
         return str(result)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from socket import gethostname
 from typing import Any
@@ -29,19 +30,44 @@ def begin(options: JobOptions, place: Place, journal: Journal) -> list[Unit]:
         PictureError: there is nothing to do. MissingExtraError: PyAV is not installed, and there are videos.
     """
     source, what = Path(options.run.source), what_it_is(options.run, options.segment_s)
-    found = list(units_of(source, digest(what)))
-    units = _named(found, options, journal)
     header = {"segrun": FORMAT, "version": segruntime.__version__, "source": str(source.resolve()), "options": what}
     _check_same(options, journal, header)
-    left = [unit for unit in units if not _is_there(unit, place, journal)]
+    found = Found()
+    for unit in units_of(source, digest(json.dumps(what, sort_keys=True))):
+        found.take(unit, place, journal)
+    left = _named(found.left, options, journal)
+    if not found.files and not found.passed_over:
+        raise PictureError(f"{source}: holds no picture and no video, expected a folder of them; check it")
     if not options.run.overwrite:
-        _check_free(left, place, set(journal.record.finished.values()))
+        _check_free(left, place, journal)
     if any(not unit.is_quick for unit in left):
         require_av()
     head = [] if journal.record.header else [header]
-    passed_over = [line for unit in found if (line := _passed_over(unit))]
-    journal.add([*head, _run_line(options, len(found), len(units) - len(left), left), *passed_over])
+    journal.add([*head, _run_line(options, found, left), *found.passed_over])
     return left
+
+
+@dataclass(slots=True)
+class Found:
+    """What a listing holds: how many files can be done and how many of them are, those that are left, lines of the others."""
+
+    files: int = 0
+    done: int = 0
+    left: list[Unit] = field(default_factory=list)
+    passed_over: list[dict[str, Any]] = field(default_factory=list)
+
+    def take(self, unit: Unit, place: Place, journal: Journal) -> None:
+        kind = foreign_kind(unit)
+        if kind is not None:
+            error = f"{unit.source}: is {kind}, which is not read; convert it first"
+            self.passed_over.append(Outcome(unit=unit, state="skipped", error=error).to_json())
+            return
+        self.files += 1
+        name = journal.record.finished.get(unit.id)
+        if name is None or not _is_there(replace(unit, name=name), place):
+            self.left.append(unit)
+        else:
+            self.done += 1
 
 
 def _check_same(options: JobOptions, journal: Journal, job: dict[str, Any]) -> None:
@@ -61,21 +87,17 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _named(found: Sequence[Unit], options: JobOptions, journal: Journal) -> list[Unit]:
-    """Those that can be done, each with the name of its result: the one that it had before, or a new one."""
+def _named(left: Sequence[Unit], options: JobOptions, journal: Journal) -> list[Unit]:
+    """Each with the name of its result: the one that it had before, or a new one."""
     source, before = Path(options.run.source), journal.record.finished
     if source.is_file():
-        return [replace(unit, name=Path(str(options.run.output)).name) for unit in found]
-    able = [unit for unit in found if foreign_kind(unit) is None]
-    if not able:
-        raise PictureError(f"{source}: holds no picture and no video, expected a folder of them; check it")
-    names = Names((unit.name for unit in able), before.values(), options.run.mode)
-    return [replace(unit, name=before.get(unit.id) or names(unit)) for unit in able]
+        return [replace(unit, name=Path(str(options.run.output)).name) for unit in left]
+    names = Names(source, before.values() if left else (), options.run.mode)
+    return [replace(unit, name=before.get(unit.id) or names(unit)) for unit in left]
 
 
-def _is_there(unit: Unit, place: Place, journal: Journal) -> bool:
-    if unit.id not in journal.record.finished:
-        return False
+def _is_there(unit: Unit, place: Place) -> bool:
+    """Whether the result of a unit that was finished has its name; it gets it where only that was left to do."""
     if os.path.exists(place.result(unit)):
         return True
     if not unit.draft(place.drafts).exists():
@@ -84,8 +106,10 @@ def _is_there(unit: Unit, place: Place, journal: Journal) -> bool:
     return True
 
 
-def _check_free(left: Iterable[Unit], place: Place, ours: set[str]) -> None:
-    taken = [unit for unit in left if unit.name not in ours and os.path.exists(place.result(unit))]
+def _check_free(left: Iterable[Unit], place: Place, journal: Journal) -> None:
+    there = [unit for unit in left if os.path.exists(place.result(unit))]
+    ours = set(journal.record.finished.values()) if there else set()
+    taken = [unit for unit in there if unit.name not in ours]
     if taken:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
         raise OutputError(
@@ -94,18 +118,11 @@ def _check_free(left: Iterable[Unit], place: Place, ours: set[str]) -> None:
         )
 
 
-def _run_line(options: JobOptions, files: int, done: int, left: Sequence[Unit]) -> dict[str, Any]:
+def _run_line(options: JobOptions, found: Found, left: Sequence[Unit]) -> dict[str, Any]:
     weights: Counter[str] = Counter()
     for unit in left:
         weights[unit.kind] += unit.size_bytes
     crew = {"engine": options.crew.engine, "workers": options.crew.workers}
     began = {"began": round(time.time(), 3), "host": gethostname(), "process": os.getpid()}
-    return {**began, **crew, "files": files, "done": done, "left_bytes": dict(weights)}
-
-
-def _passed_over(unit: Unit) -> dict[str, Any] | None:
-    kind = foreign_kind(unit)
-    if kind is None:
-        return None
-    error = f"{unit.source}: is {kind}, which is not read; convert it first"
-    return Outcome(unit=unit, state="skipped", error=error).to_json()
+    files = found.files + len(found.passed_over)
+    return {**began, **crew, "files": files, "done": found.done, "left_bytes": dict(weights)}
