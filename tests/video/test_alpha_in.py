@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 import pytest
 from tests.refusals import refusal
-from tests.video.clips import av, frames, planes, times
+from tests.video.clips import av, frames, make, planes, times
 from tests.video.test_transparent import decoded_with_alpha
 
 from segruntime.errors import VideoError
 from segruntime.run.statistics import Statistics
+from segruntime.run.video import alpha
 
 pytestmark = pytest.mark.usefixtures("left")
 Run = Callable[..., Statistics]
@@ -96,8 +97,8 @@ def test_without_being_asked_the_old_alpha_is_left_out_and_that_is_said(
 ) -> None:
     clip = make_transparent(tmp_path / name, codec, pixels, options, drawn(0))
     assert SAID in segrun(clip, tmp_path / "out.webm", "transparent").notes
-    alpha = planes(decoded_with_alpha(tmp_path / "out.webm")[2])[3]
-    np.testing.assert_allclose(quarters(alpha), [[255, 0], [255, 0]], atol=5)
+    found = planes(decoded_with_alpha(tmp_path / "out.webm")[2])[3]
+    np.testing.assert_allclose(quarters(found), [[255, 0], [255, 0]], atol=5)
 
 
 def test_an_opaque_alpha_is_not_worth_a_line(tmp_path: Path, segrun: Run) -> None:
@@ -141,3 +142,14 @@ def test_a_pyav_without_the_decoder_says_so(tmp_path: Path, segrun: Run, monkeyp
         keep_alpha=True,
         match="has no libvpx-vp9.*leave --keep-alpha out",
     )
+
+
+def test_alpha_that_is_promised_and_not_there_is_none(
+    tmp_path: Path, segrun: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some programs write `alpha_mode` into every WebM."""
+    clip = make(tmp_path / "in.webm", codec="libvpx-vp9", options={}, frames=3, size=(WIDTH, HEIGHT))
+    monkeypatch.setattr(alpha, "has_hidden_alpha", lambda _: True)
+    assert segrun(clip, tmp_path / "out.webm", "transparent", keep_alpha=True).frames == 3
+    found = planes(decoded_with_alpha(tmp_path / "out.webm")[1])[3]
+    np.testing.assert_allclose(quarters(found), [[255, 0], [255, 0]], atol=5)

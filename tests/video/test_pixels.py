@@ -219,3 +219,17 @@ def test_tiny_and_narrow_frames(size: tuple[int, int], name: str, background: st
     clip = make(tmp_path / "in.mkv", frames=3, size=size, codec="ffv1", options={}, draw=drawn)
     segrun(clip, tmp_path / name, background)
     assert len(frames(tmp_path / name)) == 3
+
+
+@pytest.mark.parametrize("hdr", ["sdr", "keep"])
+def test_hdr_that_says_its_transfer_alone_is_bt_2020(hdr: Any) -> None:
+    told, untold = _gray(500, 18), _gray(500, 18)
+    untold.colorspace = untold.color_primaries = 2
+    for frame in (told, untold):
+        for view, value in zip(plane_views(frame)[1:], (450, 600), strict=True):
+            view[:] = value
+    planes_of_both = [PixelReader(frame, PixelOptions(hdr=hdr))(frame, (32, 32))[0] for frame in (told, untold)]
+    for ours, theirs in zip(*planes_of_both, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    tags = PixelReader(untold, PixelOptions(hdr="keep")).tags
+    assert (tags.matrix, tags.primaries, tags.transfer) == (9, 9, 18)

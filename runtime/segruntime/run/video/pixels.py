@@ -21,6 +21,7 @@ _EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
 _JPEG_RANGE = "yuvj420p"
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # a matrix of H.273 → swscale's number for the same weights
 _MATRIX = "DISPLAYMATRIX"
+_BT2020 = 9
 _SUBSAMPLING = {
     (8, 4): "4:2:2",
     (8, 8): "4:4:4",
@@ -194,6 +195,12 @@ def frame_tags(frame: Any) -> ColorTags:
         primaries=int(frame.color_primaries),
         transfer=int(frame.color_trc),
     )
+    if is_hdr(tags):  # PQ and HLG are BT.2020 where nothing else is said, of any size
+        tags = replace(
+            tags,
+            matrix=_BT2020 if tags.matrix == UNSPECIFIED else tags.matrix,
+            primaries=_BT2020 if tags.primaries == UNSPECIFIED else tags.primaries,
+        )
     return settled_tags(tags, frame.height)
 
 
