@@ -114,7 +114,8 @@ class VideoEncoder:
 
     def _video_stream(self, container: Any, time_base: Fraction) -> Any:
         facts, kind = self._facts, self._kind
-        os.environ.setdefault("SVT_LOG", "1")  # errors only: SVT-AV1 writes its settings to standard error
+        if kind.codec == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors only: it writes its settings to standard error
         try:
             stream = container.add_stream(kind.codec, rate=facts.rate, options=self._options())
         except self._av.codec.codec.UnknownCodecError as error:

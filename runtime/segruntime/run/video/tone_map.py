@@ -8,6 +8,7 @@ What is a function of one number is a table; what mixes channels is a 3x3 matrix
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +30,7 @@ from segruntime.run.planes import (
     signal_from_samples,
 )
 from segruntime.run.video import light
+from segruntime.segmenter import default_threads
 
 _SIGNAL_STEPS = 16384  # of a signal of 1 in a table; above 1 as far as 10 bits and their colour differences go
 _SIGNALS = np.arange(2.25 * _SIGNAL_STEPS) / _SIGNAL_STEPS
@@ -66,12 +68,16 @@ def tone_mapped_planes(planes: Sequence[Samples], tags: ColorTags, target: Color
     rows = max(2, _STRIP_PIXELS // width & ~1)
     full = [np.asarray(planes[0]), *(resized(plane, (height, width)) for plane in planes[1:3])]
     y, (u, v) = np.empty((height, width), np.uint8), np.empty((2, *chroma_size(height, width)), np.uint8)
-    for top in range(0, height, rows):
+
+    def map_strip(top: int) -> None:
         strip = slice(top, min(height, top + rows))
         halves = slice(top // 2, (strip.stop + 1) // 2)
         signal = _sdr_signal([plane[strip] for plane in full], tags)
         for plane, out in zip(_samples(signal, target), (y[strip], u[halves], v[halves]), strict=True):
             np.copyto(out, plane)
+
+    with ThreadPoolExecutor(default_threads()) as pool:  # numpy and OpenCV let the others run
+        list(pool.map(map_strip, range(0, height, rows)))
     return y, u, v
 
 
