@@ -277,9 +277,15 @@ def test_what_the_stream_says_of_its_display_is_kept(tmp_path: Path, segrun: Run
     before = hdr_metadata(frames(clip)[0])
     assert before.peak == 4000
     assert before.levels == (1234, 321)
-    for name in ("out.mp4", "out.mkv"):
-        segrun(clip, tmp_path / name, hdr="keep")
-        assert hdr_metadata(frames(tmp_path / name)[0]) == before
+    for name in ("out.mp4", "out.mkv", "out.webm"):
+        assert segrun(clip, tmp_path / name, hdr="keep").notes == []
+        after = hdr_metadata(frames(tmp_path / name)[0])
+        assert after.levels == before.levels
+        assert after.display is not None
+        assert before.display is not None
+        np.testing.assert_allclose([*map(float, after.display)], [*map(float, before.display)], rtol=2e-3, atol=5e-5)
+    said = "what the input says of its display and its brightest light has no place in ProRes"
+    assert segrun(clip, tmp_path / "out.mov", "transparent", hdr="keep").notes == [said]
     segrun(clip, tmp_path / "sdr.mp4")
     gray = float(as_sdr(np.full(3, (500 - 64) / 876), "PQ", peak=4000)[0])
     assert abs(samples(tmp_path / "sdr.mp4")[0].mean() - (16 + 219 * gray)) <= 1.5

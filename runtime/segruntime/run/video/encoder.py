@@ -47,14 +47,15 @@ PRORES_4444 = VideoKind(
     codec="prores_ks", pixels="yuva420p", options={"profile": "4444"}, even=False, convert="yuva444p10le"
 )
 
+_X265, _SVT_AV1 = "x265-params", "svtav1-params"
 # its own lines on standard error are off; at crf 22 it is as large as H.264 at 20
 HEVC_10 = VideoKind(
     codec="libx265",
     pixels="yuv420p10le",
-    options={"crf": "22", "preset": "fast", "x265-params": "log-level=none"},
+    options={"crf": "22", "preset": "fast", _X265: "log-level=none"},
     tag="hvc1",  # QuickTime and iPhones play no other
 )
-AV1_10 = VideoKind(codec="libsvtav1", pixels="yuv420p10le", options={"crf": "30", "svtav1-params": "preset=8"})
+AV1_10 = VideoKind(codec="libsvtav1", pixels="yuv420p10le", options={"crf": "30", _SVT_AV1: "preset=8"})
 PRORES_4444_10 = replace(PRORES_4444, pixels="yuva420p10le")
 
 _X265_DELAY = 2  # of so few frames it gives decoding times that were never set; none of them is out of order
@@ -88,7 +89,7 @@ class VideoEncoder:
         self._kind, self._facts = kind, facts
         step = 2 if kind.even else 1
         self._width, self._height = (max(2, -(-side // step) * step) for side in (facts.width, facts.height))
-        self.notes = self._padding()
+        self.notes = [*self._padding(), *self._lost_metadata()]
         self._frames = 0
         self._stream = self._video_stream(container, time_base or facts.time_base)
 
@@ -144,10 +145,21 @@ class VideoEncoder:
     def _options(self) -> dict[str, str]:
         """The kind's, and what the input says of its HDR."""
         options, metadata = dict(self._kind.options), self._facts.hdr
-        for name, words in (("x265-params", metadata.x265_words()), ("svtav1-params", metadata.svt_av1_words())):
+        for name, words in ((_X265, metadata.x265_words()), (_SVT_AV1, metadata.svt_av1_words())):
             if name in options:
                 options[name] = ":".join([options[name], *words])
         return options
+
+    def _lost_metadata(self) -> list[str]:
+        if (
+            self._facts.tags.bits == 8
+            or not self._facts.hdr.x265_words()
+            or {_X265, _SVT_AV1} & set(self._kind.options)
+        ):
+            return []
+        return [
+            f"what the input says of its display and its brightest light has no place in {_NAMES[self._kind.codec]}"
+        ]
 
     def _padding(self) -> list[str]:
         width, height = self._facts.width, self._facts.height
@@ -169,7 +181,7 @@ class VideoEncoder:
 
     def _tagged(self, frame: Any, pts: int) -> Any:
         tags = self._facts.tags
-        if self.notes:
+        if (frame.width, frame.height) != (self._facts.width, self._facts.height):
             self._pad(frame)
         frame.colorspace, frame.color_range = tags.matrix, tags.range
         if self._kind.convert:
