@@ -310,6 +310,18 @@ def test_a_cut_webp_is_refused(tmp_path: Path, refuses: Refuses) -> None:
 
 
 @pytest.mark.usefixtures("everywhere")
+def test_what_pillow_stumbles_over_is_a_refusal(tmp_path: Path, refuses: Refuses) -> None:
+    """A clock of 0 ticks a second, by which Pillow divides."""
+    source = save(tmp_path / "in.avif")
+    data = source.read_bytes()
+    at = data.index(b"mdhd") + 4
+    wide = data[at] == 1  # version 1: times of 8 bytes
+    place = at + 4 + (16 if wide else 8)
+    source.write_bytes(data[:place] + bytes(4) + data[place + 4 :])
+    refuses(PictureError, r"in\.avif: .*, expected an animation that is whole", source, tmp_path / "o.webp")
+
+
+@pytest.mark.usefixtures("everywhere")
 def test_nothing_is_left_of_an_animation_that_its_kind_has_no_room_for(tmp_path: Path, refuses: Refuses) -> None:
     """A WebP is at most 16383 pixels wide; with the frame before it the file has begun."""
     wide = [Image.fromarray(np.full((4, 16400, 3), 40 * k, np.uint8)) for k in range(3)]

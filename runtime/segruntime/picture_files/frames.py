@@ -21,7 +21,18 @@ from segruntime.picture_files.sizes import declared_size
 from segruntime.picture_files.srgb import conversion
 from segruntime.picture_files.structure import Container, picture_kind
 
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error, IndexError, KeyError, MemoryError)
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    IndexError,
+    KeyError,
+    MemoryError,
+    ArithmeticError,
+)
 _HEAD = 64 * 1024
 _MOST_PIXELS = 8192 * 8192
 _ORIENTATION = 274
