@@ -37,6 +37,8 @@ STAGES = ("decode", "network", "composite", "encode")
 class RunOptions:
     """`segrun`'s words as they were typed; `encoder`: settings of the video codec as ffmpeg names them.
 
+    `hdr`: whether a video's HDR and its 10 bits are kept. `keep_alpha`: whether an input's own transparency is.
+
     With `span` only that part of a video is done, and the output is a segment for `segruntime.jobs.join`.
     """
 

@@ -1,4 +1,4 @@
-"""Video frames as 8-bit planes, the form in which codecs give and take them, and what their numbers mean as colours.
+"""Video frames as planes, the form in which codecs give and take them, and what their numbers mean as colours.
 
 `Y'CbCr` from `R'G'B'` and back as ITU-T H.273 (07/2024) section 8.3 has it: `Y' = Kr R' + Kg G' + Kb B'`,
 `Cb = (B' - Y') / (2 (1 - Kb))`, `Cr = (R' - Y') / (2 (1 - Kr))`, scaled to 219 and 224 steps, or to 255 in full range.
