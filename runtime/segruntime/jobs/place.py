@@ -36,8 +36,9 @@ class Place:
     def drafts(self) -> str:
         return str(self.state / _DRAFTS)
 
-    def result(self, unit: Unit) -> str:
-        return os.path.join(self.root, unit.name)
+    def path(self, name: str) -> str:
+        """Of a result by its name below the root."""
+        return os.path.join(self.root, name)
 
     def deliver(self, unit: Unit) -> None:
         """The draft gets its name.
@@ -45,7 +46,7 @@ class Place:
         Raises:
             OutputError: it cannot.
         """
-        target = Path(self.result(unit))
+        target = Path(self.path(unit.name))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(unit.draft(self.drafts), target)

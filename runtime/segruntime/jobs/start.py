@@ -64,10 +64,10 @@ class Found:
             return
         self.files += 1
         name = journal.record.finished.get(unit.id)
-        if name is None or not _is_there(replace(unit, name=name), place):
-            self.left.append(unit)
-        else:
+        if name is not None and (os.path.exists(place.path(name)) or _delivered(replace(unit, name=name), place)):
             self.done += 1
+        else:
+            self.left.append(unit)
 
 
 def _check_same(options: JobOptions, journal: Journal, job: dict[str, Any]) -> None:
@@ -96,10 +96,8 @@ def _named(left: Sequence[Unit], options: JobOptions, journal: Journal) -> list[
     return [replace(unit, name=before.get(unit.id) or names(unit)) for unit in left]
 
 
-def _is_there(unit: Unit, place: Place) -> bool:
-    """Whether the result of a unit that was finished has its name; it gets it where only that was left to do."""
-    if os.path.exists(place.result(unit)):
-        return True
+def _delivered(unit: Unit, place: Place) -> bool:
+    """Whether only that was left to do of a unit that was finished: its draft gets its name."""
     if not unit.draft(place.drafts).exists():
         return False
     place.deliver(unit)
@@ -107,13 +105,13 @@ def _is_there(unit: Unit, place: Place) -> bool:
 
 
 def _check_free(left: Iterable[Unit], place: Place, journal: Journal) -> None:
-    there = [unit for unit in left if os.path.exists(place.result(unit))]
+    there = [unit for unit in left if os.path.exists(place.path(unit.name))]
     ours = set(journal.record.finished.values()) if there else set()
     taken = [unit for unit in there if unit.name not in ours]
     if taken:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
         raise OutputError(
-            f"{place.result(taken[0])}{more}: is there already, and not of this job; add --overwrite to replace it, "
+            f"{place.path(taken[0].name)}{more}: is there already, and not of this job; add --overwrite to replace it, "
             "or choose another name with -o"
         )
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ class Worker:
     def _pictures(self, units: Iterable[Unit], segmenter: Segmenter) -> Iterator[Outcome]:
         stages = Network(segmenter), finish_of(self._work.options)
         begin = time.perf_counter()
-        for step in Overlap(map(_read, units), [_on_its_way(stage) for stage in stages]):
+        read = partial(_read, keep_alpha=self._work.options.keep_alpha)
+        for step in Overlap(map(read, units), [_on_its_way(stage) for stage in stages]):
             outcome = step.go(lambda finished, unit=step.unit: self._write(finished, unit)).outcome(1, 0.0)
             end = time.perf_counter()
             yield replace(outcome, seconds=end - begin)
@@ -93,8 +95,11 @@ class Worker:
         return self._loaded
 
 
-def _read(unit: Unit) -> Step:
-    return Step(unit).go(lambda _: _check(unit)).go(lambda _: next(iter(StillSource(Path(unit.source)))))
+def _read(unit: Unit, keep_alpha: bool) -> Step:
+    source = StillSource(Path(unit.source), keep_alpha=keep_alpha)
+    step = Step(unit).go(lambda _: _check(unit)).go(lambda _: next(iter(source)))
+    step.notes += source.problems(1)
+    return step
 
 
 def _check(unit: Unit) -> None:
