@@ -144,10 +144,14 @@ class VideoEncoder:
 
     def _options(self) -> dict[str, str]:
         """The kind's, and what the input says of its HDR."""
-        options, metadata = dict(self._kind.options), self._facts.hdr
-        for name, words in ((_X265, metadata.x265_words()), (_SVT_AV1, metadata.svt_av1_words())):
+        options, metadata, threads = dict(self._kind.options), self._facts.hdr, self._kind.threads
+        for name, words, of_threads in (
+            (_X265, metadata.x265_words(), "pools"),
+            (_SVT_AV1, metadata.svt_av1_words(), "lp"),
+        ):
             if name in options:
-                options[name] = ":".join([options[name], *words])
+                limit = [] if threads is None else [f"{of_threads}={threads}"]
+                options[name] = ":".join([options[name], *words, *limit])
         return options
 
     def _lost_metadata(self) -> list[str]:
