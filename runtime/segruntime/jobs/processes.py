@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from segruntime.errors import SegRuntimeError
 from segruntime.jobs.unit import Outcome, Unit
 from segruntime.jobs.unit_queue import UnitQueue
 from segruntime.jobs.worker import Work, Worker
+from segruntime.segmenter import default_threads
 
 _LOOK_S = 0.2
 
@@ -28,6 +30,8 @@ class Processes:
     def __init__(self, work: Work, workers: int, limit_bytes: int | None = None) -> None:
         """`limit_bytes`: of memory for each; one that takes more is killed, and started again."""
         self._limit_bytes = limit_bytes
+        if work.options.threads is None:
+            work = replace(work, options=replace(work.options, threads=max(1, default_threads() // workers)))
         self._children = [Child(work) for _ in range(workers)]
 
     def run(self, units: Iterator[Unit]) -> Generator[Outcome, None, None]:
