@@ -280,7 +280,7 @@ def test_the_alpha_of_an_animation_is_kept_where_that_is_asked_for(kind: str, tm
         got = [got for got, _ in load(tmp_path / f"out{kind}")]
         assert [int(one[20, 8, 3]) for one in got] == expected
         assert all(one[20, 60, 3] == 0 for one in got)
-        left_out = f"in{kind}: the transparency that it has was left out; --keep-alpha keeps it"
+        left_out = "the transparency that it has was left out; --keep-alpha keeps it"
         assert statistics.notes == ([] if words else [left_out])
 
 
@@ -296,7 +296,7 @@ def test_a_cut_animation_gives_the_frames_that_are_whole(kind: str, tmp_path: Pa
         assert 2 <= statistics.frames <= 6
         assert len(load(output)) == statistics.frames
         (note,) = statistics.notes
-        assert note.startswith(f"in{kind}: ends early (")
+        assert note.startswith("ends early (")
         assert note.endswith(f"; {statistics.frames} frames were done")
 
 

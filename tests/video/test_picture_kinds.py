@@ -222,7 +222,7 @@ def test_the_alpha_of_a_picture_is_kept_where_that_is_asked_for(kind: str, tmp_p
     new = cv2.imread(str(tmp_path / "new.png"), cv2.IMREAD_UNCHANGED)
     assert new is not None
     assert new[40, 8, 3] == 255
-    assert statistics.notes == [f"in.{kind}: the transparency that it has was left out; --keep-alpha keeps it"]
+    assert statistics.notes == ["the transparency that it has was left out; --keep-alpha keeps it"]
 
 
 def test_pages_of_a_tiff_beyond_the_first_are_named() -> None:

@@ -106,7 +106,8 @@ class StillSource:
 
     def problems(self, _done: int) -> list[str]:
         """What could not be read, and what was not kept: of many pictures one line each kind."""
-        return [*self._problems, *(f"{_first(names)}: {note}" for note, names in self._notes.items())]
+        notes = [f"{_first(names)}: {note}" if self._is_folder else note for note, names in self._notes.items()]
+        return [*self._problems, *notes]
 
     def close(self) -> None:
         """Nothing is held."""
