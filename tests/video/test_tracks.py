@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.video.clips import av, make, packets
+from tests.video.clips import av, make, packets, times
 from tests.video.many_tracks import (
     CHAPTERS,
     LINES,
@@ -155,6 +155,31 @@ def test_chapters_and_title_are_kept(source: str, target: str, tmp_path: Path, s
     assert chapters(tmp_path / f"out{target}") == [(start / 1000, end / 1000, title) for start, end, title in CHAPTERS]
     found = metadata(tmp_path / f"out{target}")
     assert (found["title"], found["artist"]) == ("A talk", "Somebody")
+
+
+@pytest.mark.parametrize("source", [".mp4", ".mkv"])
+@pytest.mark.parametrize("target", ENDINGS)
+def test_chapters_begin_with_their_frames(source: str, target: str, tmp_path: Path, segrun: Run) -> None:
+    """AAC begins before 0; where a container has no such times, all moves by it."""
+    path = clip(tmp_path, source, Extras(chapters=CHAPTERS), sound=1)
+    assert packets(path)[0][0][0] < times(path)[0]
+    segrun(path, tmp_path / f"out{target}")
+    first = times(tmp_path / f"out{target}")[0]
+    begins = [start - float(first) for start, _, _ in chapters(tmp_path / f"out{target}")]
+    assert begins == pytest.approx([0, 0.2], abs=0.0015)
+
+
+def test_sound_in_a_codec_that_nobody_knows_is_named(tmp_path: Path, segrun: Run) -> None:
+    """As an iPhone's spatial sound, next to a track in AAC: here that track twice, one with other letters."""
+    path = clip(tmp_path, ".mp4", Extras(), sound=2)
+    data = path.read_bytes()
+    at = data.rindex(b"mp4a")
+    path.write_bytes(data[:at] + data[at:].replace(b"mp4a", b"apac").replace(b"esds", b"dapa"))
+    with av.open(str(path)) as container:
+        assert [stream.codec_context is None for stream in container.streams.audio] == [False, True]
+    for ending in (".mp4", ".mkv", ".mov"):
+        assert segrun(path, tmp_path / f"out{ending}").notes == ["sound in a codec that is not known here was left out"]
+        assert [len(track) for track in packets(tmp_path / f"out{ending}")] == [len(packets(path)[0])]
 
 
 @pytest.mark.parametrize("target", ENDINGS)

@@ -41,9 +41,11 @@ class TrackCopy:
         self._tracks: dict[int, Track] = {}
         self._covers: list[Any] = []
         self._files: list[str] = []  # that have no place
-        self._start_s, self._end_s = begins_late(facts), Fraction(0)
+        self._start_s, self._end_s, self._first_s = begins_late(facts), Fraction(0), Fraction(0)
         if self._start_s:
-            container.container_options["output_ts_offset"] = f"{-float(self._start_s):.6f}"  # of all tracks, in seconds
+            container.container_options["output_ts_offset"] = (
+                f"{-float(self._start_s):.6f}"  # of all tracks, in seconds
+            )
         self._say(describe(container, facts.metadata, facts.rate))
         if facts.stream is not None:
             self._say(describe_track(container, container.streams.video[0], facts.stream, facts.rate))
@@ -72,7 +74,7 @@ class TrackCopy:
                 elif packet.pts is None or packet.dts is None or packet.pts < packet.dts:
                     self._lost[stream.type] += 1  # muxers find that later, in the middle of others
                 else:
-                    self._end_s = max(self._end_s, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
+                    self._measure(track, packet)
                     self._container.mux(track(packet))
             except self._damage:
                 self._lost[stream.type] += 1
@@ -83,10 +85,19 @@ class TrackCopy:
         `end_s`: when the last frame ends, where it may be before the input does; an MP4 with later chapters is as long as
         those.
         """
-        divide(self._container, self._facts.chapters, self._start_s, None if end_s is None else max(end_s, self._end_s))
+        start_s = self._start_s
+        if self._container.format.name not in _WITH_EDIT_LISTS:
+            start_s += self._first_s  # as far as their muxers move all packets, for none is before 0
+        divide(self._container, self._facts.chapters, start_s, None if end_s is None else max(end_s, self._end_s))
         for track in self._tracks.values():
             self._container.mux(track.rest())
         self._say(f"{_KINDS[kind]}: {count} packets are broken and were left out" for kind, count in self._lost.items())
+
+    def _measure(self, track: Track, packet: Any) -> None:
+        unit = Fraction(packet.time_base)
+        self._end_s = max(self._end_s, (packet.pts + (packet.duration or 0)) * unit)
+        if isinstance(track, Copied) and not says_padding(packet.stream):
+            self._first_s = min(self._first_s, packet.pts * unit - self._start_s)
 
     def _is_hidden(self, packet: Any) -> bool:
         """Whether an MP4's edit list cuts it off, and the output has no such lists."""
@@ -126,7 +137,9 @@ class TrackCopy:
             return "pictures of the chapters were left out"
         if form == "matroska":
             kind = {"mjpeg": "jpeg"}.get(codec_of(stream) or "", codec_of(stream))
-            name = stream.metadata.get("filename", "cover.jpg" if kind == "jpeg" else f"cover.{kind}")  # as its specification
+            name = stream.metadata.get(
+                "filename", "cover.jpg" if kind == "jpeg" else f"cover.{kind}"
+            )  # as its specification
             self._container.add_attachment(name, stream.metadata.get("mimetype", f"image/{kind}"), bytes(packet))
             return ""
         if form not in _WITH_COVERS or not takes(form, stream):
@@ -151,10 +164,20 @@ def begins_late(facts: VideoFacts) -> Fraction:
     The clock of a broadcast or a stream runs from anywhere, up to 26 hours; an MP4 shows nothing for so long.
     """
     source = None if facts.stream is None else facts.stream.container
-    if source is None or source.start_time is None or "mp4" in source.format.name:
+    if source is None or source.start_time is None or is_iso_base_media(source):
         return Fraction(0)
     start = Fraction(source.start_time, require_av().time_base)
     return start if start > _LATE_S else Fraction(0)
+
+
+def says_padding(stream: Any) -> bool:
+    """Whether a muxer is told how much of its start is for the decoder alone, and so has it begin before 0."""
+    return codec_of(stream) == "opus" or not is_iso_base_media(stream.container)
+
+
+def is_iso_base_media(container: Any) -> bool:
+    """An MP4 or MOV, whose edit lists say when each track begins."""
+    return "mp4" in container.format.name
 
 
 def is_written_by_muxers(stream: Any, chapters: int) -> bool:
