@@ -48,7 +48,7 @@ PRORES_4444 = VideoKind(
 )
 
 _X265, _SVT_AV1 = "x265-params", "svtav1-params"
-# its own lines on standard error are off; at crf 22 it is as large as H.264 at 20
+# its own lines on standard error are off
 HEVC_10 = VideoKind(
     codec="libx265",
     pixels="yuv420p10le",
