@@ -134,20 +134,19 @@ def _opaque(data: bytes, kind: Container | None) -> StillPicture | str:
 
 
 def _with_alpha(data: bytes, kind: Container | None) -> StillPicture | None:
-    """None where OpenCV gives no four channels, or where the alpha is full everywhere."""
+    """None where OpenCV gives no four channels; an alpha that is full everywhere is none."""
     four: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if four is None or four.ndim != 3 or four.shape[2] != 4 or four.dtype not in (np.uint8, np.uint16):
         return None
     alpha = np.ascontiguousarray(four[..., 3] >> 8 if four.dtype == np.uint16 else four[..., 3]).astype(np.uint8)
-    if cv2.minMaxLoc(alpha)[0] == 255:
-        return None
+    shown = None if cv2.minMaxLoc(alpha)[0] == 255 else alpha
     held = 1 if kind == "tiff" else orientation(data, kind)  # OpenCV turns a TIFF in this mode too, and no other
     if four.dtype == np.uint8:
         pixels = np.asarray(cv2.cvtColor(four, cv2.COLOR_BGRA2BGR), np.uint8)
         if kind == "tiff":  # libtiff premultiplies: OpenCV's colours are those of a picture on black
             pixels = straight(pixels, alpha)
-        return turned(StillPicture(pixels=pixels, alpha=alpha), held)
+        return turned(StillPicture(pixels=pixels, alpha=shown), held)
     opaque = _opaque(data, kind)
     if isinstance(opaque, str):
         return None
-    return replace(opaque, alpha=turned(StillPicture(pixels=opaque.pixels, alpha=alpha), held).alpha)
+    return replace(opaque, alpha=turned(StillPicture(pixels=opaque.pixels, alpha=shown), held).alpha)
