@@ -236,6 +236,10 @@ def test_what_a_phone_says_of_place_time_and_itself_is_kept(tmp_path: Path, segr
     for ending in (".mov", ".mp4", ".mkv"):
         assert segrun(path, tmp_path / f"out{ending}").notes == []
         assert metadata(tmp_path / f"out{ending}").items() >= said.items()
+    segrun(tmp_path / "out.mkv", tmp_path / "back.mov")  # through capitals
+    with av.open(str(tmp_path / "back.mov")) as container:
+        assert container.metadata["com.apple.quicktime.location.ISO6709"] == "+48.8577+002.2950+035.000/"
+        assert container.metadata["com.apple.quicktime.make"] == "Apple"
 
 
 def test_metadata_without_a_place_is_named(tmp_path: Path, segrun: Run) -> None:
@@ -314,6 +318,17 @@ def test_a_camera_s_track_of_measurements_is_kept_or_named(tmp_path: Path, segru
         assert packets(tmp_path / f"out{ending}", "data") == packets(path, "data") != []
     said = "data: bin_data has no place in .mkv and was left out; choose .mp4 or .mov to keep it"
     assert segrun(path, tmp_path / "out.mkv").notes == [said]
+
+
+def test_what_a_file_says_of_itself_makes_no_message_long_and_stops_nothing(tmp_path: Path, segrun: Run) -> None:
+    many = {f"key{i}": "v" for i in range(500)} | {"title": "ü" * 100_000, "timecode": "hello"}
+    odd = {"language": "x\n" * 500, "title": "a\nb\x1b[31m"}
+    path = clip(tmp_path, ".mkv", Extras(metadata=many, picture={"timecode": "hi"}, sound=[(odd, 0)]), sound=1)
+    for ending in ENDINGS:
+        statistics = segrun(path, tmp_path / f"out{ending}")
+        assert statistics.frames == 12
+        assert all(len(note) < 300 and note.isprintable() for note in statistics.notes)
+        assert len(statistics.notes) <= 6
 
 
 def test_a_second_picture_is_named(tmp_path: Path, segrun: Run) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from segruntime.run.video.av_library import require_av
 
 _OTHERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}  # as ffmpeg names what the endings are
-_SHOWN = 4
+_SHOWN, _MOST_SHOWN = 4, 60
 _PLAYED = {"aac", "alac", "ac3", "eac3", "flac", "mp3", "opus"}
 _PLAYED_IN = {"mp4": _PLAYED, "ipod": _PLAYED}
 """Sound that browsers and QuickTime play there; ffmpeg's muxer takes more, such as PCM, which most players then refuse."""
@@ -76,7 +76,13 @@ def ending_of(container_format: str) -> str:
 
 def first_few(names: Sequence[str]) -> str:
     """As a list in a line."""
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return ", ".join(map(shown, names[:_SHOWN])) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def shown(text: str) -> str:
+    """What a file says, as a word or some of a message's one line."""
+    line = "".join(one if one.isprintable() else " " for one in text[:_MOST_SHOWN])
+    return line + ("…" if len(text) > _MOST_SHOWN else "")
 
 
 def left_out(kind: str, stream: Any, container_format: str) -> str:

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Any
 
 from segruntime.run.video.av_library import require_av
-from segruntime.run.video.copied import ending_of, first_few
+from segruntime.run.video.copied import ending_of, first_few, shown
 
 _OF_THE_FILE = {
     "bps", "compatible_brands", "duration", "encoder", "major_brand", "minor_version", "number_of_bytes",
@@ -19,6 +19,7 @@ _OF_THE_FILE = {
 _ISO_BASE_MEDIA = {"mp4", "mov", "ipod"}
 _ANY_KEYS = {"movflags": "use_metadata_tags"}
 _LANGUAGE_SUFFIX = re.compile("-[a-z]{3}$")
+_TIMECODE = re.compile("[0-9]{2}(:[0-9]{2}){2}[:;.][0-9]{2}")
 _MS = Fraction(1, 1000)
 _FLAGS = {"ipod": {"default"}, "mov": {"default"}, "webm": {"default", "forced"}}
 """Which of a track's flags a container has a place for; the others have one for all that are common."""
@@ -52,18 +53,20 @@ def describe(container: Any, metadata: Mapping[str, str], rate: Fraction) -> lis
 def describe_track(container: Any, output: Any, source: Any, rate: Fraction) -> list[str]:
     """The same for a track: language, title, and whether it is the default, forced, or for the deaf; lines for the user."""
     form = container.format.name
-    kept = {key.lower(): value for key, value in _true_elsewhere(source.metadata).items()}  # Matroska has capitals
+    kept = {key.lower(): value for key, value in _true_elsewhere(source.metadata).items()}
     kept.setdefault("title", kept.pop("name", ""))  # as MP4 calls it
     kept = {key: value for key, value in kept.items() if value and (key, value) != ("language", "und")}
     notes = _without_wrong_timecode(kept, form, rate)
     if "language" in kept:
         code = _language(form, kept["language"])
         if code is None:
-            notes.append(f"language: {kept.pop('language')} has no place in {ending_of(form)}; choose .mkv to keep it")
+            notes.append(
+                f"language: {shown(kept.pop('language'))} has no place in {ending_of(form)}; choose .mkv to keep it"
+            )
         else:
             kept["language"] = code
     if "title" in kept and form == "ipod":
-        notes.append(f"title: {kept['title']} of a track has no place in .m4v; choose .mp4 or .mkv to keep it")
+        notes.append(f"title: {shown(kept['title'])} of a track has no place in .m4v; choose .mp4 or .mkv to keep it")
     output.metadata.update(kept)
     output.disposition = source.disposition.value
     return notes + _lost_flags(form, source.disposition)
@@ -84,12 +87,17 @@ def divide(container: Any, chapters: Iterable[dict[str, Any]], start_s: Fraction
 
 def _true_elsewhere(metadata: Mapping[str, str]) -> dict[str, str]:
     """Without what is no longer true in another file."""
-    return {_text(key): _text(value) for key, value in metadata.items() if not _is_of_the_file(key.lower())}
+    return {_key(_text(key)): _text(value) for key, value in metadata.items() if not _is_of_the_file(key.lower())}
 
 
 def _is_of_the_file(key: str) -> bool:
     name = _LANGUAGE_SUFFIX.sub("", key)  # mkvmerge wrote `BPS-eng`
     return name in _OF_THE_FILE or name.startswith("_statistics")
+
+
+def _key(name: str) -> str:
+    """As it was before Matroska wrote it in capitals; those that QuickTime reads have some of their own."""
+    return name.lower().replace(".iso6709", ".ISO6709") if name.isupper() else name
 
 
 def _text(read: str) -> str:
@@ -136,10 +144,10 @@ def _without_wrong_timecode(kept: dict[str, str], form: str, rate: Fraction) -> 
     if "timecode" not in kept or form not in _ISO_BASE_MEDIA:
         return []
     counts = form != "ipod" and rate.denominator in (1, 1001) and rate <= _MOST_COUNTED
-    if counts and (";" not in kept["timecode"] or rate in _DROP_FRAME_RATES):
+    if counts and _TIMECODE.fullmatch(kept["timecode"]) and (kept["timecode"][-3] == ":" or rate in _DROP_FRAME_RATES):
         return []
     where = ending_of(form) + ("" if form == "ipod" else " at this frame rate")
-    return [f"timecode: {kept.pop('timecode')} has no place in {where}"]
+    return [f"timecode: {shown(kept.pop('timecode'))} has no place in {where}"]
 
 
 def _read_back(
