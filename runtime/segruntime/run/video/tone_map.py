@@ -38,7 +38,7 @@ _LIGHT_STEPS = (
     4096  # of the square root of light, up to 100 times that of white, which no primaries turn PQ into more than
 )
 _LIGHTS = (np.arange(10 * _LIGHT_STEPS) / _LIGHT_STEPS) ** 2
-_STRIP_PIXELS = 64 * 1024  # its floats stay in a core's cache
+_STRIP_PIXELS = 32 * 1024  # its floats stay in a core's cache, and in memory that is not given back between frames
 
 Floats = npt.NDArray[np.float32]
 Eotf = Callable[[light.Values], light.Values]
