@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, TextIO
@@ -91,8 +92,10 @@ def _begin(ray: Any, address: str, own: dict[str, Any]) -> None:
     if address.startswith(_CLIENT):
         own = {}
     try:
-        ray.init(address=address, **own)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of Ray's, on its own defaults to come
+            ray.init(address=address, **own)
+    except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
         said = " ".join(str(error).split())[:300]
         raise ClusterError(
             f"address: {address}: no cluster to work with ({said}); check it with ray status, that Ray and Python have the "
