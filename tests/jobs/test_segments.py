@@ -185,6 +185,24 @@ def test_a_warm_up_begins_where_the_network_runs() -> None:
     assert cut.warm_up == 135
 
 
+def test_frames_that_an_edit_list_hides_are_no_frames_and_nothing_else_is_lost(
+    tmp_path: Path, job: RunJob, flickering: Flickering
+) -> None:
+    made = make(tmp_path / "in.mp4", frames=160, options=KEYFRAMES)
+    clip = tmp_path / "edited.mp4"
+    with av.open(str(made)) as source, av.open(str(clip), "w") as target:  # the first 5 frames before time 0
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.pts, packet.dts = packet.pts - 5 * 512, packet.dts - 5 * 512
+                packet.stream = stream
+                target.mux(packet)
+    assert len(times(clip)) == 155
+    job(clip, tmp_path / "one.mp4", is_resumed=True)
+    job(clip, tmp_path / "out.mp4", segment_s=2)
+    assert times(tmp_path / "out.mp4") == times(tmp_path / "one.mp4") == times(clip)
+
+
 def test_the_end_of_a_video_that_is_short_is_no_segment() -> None:
     assert [span.end for span in spans_of(found([*range(124)], [0, 60, 120]), 6)] == [60, None]
 

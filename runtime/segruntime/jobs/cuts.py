@@ -42,8 +42,8 @@ def spans_of(found: PacketTimes, least_s: float, every: int = 1) -> list[Span]:
 def _starts(found: PacketTimes, least_s: float) -> list[int]:
     """The times at which segments begin; the rest of a video, where it is short, goes with the last one."""
     least = least_s / found.time_base
-    starts = [found.times[0]]
+    starts, shown = [found.times[0]], set(found.times)
     for keyframe in found.keyframes:
-        if keyframe - starts[-1] >= least and found.times[-1] - keyframe >= least / 2:
+        if keyframe in shown and keyframe - starts[-1] >= least and found.times[-1] - keyframe >= least / 2:
             starts.append(keyframe)
     return starts

@@ -15,8 +15,9 @@ _HIDDEN_FRAMES = ("vp8",)  # whose packets need not be pictures
 class PacketTimes:
     """Times in units of `time_base`, in the order in which they are shown.
 
-    `keyframes`: those where decoding may begin. `leading`: how many are shown before the first of these, though they come
-    after it in the file. `trouble`: why a frame's time cannot be told from the packets; None where it can.
+    `keyframes`: those where decoding may begin, also of frames that an edit list hides. `leading`: how many frames are shown
+    before the first of these, though they come after it in the file. `trouble`: why a frame's time cannot be told from the
+    packets; None where it can.
     """
 
     times: list[int]
@@ -40,7 +41,7 @@ def packet_times(path: str) -> PacketTimes:
         keyframes: list[int] = []
         nameless = 0
         for packet in container.demux(stream):
-            if not packet.size or packet.is_discard:
+            if not packet.size:
                 continue
             if joined is not None:
                 joined(packet)
@@ -48,7 +49,7 @@ def packet_times(path: str) -> PacketTimes:
                 nameless += 1
                 continue
             keyframes += [packet.pts] if packet.is_keyframe else []
-            if keyframes:  # what comes before the first one cannot be decoded
+            if keyframes and not packet.is_discard:  # what comes before the first one cannot be decoded
                 times.append(packet.pts)
         times.sort()
         return PacketTimes(

@@ -262,7 +262,7 @@ class VideoSource:
             pts=frame.pts,
             time_base=facts.time_base,
             packets=tuple(packets),
-            is_warm_up=span is not None and frame.pts < span.start,
+            is_warm_up=span is not None and frame.pts < span.start and span.start > span.origin,
         )
 
 
