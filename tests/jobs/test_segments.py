@@ -314,7 +314,7 @@ def test_what_other_workers_write_is_still_there_when_a_video_becomes_whole(
             others = [Path(self._work.drafts) / name for name in (".other.x1.mp4", "other.mp4")]
             for other in others:
                 other.touch()
-            for outcome in worker.Worker(self._work).run(units):
+            for outcome in worker.UnitWorker(self._work).run(units):
                 yield outcome
                 assert all(other.exists() for other in others)
 

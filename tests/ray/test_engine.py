@@ -22,7 +22,7 @@ from tests.refusals import run_segrun
 from segruntime.jobs.plan import units_of
 from segruntime.jobs.ray_engine import RayActors
 from segruntime.jobs.unit import Outcome, Unit
-from segruntime.jobs.worker import Work, Worker
+from segruntime.jobs.worker import UnitWorker, Work
 from segruntime.run.command import RunOptions
 from segruntime.segmenter import default_model
 
@@ -43,7 +43,7 @@ def expected(pictures: Path, tmp_path: Path) -> dict[str, bytes]:
     return made
 
 
-class Gated(Worker):
+class Gated(UnitWorker):
     """Does no unit from the tenth on before a file `go` lies next to the pictures; says on which node and process it waits."""
 
     def __init__(self, work: Work) -> None:
@@ -104,7 +104,7 @@ def test_what_a_node_or_process_had_in_work_when_it_died_is_done_by_another(
     assert str(failed.error).startswith(f"{pictures / 'broken.png'}: ")
 
 
-class Deadly(Worker):
+class Deadly(UnitWorker):
     """Ends its process at one of the pictures."""
 
     def run(self, units: Any) -> Any:
@@ -129,7 +129,7 @@ def test_a_picture_that_no_process_survives_fails_alone(
     assert drafts(outcomes, work) == expected
 
 
-class Broken(Worker):
+class Broken(UnitWorker):
     """No process of it lives long enough to say anything."""
 
     def run(self, units: Any) -> Any:

@@ -127,7 +127,7 @@ def test_blur_leaves_the_person_sharp_and_what_is_behind_soft(tmp_path: Path, se
 
 
 @pytest.mark.usefixtures("nowhere")
-@pytest.mark.parametrize(("word", "bgr"), [("green", (0, 177, 64)), ("#102030", (48, 32, 16)), ("white", (255,) * 3)])
+@pytest.mark.parametrize(("word", "bgr"), [("green", (64, 177, 0)), ("#102030", (48, 32, 16)), ("white", (255,) * 3)])
 def test_colours_by_name_and_number(word: str, bgr: tuple[int, ...], tmp_path: Path, segrun: Run) -> None:
     cv2.imwrite(str(tmp_path / "in.png"), person(64, 48))
     segrun(tmp_path / "in.png", tmp_path / "out.png", word)

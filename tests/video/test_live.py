@@ -228,7 +228,7 @@ def test_camera_to_virtual_camera(virtual: VirtualCamera, plug: Plug, segrun: Ru
     assert virtual.closed == 1
     for buffer in virtual.sent:
         bgr = cv2.cvtColor(buffer.reshape(180, 160), cv2.COLOR_YUV2BGR_I420)
-        assert np.abs(bgr.astype(int) - (0, 177, 64)).max() <= 4
+        assert np.abs(bgr.astype(int) - (64, 177, 0)).max() <= 4
 
 
 @pytest.mark.usefixtures("everywhere")
@@ -318,7 +318,7 @@ def test_a_preview_alone_needs_no_output(background: str, window: SimpleNamespac
     shown = window.shown[-1]
     assert shown.shape[:2] == (540, 960)
     if background == "green":
-        assert np.abs(shown[:, 600:].astype(int) - (0, 177, 64)).max() <= 4
+        assert np.abs(shown[:, 600:].astype(int) - (64, 177, 0)).max() <= 4
     if background == "alpha":
         assert shown[:, :360].min() > 250
         assert shown[:, 600:].max() < 5

@@ -12,7 +12,7 @@ COLOURS = {  # b, g, r
     "white": (255, 255, 255),
     "gray": (128, 128, 128),
     "red": (0, 0, 255),
-    "green": (0, 177, 64),  # the paint of a green screen
+    "green": (64, 177, 0),  # the paint of a green screen
     "blue": (187, 71, 0),  # and of a blue one
 }
 _DEFAULT_BLUR = 0.5

@@ -19,7 +19,7 @@ from segruntime.segmenter import MODELS
 
 
 class DoesUnits(Protocol):
-    """`Worker`, or what stands for it."""
+    """`UnitWorker`, or what stands for it."""
 
     def run(self, units: Iterable[Unit], /) -> Generator[Outcome, None, None]: ...
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from segruntime.errors import OptionError
 from segruntime.jobs.processes import Processes
 from segruntime.jobs.unit import Outcome, Unit
-from segruntime.jobs.worker import Work, Worker
+from segruntime.jobs.worker import UnitWorker, Work
 
 
 class Executor(Protocol):
@@ -40,7 +40,7 @@ class Crew:
 
 def _local(work: Work, crew: Crew) -> Executor:
     if crew.workers is None and crew.limit_bytes is None:
-        return Worker(work)
+        return UnitWorker(work)
     return Processes(work, crew.workers or 1, crew.limit_bytes)
 
 

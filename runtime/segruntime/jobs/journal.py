@@ -20,7 +20,7 @@ JOURNAL = "job.jsonl"
 
 
 @dataclass(slots=True)
-class Tally:
+class Totals:
     """Of units that were finished: how many, their frames, the seconds of workers, the bytes of input."""
 
     units: int = 0
@@ -52,8 +52,8 @@ class Record:
     spans: dict[str, list[Any]] = field(default_factory=dict)
     segments: dict[str, str] = field(default_factory=dict)
     frames: dict[str, int] = field(default_factory=dict)
-    all: Tally = field(default_factory=Tally)
-    latest: dict[str, Tally] = field(default_factory=dict)
+    all: Totals = field(default_factory=Totals)
+    latest: dict[str, Totals] = field(default_factory=dict)
 
     def take(self, line: dict[str, Any]) -> None:
         """One line more."""
@@ -83,7 +83,7 @@ class Record:
         else:
             self.files += 1
         if not line.get("joined"):  # its segments were counted
-            for tally in (self.all, self.latest.setdefault(line["kind"], Tally())):
+            for tally in (self.all, self.latest.setdefault(line["kind"], Totals())):
                 tally.add(line)
 
 

@@ -18,7 +18,7 @@ import cv2
 from segruntime.errors import SegRuntimeError
 from segruntime.jobs.unit import Outcome, Unit
 from segruntime.jobs.unit_queue import UnitQueue
-from segruntime.jobs.worker import Work, Worker
+from segruntime.jobs.worker import UnitWorker, Work
 from segruntime.segmenter import default_threads
 
 _LOOK_S = 0.2
@@ -144,7 +144,7 @@ def _serve(pipe: Connection, work: Work) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(work.options.threads or 1)
     try:
-        for outcome in Worker(work).run(_received(pipe)):
+        for outcome in UnitWorker(work).run(_received(pipe)):
             pipe.send(outcome)
     except SegRuntimeError as error:
         pipe.send(str(error))

@@ -21,7 +21,7 @@ from segruntime.jobs.cluster import connected
 from segruntime.jobs.nodes import Nodes, wanted_of
 from segruntime.jobs.unit import Outcome, Unit
 from segruntime.jobs.unit_queue import AHEAD, MOST_DEATHS, UnitQueue
-from segruntime.jobs.worker import Work, Worker
+from segruntime.jobs.worker import UnitWorker, Work
 
 _LOOK_S = 0.5
 _PATIENCE_S = 30.0
@@ -35,7 +35,7 @@ class RayActors:
         work: Work,
         workers: int | None = None,
         address: str | None = None,
-        does: Callable[[Work], DoesUnits] = Worker,
+        does: Callable[[Work], DoesUnits] = UnitWorker,
     ) -> None:
         """`workers`: actors; None: as many as there are CPUs for. `address`: see `connected`. `does`: makes the worker."""
         threads = work.options.threads or 1

@@ -32,7 +32,7 @@ class Work:
     drafts: str
 
 
-class Worker:
+class UnitWorker:
     """Takes units in their order; pictures overlap: one is read while the one before is masked."""
 
     def __init__(self, work: Work) -> None:
