@@ -18,6 +18,7 @@ pytest.importorskip("ray", reason="Ray is not installed; make ray-test has an en
 
 from tests.ray.conftest import LIMIT_S, ThreeNodes, until
 from tests.refusals import run_segrun
+from tests.scripts import result_of
 
 from segruntime.jobs.plan import units_of
 from segruntime.jobs.ray_engine import RayActors
@@ -192,3 +193,10 @@ def test_a_stopped_driver_leaves_no_worker_behind(
     until(lambda: not nodes.workers(), "no worker is left")
     state = tmp_path / "out" / ".segrun"
     assert [path.name for path in state.iterdir() if path.name.startswith("seen-by-all")] == []
+
+
+def test_the_benchmark_counts_units_that_wait() -> None:
+    found = result_of("jobs_scaling.py", "--nodes", "1", "--units", 3, "--wait", 0.1, "--rounds", 0)
+    (row,) = found["scaling"]
+    assert (row["nodes"], row["of_linear"]) == (1, 1)
+    assert 0 < row["waited"] <= 1
