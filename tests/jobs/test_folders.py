@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import pytest
+from tests import messages
 from tests.jobs.conftest import Flickering, RunJob
 from tests.processor_time import at_most
 from tests.refusals import refusal
@@ -158,7 +159,11 @@ def test_a_folder_without_anything_to_do(name: str, tmp_path: Path, job: RunJob)
     if name == "text":
         (tmp_path / "in/notes.txt").write_text("hello")
     refusal(
-        PictureError, job, tmp_path / "in", tmp_path / "out", match="holds no picture and no video, expected a folder"
+        PictureError,
+        job,
+        tmp_path / "in",
+        tmp_path / "out",
+        match=f"{messages.NO_PICTURE_IN_IT} and no video, expected a folder",
     )
     assert not (tmp_path / "out").exists()
 

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from tests.refusals import refusal
 
+from segruntime.jobs import worker
+from segruntime.jobs.job import run_job
+from segruntime.jobs.options import JobOptions, Summary
 from segruntime.run import command
 from segruntime.run.command import RunOptions
 from segruntime.run.statistics import Statistics
@@ -38,7 +41,8 @@ class Told:
 
 def finds(monkeypatch: pytest.MonkeyPatch, value: float, until: int = 32) -> Told:
     told = Told(value, until)
-    monkeypatch.setattr(command, "load", lambda *_, **__: told)
+    for module in (command, worker):
+        monkeypatch.setattr(module, "load", lambda *_, **__: told)
     return told
 
 
@@ -61,19 +65,19 @@ def left(monkeypatch: pytest.MonkeyPatch) -> Told:
 
 
 @pytest.fixture
-def segrun() -> Callable[..., Statistics]:
-    """`segrun(source, output, background="green", **RunOptions)`."""
+def segrun() -> Callable[..., Any]:
+    """`segrun(source, output, background="green", **RunOptions)`: `Statistics`, or of a folder the `Summary` of its job."""
 
     def run(
         source: Path | str, output: Path | str | None, background: Path | str = "green", **words: Any
-    ) -> Statistics:
+    ) -> Statistics | Summary:
         options = RunOptions(
             source=str(source),
             output=None if output is None else str(output),
             background=str(background),
             **{"preset": "fast", "threads": 1, "encoder": QUICK, **words},
         )
-        return command.run(options)
+        return run_job(JobOptions(run=options)) if Path(source).is_dir() else command.run(options)
 
     return run
 

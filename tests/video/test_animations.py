@@ -65,7 +65,8 @@ def loops(path: Path) -> int:
 
 
 def tree(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {path.as_posix() for path in found if ".segrun" not in path.parts}
 
 
 @pytest.mark.usefixtures("everywhere")
@@ -260,8 +261,8 @@ def test_animations_of_a_folder_keep_their_kinds_and_stills_theirs(
         save(tmp_path / "in" / name)
     for name in ("e.png", "f.jpg"):
         assert cv2.imwrite(str(tmp_path / "in" / name), person(64, 48))
-    statistics = segrun(tmp_path / "in", tmp_path / "out", background)
-    assert (statistics.frames, statistics.broken) == (4 * len(moving) + 2, 0)
+    summary = segrun(tmp_path / "in", tmp_path / "out", background)
+    assert (summary.progress.frames, summary.errors) == (4 * len(moving) + 2, [])
     assert tree(tmp_path / "out") == {*moving, "e.png", "f.jpg" if background == "green" else "f.png"}
     for name in moving:
         assert [delay for _, delay in load(tmp_path / "out" / name)] == list(DELAYS_MS)

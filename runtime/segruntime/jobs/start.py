@@ -37,7 +37,7 @@ def begin(options: JobOptions, place: Place, journal: Journal) -> list[Unit]:
         found.take(unit, place, journal)
     left = _named(found.left, options, journal)
     if not found.files and not found.passed_over:
-        raise PictureError(f"{source}: holds no picture and no video, expected a folder of them; check it")
+        raise PictureError(f"{source}: no picture in it and no video, expected a folder of them; check it")
     if not options.run.overwrite:
         _check_free(left, place, journal)
     if any(not unit.is_quick for unit in left):

@@ -31,7 +31,8 @@ class Step:
         try:
             self.value = stage(self.value)
         except SegRuntimeError as error:
-            self.error, self.is_last = str(error), _is_full(error)
+            said, self.is_last = str(error), _is_full(error)
+            self.error = said if self.unit.source in said else f"{self.unit.label}: {said}"
         except Exception as error:  # noqa: BLE001 - a fault of ours, or of a library, in one file of thousands
             said = " ".join(str(error).split())[:200]
             self.error = f"{self.unit.label}: {type(error).__name__}: {said}"

@@ -64,7 +64,7 @@ class UnitWorker:
 
     def _write(self, finished: Any, unit: Unit) -> None:
         draft = unit.draft(self._work.drafts)
-        still_sink(str(draft), self._work.options.mode, from_folder=False, overwrite=True).write(finished)
+        still_sink(str(draft), self._work.options.mode, overwrite=True).write(finished)
         _sync(draft)
 
     def _moving(self, unit: Unit) -> Outcome:

@@ -103,16 +103,18 @@ def run(options: RunOptions, started: Started | None = None, segmenter: Segmente
 
 
 def open_source(options: RunOptions) -> FrameSource:
-    """The input by its name: a number or `/dev/video*` is a camera, a folder or a picture's ending a still, else a video."""
+    """The input by its name: a number or `/dev/video*` is a camera, a picture's ending a still, else a video."""
     name = options.source
     path = Path(name)
     if name.isdecimal() and not path.exists():
         return CameraSource(int(name), options.camera_size)
     if name.startswith("/dev/video"):
         return CameraSource(name, options.camera_size)
-    if path.suffix.lower() in FOREIGN and not path.is_dir():
+    if path.is_dir():
+        raise OptionError(f"{name}: is a folder, expected one input; a folder is for segruntime.jobs.job.run_job")
+    if path.suffix.lower() in FOREIGN:
         raise not_read(path)
-    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in SUFFIXES:
         if kind_of(path) == "animation" and wants_planes(options.output):
             return AnimationSource(path, keep_alpha=options.keep_alpha)
         return StillSource(path, keep_alpha=options.keep_alpha)
@@ -125,9 +127,8 @@ def open_source(options: RunOptions) -> FrameSource:
 def _sink(options: RunOptions, facts: VideoFacts | None) -> Sink:
     output, mode, overwrite = options.output, options.mode, options.overwrite
     if facts is None:
-        source = Path(options.source)
-        moves = kind_of(source) == "animation"
-        return still_sink(output, mode, from_folder=source.is_dir(), moves=moves, overwrite=overwrite)
+        moves = kind_of(Path(options.source)) == "animation"
+        return still_sink(output, mode, moves=moves, overwrite=overwrite)
     if options.span is not None:
         return segment_sink(facts, str(output), mode, options.encoder, options.span)
     return video_sink(facts, output, mode, overwrite=overwrite, encoder=options.encoder)

@@ -15,7 +15,7 @@ from segruntime.picture_files.writers import WRITERS
 from segruntime.run.live.sinks import NoSink, VirtualCameraSink
 from segruntime.run.pictures.animated.sink import AnimationSink
 from segruntime.run.pictures.names import result_name
-from segruntime.run.pictures.sink import PictureSink, below, numbered
+from segruntime.run.pictures.sink import PictureSink, into, numbered
 from segruntime.run.source import VideoFacts
 from segruntime.run.stages import Canvas, Mode
 from segruntime.run.stations import Finished
@@ -84,10 +84,8 @@ def wants_planes(output: str | None) -> bool:
     return not _is_folder(output) and Path(output).suffix.lower() in VIDEO_KINDS
 
 
-def still_sink(
-    output: str | None, mode: Mode, *, from_folder: bool = False, moves: bool = False, overwrite: bool
-) -> Sink:
-    """For a picture or a folder of them; `moves`: the picture is an animation.
+def still_sink(output: str | None, mode: Mode, *, moves: bool = False, overwrite: bool) -> Sink:
+    """For a picture; `moves`: it is an animation.
 
     Raises:
         OptionError: an ending that cannot be written, or has no place for transparency.
@@ -97,8 +95,8 @@ def still_sink(
     if output.split(":")[0] == VIRTUAL_CAMERA:
         raise OptionError(f"{output}: takes a video or a camera, got a picture; choose the name of a file with -o")
     target = Path(output)
-    if from_folder or _is_folder(output):
-        return PictureSink(below(target, mode), mode, overwrite=overwrite)
+    if _is_folder(output):
+        return PictureSink(into(target, mode), mode, overwrite=overwrite)
     _check_picture_ending(target, mode)
     if moves and _is_pattern(target):
         return PictureSink(_checked_numbers(target), mode, overwrite=overwrite, apart=True)

@@ -1,10 +1,10 @@
-"""Finished frames as picture files: one, a folder of them, each still or animated, or a numbered sequence of a video."""
+"""Finished frames as picture files: one, still or animated, or a numbered sequence."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -88,22 +88,11 @@ def numbered(pattern: str) -> Place:
     return lambda _: Path(pattern % next(count))
 
 
-def below(folder: Path, mode: Mode) -> Place:
-    """Places for the pictures of a folder: the same path below `folder`, with the ending that `picture_result` gives.
-
-    `a.png` next to `a.jpg` becomes `a.png.png` then: neither result replaces the other.
-    """
-    taken: set[Path] = set()
-
-    def place(finished: Finished) -> Path:
-        path = folder / PurePosixPath(finished.frame.name)
-        made = path.with_name(picture_result(path.name, mode, is_animation=finished.frame.animation is not None))
-        if made in taken:
-            made = path.with_name(f"{path.name}{made.suffix}")
-        taken.add(made)
-        return made
-
-    return place
+def into(folder: Path, mode: Mode) -> Place:
+    """The place of a picture in a folder: its name, with the ending that `picture_result` gives."""
+    return lambda finished: (
+        folder / picture_result(finished.frame.name, mode, is_animation=finished.frame.animation is not None)
+    )
 
 
 def picture(finished: Finished, mode: Mode) -> Frame:

@@ -1,4 +1,4 @@
-"""A picture, still or animated, or a folder of pictures with its subfolders."""
+"""A picture, still or animated."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from segruntime.errors import MissingExtraError, PictureError
-from segruntime.picture_files import SUFFIXES, kind_of, picture_paths
+from segruntime.errors import PictureError
+from segruntime.picture_files import SUFFIXES, kind_of
 from segruntime.picture_files.animated import frames_in, has_its_end
 from segruntime.picture_files.decode import read_still
 from segruntime.picture_files.frames import AnimationFrame, AnimationReader, named
@@ -21,93 +21,60 @@ ALPHA_LEFT_OUT = "the transparency that it has was left out; --keep-alpha keeps 
 
 
 class StillSource:
-    """Iterates over pictures, and over the frames of those that move.
-
-    Of a folder, those that cannot be read are left out, counted and named in `problems`.
-    """
+    """Iterates over the one frame of a picture, or over those of one that moves."""
 
     facts = None
     is_live = unplugged = False
+    broken = 0
 
     def __init__(self, path: Path, *, keep_alpha: bool = False) -> None:
-        """
-        Raises:
-            PictureError: there is no picture.
-        """
-        self._problems: list[str] = []
-        self._notes: dict[str, list[str]] = {}
-        self._keep_alpha = keep_alpha
-        self._is_folder = path.is_dir()
-        self._root = path if self._is_folder else path.parent
-        self._paths = picture_paths(path) if self._is_folder else [path]
-        foreign = (
-            [path for path in sorted(path.rglob("*")) if path.suffix.lower() in FOREIGN] if self._is_folder else []
-        )
-        for one in foreign:
-            self._notes.setdefault(f"{FOREIGN[one.suffix.lower()]} is not read, left out", []).append(one.name)
-        if not self._paths:
-            raise PictureError(f"{path}: no picture in it, expected {', '.join(sorted(SUFFIXES))}; check the folder")
+        self._path, self._keep_alpha = path, keep_alpha
+        self._notes: list[str] = []
 
     @property
     def frames(self) -> int:
-        return sum(frames_in(path) if kind_of(path) == "animation" else 1 for path in self._paths)
-
-    @property
-    def broken(self) -> int:
-        return len(self._problems)
+        return frames_in(self._path) if kind_of(self._path) == "animation" else 1
 
     def __iter__(self) -> Iterator[Decoded]:
-        for path in self._paths:
-            try:
-                yield from self._animation(path) if kind_of(path) == "animation" else self._still(path)
-            except (PictureError, MissingExtraError) as error:
-                if not self._is_folder:
-                    raise
-                named = str(error) if isinstance(error, PictureError) else f"{path}: {error}"
-                self._problems.append(named)
-        if self.broken == len(self._paths):
-            raise PictureError(f"{self._root}: none of its {self.broken} pictures can be read; {self._problems[0]}")
+        """
+        Raises:
+            PictureError: it cannot be read. MissingExtraError: the library for its kind is not installed.
+        """
+        yield from self._animation() if kind_of(self._path) == "animation" else self._still()
 
-    def _still(self, path: Path) -> Iterator[Decoded]:
-        found = read_still(path)
-        yield Decoded(pixels=(found.pixels,), name=self._name(path), own_alpha=self._own_alpha(path, found))
+    def _still(self) -> Iterator[Decoded]:
+        found = read_still(self._path)
+        yield Decoded(pixels=(found.pixels,), name=self._path.name, own_alpha=self._own_alpha(found))
 
-    def _animation(self, path: Path) -> Iterator[Decoded]:
+    def _animation(self) -> Iterator[Decoded]:
         time_s, number = Fraction(0), 0
         try:
-            for frame, plays in whole_frames(path):
+            for frame, plays in whole_frames(self._path):
                 yield Decoded(
                     pixels=(frame.picture.pixels,),
                     pts=round(time_s / TIME_BASE),
                     time_base=TIME_BASE,
-                    name=self._name(path),
-                    own_alpha=self._own_alpha(path, frame.picture),
+                    name=self._path.name,
+                    own_alpha=self._own_alpha(frame.picture),
                     animation=InAnimation(number=number, duration_s=frame.duration_s, plays=plays),
                 )
                 time_s, number = time_s + frame.duration_s, number + 1
         except PictureError as error:
             if number == 0:
                 raise
-            self._notes[f"ends early ({error}); {number} frames were done"] = [path.name]
+            self._notes.append(f"ends early ({error}); {number} frames were done")
 
-    def _own_alpha(self, path: Path, found: StillPicture) -> Any:
+    def _own_alpha(self, found: StillPicture) -> Any:
         left_out = [] if found.alpha is None or self._keep_alpha else [ALPHA_LEFT_OUT]
-        for note in (*found.notes, *left_out):
-            names = self._notes.setdefault(note, [])
-            if path.name not in names:
-                names.append(path.name)
+        self._notes += [note for note in (*found.notes, *left_out) if note not in self._notes]
         return found.alpha if self._keep_alpha else None
-
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self._root).as_posix()
 
     def trailing_packets(self) -> list[Any]:
         return []
 
     def problems(self, _done: int) -> list[str]:
-        """What could not be read, and what was not kept: of many pictures one line each kind."""
-        notes = [f"{_first(names)}: {note}" if self._is_folder else note for note, names in self._notes.items()]
-        return [*self._problems, *notes]
+        """What was not kept, a line each."""
+        return self._notes
 
     def close(self) -> None:
         """Nothing is held."""
@@ -132,7 +99,3 @@ def not_read(path: Path) -> PictureError:
     return PictureError(
         f"{path}: is {what}, which is not read, expected {', '.join(sorted(SUFFIXES))}; save it as one of these first"
     )
-
-
-def _first(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -11,9 +11,9 @@ class Span:
     """The frames whose times lie in `start` to before `end`, in units of the stream's time base; `end=None`: up to the last.
 
     The frames from `warm_up` on are decoded before them, to fill the memory of what looks back: the first of those is
-    the video's frame number `first`, counted from 0. `keyframe`: where decoding may begin for that. `origin`: the time
-    of the video's own first frame, before which nothing is warm-up. `frames`: how many the span has by the packets of the file, `leading` of them before
-    the first keyframe, which no decoder need give.
+    the video's frame number `first`, counted from 0. `keyframe`: where decoding may begin for that. `origin`: the time of the
+    video's own first frame, before which nothing is warm-up. `frames`: how many the span has by the packets of the file,
+    `leading` of them before the first keyframe, which no decoder need give.
     """
 
     start: int
