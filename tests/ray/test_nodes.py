@@ -24,6 +24,8 @@ from segruntime.jobs.cluster import connected
 from segruntime.jobs.nodes import Nodes, look_by_value, wanted_of
 from segruntime.jobs.plan import units_of
 from segruntime.jobs.ray_engine import RayActors
+from segruntime.jobs.unit import Outcome
+from segruntime.jobs.worker import Work
 
 
 @pytest.fixture
@@ -98,10 +100,21 @@ def test_the_node_that_does_not_fit_is_named(
     assert f"{other.node_id[:8]}): " in message
 
 
+def through_client(work: Work, address: str, pictures: Path) -> list[Outcome]:
+    """Again where Ray's server did not start its own process in its 30 s, on a machine with much else to do."""
+    for attempt in range(3):
+        try:
+            with closing(RayActors(work, 2, address).run(units_of(pictures, ""))) as running:
+                return list(running)
+        except ClusterError as error:
+            if attempt == 2 or "Starting Ray client server failed" not in str(error):
+                raise
+    raise AssertionError
+
+
 def test_a_job_through_ray_client_has_the_same_results(nodes: ThreeNodes, pictures: Path, tmp_path: Path) -> None:
     assert run_segrun(pictures, "-o", tmp_path / "alone", *WORDS).exit_code == 1
     work = work_of(tmp_path)
-    with closing(RayActors(work, 2, nodes.client).run(units_of(pictures, ""))) as running:
-        outcomes = list(running)
+    outcomes = through_client(work, nodes.client, pictures)
     assert drafts(outcomes, work) == results(tmp_path / "alone")
     assert not ray.is_initialized()
