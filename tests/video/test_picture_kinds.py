@@ -288,7 +288,7 @@ def test_a_library_that_is_missing_is_named(kind: str, module: str, packages: st
         patched.setitem(sys.modules, module, None)
         with pytest.raises(MissingExtraError, match=said):
             segrun(tmp_path / kind / f"a.{kind}", tmp_path / "out.png")
-        (error,) = segrun(tmp_path / kind, tmp_path / "out").errors
+        (error,) = segrun(tmp_path / kind, tmp_path / f"out_{kind}").errors
         assert re.search(rf"a\.{kind}: .*{said}", error)
     assert not (tmp_path / "out.png").exists()
 

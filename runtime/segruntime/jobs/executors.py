@@ -36,6 +36,10 @@ class Crew:
             raise OptionError(f"engine: got {self.engine!r}, expected one of {', '.join(ENGINES)}")
         if self.engine == "local" and self.address is not None:
             raise OptionError(f"address: got {self.address!r} without a cluster; add --engine ray")
+        if self.engine == "ray" and self.limit_bytes is not None:
+            raise OptionError(
+                "limit-memory: is of the processes of --engine local; Ray ends workers itself when a node's memory is full"
+            )
 
 
 def _local(work: Work, crew: Crew) -> Executor:

@@ -84,7 +84,7 @@ def _check_same(options: JobOptions, journal: Journal, job: dict[str, Any]) -> N
 
 def _short(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return text if len(text) <= 80 else f"{text[:20]}…{text[-57:]}"
 
 
 def _named(left: Sequence[Unit], options: JobOptions, journal: Journal) -> list[Unit]:
