@@ -92,6 +92,11 @@ def test_a_missing_ray_names_what_gets_it(pictures: Path, tmp_path: Path, monkey
     assert line.startswith("segrun: --engine ray needs Ray, which is not installed: pip install ")
 
 
+def test_a_limit_that_nobody_would_keep_is_refused(pictures: Path, tmp_path: Path) -> None:
+    line = refused(run_segrun(pictures, "-o", tmp_path / "out", "--engine", "ray", "--limit-memory", "1G"), "segrun")
+    assert line.startswith("segrun: limit-memory: is of the processes of --engine local; ")
+
+
 @each_case("scheme", ["", "ray://"])
 def test_an_address_where_nobody_listens_is_one_line_at_once(scheme: str, pictures: Path, tmp_path: Path) -> None:
     address = f"{scheme}127.0.0.1:{free_port()}"
