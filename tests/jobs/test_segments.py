@@ -15,9 +15,10 @@ import pytest
 av = pytest.importorskip("av", reason="PyAV is not installed")
 
 from tests.jobs.conftest import Flickering, RunJob  # noqa: E402
+from tests.refusals import refusal  # noqa: E402
 from tests.video.clips import frames, make, packets, person, times  # noqa: E402
 
-from segruntime.errors import VideoError  # noqa: E402
+from segruntime.errors import OutputError, VideoError  # noqa: E402
 from segruntime.jobs import cuts, executors, worker  # noqa: E402
 from segruntime.jobs.cuts import WARM_UP, spans_of  # noqa: E402
 from segruntime.jobs.join import Part, decoding_times, join  # noqa: E402
@@ -25,6 +26,7 @@ from segruntime.jobs.unit import Outcome, Unit  # noqa: E402
 from segruntime.run import command  # noqa: E402
 from segruntime.run.video.encoder import VideoEncoder  # noqa: E402
 from segruntime.run.video.packet_times import PacketTimes, packet_times  # noqa: E402
+from segruntime.run.video.segment_sink import SegmentSink  # noqa: E402
 
 KEYFRAMES = {"preset": "ultrafast", "g": "40", "keyint_min": "40", "sc_threshold": "0", "bf": "2", "crf": "20"}
 _X265 = "log-level=none:keyint=25:min-keyint=25:bframes=0"
@@ -321,3 +323,45 @@ def test_what_other_workers_write_is_still_there_when_a_video_becomes_whole(
     monkeypatch.setitem(executors.ENGINES, "local", lambda work, _crew: Beside(work))
     assert job(long_clip, tmp_path / "out.mp4", segment_s=3).exit_code == 0
     assert len(times(tmp_path / "out.mp4")) == 200
+
+
+def test_a_disk_that_is_full_at_a_segment_ends_the_job_and_it_goes_on_from_there(
+    tmp_path: Path, job: RunJob, flickering: Flickering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = make(tmp_path / "long.mp4", frames=360, options=KEYFRAMES)
+    out, made = tmp_path / "out.mp4", 0
+    mux = SegmentSink._mux
+
+    def until_full(self: Any, packets_: Any) -> None:
+        nonlocal made
+        made += 1
+        if made > 6 * 41:  # in the seventh segment of 40 frames and a flush
+            raise OSError(28, "No space left on device")
+        mux(self, packets_)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentSink, "_mux", until_full)
+        refusal(OutputError, job, clip, out, match=r"No space left on device\).*same command goes on", segment_s=1)
+    assert not out.exists()
+    units = tmp_path / ".out.mp4.segrun" / "units"
+    assert len(list(units.iterdir())) == 6, "what is done stays, and nothing half"
+    before = flickering.seen
+    assert job(clip, out, segment_s=1).exit_code == 0
+    assert flickering.seen - before == 3 * (40 + WARM_UP)
+    assert times(out) == times(clip)
+
+
+def test_packets_before_the_first_keyframe_are_nobodys(tmp_path: Path, job: RunJob, flickering: Flickering) -> None:
+    made = make(tmp_path / "in.mkv", frames=160, options=KEYFRAMES)
+    clip = tmp_path / "mein Vidéo №1 日本.mkv"
+    with av.open(str(made)) as source, av.open(str(clip), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(video=0)):
+            if packet.size and number > 11:  # as a recording that begins in the middle of a broadcast
+                packet.stream = stream
+                target.mux(packet)
+    job(clip, tmp_path / "one.mkv", is_resumed=True)
+    summary = job(clip, tmp_path / "out.mkv", segment_s=1)
+    assert summary.exit_code == 0
+    assert times(tmp_path / "out.mkv") == times(tmp_path / "one.mkv")
+    assert len(times(tmp_path / "out.mkv")) >= 120
