@@ -14,7 +14,7 @@ pytest.importorskip("ray", reason="Ray is not installed; make ray-test has an en
 import ray
 from tests.each_case import each_case
 from tests.ray.conftest import ThreeNodes
-from tests.ray.test_engine import WORDS, drafts, results, work_of
+from tests.ray.test_engine import WORDS, Gated, drafts, results, waiting, work_of
 from tests.refusals import refusal, run_segrun
 
 import segruntime
@@ -23,7 +23,7 @@ from segruntime.jobs import nodes as asking
 from segruntime.jobs.cluster import connected
 from segruntime.jobs.nodes import Nodes, look_by_value, wanted_of
 from segruntime.jobs.plan import units_of
-from segruntime.jobs.ray_engine import RayActors
+from segruntime.jobs.ray_engine import RayActors, Round
 from segruntime.jobs.unit import Outcome
 from segruntime.jobs.worker import Work
 
@@ -98,6 +98,28 @@ def test_the_node_that_does_not_fit_is_named(
     message = refusal(ClusterError, Nodes(driver, wanted).check_all, match=words)
     assert message.startswith("node ")
     assert f"{other.node_id[:8]}): " in message
+
+
+def test_a_node_that_came_later_and_does_not_fit_gets_no_work(
+    nodes: ThreeNodes, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (other, *_) = nodes.cluster.worker_nodes
+    monkeypatch.setattr(asking, "look_by_value", on_one_node(other.node_id, told("token", "/elsewhere/token")))
+    monkeypatch.setattr(Nodes, "check_all", lambda _: None)  # it was not there yet
+    again = Round._again
+
+    def noted(self: Round, *words: Any) -> None:
+        again(self, *words)
+        if len(self._seats) == 2:
+            (tmp_path / "go").touch()
+
+    monkeypatch.setattr(Round, "_again", noted)
+    running = RayActors(work_of(tmp_path), 3, nodes.address, Gated).run(units_of(pictures, ""))
+    with pytest.warns(RuntimeWarning, match=r"^going on with 2 workers: node .* does not see what this machine writes"):
+        outcomes = list(running)
+    assert len(outcomes) == 31
+    assert [one.unit.name for one in outcomes if one.error] == ["broken.png"]
+    assert other.node_id not in dict(waiting(tmp_path))
 
 
 def through_client(work: Work, address: str, pictures: Path) -> list[Outcome]:

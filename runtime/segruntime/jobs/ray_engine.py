@@ -215,6 +215,8 @@ def _with_path(unit: Unit) -> Unit:
 
 
 def _death(error: Exception) -> str:
-    """For the middle of a sentence."""
+    """For the middle of a sentence: the first one of what Ray says of it."""
     said = " ".join(str(error).split())
-    return f"died ({said.partition('Worker exit detail: ')[2] or said:.160})"
+    for mark in ("The actor is dead because ", "Worker exit detail: "):
+        said = said.partition(mark)[2] or said
+    return f"died ({said.partition('. ')[0]:.160})"
