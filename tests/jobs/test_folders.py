@@ -16,7 +16,7 @@ from tests.processor_time import at_most
 from tests.refusals import refusal
 from tests.video.clips import make, person
 
-from segruntime.errors import OutputError, PictureError
+from segruntime.errors import OptionError, OutputError, PictureError
 from segruntime.jobs import worker
 from segruntime.jobs.journal import read_record
 from segruntime.jobs.place import Place
@@ -365,3 +365,29 @@ def test_a_hundred_thousand_lines_are_read_soon(tmp_path: Path) -> None:
     with at_most(3):
         record, whole = read_record(path)
     assert (record.files, record.all.frames, whole) == (100_000, 100_000, path.stat().st_size)
+
+
+@pytest.mark.parametrize("name", ["out/", "out", "f/%05d.png"])
+def test_a_job_of_one_file_gives_one_file(name: str, pictures: Path, tmp_path: Path, job: RunJob) -> None:
+    said = "a job of one file gives one file; name it, like out"
+    refusal(OptionError, job, pictures / "a.png", f"{tmp_path}/{name}", match=said, is_resumed=True)
+
+
+@pytest.mark.parametrize("words", [{"segment_s": 0.5}, {"segment_s": 1e6}])
+def test_segments_of_no_sensible_length(words: dict[str, Any], pictures: Path, tmp_path: Path, job: RunJob) -> None:
+    refusal(OptionError, job, pictures, tmp_path / "out", match="expected seconds from 1 to 86400, like 30", **words)
+
+
+def test_a_job_that_replaces_goes_on_where_it_replaced(
+    pictures: Path, tmp_path: Path, job: RunJob, flickering: Flickering
+) -> None:
+    def after_two(progress: Any) -> None:
+        if progress.finished == 2:
+            raise KeyboardInterrupt
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a.png").write_text("mine")
+    assert job(pictures, tmp_path / "out", overwrite=True, watch=after_two).exit_code == 130
+    seen = flickering.seen
+    assert job(pictures, tmp_path / "out", overwrite=True, is_resumed=True).exit_code == 0
+    assert flickering.seen - seen <= 4

@@ -44,7 +44,7 @@ def run_job(options: JobOptions, watch: Watch = lambda _: None, say: Say = lambd
         return Summary(progress=Progress.of(Record(), 0.0))
     check_output(run.output, run.source, overwrite=run.overwrite or has_begun)
     with place.held():
-        if run.overwrite:
+        if run.overwrite and not options.is_resumed:
             place.empty()
         with closing(Journal(place.state)) as journal:
             summary = Job(options, place, journal).run(watch, say)

@@ -10,6 +10,7 @@ from segruntime.errors import OptionError
 from segruntime.jobs.executors import Crew
 from segruntime.jobs.progress import Progress
 from segruntime.run.command import RunOptions
+from segruntime.run.targets import is_folder
 from segruntime.run.video.encoder import VIDEO_KINDS
 
 
@@ -28,6 +29,8 @@ class JobOptions:
             raise OptionError(f"{source}: nothing is there, expected a file or a folder; a camera or stream is no job")
         if output is None or self.run.preview:
             raise OptionError("output: a job writes files and shows nothing, expected -o OUTPUT without --preview")
+        if source.is_file() and (is_folder(output) or "%" in Path(output).name):
+            raise OptionError(f"output: got {output}, a job of one file gives one file; name it, like out.mp4")
         if self.segment_s is None:
             return
         if not 1 <= self.segment_s <= 86_400:

@@ -34,6 +34,7 @@ class Progress:
         """`now`: seconds since 1970, of the last line where nobody works."""
         seconds = max(0.0, now - record.run.get("began", now))
         states = [line["state"] for line in record.failed.values() if "of" not in line]
+        is_done = record.files + len(states) >= record.run.get("files", 0)
         return cls(
             files=record.run.get("files", 0),
             finished=record.files,
@@ -43,7 +44,7 @@ class Progress:
             frames=record.all.frames,
             seconds=seconds,
             frames_per_second=sum(tally.frames for tally in record.latest.values()) / seconds if seconds > 0 else 0.0,
-            seconds_left=_seconds_left(record, seconds),
+            seconds_left=0.0 if is_done else _seconds_left(record, seconds),
         )
 
     def to_json(self) -> dict[str, Any]:

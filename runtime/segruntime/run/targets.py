@@ -61,11 +61,11 @@ def check_output(output: str | None, source: str, *, overwrite: bool) -> None:
         )
     if origin.is_file() and any(path.exists() and path.samefile(origin) for path in _results(target, origin)):
         raise OutputError(f"{output}: is the input itself; choose another name with -o")
-    if origin.is_dir() and not _is_folder(output) and (target.suffix.lower() in _FILE_ENDINGS or "%" in target.name):
+    if origin.is_dir() and not is_folder(output) and (target.suffix.lower() in _FILE_ENDINGS or "%" in target.name):
         raise OutputError(
             f"{output}: the input is a folder, expected a folder for the results, like {target.with_name(target.stem)}/"
         )
-    if origin.is_dir() or _is_folder(output):
+    if origin.is_dir() or is_folder(output):
         check_target(target, overwrite=overwrite, is_folder=True)
     elif "%" not in target.name:
         check_target(target, overwrite=overwrite)
@@ -81,7 +81,7 @@ def wants_planes(output: str | None) -> bool:
     """Whether an animated picture is to become a video, a camera's picture or a window's, for which it is read as a video."""
     if output is None or output.split(":")[0] == VIRTUAL_CAMERA:
         return True
-    return not _is_folder(output) and Path(output).suffix.lower() in VIDEO_KINDS
+    return not is_folder(output) and Path(output).suffix.lower() in VIDEO_KINDS
 
 
 def still_sink(output: str | None, mode: Mode, *, moves: bool = False, overwrite: bool) -> Sink:
@@ -95,7 +95,7 @@ def still_sink(output: str | None, mode: Mode, *, moves: bool = False, overwrite
     if output.split(":")[0] == VIRTUAL_CAMERA:
         raise OptionError(f"{output}: takes a video or a camera, got a picture; choose the name of a file with -o")
     target = Path(output)
-    if _is_folder(output):
+    if is_folder(output):
         return PictureSink(into(target, mode), mode, overwrite=overwrite)
     _check_picture_ending(target, mode)
     if moves and _is_pattern(target):
@@ -126,9 +126,9 @@ def video_sink(facts: VideoFacts, output: str | None, mode: Mode, *, overwrite: 
         return VirtualCameraSink(facts, device or None)
     target = Path(output)
     suffix = target.suffix.lower()
-    if suffix in VIDEO_KINDS and not _is_folder(output):
+    if suffix in VIDEO_KINDS and not is_folder(output):
         return VideoSink(target, _kind(target, mode, encoder, facts), facts)
-    if _is_folder(output):
+    if is_folder(output):
         target, suffix = target / _FRAME_NAME, ".png"
     if suffix in SUFFIXES and _is_pattern(target):
         _check_picture_ending(target, mode)
@@ -190,5 +190,6 @@ def _check_picture_ending(target: Path, mode: Mode) -> None:
         raise OptionError(f"{target}: {suffix} has no transparency, expected {', '.join(WITH_ALPHA)}")
 
 
-def _is_folder(output: str) -> bool:
+def is_folder(output: str) -> bool:
+    """Whether OUTPUT is to be a folder, by its name or since there is one."""
     return output.endswith(("/", "\\")) or Path(output).is_dir() or not Path(output).suffix
