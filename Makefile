@@ -50,7 +50,7 @@ test-full: $(VENV)/.converters
 	$(BIN)/python $(PYTEST) -m "full or not full" $(addprefix --ignore=,tests/mediapipe tests/ray)
 
 # the runtime alone, with the newest interpreters: lightness and new versions are both held
-LIGHT_TESTS := tests/runtime tests/serve tests/video tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
+LIGHT_TESTS := tests/runtime tests/serve tests/video tests/jobs tests/parity/test_backends_agree.py tests/parity/test_bundled_models.py \
 	tests/hostile/test_model_files_hostile.py tests/hostile/test_contract_hostile.py tests/hostile/test_golden_hostile.py
 light: $(LIGHT)/.ready
 	$(LIGHT)/bin/python $(PYTEST) $(LIGHT_TESTS)
