@@ -130,7 +130,7 @@ def test_a_picture_that_no_process_survives_fails_alone(
     nodes: ThreeNodes, pictures: Path, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
     work = work_of(tmp_path)
-    outcomes = list(RayActors(work, address=nodes.address, does=Deadly).run(units_of(pictures, "")))
+    outcomes = list(RayActors(work, 1, nodes.address, Deadly).run(units_of(pictures, "")))
     failed = {one.unit.name: str(one.error) for one in outcomes if one.state == "failed"}
     assert failed.keys() == {"05.png", "broken.png"}
     assert failed["05.png"].startswith(f"{pictures / '05.png'}: its worker died (")

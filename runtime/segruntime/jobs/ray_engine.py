@@ -58,6 +58,11 @@ class RayActors:
             seats = [Seat(ray, (self._work, wanted["bundled"], self._does)) for _ in range(self._count(nodes))]
             try:
                 yield from Round(ray, nodes, seats, UnitQueue(chain([first], units))).run()
+            except (ray.exceptions.RayError, ConnectionError) as error:
+                said = " ".join(str(error).split())[:200]
+                raise ClusterError(
+                    f"the cluster is lost ({said}); the same command goes on with what is left"
+                ) from error
             finally:
                 for seat in seats:
                     seat.end()
@@ -129,7 +134,7 @@ class Round:
         self._again(seat, complaint)
 
     def _again(self, seat: Seat, why: str) -> None:
-        """A new actor; no more of them where none of so many in a row did anything."""
+        """A new actor; no more of them where none of so many in a row came to be ready."""
         if seat.failures < MOST_DEATHS:
             seat.start()
             return
@@ -151,7 +156,10 @@ class Round:
 
 
 class Seat:
-    """Where one actor is, or the next one will be. `units`: what it holds, by Ray's references to the answers."""
+    """Where one actor is, or the next one will be.
+
+    `units`: what it holds, by Ray's references to the answers. `failures`: actors in a row that were never ready.
+    """
 
     def __init__(self, ray: Any, work: tuple[Any, ...]) -> None:
         """`work`: what a `UnitActor` is made of."""
@@ -178,7 +186,6 @@ class Seat:
 
     def take(self, ref: Any, outcome: Outcome) -> Outcome:
         """As if the worker had been given the unit as it is here."""
-        self.failures = 0
         unit = self.units.pop(ref)
         said = [
             None if text is None else text.replace(outcome.unit.source, unit.source)
@@ -189,7 +196,7 @@ class Seat:
     def buried(self) -> list[Unit]:
         """The units that it leaves; `start` is for the next one."""
         self.end()
-        self.failures += 1
+        self.failures = 0 if self.is_ready else self.failures + 1
         return list(self.units.values())
 
     def end(self) -> None:
