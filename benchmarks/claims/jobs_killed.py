@@ -41,14 +41,17 @@ def journal(target: Path) -> list[dict[str, Any]]:
     return []
 
 
-def killed(words: list[str], kills: int, target: Path, chance: random.Random, whole_s: float) -> dict[str, Any]:
-    """Start and kill it so often, then let it end; `whole_s`: what it takes undisturbed."""
+def killed(words: list[str], kills: int, target: Path, chance: random.Random, segment_work_s: float) -> dict[str, Any]:
+    """Start and kill it so often, then let it end; `segment_work_s`: what a worker takes for a segment.
+
+    A start lives up to 1.7 of that, so about every third brings a segment or two.
+    """
     finished: Counter[str] = Counter()
     done = 0
     for _ in range(kills):
         child = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         with suppress(subprocess.TimeoutExpired):
-            child.wait(chance.uniform(0.5, 1.6 * whole_s / kills))
+            child.wait(chance.uniform(0.5, 1.7 * segment_work_s))
         if child.poll() is not None:
             break
         child.kill()
@@ -82,6 +85,7 @@ def content(path: Path) -> dict[str, str]:
 def print_result(result: Result) -> None:
     print(f"  undisturbed {result['whole_s']:.0f} s, {result['frames']} frames")
     print(f"  killed {result['kills']} times, the last start took {result['last_start_s']:.0f} s")
+    print(f"  segments that were there then: {result['segments_before_the_last_start']}")
     print(f"  segments finished twice: {result['finished_twice']}")
     for name in ("sound", "frames"):
         print(f"  {name}: {'the same' if result['same'][name] else 'NOT the same'}")
@@ -116,8 +120,9 @@ def main(clip: Path, seconds: float, **words: Any) -> Result:
         start = time.perf_counter()
         subprocess.run(command(looped, one, options), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         whole_s = time.perf_counter() - start
+        segment_work_s = whole_s * words["workers"] * words["segment_s"] / seconds
         again = command(looped, other, [*options, "--resume"])
-        told = killed(again, words["kills"], other, random.Random(words["seed"]), whole_s)  # noqa: S311 - for moments
+        told = killed(again, words["kills"], other, random.Random(words["seed"]), segment_work_s)  # noqa: S311 - for moments
         before, after = content(one), content(other)
         with av.open(str(one)) as container:
             frames = container.streams.video[0].frames
