@@ -201,8 +201,9 @@ class Seat:
 
     def end(self) -> None:
         """At once, with what it has in work: that is done again."""
-        with suppress(Exception):  # it is dead, or the connection is
-            self._ray.kill(self._actor)
+        if self._ray.is_initialized():  # where the connection is lost, any call of Ray's would make a new one
+            with suppress(Exception):  # it is dead already
+                self._ray.kill(self._actor)
 
 
 def _absolute(work: Work, threads: int) -> Any:
