@@ -16,7 +16,7 @@ SUITE  ?= bookworm
 INSTALL ?=
 install = environments/install.py $(INSTALL)
 
-.PHONY: demo test tests-as-they-run test-full lint types tests light mediapipe-test ray-test newest differences test-cpus test-pythons locks zoo bundle wheel test-aarch64 web web-build web-test web-test-where-possible clean
+.PHONY: demo test tests-as-they-run test-full lint types tests light mediapipe-test ray-test newest differences test-cpus test-pythons locks zoo bundle wheel test-aarch64 web web-build web-test web-test-where-possible native native-test clean
 
 demo: $(VENV)/.direct
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
@@ -74,6 +74,19 @@ test-aarch64: $(LIGHT)/.ready $(BUILD)/.ready
 	rm -rf dist
 	$(BUILD)/bin/python -m build --no-isolation --outdir dist
 	$(LIGHT)/bin/python tests/aarch64/run.py --wheel $$(ls dist/*.whl) --suite $(SUITE)
+
+# the runtime without Python: a C library; needs cmake 3.20 and a C++17 compiler
+NATIVE := runtime/native
+native:
+	cd $(NATIVE) && cmake --preset native && cmake --build --preset native
+
+# its tests against the Python runtime, and once more with the address and undefined-behaviour sanitizers
+native-test: native $(VENV)/.direct
+	$(BIN)/python -m pytest tests/native
+	cd $(NATIVE) && cmake --preset sanitize && cmake --build --preset sanitize
+	SEGEDGE_CORE=$(CURDIR)/$(NATIVE)/build/sanitize/libsegedge.so ASAN_OPTIONS=detect_leaks=0 \
+		LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libubsan.so)" \
+		$(BIN)/python -m pytest -p no:cacheprovider tests/native
 
 # networks of other people's libraries through every converter, then docs/networks.md; goes on where it was: ZOO_WORDS="segformer_b0 --again"
 zoo: $(VENV)/.converters
@@ -180,4 +193,4 @@ test-pythons:
 	$(PYTHON) environments/pythons.py $(PYTHONS) "$(EXPORTERS)" $(PYTEST) $(LIGHT_TESTS)
 
 clean:
-	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(PYTHONS) $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe $(RAY) $(NEWEST)-ray .venv-cpus .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures benchmarks/zoo/.made
+	rm -rf $(VENV) $(LIGHT) $(MEDIAPIPE) $(BUILD) $(PYTHONS) $(NEWEST) $(NEWEST)-light $(NEWEST)-mediapipe $(RAY) $(NEWEST)-ray .venv-cpus .aarch64 dist demo out .mypy_cache .ruff_cache .pytest_cache web/node_modules web/dist web/.fixtures benchmarks/zoo/.made $(NATIVE)/build

@@ -1,0 +1,20 @@
+// What goes wrong inside: caught where the C interface begins (api.cc), never further out.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+#include "segedge.h"
+
+namespace segedge {
+
+class Error : public std::runtime_error {
+ public:
+  Error(segedge_status status, const std::string &text) : std::runtime_error(text), status(status) {}
+  const segedge_status status;
+};
+
+inline Error argument_error(const std::string &text) { return {SEGEDGE_ARGUMENT, text}; }
+inline Error file_error(const std::string &text) { return {SEGEDGE_FILE, text}; }
+
+}  // namespace segedge

@@ -1,0 +1,219 @@
+#include "inflate.h"
+
+#include <array>
+#include <stdexcept>
+#include <vector>
+
+namespace segedge {
+namespace {
+
+constexpr int kLongestCode = 15;
+constexpr std::array<int, 29> kLengths = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
+                                          31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
+constexpr std::array<int, 30> kDistances = {1,    2,    3,    4,    5,    7,    9,    13,    17,    25,
+                                            33,   49,   65,   97,   129,  193,  257,  385,   513,   769,
+                                            1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+
+[[noreturn]] void damaged(const char *what) { throw std::runtime_error(std::string("the packed data is damaged: ") + what); }
+
+// A canonical code: how many words of each length, and the symbols in the order of their words.
+struct Code {
+  std::array<int, kLongestCode + 1> count{};
+  std::vector<int> symbols;
+
+  explicit Code(const std::vector<int> &lengths) {
+    for (const int length : lengths) count[static_cast<size_t>(length)]++;
+    count[0] = 0;
+    int left = 1;
+    for (size_t length = 1; length <= kLongestCode; length++) {
+      left = 2 * left - count[length];
+      if (left < 0) damaged("a code with too many words");
+    }
+    for (int length = 1; length <= kLongestCode; length++)
+      for (size_t symbol = 0; symbol < lengths.size(); symbol++)
+        if (lengths[symbol] == length) symbols.push_back(static_cast<int>(symbol));
+  }
+};
+
+class Inflater {
+ public:
+  Inflater(const uint8_t *data, size_t size, size_t most) : data_(data), size_(size), most_(most) {}
+
+  std::string whole(size_t &used) {
+    for (bool last = false; !last;) {
+      last = bits(1) != 0;
+      const int kind = bits(2);
+      if (kind == 0)
+        stored();
+      else if (kind == 1)
+        packed(fixed(), Code(std::vector<int>(30, 5)));
+      else if (kind == 2)
+        dynamic();
+      else
+        damaged("an unknown block");
+    }
+    used = at_;
+    return std::move(out_);
+  }
+
+ private:
+  int bits(int count) {
+    while (held_count_ < count) {
+      if (at_ >= size_) damaged("it ends too early");
+      held_ |= static_cast<uint32_t>(data_[at_++]) << held_count_;
+      held_count_ += 8;
+    }
+    const uint32_t value = held_ & ((1u << count) - 1);
+    held_ >>= count;
+    held_count_ -= count;
+    return static_cast<int>(value);
+  }
+
+  int symbol(const Code &code) {
+    int word = 0, first = 0, index = 0;
+    for (size_t length = 1; length <= kLongestCode; length++) {
+      word |= bits(1);
+      const int count = code.count[length];
+      if (word - first < count) return code.symbols[static_cast<size_t>(index + word - first)];
+      index += count;
+      first = (first + count) << 1;
+      word <<= 1;
+    }
+    damaged("a word that no code has");
+  }
+
+  void put(char byte) {
+    if (out_.size() >= most_) damaged("it holds more than it may");
+    out_ += byte;
+  }
+
+  void stored() {
+    held_ = 0;
+    held_count_ = 0;
+    if (size_ - at_ < 4) damaged("it ends too early");
+    const size_t length = data_[at_] | static_cast<size_t>(data_[at_ + 1]) << 8;
+    const size_t inverse = data_[at_ + 2] | static_cast<size_t>(data_[at_ + 3]) << 8;
+    at_ += 4;
+    if (length != (inverse ^ 0xFFFF) || size_ - at_ < length) damaged("a block of a wrong length");
+    for (size_t k = 0; k < length; k++) put(static_cast<char>(data_[at_++]));
+  }
+
+  static Code fixed() {
+    std::vector<int> lengths(288, 8);
+    for (size_t k = 144; k < 280; k++) lengths[k] = k < 256 ? 9 : 7;
+    return Code(lengths);
+  }
+
+  void dynamic() {
+    static constexpr std::array<size_t, 19> kOrder = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
+    const size_t literals = static_cast<size_t>(bits(5)) + 257, distances = static_cast<size_t>(bits(5)) + 1;
+    const size_t given = static_cast<size_t>(bits(4)) + 4;
+    if (literals > 286 || distances > 30) damaged("too many codes");
+    std::vector<int> lengths(19, 0);
+    for (size_t k = 0; k < given; k++) lengths[kOrder[k]] = bits(3);
+    const Code code(lengths);
+    lengths.clear();
+    while (lengths.size() < literals + distances) {
+      const int found = symbol(code);
+      if (found < 16) {
+        lengths.push_back(found);
+        continue;
+      }
+      if (found == 16 && lengths.empty()) damaged("nothing to repeat");
+      const int value = found == 16 ? lengths.back() : 0;
+      const int times = found == 16 ? 3 + bits(2) : found == 17 ? 3 + bits(3) : 11 + bits(7);
+      lengths.insert(lengths.end(), static_cast<size_t>(times), value);
+    }
+    if (lengths.size() != literals + distances) damaged("too many lengths");
+    const auto middle = lengths.begin() + static_cast<std::ptrdiff_t>(literals);
+    packed(Code({lengths.begin(), middle}), Code({middle, lengths.end()}));
+  }
+
+  void packed(const Code &literals, const Code &distances) {
+    for (;;) {
+      const int found = symbol(literals);
+      if (found < 256) {
+        put(static_cast<char>(found));
+        continue;
+      }
+      if (found == 256) return;
+      const size_t kind = static_cast<size_t>(found - 257);
+      if (kind >= kLengths.size()) damaged("an unknown length");
+      const int length = kLengths[kind] + bits(kind < 8 || kind == 28 ? 0 : static_cast<int>(kind / 4) - 1);
+      const size_t far = static_cast<size_t>(symbol(distances));
+      const size_t back = static_cast<size_t>(kDistances[far] + bits(far < 4 ? 0 : static_cast<int>(far / 2) - 1));
+      if (back > out_.size()) damaged("it repeats what was not there");
+      for (int k = 0; k < length; k++) put(out_[out_.size() - back]);
+    }
+  }
+
+  const uint8_t *data_;
+  size_t size_, most_, at_ = 0;
+  uint32_t held_ = 0;
+  int held_count_ = 0;
+  std::string out_;
+};
+
+uint32_t turned(uint32_t value, int by) { return value >> by | value << (32 - by); }
+
+constexpr std::array<uint32_t, 64> kRounds = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
+    0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc,
+    0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
+    0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08,
+    0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
+    0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+
+void sha256_block(std::array<uint32_t, 8> &state, const uint8_t *block) {
+  std::array<uint32_t, 64> w;
+  for (size_t k = 0; k < 16; k++)
+    w[k] = static_cast<uint32_t>(block[4 * k]) << 24 | static_cast<uint32_t>(block[4 * k + 1]) << 16 |
+           static_cast<uint32_t>(block[4 * k + 2]) << 8 | block[4 * k + 3];
+  for (size_t k = 16; k < 64; k++) {
+    const uint32_t a = w[k - 15], b = w[k - 2];
+    w[k] = w[k - 16] + w[k - 7] + (turned(a, 7) ^ turned(a, 18) ^ a >> 3) + (turned(b, 17) ^ turned(b, 19) ^ b >> 10);
+  }
+  std::array<uint32_t, 8> s = state;
+  for (size_t k = 0; k < 64; k++) {
+    const uint32_t one =
+        s[7] + (turned(s[4], 6) ^ turned(s[4], 11) ^ turned(s[4], 25)) + ((s[4] & s[5]) ^ (~s[4] & s[6])) + kRounds[k] + w[k];
+    const uint32_t two =
+        (turned(s[0], 2) ^ turned(s[0], 13) ^ turned(s[0], 22)) + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
+    s = {one + two, s[0], s[1], s[2], s[3] + one, s[4], s[5], s[6]};
+  }
+  for (size_t k = 0; k < 8; k++) state[k] += s[k];
+}
+
+}  // namespace
+
+std::string inflate(const uint8_t *data, size_t size, size_t most, size_t &used) {
+  return Inflater(data, size, most).whole(used);
+}
+
+uint32_t crc32(const uint8_t *data, size_t size) {
+  uint32_t value = 0xFFFFFFFF;
+  for (size_t at = 0; at < size; at++) {
+    value ^= data[at];
+    for (int k = 0; k < 8; k++) value = value >> 1 ^ (value & 1 ? 0xEDB88320 : 0);
+  }
+  return ~value;
+}
+
+std::string sha256(const uint8_t *data, size_t size) {
+  std::array<uint32_t, 8> state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                   0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  const size_t whole = size / 64 * 64;
+  for (size_t at = 0; at < whole; at += 64) sha256_block(state, data + at);
+  std::vector<uint8_t> rest(data + whole, data + size);
+  rest.push_back(0x80);
+  rest.resize(rest.size() > 56 ? 128 : 64);
+  for (size_t k = 0; k < 8; k++) rest[rest.size() - 1 - k] = static_cast<uint8_t>(static_cast<uint64_t>(size) * 8 >> 8 * k);
+  for (size_t at = 0; at < rest.size(); at += 64) sha256_block(state, rest.data() + at);
+  std::string text;
+  for (const uint32_t word : state)
+    for (int shift = 28; shift >= 0; shift -= 4) text += "0123456789abcdef"[word >> shift & 15];
+  return text;
+}
+
+}  // namespace segedge
