@@ -56,16 +56,21 @@ class UnitWorker:
         stages = Network(segmenter), finish_of(self._work.options)
         begin = time.perf_counter()
         read = partial(_read, keep_alpha=self._work.options.keep_alpha)
-        for step in Overlap(map(read, units), [_on_its_way(stage) for stage in stages]):
-            outcome = step.go(lambda finished, unit=step.unit: self._write(finished, unit)).outcome(1, 0.0)
+        for step in Overlap(map(read, units), [*(_on_its_way(stage) for stage in stages), self._write]):
+            outcome = step.go(_sync).outcome(1, 0.0)
             end = time.perf_counter()
             yield replace(outcome, seconds=end - begin)
             begin = end
 
-    def _write(self, finished: Any, unit: Unit) -> None:
-        draft = unit.draft(self._work.drafts)
-        still_sink(str(draft), self._work.options.mode, overwrite=True).write(finished)
-        _sync(draft)
+    def _write(self, step: Step) -> Step:
+        """Into its draft, which `_sync` sees to while the next one is encoded."""
+        draft = step.unit.draft(self._work.drafts)
+
+        def write(finished: Any) -> Path:
+            still_sink(str(draft), self._work.options.mode, overwrite=True).write(finished)
+            return draft
+
+        return step.go(write)
 
     def _moving(self, unit: Unit) -> Outcome:
         begin = time.perf_counter()
