@@ -16,7 +16,7 @@ SUITE  ?= bookworm
 INSTALL ?=
 install = environments/install.py $(INSTALL)
 
-.PHONY: demo test tests-as-they-run test-full lint types tests light mediapipe-test ray-test newest differences test-cpus test-pythons locks zoo bundle wheel test-aarch64 web web-build web-test web-test-where-possible native native-test clean
+.PHONY: demo test tests-as-they-run test-full lint types tests light mediapipe-test ray-test newest differences test-cpus test-pythons locks zoo bundle wheel test-aarch64 web web-build web-test web-test-where-possible native native-test native-aarch64 clean
 
 demo: $(VENV)/.direct
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
@@ -87,6 +87,11 @@ native-test: native $(VENV)/.direct
 	SEGEDGE_CORE=$(CURDIR)/$(NATIVE)/build/sanitize/libsegedge.so ASAN_OPTIONS=detect_leaks=0 \
 		LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libubsan.so)" \
 		$(BIN)/python -m pytest -p no:cacheprovider tests/native
+
+# the same vectors on an emulated 64-bit Arm: needs g++-aarch64-linux-gnu, qemu-user-static, and the network for LiteRT's wheel
+native-aarch64: native $(VENV)/.direct
+	cd $(NATIVE) && cmake --preset aarch64 && cmake --build --preset aarch64
+	PYTHONPATH=. $(BIN)/python tests/native/emulated.py
 
 # networks of other people's libraries through every converter, then docs/networks.md; goes on where it was: ZOO_WORDS="segformer_b0 --again"
 zoo: $(VENV)/.converters

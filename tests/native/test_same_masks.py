@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +12,7 @@ import numpy as np
 import pytest
 from segedge import Native, Opening
 from tests.native.conftest import MODELS
+from tests.native.ported import check, made_vectors, read, stream_of
 
 import segruntime
 from segruntime import Refiner, composite
@@ -23,51 +21,29 @@ FILES = ("mobile_unet_int8.tflite", "mobile_unet_float16.tflite")
 SIZES = ((1, 1), (2, 3), (75, 97), (256, 256), (179, 320), (360, 640), (513, 300))
 
 
-def read(vectors: Path, entry: dict[str, Any]) -> np.ndarray:
-    return np.frombuffer((vectors / entry["file"]).read_bytes(), np.dtype(entry["dtype"])).reshape(entry["shape"])
-
-
-def write_port(native: Native, vectors: Path, port: Path) -> None:
+def write_port(native: Native, model: dict[str, Any], vectors: Path, port: Path) -> None:
     """Every step that the core has, of every frame of the one model in `vectors`."""
 
     def write(entry: dict[str, Any], data: bytes) -> None:
         (port / entry["file"]).parent.mkdir(parents=True, exist_ok=True)
         (port / entry["file"]).write_bytes(data)
 
-    (model,) = json.loads((vectors / "index.json").read_text())["models"]
     for frame in model["frames"]:
         write(frame["arrays"]["alpha"], native.mask(read(vectors, frame["arrays"]["frame"]), "rgb").tobytes())
         for step in ("input", "output", "probability"):
             write(frame["arrays"][step], native.step(step))
-    for preset in ("fast", "balanced"):
-        native.reset()
-        for frame in model["stream"]:
-            alpha = native.alpha(read(vectors, frame["arrays"]["frame"]), "rgb", preset)
-            write(frame["arrays"][preset], alpha.tobytes())
-            write(frame["arrays"]["coarse"], native.step("coarse"))
+    for preset, frame in stream_of(model, native.reset):
+        alpha = native.alpha(read(vectors, frame["arrays"]["frame"]), "rgb", preset)
+        write(frame["arrays"][preset], alpha.tobytes())
+        write(frame["arrays"]["coarse"], native.step("coarse"))
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_step_of_the_vectors_is_met(file: str, opening: Opening, tmp_path: Path) -> None:
     vectors, port = tmp_path / "vectors", tmp_path / "port"
-    made = [sys.executable, "-m", "segexport", "vectors", str(MODELS / file), "-o", str(vectors)]
-    subprocess.run(made, check=True, capture_output=True)
-    write_port(Native(MODELS / file, opening), vectors, port)
-    command = [sys.executable, "-m", "segexport", "check-port", str(vectors), str(port), "--json"]
-    checked = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
-    (model,) = json.loads((vectors / "index.json").read_text())["models"]
-    bounds = {"input": 0, "output": 0, "probability": 0, "coarse": 0, "alpha": 1e-6, "fast": 0, "balanced": 2}
-    seen = set()
-    for frame in (*model["frames"], *model["stream"]):
-        for step, entry in frame["arrays"].items():
-            if step not in bounds:
-                continue
-            found = np.fromfile(port / entry["file"], entry["dtype"]).reshape(entry["shape"])
-            apart = np.abs(found.astype(float) - read(vectors, entry)).max()
-            assert apart <= bounds[step], (frame["name"], step, apart)
-            seen.add(step)
-    assert seen == set(bounds)
+    model = made_vectors(MODELS / file, vectors)
+    write_port(Native(MODELS / file, opening), model, vectors, port)
+    check(model, vectors, port)
 
 
 @pytest.mark.parametrize("file", FILES)

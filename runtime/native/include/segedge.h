@@ -1,8 +1,8 @@
 /* segedge: a person's soft mask from a camera's frame, without Python. docs/native.md shows it in use.
  *
  * A session is one model file with its interpreter, and one stream of frames. Sessions share nothing: each may run in a
- * thread of its own, one thread at a time. No function throws, exits, prints or keeps a pointer that it was given,
- * except where that is said.
+ * thread of its own, one thread at a time. No function throws, exits or keeps a pointer that it was
+ * given, and none prints; LiteRT itself may print a line on standard error.
  */
 #ifndef SEGEDGE_H
 #define SEGEDGE_H
