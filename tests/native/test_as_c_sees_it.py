@@ -27,8 +27,8 @@ def command(name: str) -> str:
 @pytest.fixture
 def built(core: Path) -> Path:
     """The folder of the preset `native`."""
-    if not (core.parent / "segedge_mask").is_file():
-        pytest.skip("this build has no examples")
+    if core.parent != NATIVE / "build" / "native":
+        pytest.skip("another build than the preset native")
     return core.parent
 
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "vectors.h"
+
 namespace segedge {
 namespace {
 
@@ -21,9 +23,17 @@ std::vector<uint8_t> cover(const Picture &image, Size to, bool bgr) {
   return out;
 }
 
-uint8_t mixed(int over, int under, int weight) {
-  const int difference = over - under, step = (std::abs(difference) * weight + 127) / 255;
-  return static_cast<uint8_t>(difference < 0 ? under - step : under + step);
+// `count` bytes of one row, a weight for each. (t + (t >> 8)) >> 8 of t = product + 128 is product / 255, rounded to the
+// nearest, for every product of two bytes.
+SEGEDGE_VECTORS
+void mix(const uint8_t *__restrict over, const uint8_t *__restrict under, const uint8_t *__restrict weights, size_t count,
+         uint8_t *__restrict out) {
+  for (size_t k = 0; k < count; k++) {
+    const uint16_t least = std::min(over[k], under[k]), most = std::max(over[k], under[k]);
+    const uint16_t product = static_cast<uint16_t>((most - least) * weights[k] + 128);
+    const uint8_t step = static_cast<uint8_t>((product + (product >> 8)) >> 8);
+    out[k] = static_cast<uint8_t>(over[k] < under[k] ? under[k] - step : under[k] + step);
+  }
 }
 
 }  // namespace
@@ -33,7 +43,7 @@ void compose(const Picture &frame, const uint8_t *alpha, size_t alpha_stride, co
   const Size size = frame.size();
   const bool bgr = format == SEGEDGE_BGR;
   const size_t step = format == SEGEDGE_RGBA ? 4 : 3, row = 3 * static_cast<size_t>(size.width);
-  std::vector<uint8_t> covered, plain, scratch, behind_scratch;
+  std::vector<uint8_t> covered, plain, scratch, behind_scratch, weights(row), mixed(row);
   if (background && background->size() != size) covered = cover(*background, size, bgr);
   for (int x = 0; !background && x < size.width; x++)
     plain.insert(plain.end(), {colour[bgr ? 2 : 0], colour[1], colour[bgr ? 0 : 2]});
@@ -43,9 +53,12 @@ void compose(const Picture &frame, const uint8_t *alpha, size_t alpha_stride, co
                            : covered.empty() ? background->colours(y, bgr, behind_scratch)
                                              : covered.data() + static_cast<size_t>(y) * row;
     uint8_t *to = out + static_cast<size_t>(y) * stride;
-    for (int x = 0; x < size.width; x++, to += step, over += 3, under += 3) {
-      for (int c = 0; c < 3; c++) to[c] = mixed(over[c], under[c], alpha[x]);
-      if (step == 4) to[3] = 255;
+    for (size_t x = 0; x < row / 3; x++) weights[3 * x] = weights[3 * x + 1] = weights[3 * x + 2] = alpha[x];
+    mix(over, under, weights.data(), weights.size(), mixed.data());
+    if (step == 3) std::copy(mixed.begin(), mixed.end(), to);  // `to` may be `over`
+    for (size_t x = 0; step == 4 && x < mixed.size(); x += 3, to += 4) {
+      std::copy_n(mixed.data() + x, 3, to);
+      to[3] = 255;
     }
   }
 }

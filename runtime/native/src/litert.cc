@@ -1,6 +1,5 @@
-// Of the two C interfaces that there are, LiteRt… is taken: it is the one that libLiteRt.so exports in the wheel, in
-// the AAR and in the XCFramework. The classic TfLiteInterpreter… functions are in none of these libraries (2.3.0
-// exports not one of them), and would have to be built from source for every board.
+// Of the two C interfaces that there are, LiteRt… is taken: it is the one that libLiteRt.so exports. Of the classic
+// TfLiteInterpreter… functions the wheel's library (2.3.0) exports not one; they would have to be built for every board.
 //
 // Declared here is only what is used, from litert/c/*.h of google-ai-edge/LiteRT (Apache-2.0), commit f677904 of August
 // 2026; the same in v2.2.0.

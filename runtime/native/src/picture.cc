@@ -5,11 +5,24 @@
 #include <string>
 
 #include "error.h"
+#include "vectors.h"
 
 namespace segedge {
 namespace {
 
 uint8_t saturated(int value) { return static_cast<uint8_t>(std::clamp(value, 0, 255)); }
+
+// OpenCV's COLOR_BGR2GRAY, in its fixed point.
+template <size_t Step, size_t Red>
+[[gnu::always_inline]] inline void gray(const uint8_t *__restrict from, size_t count, uint8_t *__restrict out) {
+  for (size_t x = 0; x < count; x++) {
+    const uint8_t *pixel = from + Step * x;
+    out[x] = static_cast<uint8_t>((9798u * pixel[Red] + 19235u * pixel[1] + 3735u * pixel[2 - Red] + 16384u) >> 15);
+  }
+}
+SEGEDGE_VECTORS void gray_bgr(const uint8_t *from, size_t count, uint8_t *out) { gray<3, 2>(from, count, out); }
+SEGEDGE_VECTORS void gray_rgb(const uint8_t *from, size_t count, uint8_t *out) { gray<3, 0>(from, count, out); }
+SEGEDGE_VECTORS void gray_rgba(const uint8_t *from, size_t count, uint8_t *out) { gray<4, 0>(from, count, out); }
 
 }  // namespace
 
@@ -77,9 +90,9 @@ void Picture::luma(int y, uint8_t *out) const {
     std::copy_n(from, size_.width, out);
     return;
   }
-  const size_t step = format_ == SEGEDGE_RGBA ? 4 : 3, red = format_ == SEGEDGE_BGR ? 2 : 0;
-  for (int x = 0; x < size_.width; x++, from += step)
-    out[x] = static_cast<uint8_t>((9798u * from[red] + 19235u * from[1] + 3735u * from[2 - red] + 16384u) >> 15);
+  const size_t count = static_cast<size_t>(size_.width);
+  if (format_ == SEGEDGE_RGBA) return gray_rgba(from, count, out);
+  (format_ == SEGEDGE_RGB ? gray_rgb : gray_bgr)(from, count, out);
 }
 
 // BT.601 with 20 bits of fraction, as OpenCV's COLOR_YUV2BGR_NV12 computes it.

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 
 #include "postprocess.h"
+#include "vectors.h"
 
 namespace segedge {
 namespace {
@@ -28,7 +30,14 @@ double uncertainty(double p) {
   return 1 - std::clamp(certainty, 0.0, 1.0);
 }
 
-uint8_t byte_of(float value) { return static_cast<uint8_t>(std::lrint(std::clamp(value, 0.f, 255.f))); }
+// Rounded, a half to the even one, and held within a byte. In float the sum with 1.5 · 2^23 leaves the whole number in the
+// lowest bits, which compilers turn into vectors; lrint they do not.
+[[gnu::always_inline]] inline uint8_t byte_of(float value) {
+  const float shifted = std::min(std::max(value, 0.f), 255.f) + 12582912.f;
+  uint32_t bits;
+  std::memcpy(&bits, &shifted, sizeof(bits));
+  return static_cast<uint8_t>(bits & 255);
+}
 
 // The pixel behind each place from -radius to count - 1 + radius: the edge repeated, or mirrored (OpenCV's
 // BORDER_REFLECT).
@@ -44,29 +53,28 @@ std::vector<size_t> taps(int count, bool mirrored) {
 
 // Sums over the window of 5x5 pixels around each.
 template <class Value>
-std::vector<double> box_sums(const std::vector<Value> &plane, Size size, bool mirrored) {
+std::vector<float> box_sums(const std::vector<Value> &plane, Size size, bool mirrored) {
   const std::vector<size_t> xs = taps(size.width, mirrored), ys = taps(size.height, mirrored);
   const size_t width = static_cast<size_t>(size.width), height = static_cast<size_t>(size.height);
-  std::vector<double> across(size.pixels()), out(size.pixels()), row(xs.size());
+  std::vector<float> across(size.pixels()), out(size.pixels()), row(xs.size());
   for (size_t y = 0; y < height; y++) {
-    for (size_t k = 0; k < xs.size(); k++) row[k] = static_cast<double>(plane[y * width + xs[k]]);
+    for (size_t k = 0; k < xs.size(); k++) row[k] = static_cast<float>(plane[y * width + xs[k]]);
     for (size_t x = 0; x < width; x++) across[y * width + x] = row[x] + row[x + 1] + row[x + 2] + row[x + 3] + row[x + 4];
   }
   for (size_t y = 0; y < height; y++) {
-    std::array<const double *, 5> rows;
+    std::array<const float *, 5> rows;
     for (size_t k = 0; k < rows.size(); k++) rows[k] = across.data() + ys[y + k] * width;
     for (size_t x = 0; x < width; x++) out[y * width + x] = rows[0][x] + rows[1][x] + rows[2][x] + rows[3][x] + rows[4][x];
   }
   return out;
 }
 
-constexpr double kWindow = (2 * kRadius + 1) * (2 * kRadius + 1);
+constexpr float kWindow = (2 * kRadius + 1) * (2 * kRadius + 1);
 
 template <class Value>
 std::vector<float> box_means(const std::vector<Value> &plane, Size size) {
-  const std::vector<double> sums = box_sums(plane, size, true);
-  std::vector<float> out(sums.size());
-  for (size_t k = 0; k < out.size(); k++) out[k] = static_cast<float>(sums[k] * (1 / kWindow));
+  std::vector<float> out = box_sums(plane, size, true);
+  for (float &value : out) value *= 1 / kWindow;
   return out;
 }
 
@@ -95,6 +103,12 @@ std::vector<uint8_t> shrink(const std::vector<uint8_t> &luma, Size from, Size to
   for (; from.width >= 2 * to.width && from.height >= 2 * to.height; from = {from.width / 2, from.height / 2})
     out = halved(out, from);
   return from == to ? out : scaled(out, from, to);
+}
+
+SEGEDGE_VECTORS
+void apply(const float *__restrict slope, const float *__restrict offset, const uint8_t *__restrict luma, size_t count,
+           uint8_t *__restrict alpha) {
+  for (size_t x = 0; x < count; x++) alpha[x] = byte_of(slope[x] * static_cast<float>(luma[x]) + offset[x]);
 }
 
 struct Coefficients {
@@ -143,7 +157,7 @@ void Refiner::run(segedge_preset preset, const std::vector<float> &coarse, Size 
   const uint8_t *guide = luma.data();
   for (int y = 0; y < frame.height; y++, guide += frame.width, alpha += stride) {
     const float *a = slope.row(y), *b = offset.row(y);
-    for (int x = 0; x < frame.width; x++) alpha[x] = byte_of(a[x] * static_cast<float>(guide[x]) + b[x]);
+    apply(a, b, guide, static_cast<size_t>(frame.width), alpha);
     for (int x = 0; x < frame.width; x++) alpha[x] = bounds[alpha[x]];
   }
 }
@@ -160,9 +174,10 @@ void Refiner::remember(std::vector<float> &mask, Size size, std::vector<uint8_t>
     std::vector<uint8_t> steps(small.size());
     for (size_t k = 0; k < steps.size(); k++)
       steps[k] = static_cast<uint8_t>(std::min(255, kStepsPerLevel * std::abs(small[k] - small_before_[k])));
-    const std::vector<double> moved = box_sums(steps, size, false);
+    const std::vector<float> moved = box_sums(steps, size, false);
     for (size_t k = 0; k < mask.size(); k++) {
-      const float past = share[byte_of(mask[k] * 255)] * stillness[static_cast<size_t>(round_even(moved[k] / kWindow))];
+      const float past =
+          share[byte_of(mask[k] * 255)] * stillness[static_cast<size_t>(round_even(static_cast<double>(moved[k] / kWindow)))];
       mask[k] += (before_[k] - mask[k]) * past;
     }
   }

@@ -4,8 +4,20 @@
 #include <array>
 #include <cmath>
 
+#include "vectors.h"
+
 namespace segedge {
 namespace {
+
+SEGEDGE_VECTORS
+void downwards(const float *__restrict upper, const float *__restrict lower, float w, size_t count, float *__restrict out) {
+  for (size_t i = 0; i < count; i++) out[i] = upper[i] * (1 - w) + lower[i] * w;
+}
+
+SEGEDGE_VECTORS
+void downwards(const uint16_t *upper, const uint16_t *lower, uint32_t w, size_t count, uint8_t *__restrict out) {
+  for (size_t i = 0; i < count; i++) out[i] = static_cast<uint8_t>(((256 - w) * upper[i] + w * lower[i] + 32768) >> 16);
+}
 
 template <size_t C>
 void across(const uint8_t *row, const Axis &x, size_t step, const size_t *channels, uint16_t *out) {
@@ -32,8 +44,7 @@ void bilinear(const Source &source, Size to, uint8_t *out, size_t stride) {
   };
   for (size_t k = 0; k < y.steps.size(); k++, out += stride) {
     const uint16_t *upper = row(y.before[k]), *lower = row(y.after[k]);
-    const uint32_t w = y.steps[k];
-    for (size_t i = 0; i < count; i++) out[i] = static_cast<uint8_t>(((256 - w) * upper[i] + w * lower[i] + 32768) >> 16);
+    downwards(upper, lower, y.steps[k], count, out);
   }
 }
 
@@ -166,10 +177,9 @@ const float *FloatScaler::across(size_t y) {
 const float *FloatScaler::row(int y) {
   const size_t k = static_cast<size_t>(y);
   const float *upper = across(y_.before[k]), *lower = across(y_.after[k]);
-  const float w = y_.weight[k], rest = 1 - w;
-  float *out = mixed_.data();
-  for (size_t i = 0; i < mixed_.size(); i++) out[i] = upper[i] * rest + lower[i] * w;
-  return out;
+  const float w = y_.weight[k];
+  downwards(upper, lower, w, mixed_.size(), mixed_.data());
+  return mixed_.data();
 }
 
 }  // namespace segedge
