@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include <algorithm>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -34,7 +35,7 @@ Memory Memory::copy_of(const void *data, size_t size) {
 Memory Memory::of_file(const std::string &path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE *)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   const long size = file && std::fseek(file.get(), 0, SEEK_END) == 0 ? std::ftell(file.get()) : -1;
-  if (size < 0 || size == __LONG_MAX__) throw file_error(path + ": cannot be opened, expected a .tflite file; check the path");
+  if (size < 0 || size == LONG_MAX) throw file_error(path + ": cannot be opened, expected a .tflite file; check the path");
   Memory memory{{static_cast<uint8_t *>(aligned_memory(static_cast<size_t>(size))), std::free}, static_cast<size_t>(size)};
   std::rewind(file.get());
   if (std::fread(memory.bytes.get(), 1, memory.size, file.get()) != memory.size)
