@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,12 @@ def reason(error: Exception) -> str:
     """What ffmpeg says of it, without its numbers and paths."""
     text = getattr(error, "strerror", None) or str(error)
     return " ".join(str(text).split())[:200]
+
+
+def close_quietly(container: Any) -> None:
+    """Close a container that is thrown away: what its muxer says of it does not matter."""
+    with suppress(require_av().FFmpegError, OSError, ValueError):
+        container.close()
 
 
 @contextmanager

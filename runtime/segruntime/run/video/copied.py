@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from io import BytesIO
 from typing import Any, Protocol
 
-from segruntime.run.video.av_library import require_av
+from segruntime.run.video.av_library import close_quietly, require_av
 
 _OTHERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}  # as ffmpeg names what the endings are
 _SHOWN, _MOST_SHOWN = 4, 60
@@ -60,7 +60,7 @@ def takes(container_format: str, stream: Any) -> bool:
     except (av.FFmpegError, ValueError):
         return False
     finally:
-        _close(trial)
+        close_quietly(trial)
     return True
 
 
@@ -91,10 +91,3 @@ def left_out(kind: str, stream: Any, container_format: str) -> str:
     what = f"{kind}: {codec}" if codec else f"{kind} in a codec that is not known here"
     why = f" has no place in {ending_of(container_format)} and" if codec else ""
     return f"{what}{why} was left out" + (f"; choose {endings} to keep it" if endings else "")
-
-
-def _close(container: Any) -> None:
-    try:
-        container.close()
-    except (require_av().FFmpegError, OSError, ValueError):
-        pass  # nothing was written

@@ -16,7 +16,7 @@ from segruntime.atomic_file import Draft
 from segruntime.run.planes import Planes
 from segruntime.run.source import VideoFacts
 from segruntime.run.stations import Finished
-from segruntime.run.video.av_library import require_av, writing
+from segruntime.run.video.av_library import close_quietly, require_av, writing
 from segruntime.run.video.encoder import VideoEncoder, VideoKind
 from segruntime.run.video.span import Span
 
@@ -68,12 +68,8 @@ class SegmentSink:
 
     def abandon(self) -> None:
         """Leave nothing behind."""
-        try:
-            self._container.close()
-        except (require_av().FFmpegError, OSError):
-            pass  # it is thrown away
-        finally:
-            self._draft.drop()
+        close_quietly(self._container)
+        self._draft.drop()
 
     def _mux(self, packets: Iterable[Any]) -> None:
         for packet in packets:

@@ -12,7 +12,7 @@ from segruntime.errors import OutputError
 from segruntime.run.planes import Planes
 from segruntime.run.source import VideoFacts
 from segruntime.run.stations import Finished
-from segruntime.run.video.av_library import reason, require_av, writing
+from segruntime.run.video.av_library import close_quietly, reason, require_av, writing
 from segruntime.run.video.encoder import VideoEncoder, VideoKind
 from segruntime.run.video.tracks import TrackCopy
 
@@ -70,9 +70,5 @@ class VideoSink:
 
     def abandon(self) -> None:
         """Leave nothing behind."""
-        try:
-            self._container.close()
-        except (self._av.FFmpegError, OSError):
-            pass  # it is thrown away
-        finally:
-            self._draft.drop()
+        close_quietly(self._container)
+        self._draft.drop()
