@@ -365,3 +365,23 @@ def test_packets_before_the_first_keyframe_are_nobodys(tmp_path: Path, job: RunJ
     assert summary.exit_code == 0
     assert times(tmp_path / "out.mkv") == times(tmp_path / "one.mkv")
     assert len(times(tmp_path / "out.mkv")) >= 120
+
+
+def test_a_video_of_a_folder_has_the_same_name_however_often_the_job_is_begun(
+    tmp_path: Path, job: RunJob, flickering: Flickering
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    make(folder / "talk.ts", frames=160, options=KEYFRAMES)
+
+    def after_a_segment(progress: Any) -> None:
+        raise KeyboardInterrupt
+
+    assert job(folder, tmp_path / "out", segment_s=2, watch=after_a_segment).is_interrupted
+    (tmp_path / "out/talk.mp4").write_text("mine")
+    refusal(
+        OutputError, job, folder, tmp_path / "out", segment_s=2, match=r"talk\.mp4: is there already, and not of this"
+    )
+    (tmp_path / "out/talk.mp4").unlink()
+    assert job(folder, tmp_path / "out", segment_s=2).exit_code == 0
+    assert [path.name for path in (tmp_path / "out").glob("*.*") if path.is_file()] == ["talk.mp4"]

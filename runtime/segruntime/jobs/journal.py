@@ -66,6 +66,10 @@ class Record:
         else:
             self._take_unit(line)
 
+    def results(self) -> set[str]:
+        """The names of what was delivered; a segment's is that of its video, which need not be."""
+        return {name for unit, name in self.finished.items() if unit not in self.segments}
+
     def errors(self, state: str) -> list[str]:
         """What is said of each file that failed, or was skipped."""
         return [line["error"] for line in self.failed.values() if line["state"] == state and "of" not in line]

@@ -89,11 +89,11 @@ def _short(value: Any) -> str:
 
 def _named(left: Sequence[Unit], options: JobOptions, journal: Journal) -> list[Unit]:
     """Each with the name of its result: the one that it had before, or a new one."""
-    source, before = Path(options.run.source), journal.record.finished
+    source, record = Path(options.run.source), journal.record
     if source.is_file():
         return [replace(unit, name=Path(str(options.run.output)).name) for unit in left]
-    names = Names(source, before.values() if left else (), options.run.mode)
-    return [replace(unit, name=before.get(unit.id) or names(unit)) for unit in left]
+    names = Names(source, record.results() if left else (), options.run.mode)
+    return [replace(unit, name=record.finished.get(unit.id) or names(unit)) for unit in left]
 
 
 def _delivered(unit: Unit, place: Place) -> bool:
@@ -106,7 +106,7 @@ def _delivered(unit: Unit, place: Place) -> bool:
 
 def _check_free(left: Iterable[Unit], place: Place, journal: Journal) -> None:
     there = [unit for unit in left if os.path.exists(place.path(unit.name))]
-    ours = set(journal.record.finished.values()) if there else set()
+    ours = journal.record.results() if there else set()
     taken = [unit for unit in there if unit.name not in ours]
     if taken:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
