@@ -41,7 +41,7 @@ def run_job(options: JobOptions, watch: Watch = lambda _: None, say: Say = lambd
     has_begun = place.has_begun()
     if options.is_resumed and not has_begun and source.is_file() and output.is_file():
         say(f"{output}: is there, nothing is left to do")
-        return Summary(progress=Progress.of(Record(), 0.0))
+        return Summary(progress=Progress.of(Record(run={"files": 1}, files=1), 0.0))
     check_output(run.output, run.source, overwrite=run.overwrite or has_begun)
     with place.held():
         if run.overwrite and not options.is_resumed:

@@ -75,7 +75,7 @@ class Place:
         try:
             if not _locked(lock):
                 raise OutputError(
-                    f"{self.root}: another segrun works here ({self._holder()}); wait for it, or look with segrun status"
+                    f"{self.state}: another segrun works here ({self._holder()}); wait for it, or look with segrun status"
                 )
             os.ftruncate(lock, 0)
             os.pwrite(lock, json.dumps({"host": gethostname(), "process": os.getpid()}).encode(), 0)
