@@ -80,13 +80,16 @@ NATIVE := runtime/native
 native:
 	cd $(NATIVE) && cmake --preset native && cmake --build --preset native
 
-# its tests against the Python runtime, and once more with the address and undefined-behaviour sanitizers
+# its tests against the Python runtime, once more with the address and undefined-behaviour sanitizers, and two threads with the third
 native-test: native $(VENV)/.direct
 	$(BIN)/python -m pytest tests/native
 	cd $(NATIVE) && cmake --preset sanitize && cmake --build --preset sanitize
 	SEGEDGE_CORE=$(CURDIR)/$(NATIVE)/build/sanitize/libsegedge.so ASAN_OPTIONS=detect_leaks=0 \
 		LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libubsan.so)" \
 		$(BIN)/python -m pytest -p no:cacheprovider tests/native
+	cd $(NATIVE) && cmake --preset thread && cmake --build --preset thread
+	SEGEDGE_LITERT=$$($(BIN)/python -c "import ai_edge_litert as a; print(a.__path__[0])")/libLiteRt.so TSAN_OPTIONS=halt_on_error=1 \
+		setarch -R $(NATIVE)/build/thread/two_sessions runtime/segruntime/models/mobile_unet_int8.tflite
 
 # the same vectors on an emulated 64-bit Arm: needs g++-aarch64-linux-gnu, qemu-user-static, and the network for LiteRT's wheel
 native-aarch64: native $(VENV)/.direct

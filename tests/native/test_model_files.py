@@ -18,6 +18,7 @@ from tests.native.conftest import MODELS
 from segruntime import Contract
 from segruntime.errors import ContractError, ModelFileError
 from segruntime.model_file.entries import read_text, with_text, without_archive
+from segruntime.model_file.tflite_check import check_tflite
 
 MODEL = (MODELS / "mobile_unet_int8.tflite").read_bytes()
 Change = Callable[[dict[str, Any]], Any]
@@ -216,6 +217,25 @@ def test_a_thousand_changed_archives_are_judged_as_python_judges_them(opening: O
         stricter += python == "ok" and found != "ok"
     assert verdicts == {"ok", "file", "contract"}
     assert stricter < 40  # local headers and entries that Python does not look at
+
+
+def test_every_damaged_flatbuffer_that_python_refuses_is_refused_before_litert_sees_it(
+    opening: Opening, contract: dict[str, Any], tmp_path: Path
+) -> None:
+    generator, size = np.random.default_rng(5), len(without_archive(MODEL))
+    path, text, refused = tmp_path / "model.tflite", json.dumps(contract), 0
+    for _ in range(600):
+        data = bytearray(MODEL)
+        for _ in range(8):  # most of its tables lie near the end, the weights between
+            places = [generator.integers(8, 2000), generator.integers(size - 60000, size), generator.integers(8, size)]
+            data[int(generator.choice(places))] = int(generator.choice([0, 255, 1, 127, generator.integers(256)]))
+        path.write_bytes(data)
+        try:
+            check_tflite(path)
+        except ModelFileError:
+            refused += 1
+            assert opened(bytes(data), opening, text) == "file"
+    assert refused > 100
 
 
 def test_golden_pictures_of_another_model_or_none_are_told(opening: Opening) -> None:

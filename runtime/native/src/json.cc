@@ -27,23 +27,6 @@ void append_utf8(std::string &out, unsigned code) {
   byte(0x80 | (code & 0x3F));
 }
 
-bool is_utf8(const std::string &text) {
-  for (size_t at = 0; at < text.size();) {
-    const unsigned first = static_cast<unsigned char>(text[at++]);
-    if (first < 0x80) continue;
-    const int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
-    if (first < 0xC2 || first > 0xF4) return false;
-    unsigned code = first & (0x3Fu >> more);
-    for (int k = 0; k < more; k++) {
-      if (at == text.size() || (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80) return false;
-      code = code << 6 | (static_cast<unsigned char>(text[at++]) & 0x3Fu);
-    }
-    const unsigned least = more == 3 ? 0x10000 : more == 2 ? 0x800 : 0x80;
-    if (code < least || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return false;
-  }
-  return true;
-}
-
 class Parser {
  public:
   explicit Parser(const std::string &text) : text_(text) {}
@@ -232,6 +215,23 @@ std::string shown(const Value *value) {
 }
 
 }  // namespace
+
+bool is_utf8(const std::string &text) {
+  for (size_t at = 0; at < text.size();) {
+    const unsigned first = static_cast<unsigned char>(text[at++]);
+    if (first < 0x80) continue;
+    const int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
+    if (first < 0xC2 || first > 0xF4) return false;
+    unsigned code = first & (0x3Fu >> more);
+    for (int k = 0; k < more; k++) {
+      if (at == text.size() || (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80) return false;
+      code = code << 6 | (static_cast<unsigned char>(text[at++]) & 0x3Fu);
+    }
+    const unsigned least = more == 3 ? 0x10000 : more == 2 ? 0x800 : 0x80;
+    if (code < least || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return false;
+  }
+  return true;
+}
 
 const Value *Value::find(const std::string &key) const {
   for (const Member &member : members)

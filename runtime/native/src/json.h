@@ -29,6 +29,8 @@ struct Member {
   Value value;
 };
 
+bool is_utf8(const std::string &text);
+
 // Throws JsonError: not UTF-8, not JSON, nested deeper than 64, a name twice in one object, NaN or Infinity.
 Value parse_json(const std::string &text);
 

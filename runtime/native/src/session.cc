@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "error.h"
+#include "flatbuffer.h"
 #include "golden.h"
 #include "inflate.h"
 
@@ -22,6 +23,11 @@ std::string contract_of(const Archive &archive, const std::string &given) {
                 "another exporter; copy it again, "
                 "or give a contract (docs/contract.md)");
   return *found;
+}
+
+const uint8_t *checked(const Memory &memory) {
+  check_tflite(memory.bytes.get(), memory.size);
+  return memory.bytes.get();
 }
 
 }  // namespace
@@ -49,7 +55,7 @@ Session::Session(Memory memory, const std::string &contract, const std::string &
       text_(contract_of(archive_, contract)),
       contract_(parse_contract(text_)),
       threads_(threads),
-      network_(litert, memory_.bytes.get(), memory_.size, threads, contract_),
+      network_(litert, checked(memory_), memory_.size, threads, contract_),
       preprocess_(contract_.input) {}
 
 void Session::run(const Picture &picture) {
