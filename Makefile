@@ -75,7 +75,7 @@ test-aarch64: $(LIGHT)/.ready $(BUILD)/.ready
 	$(BUILD)/bin/python -m build --no-isolation --outdir dist
 	$(LIGHT)/bin/python tests/aarch64/run.py --wheel $$(ls dist/*.whl) --suite $(SUITE)
 
-# the runtime without Python: a C library; needs cmake 3.20 and a C++17 compiler
+# the runtime without Python: a C library; needs cmake 3.21 and a C++17 compiler
 NATIVE := runtime/native
 native:
 	cd $(NATIVE) && cmake --preset native && cmake --build --preset native
