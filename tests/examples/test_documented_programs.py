@@ -84,6 +84,7 @@ def test_every_program_is_run_by_a_test() -> None:
         "docs/raspberry-pi.md": 1,
         "docs/refinement.md": 1,
         "docs/runtime.md": 1,
+        "docs/segrun.md": 1,
     }
     assert {page: count for page, count in counts.items() if page not in elsewhere} == here
 
@@ -216,6 +217,17 @@ def test_the_server_program_answers_with_the_mask_or_400(portrait: Portrait) -> 
         refused = client.post("/alpha", content=b"no picture", headers=headers)
         assert refused.status_code == 400
         assert refused.json()["detail"] == "the body is no picture that OpenCV can read"
+
+
+def test_the_program_of_a_job_does_a_folder(scene: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("av", reason="a job asks for PyAV where there are videos")
+    frame, _ = scene
+    Path("recordings").mkdir()
+    assert cv2.imwrite("recordings/me.png", frame)
+    summary = run(program("docs/segrun.md", "run_job"))["summary"]
+    assert (summary.exit_code, summary.progress.finished) == (0, 1)
+    assert capsys.readouterr().out.startswith("1 of 1 done")
+    assert cv2.imread("out/me.png") is not None
 
 
 def test_the_shared_memory_program_gives_the_mask_of_what_lies_there(monkeypatch: pytest.MonkeyPatch) -> None:

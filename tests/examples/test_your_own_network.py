@@ -72,7 +72,10 @@ def test_a_network_of_others_runs_with_its_contract_beside_it(folder: Path) -> N
 def test_one_is_trained_on_exported_and_run(folder: Path) -> None:
     masks, *rest = commands("One trained")
     run(masks, folder)
-    assert sorted(path.name for path in (folder / "mine/masks").iterdir()) == [f"{k}.png" for k in range(10)]
+    assert sorted(path.name for path in (folder / "mine/masks").glob("*.*")) == [
+        ".segrun",
+        *(f"{k}.png" for k in range(10)),
+    ]
     for command in rest:
         run(command, folder)
     assert (folder / "sheets" / "network_float16_mine.png").is_file()
