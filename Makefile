@@ -61,7 +61,7 @@ mediapipe-test: $(VENV)/.direct $(MEDIAPIPE)/.ready
 
 # jobs and the two examples on a Ray cluster of three nodes, all on this machine, in an environment of its own
 ray-test: $(RAY)/.ready
-	$(RAY)/bin/python -m pytest tests/ray
+	timeout --kill-after=30 1200 $(RAY)/bin/python -m pytest tests/ray
 
 # a pure wheel, by way of the sdist; then: what is in it, and does it work beside numpy, OpenCV and one backend only?
 wheel: $(LIGHT)/.ready $(BUILD)/.ready

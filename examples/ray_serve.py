@@ -58,7 +58,10 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(args.address)
     serve.start(http_options={"host": args.host, "port": args.port})
-    serve.run(application(args.model, args.fewest, args.most), name="segedge", blocking=True)
+    try:
+        serve.run(application(args.model, args.fewest, args.most), name="segedge", blocking=True)
+    finally:
+        serve.shutdown()  # on a cluster its replicas would outlive this process, whatever ended that
 
 
 if __name__ == "__main__":
