@@ -57,11 +57,13 @@ def timed(source: Path, target: Path, words: list[str]) -> float:
     return time.perf_counter() - start
 
 
-def write_pictures(clip: Path, folder: Path, count: int) -> None:
-    """The first frames of the clip."""
+def write_pictures(clip: Path, folder: Path, count: int) -> int:
+    """The first frames of the clip, and how many those are."""
+    k = -1
     with av.open(str(clip)) as container:
         for k, frame in enumerate(islice(container.decode(video=0), count)):
             cv2.imwrite(str(folder / f"{k:05}.jpg"), frame.to_ndarray(format="bgr24"))
+    return k + 1
 
 
 def begin_hundred_thousand(source: Path, target: Path) -> list[str]:
@@ -127,7 +129,7 @@ def main(clip: Path, **words: Any) -> Result:
         looped, pictures = Path(folder) / "in.mp4", Path(folder) / "in"
         loop(clip, looped, words["seconds"])
         pictures.mkdir()
-        write_pictures(looped, pictures, words["pictures"])
+        written = write_pictures(looped, pictures, words["pictures"])
         ways = {
             ONE: (looped, "one.mp4", []),
             WORKERS: (looped, "two.mp4", ["--segment", str(words["segment_s"]), *workers]),
@@ -140,7 +142,7 @@ def main(clip: Path, **words: Any) -> Result:
         ]
         with av.open(str(Path(folder) / "one.mp4")) as container:
             frames = container.streams.video[0].frames
-    counts = {ONE: frames, WORKERS: frames, PICTURES: words["pictures"], PICTURE_WORKERS: words["pictures"]}
+    counts = {ONE: frames, WORKERS: frames, PICTURES: written, PICTURE_WORKERS: written}
     return {
         "clip": clip.name,
         **words,
