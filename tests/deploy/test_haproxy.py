@@ -135,6 +135,7 @@ def test_sockets_of_a_killed_process_are_closed_and_their_clients_get_masks_from
         assert [masked(socket) for socket in sockets] == [1] * 4
         assert [service.of_process("segrun_sockets", name) for name in "ab"] == [2, 2]
         service.processes["a"].kill()
+        service.processes["a"].wait(TIMEOUT_S)  # until then its port may still take a connection, and lose it
         numbers = []
         for socket in sockets:
             try:
