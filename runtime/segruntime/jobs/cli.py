@@ -106,7 +106,7 @@ def run_and_report(options: JobOptions, *, as_json: bool) -> int:
     """Run a job and say what came of it; the exit code."""
     is_watched = sys.stderr.isatty() and not as_json
     with JobBar() as bar:
-        summary = run_job(options, bar if is_watched else lambda _: None, say)
+        summary = run_job(options, bar if is_watched else None, say)
     report(summary, str(options.run.output), as_json=as_json)
     return summary.exit_code
 

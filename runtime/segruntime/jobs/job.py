@@ -26,7 +26,7 @@ Say = Callable[[str], object]
 _ENCODER_THREADS = "4"  # the same on every machine, for x264's packets depend on it
 
 
-def run_job(options: JobOptions, watch: Watch = lambda _: None, say: Say = lambda _: None) -> Summary:
+def run_job(options: JobOptions, watch: Watch | None = None, say: Say = lambda _: None) -> Summary:
     """Do what is left of a job, or all of it where it is new.
 
     `say` takes a line for the user at the start; `watch`, after each unit, how far the job is.
@@ -68,7 +68,7 @@ class Job:
         self._notes: dict[str, list[str]] = {}
         self._owed: Unit | None = None  # what was written down as finished, and has not got its name yet
 
-    def run(self, watch: Watch, say: Say) -> Summary:
+    def run(self, watch: Watch | None, say: Say) -> Summary:
         """Until nothing is left, or the user or a full disk ends it."""
         options, record, drafts = self._options, self._journal.record, self._place.drafts
         left = begin(options, self._place, self._journal)
@@ -83,7 +83,8 @@ class Job:
                 for outcome in outcomes:
                     self._take(outcome, feed)
                     self._join(feed)
-                    watch(Progress.of(record, time.time()))
+                    if watch is not None:  # it counts all that failed, which may be much
+                        watch(Progress.of(record, time.time()))
             self._join(feed)
         except KeyboardInterrupt:
             is_interrupted = True
