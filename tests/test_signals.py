@@ -101,3 +101,34 @@ def test_off_the_main_thread_signals_stay_as_they_are() -> None:
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGINT)]
+
+
+LOADED = """
+import os, signal, time
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(0.2)
+os.kill(os.getpid(), signal.SIGTERM)
+whole = True
+"""
+
+
+@pytest.mark.parametrize("from_a_module", [False, True])
+def test_a_signal_amid_an_import_waits_for_its_end(tmp_path: Path, from_a_module: bool) -> None:
+    """Else the interrupt goes through compiled modules that are being loaded, and they abort the process."""
+    (tmp_path / "loaded.py").write_text(LOADED)
+    (tmp_path / "program.py").write_text("""
+import signal, time
+from segruntime.run.signals import handled
+try:
+    with handled(signal.default_int_handler, signal.SIGTERM):
+        import loaded
+        time.sleep(20)
+    print("never interrupted")
+except KeyboardInterrupt:
+    print(loaded.whole)
+""")
+    start = "import program" if from_a_module else "exec(open('program.py').read())"
+    done = subprocess.run(
+        [sys.executable, "-c", start], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
