@@ -65,9 +65,11 @@ def with_stride(value: int) -> Callable[[Frame], Frame]:
         "height 2^31": (changed(height=2**31), "frame: got 8x2147483648"),
         "one too wide": (changed(width=32769), "frame: got 32769x4"),
         "all bits": (changed(width=2**32 - 1), "frame: got 4294967295x4"),
-        "format": (changed(format=6), "frame: got format 6"),
+        "format": (changed(format=7), "frame: got format 7"),
+        "an unknown flag": (changed(format=0x404), "frame: got format 1028"),
+        "range without YUV": (changed(format=0x100), "frame: got format 256, expected 0 to 6, and the flags"),
         "no plane": (with_plane(None), "frame: plane 0 is NULL"),
-        "no second plane": (changed(format=3), "frame: plane 1 is NULL"),
+        "no second plane": (changed(format=4), "frame: plane 1 is NULL"),
         "stride 0": (with_stride(0), "plane 0: got a stride of 0 bytes, expected at least the 24 of a row"),
         "stride one too small": (with_stride(23), "plane 0: got a stride of 23 bytes"),
         "stride that wraps": (with_stride(2**64 - 1), "plane 0: got a stride of 18446744073709551615 bytes"),
@@ -128,7 +130,7 @@ def test_a_composite_refuses_what_overlaps_and_what_is_missing(int8: Native) -> 
         ((None, black, 1, here, 24), "out: overlaps a picture"),
         ((None, black, 0, alpha.ctypes.data, 24), "out: overlaps alpha"),
         ((None, None, 0, here, 24), "background and colour are both NULL"),
-        ((None, black, 3, here + 200, 24), "out: got format 3"),
+        ((None, black, 4, here + 200, 24), "out: got format 4"),
         ((None, black, 0, None, 24), "out: got NULL"),
         ((None, black, 0, here + 200, 23), "out: got a stride of 23 bytes"),
         ((frame, black, 0, here, 24), "out: overlaps a picture"),
@@ -167,7 +169,7 @@ def test_a_session_is_closed_once_however_often_that_is_asked_for(int8: Native) 
 
 def test_a_session_that_failed_to_open_says_why_and_refuses_to_work(core: Path, litert: Path) -> None:
     library, session = load(core), ctypes.c_void_p()
-    options = Options(ctypes.sizeof(Options), 1, str(litert).encode(), None)
+    options = Options(ctypes.sizeof(Options), 1, 0, str(litert).encode(), None)
     assert library.segedge_open_file(b"/nowhere.tflite", options, ctypes.byref(session)) == 2
     assert b"/nowhere.tflite: cannot be opened" in library.segedge_error(session)
     assert library.segedge_reset(session) == 1
@@ -177,7 +179,7 @@ def test_a_session_that_failed_to_open_says_why_and_refuses_to_work(core: Path, 
 
 def test_structs_of_another_version_are_refused(core: Path, int8: Native) -> None:
     session = ctypes.c_void_p()
-    options = Options(4, 1, None, None)
+    options = Options(4, 1, 0, None, None)
     assert int8.core.segedge_open_file(str(INT8).encode(), options, ctypes.byref(session)) == 1
     assert b"options: got a size of 4, expected size to be 32" in int8.core.segedge_error(session)
     int8.core.segedge_close(ctypes.byref(session))
@@ -195,9 +197,11 @@ def test_numbers_that_name_nothing_are_refused(int8: Native) -> None:
     assert "step: got 9" in said(int8, call(int8.session, 9, ctypes.byref(data), ctypes.byref(count)))[1]
 
 
-def test_too_many_threads_are_refused(core: Path, litert: Path) -> None:
+def test_too_many_threads_and_pixels_of_feather_are_refused(core: Path, litert: Path) -> None:
     message = refusal(NativeError, Native, INT8, Opening(core, litert, 257))
     assert message.startswith("threads: got 257, expected 1 to 256")
+    message = refusal(NativeError, Native, INT8, Opening(core, litert, 1, feather=65))
+    assert message == "feather: got 65, expected 0 to 64 pixels"
 
 
 def test_a_library_that_is_missing_or_no_litert_is_named(core: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.native.ported import check, made_vectors, read, stream_of
 
 import segruntime
 from segruntime import Refiner, composite
+from segruntime.refine.refiner import feather
 
 FILES = ("mobile_unet_int8.tflite", "mobile_unet_float16.tflite")
 SIZES = ((1, 1), (2, 3), (75, 97), (256, 256), (179, 320), (360, 640), (513, 300))
@@ -98,21 +100,44 @@ def test_yuv_frames_give_the_mask_of_the_picture_that_opencv_makes_of_them(
     kind: str, code: int, int8: Native, photo: np.ndarray
 ) -> None:
     planes = yuv_planes(photo[:178], kind)
-    as_bgr = cv2.cvtColor(np.concatenate([plane.ravel() for plane in planes]).reshape(-1, 320), code)
-    wanted = int8.mask(as_bgr)
+    picture = cv2.cvtColor(np.concatenate([plane.ravel() for plane in planes]).reshape(-1, 320), code)
+    assert (as_bgr(int8, planes, kind) == picture).all()
+    wanted = int8.mask(picture)
     tensor = int8.step("input")
     assert (int8.mask(planes, kind) == wanted).all()
     assert int8.step("input") == tensor
 
 
+def as_bgr(native: Native, planes: list[np.ndarray], kind: str) -> np.ndarray:
+    """The colours that the core makes of a frame: its composite where all of it is foreground."""
+    return native.composite(planes, np.full(planes[0].shape, 255, np.uint8), (0, 0, 0), (kind, "bgr"))
+
+
 @pytest.mark.parametrize("kind", ["nv12", "nv21", "i420"])
-def test_yuv_frames_of_odd_sizes_give_the_mask_of_their_even_neighbour(
+def test_yuv_frames_of_odd_sizes_have_the_colours_of_their_even_neighbour(
     kind: str, int8: Native, photo: np.ndarray
 ) -> None:
-    odd, even = photo[:177, :319], cv2.copyMakeBorder(photo[:177, :319], 0, 1, 0, 1, cv2.BORDER_REPLICATE)
-    found, wanted = (int8.alpha(yuv_planes(one, kind), kind, "fast") for one in (odd, even))
-    assert found.shape == (177, 319)
-    assert np.abs(found.astype(int) - wanted[:177, :319]).mean() < 4
+    planes = yuv_planes(photo[:177, :319], kind)
+    even = [cv2.copyMakeBorder(planes[0], 0, 1, 0, 1, cv2.BORDER_REPLICATE), *planes[1:]]
+    assert (as_bgr(int8, planes, kind) == as_bgr(int8, even, kind)[:177, :319]).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "red", "blue"),
+    [("", 0.299, 0.114), ("full", 0.299, 0.114), ("bt709", 0.2126, 0.0722), ("full bt709", 0.2126, 0.0722)],
+)
+def test_yuv_has_the_range_and_the_matrix_that_its_flags_say(kind: str, red: float, blue: float, int8: Native) -> None:
+    """Against the definition, ITU-R BT.601-7 and BT.709-6, of every luma with many chromas."""
+    y = np.repeat(np.arange(256, dtype=np.uint8)[None], 64, axis=0)
+    u, v = np.meshgrid(np.linspace(0, 255, 128).astype(np.uint8), np.linspace(0, 255, 32).astype(np.uint8))
+    found = as_bgr(int8, [y, u, v], f"i420 {kind}")
+    luma, chroma = y.astype(float), [np.repeat(np.repeat(plane, 2, 0), 2, 1) - 128.0 for plane in (u, v)]
+    if "full" not in kind:
+        luma, chroma = np.maximum(luma - 16, 0) * 255 / 219, [plane * 255 / 224 for plane in chroma]
+    b, r = luma + 2 * (1 - blue) * chroma[0], luma + 2 * (1 - red) * chroma[1]
+    g = (luma - red * r - blue * b) / (1 - red - blue)
+    apart = np.abs(found - np.clip(np.dstack((b, g, r)), 0, 255))
+    assert apart.max() < (0.51 if kind else 0.75)  # OpenCV's own coefficients are rounded more
 
 
 def test_colours_in_another_order_with_alpha_and_with_rows_apart_are_the_same_frame(
@@ -123,7 +148,38 @@ def test_colours_in_another_order_with_alpha_and_with_rows_apart_are_the_same_fr
     wide[:, :320] = photo
     assert (int8.mask(wide[:, :320]) == wanted).all()
     assert (int8.mask(np.ascontiguousarray(photo[..., ::-1]), "rgb") == wanted).all()
-    assert (int8.mask(cv2.cvtColor(photo, cv2.COLOR_BGR2RGBA), "rgba") == wanted).all()
+    refined = int8.alpha(photo)
+    for kind, code in (("rgba", cv2.COLOR_BGR2RGBA), ("bgra", cv2.COLOR_BGR2BGRA)):
+        same = cv2.cvtColor(photo, code)
+        same[..., 3] = 7  # not looked at
+        assert (int8.mask(same, kind) == wanted).all()
+        int8.reset()
+        assert (int8.alpha(same, kind) == refined).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [("rgb", cv2.COLOR_BGR2RGB), ("rgba", cv2.COLOR_BGR2RGBA), ("bgra", cv2.COLOR_BGR2BGRA)]
+)
+def test_a_composite_comes_in_the_order_that_is_asked_for(
+    kind: str, code: int, int8: Native, photo: np.ndarray
+) -> None:
+    alpha, other = int8.alpha(photo), cv2.resize(photo[::-1], (300, 200))
+    wanted = cv2.cvtColor(int8.composite(photo, alpha, other), code)
+    assert (int8.composite(photo, alpha, other, ("bgr", kind)) == wanted).all()
+    frame = cv2.cvtColor(photo, code)
+    int8.composite(frame, alpha, other, (kind, kind), out=frame)
+    assert (frame == wanted).all()
+
+
+@pytest.mark.parametrize("pixels", [1, 2, 3, 8, 31, 64])
+@pytest.mark.parametrize("preset", ["fast", "balanced"])
+def test_a_feather_grows_alpha_as_the_runtimes(pixels: int, preset: str, opening: Opening, photo: np.ndarray) -> None:
+    native = Native(MODELS / FILES[0], replace(opening, feather=pixels))
+    for height, width in ((1, 1), (5, 300), (179, 320)):
+        frame = cv2.resize(photo, (width, height), interpolation=cv2.INTER_NEAREST)
+        sharp = Native(MODELS / FILES[0], opening).alpha(frame, preset=preset)
+        wanted = feather(sharp, pixels, np.empty_like(sharp))
+        assert (native.alpha(frame, preset=preset) == wanted).all(), (height, width)
 
 
 @pytest.mark.parametrize("size", [(179, 320), (40, 30), (400, 500), (1000, 20)])

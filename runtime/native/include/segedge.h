@@ -22,6 +22,7 @@ extern "C" {
 
 #define SEGEDGE_MAX_SIDE 32768u /* of a frame, in pixels */
 #define SEGEDGE_MAX_THREADS 256u
+#define SEGEDGE_MAX_FEATHER 64u /* pixels of the frame */
 
 typedef struct segedge_session segedge_session;
 
@@ -37,19 +38,22 @@ typedef enum segedge_status {
 
 /* Planes, and bytes of a pixel in their order. NV12 and NV21 have two planes (Y; UV or VU), I420 three (Y; U; V), the
  * chroma of half the size, rounded up. They are BT.601 in the limited range, 16 to 235, as OpenCV's COLOR_YUV2BGR_NV12
- * takes them. */
+ * takes them, unless a flag is added: most cameras of phones give the full range. */
 typedef enum segedge_format {
   SEGEDGE_BGR = 0,
   SEGEDGE_RGB = 1,
   SEGEDGE_RGBA = 2, /* alpha is not looked at */
-  SEGEDGE_NV12 = 3,
-  SEGEDGE_NV21 = 4,
-  SEGEDGE_I420 = 5
+  SEGEDGE_BGRA = 3,
+  SEGEDGE_NV12 = 4,
+  SEGEDGE_NV21 = 5,
+  SEGEDGE_I420 = 6,
+  SEGEDGE_FULL_RANGE = 0x100, /* of YUV: 0 to 255 */
+  SEGEDGE_BT709 = 0x200       /* of YUV, instead of BT.601 */
 } segedge_format;
 
 /* A frame, top row first. `strides`: bytes from one row to the next, at least as many as a row has. */
 typedef struct segedge_frame {
-  uint32_t format; /* segedge_format */
+  uint32_t format; /* segedge_format, for YUV with its flags */
   uint32_t width, height;
   const uint8_t *planes[3];
   size_t strides[3];
@@ -61,6 +65,7 @@ typedef enum segedge_preset { SEGEDGE_FAST = 0, SEGEDGE_BALANCED = 1 } segedge_p
 typedef struct segedge_options {
   size_t size;          /* sizeof(segedge_options): later versions append */
   uint32_t threads;     /* of the interpreter, 1 to SEGEDGE_MAX_THREADS; 0: this machine's cores, at most 4 */
+  uint32_t feather;     /* alpha grows by a ramp of about so many pixels, 0 to SEGEDGE_MAX_FEATHER */
   const char *litert;   /* path of LiteRT's library, 2.2 or 2.3; NULL: $SEGEDGE_LITERT, else what the loader finds as
                            libLiteRt.so */
   const char *contract; /* JSON for a model that carries none; wins over the embedded one; NULL: the file's own */
@@ -118,8 +123,8 @@ SEGEDGE_API segedge_status segedge_alpha(segedge_session *session, const segedge
 /* Forgets the frame before: another stream, or a jump in this one, follows. */
 SEGEDGE_API segedge_status segedge_reset(segedge_session *session);
 
-/* frame * alpha + background * (1 - alpha), the nearest byte, into `out`, which has the frame's size and is BGR, RGB or
- * RGBA (whose alpha becomes 255). `background` is scaled to cover the frame; if it is NULL, `colour` (red, green, blue)
+/* frame * alpha + background * (1 - alpha), the nearest byte, into `out`, which has the frame's size and is BGR, RGB,
+ * RGBA or BGRA (whose alpha becomes 255). `background` is scaled to cover the frame; if it is NULL, `colour` (red, green, blue)
  * is taken. `out` may be the frame itself, and overlaps nothing else. */
 SEGEDGE_API segedge_status segedge_composite(segedge_session *session, const segedge_frame *frame, const uint8_t *alpha,
                                              size_t alpha_stride, const segedge_frame *background, const uint8_t *colour,

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
-FORMATS = ("bgr", "rgb", "rgba", "nv12", "nv21", "i420")
+FORMATS = ("bgr", "rgb", "rgba", "bgra", "nv12", "nv21", "i420")
+FLAGS = {"full": 0x100, "bt709": 0x200}
 PRESETS = ("fast", "balanced")
 STEPS = ("input", "output", "probability", "coarse")
 STATUSES = ("ok", "argument", "file", "contract", "library", "memory")
@@ -36,6 +37,7 @@ class Options(ctypes.Structure):
     _fields_ = (
         ("size", ctypes.c_size_t),
         ("threads", ctypes.c_uint32),
+        ("feather", ctypes.c_uint32),
         ("litert", ctypes.c_char_p),
         ("contract", ctypes.c_char_p),
     )
@@ -77,25 +79,27 @@ class NativeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How to open a model: the core's library, LiteRT's, the interpreter's threads, and a contract for a foreign model."""
+    """How to open a model: the core's library, LiteRT's, threads, a contract for a foreign model, pixels of feather."""
 
     core: Path
     litert: Path | None = None
     threads: int = 0
     contract: str | None = None
+    feather: int = 0
 
 
 def frame_of(image: Bytes | Sequence[Bytes], kind: str) -> Frame:
     """A packed picture `(H, W, 3 | 4) uint8`, or the planes of a YUV frame, luma first; rows may be apart.
 
-    It points into the arrays, which must outlive it.
+    `kind`: one of `FORMATS`, for YUV with flags: "nv12 full bt709". It points into the arrays, which must outlive it.
     """
     planes = [image] if isinstance(image, np.ndarray) else list(image)
     height, width = planes[0].shape[:2]
     pointers, strides = (ctypes.c_void_p * 3)(), (ctypes.c_size_t * 3)()
     for k, plane in enumerate(planes):
         pointers[k], strides[k] = plane.ctypes.data, plane.strides[0]
-    return Frame(FORMATS.index(kind), width, height, pointers, strides)
+    name, *flags = kind.split()
+    return Frame(FORMATS.index(name) + sum(FLAGS[flag] for flag in flags), width, height, pointers, strides)
 
 
 class Native:
@@ -111,6 +115,7 @@ class Native:
         options = Options(
             ctypes.sizeof(Options),
             opening.threads,
+            opening.feather,
             str(opening.litert).encode() if opening.litert else None,
             opening.contract.encode() if opening.contract is not None else None,
         )
@@ -153,18 +158,26 @@ class Native:
         self.check(self.core.segedge_reset(self.session))
 
     def composite(
-        self, image: Bytes, alpha: Bytes, background: Bytes | tuple[int, int, int], out: Bytes | None = None
+        self,
+        image: Bytes | Sequence[Bytes],
+        alpha: Bytes,
+        background: Bytes | tuple[int, int, int],
+        kinds: tuple[str, str] = ("bgr", "bgr"),
+        out: Bytes | None = None,
     ) -> Bytes:
-        """`(H, W, 3) uint8, BGR` over a picture of any size, or over a colour (blue, green, red)."""
-        out = np.empty_like(image) if out is None else out
+        """A frame over a BGR picture of any size, or over a colour (blue, green, red); `kinds`: of the frame and of `out`."""
+        channels = 4 if "a" in kinds[1] else 3
+        out = np.empty((*alpha.shape, channels), np.uint8) if out is None else out
         picture, colour = None, None
         if isinstance(background, np.ndarray):
             picture = ctypes.byref(frame_of(background, "bgr"))
         else:
             colour = bytes(background[::-1])
-        frame = frame_of(image, "bgr")
+        frame = frame_of(image, kinds[0])
         weights, to = (alpha.ctypes.data, alpha.strides[0]), (out.ctypes.data, out.strides[0])
-        self.check(self.core.segedge_composite(self.session, frame, *weights, picture, colour, 0, *to))
+        self.check(
+            self.core.segedge_composite(self.session, frame, *weights, picture, colour, FORMATS.index(kinds[1]), *to)
+        )
         return out
 
     def self_test(self) -> Result:

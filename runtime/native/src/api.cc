@@ -93,12 +93,13 @@ segedge_status open(const segedge_options *options, segedge_session **session, c
   *session = new (std::nothrow) segedge_session;
   if (!*session) return SEGEDGE_MEMORY;
   return guarded(*session, [&] {
-    const segedge_options none = {sizeof(segedge_options), 0, nullptr, nullptr};
+    const segedge_options none = {sizeof(segedge_options), 0, 0, nullptr, nullptr};
     if (options) check_size(options, "options");
     const segedge_options &given = options ? *options : none;
     const int threads = threads_of(given);
-    (*session)->session =
-        std::make_unique<Session>(load(), given.contract ? given.contract : "", given.litert ? given.litert : "", threads);
+    if (given.feather > SEGEDGE_MAX_FEATHER)
+      throw argument_error("feather: got " + std::to_string(given.feather) + ", expected 0 to 64 pixels");
+    (*session)->session = std::make_unique<Session>(load(), given, threads);
   });
 }
 
@@ -168,19 +169,17 @@ segedge_status segedge_composite(segedge_session *session, const segedge_frame *
     const Picture over(frame, "frame");
     const Size size = over.size();
     if (!background && !colour) throw argument_error("background and colour are both NULL, expected one of them");
-    if (out_format > SEGEDGE_RGBA)
-      throw argument_error("out: got format " + std::to_string(out_format) + ", expected BGR, RGB or RGBA (0 to 2)");
-    const auto format = static_cast<segedge_format>(out_format);
+    if (out_format > SEGEDGE_BGRA)
+      throw argument_error("out: got format " + std::to_string(out_format) + ", expected BGR, RGB, RGBA or BGRA (0 to 3)");
     const Span weights = span_of(alpha, alpha_stride, static_cast<size_t>(size.width), size, "alpha");
-    const Span to =
-        span_of(out, out_stride, (out_format == SEGEDGE_RGBA ? 4u : 3u) * static_cast<size_t>(size.width), size, "out");
+    const Span to = span_of(out, out_stride, bytes_of_pixel(out_format) * static_cast<size_t>(size.width), size, "out");
     const bool in_place = frame->format == out_format && frame->planes[0] == out && frame->strides[0] == out_stride;
     if (!in_place) check_apart(to, over, "out");
     if (to.overlaps(weights)) throw argument_error("out: overlaps alpha; take memory of its own");
-    if (!background) return compose(over, alpha, alpha_stride, nullptr, colour, format, out, out_stride);
+    if (!background) return compose(over, alpha, alpha_stride, nullptr, colour, out_format, out, out_stride);
     const Picture behind(background, "background");
     check_apart(to, behind, "out");
-    compose(over, alpha, alpha_stride, &behind, colour, format, out, out_stride);
+    compose(over, alpha, alpha_stride, &behind, colour, out_format, out, out_stride);
   });
 }
 

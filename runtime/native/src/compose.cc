@@ -39,10 +39,10 @@ void mix(const uint8_t *__restrict over, const uint8_t *__restrict under, const 
 }  // namespace
 
 void compose(const Picture &frame, const uint8_t *alpha, size_t alpha_stride, const Picture *background, const uint8_t *colour,
-             segedge_format format, uint8_t *out, size_t stride) {
+             uint32_t format, uint8_t *out, size_t stride) {
   const Size size = frame.size();
-  const bool bgr = format == SEGEDGE_BGR;
-  const size_t step = format == SEGEDGE_RGBA ? 4 : 3, row = 3 * static_cast<size_t>(size.width);
+  const bool bgr = format == SEGEDGE_BGR || format == SEGEDGE_BGRA;
+  const size_t step = bytes_of_pixel(format), row = 3 * static_cast<size_t>(size.width);
   std::vector<uint8_t> covered, plain, scratch, behind_scratch, weights(row), mixed(row);
   if (background && background->size() != size) covered = cover(*background, size, bgr);
   for (int x = 0; !background && x < size.width; x++)

@@ -23,19 +23,31 @@ template <size_t Step, size_t Red>
 SEGEDGE_VECTORS void gray_bgr(const uint8_t *from, size_t count, uint8_t *out) { gray<3, 2>(from, count, out); }
 SEGEDGE_VECTORS void gray_rgb(const uint8_t *from, size_t count, uint8_t *out) { gray<3, 0>(from, count, out); }
 SEGEDGE_VECTORS void gray_rgba(const uint8_t *from, size_t count, uint8_t *out) { gray<4, 0>(from, count, out); }
+SEGEDGE_VECTORS void gray_bgra(const uint8_t *from, size_t count, uint8_t *out) { gray<4, 2>(from, count, out); }
+
+// With 20 bits of fraction, from ITU-R BT.601-7 and BT.709-6; the first as OpenCV's COLOR_YUV2BGR_NV12 has it.
+struct Matrix {
+  int black, luma, red_v, green_v, green_u, blue_u;
+};
+constexpr Matrix kMatrices[] = {{16, 1220542, 1673527, -852492, -409993, 2116026},  // BT.601
+                                {0, 1048576, 1470104, -748826, -360853, 1858077},   // BT.601, full range
+                                {16, 1220945, 1879825, -558796, -223607, 2215014},  // BT.709
+                                {0, 1048576, 1651297, -490864, -196424, 1945738}};  // BT.709, full range
 
 }  // namespace
 
-Picture::Picture(const segedge_frame *frame, const char *name) : frame_{}, format_(SEGEDGE_BGR), size_{} {
+Picture::Picture(const segedge_frame *frame, const char *name) : frame_{}, format_(SEGEDGE_BGR), flags_(0), size_{} {
   const std::string who = name;
   if (!frame) throw argument_error(who + ": got NULL, expected a frame");
   frame_ = *frame;
-  if (frame->format > SEGEDGE_I420)
-    throw argument_error(who + ": got format " + std::to_string(frame->format) + ", expected 0 to 5");
+  format_ = frame->format & 0xFF;
+  flags_ = frame->format >> 8;
+  if (format_ > SEGEDGE_I420 || flags_ > (packed() ? 0 : 3))
+    throw argument_error(who + ": got format " + std::to_string(frame->format) +
+                         ", expected 0 to 6, and the flags 0x100 and 0x200 for YUV alone");
   if (frame->width - 1 >= SEGEDGE_MAX_SIDE || frame->height - 1 >= SEGEDGE_MAX_SIDE)
     throw argument_error(who + ": got " + std::to_string(frame->width) + "x" + std::to_string(frame->height) +
                          ", expected 1 to 32768 pixels on a side");
-  format_ = static_cast<segedge_format>(frame->format);
   size_ = {static_cast<int>(frame->width), static_cast<int>(frame->height)};
   for (int plane = 0; plane < planes(); plane++) {
     const std::string which = who + ": plane " + std::to_string(plane);
@@ -49,7 +61,7 @@ Picture::Picture(const segedge_frame *frame, const char *name) : frame_{}, forma
 
 size_t Picture::row_bytes(int plane) const {
   const size_t width = static_cast<size_t>(size_.width), half = (width + 1) / 2;
-  if (packed()) return width * (format_ == SEGEDGE_RGBA ? 4 : 3);
+  if (packed()) return width * step();
   return plane == 0 ? width : format_ == SEGEDGE_I420 ? half : 2 * half;
 }
 
@@ -59,9 +71,8 @@ const uint8_t *Picture::end(int plane) const {
 
 Source Picture::source(bool bgr) const {
   if (packed()) {
-    const bool turned = (format_ == SEGEDGE_BGR) != bgr;
-    return {size_, [this](int y) { return row(0, y); }, format_ == SEGEDGE_RGBA ? 4u : 3u,
-            turned ? std::vector<size_t>{2, 1, 0} : std::vector<size_t>{0, 1, 2}};
+    return {size_, [this](int y) { return row(0, y); }, step(),
+            bgr != this->bgr() ? std::vector<size_t>{2, 1, 0} : std::vector<size_t>{0, 1, 2}};
   }
   auto scratch = std::make_shared<std::vector<uint8_t>>(3 * static_cast<size_t>(size_.width));
   return {size_, [this, bgr, scratch](int y) { return from_yuv(y, bgr, scratch->data()), scratch->data(); }, 3, {0, 1, 2}};
@@ -75,8 +86,8 @@ const uint8_t *Picture::colours(int y, bool bgr, std::vector<uint8_t> &scratch) 
     return scratch.data();
   }
   const uint8_t *from = row(0, y);
-  const size_t step = format_ == SEGEDGE_RGBA ? 4 : 3, first = (format_ == SEGEDGE_BGR) != bgr ? 2 : 0;
-  for (uint8_t *to = scratch.data(); to < scratch.data() + scratch.size(); to += 3, from += step) {
+  const size_t first = bgr != this->bgr() ? 2 : 0;
+  for (uint8_t *to = scratch.data(); to < scratch.data() + scratch.size(); to += 3, from += step()) {
     to[0] = from[first];
     to[1] = from[1];
     to[2] = from[2 - first];
@@ -91,13 +102,12 @@ void Picture::luma(int y, uint8_t *out) const {
     return;
   }
   const size_t count = static_cast<size_t>(size_.width);
-  if (format_ == SEGEDGE_RGBA) return gray_rgba(from, count, out);
-  (format_ == SEGEDGE_RGB ? gray_rgb : gray_bgr)(from, count, out);
+  static constexpr decltype(&gray_bgr) kGrays[] = {gray_bgr, gray_rgb, gray_rgba, gray_bgra};
+  kGrays[format_](from, count, out);
 }
 
-// BT.601 with 20 bits of fraction, as OpenCV's COLOR_YUV2BGR_NV12 computes it.
 void Picture::from_yuv(int y, bool bgr, uint8_t *out) const {
-  constexpr int kLuma = 1220542, kRedV = 1673527, kGreenV = -852492, kGreenU = -409993, kBlueU = 2116026, kHalf = 1 << 19;
+  const Matrix &m = kMatrices[flags_];
   const uint8_t *luma = row(0, y), *chroma = row(1, y / 2);
   const bool apart = format_ == SEGEDGE_I420;
   const uint8_t *blue = format_ == SEGEDGE_NV21 ? chroma + 1 : chroma, *red = apart                     ? row(2, y / 2)
@@ -105,10 +115,10 @@ void Picture::from_yuv(int y, bool bgr, uint8_t *out) const {
                                                                                                         : chroma + 1;
   for (int x = 0; x < size_.width; x++, out += 3) {
     const int at = x / 2 * (apart ? 1 : 2), u = blue[at] - 128, v = red[at] - 128,
-              base = std::max(luma[x] - 16, 0) * kLuma + kHalf;
-    out[bgr ? 2 : 0] = saturated((base + kRedV * v) >> 20);
-    out[1] = saturated((base + kGreenV * v + kGreenU * u) >> 20);
-    out[bgr ? 0 : 2] = saturated((base + kBlueU * u) >> 20);
+              base = std::max(luma[x] - m.black, 0) * m.luma + (1 << 19);
+    out[bgr ? 2 : 0] = saturated((base + m.red_v * v) >> 20);
+    out[1] = saturated((base + m.green_v * v + m.green_u * u) >> 20);
+    out[bgr ? 0 : 2] = saturated((base + m.blue_u * u) >> 20);
   }
 }
 

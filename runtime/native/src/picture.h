@@ -8,13 +8,15 @@
 
 namespace segedge {
 
+inline size_t bytes_of_pixel(uint32_t packed_format) { return packed_format >= SEGEDGE_RGBA ? 4 : 3; }
+
 class Picture {
  public:
   // Throws Error (SEGEDGE_ARGUMENT) naming what cannot be; `name` is how it speaks of the frame.
   Picture(const segedge_frame *frame, const char *name);
 
   Size size() const { return size_; }
-  bool packed() const { return format_ <= SEGEDGE_RGBA; }
+  bool packed() const { return format_ <= SEGEDGE_BGRA; }
 
   // As colours to scale, blue first if `bgr`. The picture must outlive it.
   Source source(bool bgr) const;
@@ -33,10 +35,12 @@ class Picture {
  private:
   const uint8_t *row(int plane, int y) const { return frame_.planes[plane] + static_cast<size_t>(y) * frame_.strides[plane]; }
   size_t row_bytes(int plane) const;
+  size_t step() const { return bytes_of_pixel(format_); }
+  bool bgr() const { return format_ == SEGEDGE_BGR || format_ == SEGEDGE_BGRA; }
   void from_yuv(int y, bool bgr, uint8_t *out) const;
 
   segedge_frame frame_;
-  segedge_format format_;
+  uint32_t format_, flags_;
   Size size_;
 };
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "error.h"
+#include "feather.h"
 #include "flatbuffer.h"
 #include "golden.h"
 #include "inflate.h"
@@ -14,8 +15,8 @@
 namespace segedge {
 namespace {
 
-std::string contract_of(const Archive &archive, const std::string &given) {
-  if (!given.empty()) return given;
+std::string contract_of(const Archive &archive, const char *given) {
+  if (given) return given;
   const std::optional<std::string> found = archive.text("segedge.contract.json");
   if (!found)
     throw Error(SEGEDGE_CONTRACT,
@@ -49,13 +50,14 @@ Memory Memory::of_file(const std::string &path) {
   return memory;
 }
 
-Session::Session(Memory memory, const std::string &contract, const std::string &litert, int threads)
+Session::Session(Memory memory, const segedge_options &options, int threads)
     : memory_(std::move(memory)),
       archive_(memory_.bytes.get(), memory_.size),
-      text_(contract_of(archive_, contract)),
+      text_(contract_of(archive_, options.contract)),
       contract_(parse_contract(text_)),
       threads_(threads),
-      network_(litert, checked(memory_), memory_.size, threads, contract_),
+      feather_(static_cast<int>(options.feather)),
+      network_(options.litert ? options.litert : "", checked(memory_), memory_.size, threads, contract_),
       preprocess_(contract_.input) {}
 
 void Session::run(const Picture &picture) {
@@ -89,6 +91,7 @@ void Session::alpha(const Picture &picture, segedge_preset preset, uint8_t *out,
       picture.luma(y, luma_.data() + static_cast<size_t>(y) * static_cast<size_t>(size.width));
   }
   refiner_.run(preset, coarse_, coarse_size_, luma_, size, out, stride);
+  if (feather_) feather(out, stride, size, feather_);
 }
 
 void Session::self_test(segedge_result &result) {

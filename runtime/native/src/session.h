@@ -21,7 +21,7 @@ struct Memory {
 
 class Session {
  public:
-  Session(Memory memory, const std::string &contract, const std::string &litert, int threads);
+  Session(Memory memory, const segedge_options &options, int threads);
 
   void mask(const Picture &picture, float *out, size_t stride);
   void alpha(const Picture &picture, segedge_preset preset, uint8_t *out, size_t stride);
@@ -40,7 +40,7 @@ class Session {
   Archive archive_;
   std::string text_;
   Contract contract_;
-  int threads_;
+  int threads_, feather_;
   LiteRt network_;
   Preprocessor preprocess_;
   Refiner refiner_;
