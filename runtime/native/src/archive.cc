@@ -90,7 +90,8 @@ std::string Archive::read(const Entry &entry) const {
   } catch (const std::runtime_error &error) {
     broken(error.what());
   }
-  if (text.size() != entry.unpacked || crc32(reinterpret_cast<const uint8_t *>(text.data()), text.size()) != entry.checksum)
+  if (text.size() != entry.unpacked ||
+      !same_checksum(crc32(reinterpret_cast<const uint8_t *>(text.data()), text.size()), entry.checksum))
     broken(entry.name + " is damaged");
   return text;
 }

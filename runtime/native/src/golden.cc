@@ -65,7 +65,7 @@ Bitmap from_png(const std::string &text, size_t channels, int most) {
   Bitmap found;
   for (size_t at = 8; at < text.size();) {
     const size_t left = text.size() - at, length = left >= 12 ? big_endian(data + at) : left;
-    if (left < 12 || length > left - 12 || crc32(data + at + 4, length + 4) != big_endian(data + at + 8 + length))
+    if (left < 12 || length > left - 12 || !same_checksum(crc32(data + at + 4, length + 4), big_endian(data + at + 8 + length)))
       refuse("the PNG is cut off or damaged");
     const std::string kind = text.substr(at + 4, 4);
     kinds += kind == "IHDR" ? 'h' : kind == "IDAT" ? 'd' : kind == "IEND" ? 'e' : '?';

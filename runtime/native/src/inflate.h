@@ -13,6 +13,16 @@ std::string inflate(const uint8_t *data, size_t size, size_t most, size_t &used)
 
 uint32_t crc32(const uint8_t *data, size_t size);
 
+// A fuzzer, which would not get past a checksum, is built to find every one right.
+inline bool same_checksum(uint32_t computed, uint32_t stored) {
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+  (void)computed, (void)stored;
+  return true;
+#else
+  return computed == stored;
+#endif
+}
+
 // 64 hexadecimal digits (FIPS 180-4).
 std::string sha256(const uint8_t *data, size_t size);
 
