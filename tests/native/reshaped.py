@@ -56,3 +56,15 @@ def write_reshaped(contract: dict[str, Any], path: Path, *, logarithm: bool = Fa
     graph.operators.append(operator(model, "RESHAPE", options, (2 if logarithm else 0, 1)))
     flatbuffer_utils.write_model(model, str(path))
     return path
+
+
+def write_free_axes(source: Path, path: Path, *, stored: int) -> Path:
+    """The network of `source` as one that takes any picture: its axes are -1, and stored with `stored` pixels a side."""
+    model = flatbuffer_utils.read_model(str(source))
+    for made in model.subgraphs[0].tensors:
+        data = model.buffers[made.buffer].data
+        if len(made.shape) == 4 and (data is None or len(data) == 0):
+            made.shapeSignature = [-1, -1, -1, int(made.shape[3])]
+            made.shape = [1, stored, stored, int(made.shape[3])]
+    flatbuffer_utils.write_model(model, str(path))
+    return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import cv2
 import numpy as np
 import pytest
 from segedge import Native, NativeError, Opening
-from tests.native.reshaped import write_reshaped
+from tests.native.conftest import MODELS
+from tests.native.reshaped import write_free_axes, write_reshaped
+from tests.refusals import refusal
 
 import segruntime
 from segruntime.preprocess import fit_region
@@ -131,3 +134,23 @@ def test_an_output_of_another_size_than_the_input_keeps_its_letterbox(
     for width, height in ((72, 16), (12, 96), (36, 32), (18, 64)):
         output = {**meaning("probability", 1), "width": width, "height": height}
         compare(contract("uint8", "NHWC", {"resize": "letterbox"}, output), opening, tmp_path, photo)
+
+
+def test_a_network_that_takes_any_size_gets_the_contracts(opening: Opening, photo: np.ndarray, tmp_path: Path) -> None:
+    """As Keras leaves them: axes of -1, stored as 1."""
+    fixed = segruntime.load(MODELS / "mobile_unet_int8.tflite", threads=2)
+    free = write_free_axes(MODELS / "mobile_unet_int8.tflite", tmp_path / "free.tflite", stored=1)
+    contract = json.dumps(fixed.contract.to_json())
+    wanted = fixed.alpha(photo)
+    assert (segruntime.load(free, contract=fixed.contract, threads=2).alpha(photo) == wanted).all()
+    assert np.abs(Native(free, replace(opening, contract=contract)).mask(photo) - wanted).max() <= 1e-6
+
+
+def test_a_network_of_another_size_is_refused(opening: Opening) -> None:
+    contract = segruntime.load(MODELS / "mobile_unet_int8.tflite").contract.to_json()
+    contract["input"].update(width=128, height=128)
+    message = refusal(
+        NativeError, Native, MODELS / "mobile_unet_int8.tflite", replace(opening, contract=json.dumps(contract))
+    )
+    assert "the model's input is (1, 256, 256, 3)" in message
+    assert "the contract says (1, 128, 128, 3)" in message

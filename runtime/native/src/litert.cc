@@ -31,11 +31,6 @@ struct Layout {  // LiteRtLayout
   int32_t dimensions[8];
   uint32_t strides[8];
 };
-struct TensorType {  // LiteRtRankedTensorType
-  int32_t element;
-  Layout layout;
-};
-static_assert(sizeof(TensorType) == 72, "as litert_model_types.h asserts");
 struct Quantization {  // LiteRtQuantizationPerTensor
   float scale;
   int64_t zero_point;
@@ -49,15 +44,40 @@ struct EnvironmentOption {  // LiteRtEnvOption, with its LiteRtAny
 static_assert(sizeof(EnvironmentOption) == 24 && offsetof(EnvironmentOption, type) == 8,
               "as litert_environment_options.h asserts");
 
-int element_of(Kind kind) {
+}  // namespace
+
+struct TensorType {
+  int32_t element;
+  Layout layout;
+};
+
+namespace {
+
+static_assert(sizeof(TensorType) == 72, "as litert_model_types.h asserts");
+
+TensorType type_of(const Tensor &spec) {
   static constexpr int kElements[] = {1, 9, 3, 7, 2, 4};  // LiteRtElementType of float32, int8, uint8, int16, int32, int64
-  return kElements[static_cast<int>(kind)];
+  const int nchw[4] = {1, spec.channels, spec.height, spec.width}, nhwc[4] = {1, spec.height, spec.width, spec.channels};
+  TensorType type{};
+  type.element = kElements[static_cast<int>(spec.kind)];
+  type.layout.rank = 4;
+  std::memcpy(type.layout.dimensions, spec.planar ? nchw : nhwc, sizeof(nchw));
+  return type;
+}
+
+bool same_shape(const TensorType &a, const TensorType &b) {
+  return std::memcmp(a.layout.dimensions, b.layout.dimensions, 4 * sizeof(int32_t)) == 0;
 }
 
 std::string shape_of(const TensorType &type) {
   std::string text = "(";
   for (unsigned k = 0; k < type.layout.rank && k < 8; k++) text += (k ? ", " : "") + std::to_string(type.layout.dimensions[k]);
   return text + ") of element type " + std::to_string(type.element);
+}
+
+[[noreturn]] void mismatch(const std::string &which, const TensorType &found, const TensorType &wanted) {
+  throw Error(SEGEDGE_CONTRACT, "the model's " + which + " is " + shape_of(found) + ", the contract says " + shape_of(wanted) +
+                                    "; the contract belongs to another model or needs correcting");
 }
 
 [[noreturn]] void library_error(const std::string &text) { throw Error(SEGEDGE_LIBRARY, text); }
@@ -77,6 +97,8 @@ struct LiteRt::Library {
   int (*AddOpaqueOptions)(Handle, Handle);
   int (*CreateCompiledModel)(Handle, Handle, Handle, Handle *);
   void (*DestroyCompiledModel)(Handle);
+  int (*CompiledModelResizeInputTensor)(Handle, size_t, size_t, const int32_t *, size_t);
+  int (*GetCompiledModelOutputTensorLayouts)(Handle, size_t, size_t, Layout *, bool);
   int (*RunCompiledModel)(Handle, size_t, size_t, Handle *, size_t, Handle *);
   int (*GetMainModelSubgraphIndex)(Handle, size_t *);
   int (*GetModelSubgraph)(Handle, size_t, Handle *);
@@ -124,6 +146,8 @@ struct LiteRt::Library {
     SEGEDGE_LOAD(AddOpaqueOptions);
     SEGEDGE_LOAD(CreateCompiledModel);
     SEGEDGE_LOAD(DestroyCompiledModel);
+    SEGEDGE_LOAD(CompiledModelResizeInputTensor);
+    SEGEDGE_LOAD(GetCompiledModelOutputTensorLayouts);
     SEGEDGE_LOAD(RunCompiledModel);
     SEGEDGE_LOAD(GetMainModelSubgraphIndex);
     SEGEDGE_LOAD(GetModelSubgraph);
@@ -212,26 +236,29 @@ void LiteRt::open(const void *model, size_t size, int threads, const Contract &c
   if (inputs != 1 || outputs != 1)
     throw Error(SEGEDGE_CONTRACT, "the model has " + std::to_string(inputs) + " inputs and " + std::to_string(outputs) +
                                       " outputs, expected one image in, one mask out");
-  make_buffer(graph, true, contract.input, input_);
-  make_buffer(graph, false, contract.output, output_);
+  const TensorType wanted_input = type_of(contract.input), wanted_output = type_of(contract.output);
+  const TensorType input = checked(graph, "input", contract.input, wanted_input);
+  TensorType output = checked(graph, "output", contract.output, wanted_output);
   make_options(threads);
   check("CreateCompiledModel", library_->CreateCompiledModel(environment_, model_, options_, &compiled_));
+  if (!same_shape(input, wanted_input)) {  // a model that takes any size is stored with some
+    if (library_->CompiledModelResizeInputTensor(compiled_, 0, 0, wanted_input.layout.dimensions, 4) != kOk)
+      mismatch("input", input, wanted_input);
+    check("GetCompiledModelOutputTensorLayouts",
+          library_->GetCompiledModelOutputTensorLayouts(compiled_, 0, 1, &output.layout, true));
+  }
+  if (!same_shape(output, wanted_output)) mismatch("output", output, wanted_output);
+  make_buffer(contract.input, input_);
+  make_buffer(contract.output, output_);
 }
 
-void LiteRt::make_buffer(void *graph, bool is_input, const Tensor &spec, Buffer &buffer) {
+// The model's tensor, of the contract's dtype and quantization.
+TensorType LiteRt::checked(void *graph, const std::string &which, const Tensor &spec, const TensorType &wanted) {
   Handle tensor = nullptr;
-  TensorType type{}, wanted{};
-  wanted.element = element_of(spec.kind);
-  wanted.layout.rank = 4;
-  const int nchw[4] = {1, spec.channels, spec.height, spec.width}, nhwc[4] = {1, spec.height, spec.width, spec.channels};
-  std::memcpy(wanted.layout.dimensions, spec.planar ? nchw : nhwc, sizeof(nchw));
-  check("GetSubgraph", (is_input ? library_->GetSubgraphInput : library_->GetSubgraphOutput)(graph, 0, &tensor));
+  TensorType type{};
+  check("GetSubgraph", (which == "input" ? library_->GetSubgraphInput : library_->GetSubgraphOutput)(graph, 0, &tensor));
   check("GetRankedTensorType", library_->GetRankedTensorType(tensor, &type));
-  const std::string which = is_input ? "input" : "output";
-  if (type.element != wanted.element || type.layout.rank != 4 ||
-      std::memcmp(type.layout.dimensions, wanted.layout.dimensions, sizeof(nchw)) != 0)
-    throw Error(SEGEDGE_CONTRACT, "the model's " + which + " is " + shape_of(type) + ", the contract says " + shape_of(wanted) +
-                                      "; the contract belongs to another model or needs correcting");
+  if (type.element != wanted.element || type.layout.rank != 4) mismatch(which, type, wanted);
   int kind = 0;
   Quantization found{};
   check("GetQuantizationTypeId", library_->GetQuantizationTypeId(tensor, &kind));
@@ -243,12 +270,17 @@ void LiteRt::make_buffer(void *graph, bool is_input, const Tensor &spec, Buffer 
                                         std::to_string(found.zero_point) + ", the contract says " + std::to_string(spec.scale) +
                                         " and " + std::to_string(spec.zero_point) + "; correct the contract");
   }
+  return type;
+}
+
+void LiteRt::make_buffer(const Tensor &spec, Buffer &buffer) {
+  const TensorType type = type_of(spec);
   buffer.bytes = bytes_of(spec.kind) * static_cast<size_t>(spec.width) * static_cast<size_t>(spec.height) *
                  static_cast<size_t>(spec.channels);
   buffer.memory.reset(aligned_memory(buffer.bytes));
   std::memset(buffer.memory.get(), 0, buffer.bytes);
   check("CreateTensorBufferFromHostMemory",
-        library_->CreateTensorBufferFromHostMemory(&wanted, buffer.memory.get(), buffer.bytes, nullptr, &buffer.handle));
+        library_->CreateTensorBufferFromHostMemory(&type, buffer.memory.get(), buffer.bytes, nullptr, &buffer.handle));
 }
 
 void LiteRt::run() {

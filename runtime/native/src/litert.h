@@ -8,6 +8,8 @@
 
 namespace segedge {
 
+struct TensorType;  // LiteRtRankedTensorType
+
 class LiteRt {
  public:
   // `library`: a path, or empty for $SEGEDGE_LITERT and then the loader's own search. `model` must outlive this and be
@@ -26,6 +28,7 @@ class LiteRt {
 
  private:
   struct Library;
+  TensorType checked(void *graph, const std::string &which, const Tensor &spec, const TensorType &wanted);
   struct Free {
     void operator()(void *memory) const;
   };
@@ -37,7 +40,7 @@ class LiteRt {
 
   void open(const void *model, size_t size, int threads, const Contract &contract);
   void make_options(int threads);
-  void make_buffer(void *graph, bool is_input, const Tensor &spec, Buffer &buffer);
+  void make_buffer(const Tensor &spec, Buffer &buffer);
   void check(const char *call, int status) const;
   void close();
 

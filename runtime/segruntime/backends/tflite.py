@@ -36,10 +36,15 @@ class TfliteBackend:
         self.inputs = [_info(detail) for detail in interpreter.get_input_details()]
         self.outputs = [_info(detail) for detail in interpreter.get_output_details()]
         self._input_index = interpreter.get_input_details()[0]["index"]
+        self._shape = tuple(int(n) for n in interpreter.get_input_details()[0]["shape"])
         self._output_index = interpreter.get_output_details()[0]["index"]
 
     def run(self, tensor: npt.NDArray[Any]) -> npt.NDArray[Any]:
         try:
+            if tensor.shape != self._shape:  # a model that takes any size is stored with some
+                self._interpreter.resize_tensor_input(self._input_index, tensor.shape, strict=True)
+                self._interpreter.allocate_tensors()
+                self._shape = tensor.shape
             self._interpreter.set_tensor(self._input_index, tensor)
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:

@@ -30,10 +30,9 @@ def module_whose(interpreter: Any, name: str = "ai_edge_litert.interpreter") -> 
 
 
 def detail(shape: tuple[int, ...]) -> list[dict[str, Any]]:
-    scale = 1 / 255 if shape[-1] == 3 else 1 / 256
-    return [
-        {"name": "t", "index": 0, "shape_signature": np.array(shape), "dtype": np.uint8, "quantization": (scale, 0)}
-    ]
+    sides, scale = np.array(shape), 1 / 255 if shape[-1] == 3 else 1 / 256
+    tensor = {"name": "t", "index": 0, "dtype": np.uint8, "quantization": (scale, 0)}
+    return [{**tensor, "shape": sides, "shape_signature": sides}]
 
 
 class FakeInterpreter:
