@@ -5,12 +5,14 @@
 
 #include "error.h"
 #include "inflate.h"
+#include "json.h"
 
 namespace segedge {
 namespace {
 
 constexpr size_t kEnd = 22, kDirectory = 46, kLocal = 30;  // fixed parts of the three records
 constexpr size_t kLongestComment = 65535, kMostEntries = 256, kMostText = 256 * 1024;
+constexpr uint32_t kUtf8 = 0x800;      // the flag that a name is UTF-8
 constexpr size_t kNewestVersion = 63;  // 6.3 of the zip format, as Python's zipfile reads it
 
 [[noreturn]] void broken(const std::string &what) {
@@ -38,6 +40,11 @@ void Archive::find() {
   const size_t lowest = end > kLongestComment ? end - kLongestComment : 0;
   while (end > lowest && std::memcmp(data_ + end, "PK\5\6", 4) != 0) end--;
   if (end <= lowest) return;  // no archive: the flatbuffer ends where the file does
+  // what Python's zipfile would read otherwise: a second end within the first one's comment, and the records of zip64
+  const uint8_t *tail = data_ + size_ - kEnd + 1, *mark = reinterpret_cast<const uint8_t *>("PK\5\6");
+  if ((end != size_ - kEnd || number(end + 20, 2) != 0) && std::search(tail, data_ + size_, mark, mark + 4) != data_ + size_)
+    broken("it ends twice");
+  if (end >= 20 && std::memcmp(data_ + end - 20, "PK\6\7", 4) == 0) broken("it is a zip64, which no model needs");
   const size_t count = number(end + 10, 2), length = number(end + 12, 4), offset = number(end + 16, 4);
   if (end + kEnd + number(end + 20, 2) > size_) broken("its comment is cut off");
   if (length > end || offset > end - length) broken("its directory lies outside the file");
@@ -54,10 +61,22 @@ void Archive::find() {
     const size_t name = number(at + 28, 2), more = number(at + 30, 2) + number(at + 32, 2);
     if (end - at < kDirectory + name + more || entry.header > size_ - before) broken("an entry lies outside the file");
     entry.name.assign(reinterpret_cast<const char *>(data_ + at + kDirectory), name);
+    if (entry.name.find('\0') != std::string::npos || (entry.flags & kUtf8 && !is_utf8(entry.name)))
+      broken("a wrong name in it");
+    check_extra(at + kDirectory + name, number(at + 30, 2));
     entry.header += before;
     model_size_ = std::min(model_size_, entry.header);
     entries_.push_back(std::move(entry));
     at += kDirectory + name + more;
+  }
+}
+
+void Archive::check_extra(size_t at, size_t left) const {
+  while (left >= 4) {
+    const size_t length = 4 + number(at + 2, 2);
+    if (length > left) broken("a field lies outside its entry");
+    at += length;
+    left -= length;
   }
 }
 

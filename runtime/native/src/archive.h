@@ -28,6 +28,7 @@ class Archive {
   };
 
   void find();
+  void check_extra(size_t at, size_t left) const;
   size_t number(size_t at, int bytes) const;
   std::string read(const Entry &entry) const;
 

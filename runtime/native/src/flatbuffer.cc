@@ -1,5 +1,6 @@
 #include "flatbuffer.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ struct Vector {
 // refused.
 class Walker {
  public:
-  Walker(const uint8_t *data, size_t size) : data_(data), size_(size) {}
+  Walker(const uint8_t *data, size_t size) : data_(data), size_(size), left_(4 * static_cast<uint64_t>(size)) {}
 
   void model() {
     const Table model = table(follow(0));
@@ -44,6 +45,15 @@ class Walker {
     for (const Table &one : tables(model, 7)) signature(one, counts);
   }
 
+  // The zip behind the flatbuffer, if it begins, must end: the contract is in it.
+  void archive() const {
+    const auto *begin = reinterpret_cast<const uint8_t *>("PK\3\4"), *mark = reinterpret_cast<const uint8_t *>("PK\5\6");
+    const uint8_t *from = data_ + end_, *to = data_ + size_;
+    if (std::search(from, to, begin, begin + 4) == to) return;
+    const uint8_t *found = std::find_end(from, to, mark, mark + 4);
+    if (to - found < 22 || to - found - 22 < (found[20] | found[21] << 8)) damaged("the archive behind the model has no end");
+  }
+
  private:
   [[noreturn]] static void damaged(const std::string &what) {
     throw file_error("cut off or damaged: " + what + "; copy the file again, or export it again with segexport");
@@ -51,6 +61,13 @@ class Walker {
 
   void within(uint64_t at, uint64_t length) const {
     if (at > size_ || length > size_ - at) damaged("a part of the model lies outside the file");
+    end_ = std::max(end_, static_cast<size_t>(at + length));
+  }
+
+  // A whole model names each of its parts about once; one that names the same ones over and over would be walked for hours.
+  void spend(uint64_t bytes) const {
+    if (bytes > left_) damaged("it names the same parts over and over");
+    left_ -= bytes;
   }
 
   uint64_t raw(size_t at, size_t bytes) const {
@@ -72,6 +89,7 @@ class Walker {
     const size_t length = raw(found.vtable, 2);
     found.size = raw(found.vtable + 2, 2);
     within(found.vtable, length);
+    spend(4 + length);
     within(at, found.size);
     found.fields = length < 4 ? 0 : (length - 4) / 2;
     bool fits = length >= 4 && found.size >= 4;
@@ -117,6 +135,7 @@ class Walker {
   std::vector<Table> tables(const Table &parent, size_t which) const {
     const Vector offsets = vector(parent, which, 4);
     std::vector<Table> found;
+    spend(4 * static_cast<uint64_t>(offsets.count));
     for (size_t k = 0; k < offsets.count; k++) found.push_back(table(follow(offsets.at + 4 * k)));
     return found;
   }
@@ -129,6 +148,7 @@ class Walker {
   std::vector<size_t> indices(const Table &table, size_t which, size_t tensors, bool optional = false) const {
     const Vector listed = vector(table, which, 4);
     std::vector<size_t> found;
+    spend(4 * static_cast<uint64_t>(listed.count));
     for (size_t k = 0; k < listed.count; k++) {
       const int32_t value = signed_at(listed.at + 4 * k);
       if (optional && value == -1) continue;
@@ -179,6 +199,7 @@ class Walker {
     index(buffer, buffers.size());
     index(kind, kTypes);
     const Vector name = vector(one, 3, 1);
+    spend(name.count);
     if (!is_utf8(std::string(reinterpret_cast<const char *>(data_) + name.at, name.count)))
       damaged("a tensor's name is not UTF-8");
     const double elements = shape(one, 0, 0);
@@ -209,6 +230,7 @@ class Walker {
     const int64_t low = kind == kUint8 ? 0 : kind == kInt8 ? -128 : -32768;
     const int64_t high = kind == kUint8 ? 255 : kind == kInt8 ? 127 : 32767;
     if (kind != kUint8 && kind != kInt8 && kind != kInt16) return;
+    spend(8 * static_cast<uint64_t>(zero_points.count));
     for (size_t k = 0; k < zero_points.count; k++) {
       const int64_t value = static_cast<int64_t>(raw(zero_points.at + 8 * k, 8));
       if (value < low || value > high) damaged("a tensor has a zero point that its type cannot hold");
@@ -229,10 +251,16 @@ class Walker {
 
   const uint8_t *data_;
   size_t size_;
+  mutable size_t end_ = 0;  // of what was read
+  mutable uint64_t left_;   // bytes that may still be read
 };
 
 }  // namespace
 
-void check_tflite(const uint8_t *data, size_t size) { Walker(data, size).model(); }
+void check_tflite(const uint8_t *data, size_t size) {
+  Walker walker(data, size);
+  walker.model();
+  walker.archive();
+}
 
 }  // namespace segedge

@@ -57,6 +57,11 @@ std::vector<uint8_t> unfiltered(const std::string &raw, size_t height, size_t ro
   return out;
 }
 
+// The two bytes before a deflate stream: a window of at most 32 KiB, no dictionary, and their own checksum (RFC 1950).
+bool is_zlib(const uint8_t *data) {
+  return (data[0] & 15) == 8 && data[0] >> 4 <= 7 && !(data[1] & 32) && (data[0] << 8 | data[1]) % 31 == 0;
+}
+
 // PNG of the plain kind: 8 bits, gray or RGB, IHDR, IDAT and IEND alone.
 Bitmap from_png(const std::string &text, size_t channels, int most) {
   const uint8_t *data = reinterpret_cast<const uint8_t *>(text.data());
@@ -83,13 +88,14 @@ Bitmap from_png(const std::string &text, size_t channels, int most) {
   }
   const bool plain =
       kinds.size() >= 3 && kinds.front() == 'h' && kinds.back() == 'e' && kinds.find_first_not_of('d', 1) == kinds.size() - 1;
-  if (!plain || packed.size() < 6 || (packed[0] & 15) != 8) refuse("the PNG has other parts than header, pixels and end");
+  const uint8_t *bytes = reinterpret_cast<const uint8_t *>(packed.data());
+  if (!plain || packed.size() < 6 || !is_zlib(bytes)) refuse("the PNG has other parts than header, pixels and end");
   const size_t height = static_cast<size_t>(found.size.height), row = static_cast<size_t>(found.size.width) * channels;
   size_t used = 0;
-  const std::string raw =
-      inflate(reinterpret_cast<const uint8_t *>(packed.data()) + 2, packed.size() - 2, height * (row + 1), used);
+  const std::string raw = inflate(bytes + 2, packed.size() - 2, height * (row + 1), used);
   if (raw.size() != height * (row + 1) || used + 6 != packed.size())
     refuse("the PNG holds more or fewer pixels than it declares");
+  if (!same_checksum(adler32(raw), big_endian(bytes + 2 + used))) refuse("the PNG's pixels are damaged");
   found.pixels = unfiltered(raw, height, row, channels);
   return found;
 }

@@ -1,5 +1,6 @@
 #include "inflate.h"
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 #include <vector>
@@ -21,7 +22,8 @@ struct Code {
   std::array<int, kLongestCode + 1> count{};
   std::vector<int> symbols;
 
-  explicit Code(const std::vector<int> &lengths) {
+  // zlib takes a code with words to spare only where one symbol stands alone.
+  explicit Code(const std::vector<int> &lengths, bool may_be_lone = true) {
     for (const int length : lengths) count[static_cast<size_t>(length)]++;
     count[0] = 0;
     int left = 1;
@@ -29,6 +31,8 @@ struct Code {
       left = 2 * left - count[length];
       if (left < 0) damaged("a code with too many words");
     }
+    const auto alone = static_cast<std::ptrdiff_t>(lengths.size()) - std::count(lengths.begin(), lengths.end(), 0) == count[1];
+    if (left > 0 && !(alone && may_be_lone)) damaged("a code with too few words");
     for (int length = 1; length <= kLongestCode; length++)
       for (size_t symbol = 0; symbol < lengths.size(); symbol++)
         if (lengths[symbol] == length) symbols.push_back(static_cast<int>(symbol));
@@ -46,7 +50,7 @@ class Inflater {
       if (kind == 0)
         stored();
       else if (kind == 1)
-        packed(fixed(), Code(std::vector<int>(30, 5)));
+        packed(fixed(), Code(std::vector<int>(32, 5)));
       else if (kind == 2)
         dynamic();
       else
@@ -111,7 +115,7 @@ class Inflater {
     if (literals > 286 || distances > 30) damaged("too many codes");
     std::vector<int> lengths(19, 0);
     for (size_t k = 0; k < given; k++) lengths[kOrder[k]] = bits(3);
-    const Code code(lengths);
+    const Code code(lengths, false);
     lengths.clear();
     while (lengths.size() < literals + distances) {
       const int found = symbol(code);
@@ -124,7 +128,7 @@ class Inflater {
       const int times = found == 16 ? 3 + bits(2) : found == 17 ? 3 + bits(3) : 11 + bits(7);
       lengths.insert(lengths.end(), static_cast<size_t>(times), value);
     }
-    if (lengths.size() != literals + distances) damaged("too many lengths");
+    if (lengths.size() != literals + distances || lengths[256] == 0) damaged("too many lengths, or no end");
     const auto middle = lengths.begin() + static_cast<std::ptrdiff_t>(literals);
     packed(Code({lengths.begin(), middle}), Code({middle, lengths.end()}));
   }
@@ -141,6 +145,7 @@ class Inflater {
       if (kind >= kLengths.size()) damaged("an unknown length");
       const int length = kLengths[kind] + bits(kind < 8 || kind == 28 ? 0 : static_cast<int>(kind / 4) - 1);
       const size_t far = static_cast<size_t>(symbol(distances));
+      if (far >= kDistances.size()) damaged("an unknown distance");
       const size_t back = static_cast<size_t>(kDistances[far] + bits(far < 4 ? 0 : static_cast<int>(far / 2) - 1));
       if (back > out_.size()) damaged("it repeats what was not there");
       for (int k = 0; k < length; k++) put(out_[out_.size() - back]);
@@ -198,6 +203,15 @@ uint32_t crc32(const uint8_t *data, size_t size) {
     for (int k = 0; k < 8; k++) value = value >> 1 ^ (value & 1 ? 0xEDB88320 : 0);
   }
   return ~value;
+}
+
+uint32_t adler32(const std::string &data) {
+  uint32_t one = 1, two = 0;
+  for (const char byte : data) {
+    one = (one + static_cast<unsigned char>(byte)) % 65521;
+    two = (two + one) % 65521;
+  }
+  return two << 16 | one;
 }
 
 std::string sha256(const uint8_t *data, size_t size) {

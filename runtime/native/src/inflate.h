@@ -12,6 +12,7 @@ namespace segedge {
 std::string inflate(const uint8_t *data, size_t size, size_t most, size_t &used);
 
 uint32_t crc32(const uint8_t *data, size_t size);
+uint32_t adler32(const std::string &data);
 
 // A fuzzer, which would not get past a checksum, is built to find every one right.
 inline bool same_checksum(uint32_t computed, uint32_t stored) {

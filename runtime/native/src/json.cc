@@ -13,6 +13,16 @@ constexpr int kDeepest = 64;
 constexpr size_t kMostDigits = 4300;  // of a whole number, as Python has it
 constexpr double kLargest = 1e9;      // of the numbers in a list
 
+// For a message: one line of UTF-8 whatever it holds, cut between two characters.
+std::string shown(const std::string &text, size_t most) {
+  while (most > 0 && most < text.size() && (text[most] & 0xC0) == 0x80) most--;
+  std::string out = text.substr(0, most);
+  const bool whole = is_utf8(out);  // a lone surrogate is not
+  for (char &c : out)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F || (!whole && (c & 0x80))) c = '?';
+  return out;
+}
+
 void append_utf8(std::string &out, unsigned code) {
   const auto byte = [&out](unsigned value) { out += static_cast<char>(value); };
   if (code < 0x80) return byte(code);
@@ -97,7 +107,7 @@ class Parser {
       space();
       if (peek() != '"') fail("no name of a field");
       std::string key = string();
-      if (!names.insert(key).second) fail("'" + key.substr(0, 80) + "' stands twice in one object");
+      if (!names.insert(key).second) fail("'" + shown(key, 80) + "' stands twice in one object");
       space();
       if (!take(':')) fail("no ':' behind a name");
       Value inner = any(depth);
@@ -207,7 +217,7 @@ std::string shown(const Value *value) {
     case Value::null: return "null";
     case Value::boolean: return value->truth ? "true" : "false";
     case Value::number: return plain(value->real);
-    case Value::text: return "'" + value->string.substr(0, 60) + "'";
+    case Value::text: return "'" + shown(value->string, 60) + "'";
     case Value::list: return "a list of " + std::to_string(value->items.size());
     case Value::object: return "an object";
   }
@@ -263,8 +273,12 @@ const Value &Fields::raw(const std::string &key) {
 }
 
 void Fields::finish() const {
-  for (const Member &member : data_.members)
-    if (!seen_.count(member.key)) throw JsonError("unknown field " + where_ + member.key.substr(0, 80));
+  for (const Member &member : data_.members) {
+    if (seen_.count(member.key)) continue;
+    std::string known;
+    for (const std::string &one : seen_) known += (known.empty() ? "" : ", ") + one;
+    throw JsonError("unknown field " + where_ + shown(member.key, 80) + ", known: " + known);
+  }
   for (const auto &inner : inner_) inner->finish();
 }
 
