@@ -11,11 +11,15 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 from tests.aarch64.processors import PI_5
-from tests.native.ported import check, made_vectors, stream_of
+from tests.native.ported import Frame, check, made_vectors, read, stream_of
+
+from segruntime import composite
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "runtime" / "native" / "build" / "aarch64"
@@ -47,6 +51,24 @@ def root() -> Path:
     return folder
 
 
+def composited(model: Frame, vectors: Path, port: Path) -> Iterator[tuple[str, Path, np.ndarray]]:
+    """Composites of every frame with any alpha, over green and over a smaller picture: command, file, what is to be in it."""
+    small = port / "small.rgb"
+    small.parent.mkdir(parents=True, exist_ok=True)
+    picture = np.random.default_rng(3).integers(0, 256, (24, 40, 3), np.uint8)
+    small.write_bytes(picture.tobytes())
+    for number, entry in enumerate(model["frames"]):
+        frame = read(vectors, entry["arrays"]["frame"])
+        height, width = frame.shape[:2]
+        alpha, path = np.arange(height * width).astype(np.uint8).reshape(height, width), port / f"alpha_{number}"
+        path.write_bytes(alpha.tobytes())
+        backgrounds = {"": (0, 255, 0), **({f" 40 24 {small}": picture} if height >= 24 and width >= 40 else {})}
+        for words, background in backgrounds.items():
+            out = port / f"composite_{number}_{len(words)}"
+            files = f"{vectors / entry['arrays']['frame']['file']} {path} {out}"
+            yield f"composite {width} {height} {files}{words}", out, composite(frame, alpha, background)
+
+
 def main() -> None:
     qemu = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
     if not qemu:
@@ -74,6 +96,8 @@ def main() -> None:
             for preset, frame in stream_of(model, lambda lines=lines: lines.append("reset")):
                 picture = f"{frame['width']} {frame['height']} {vectors / frame['arrays']['frame']['file']}"
                 lines.append(f"alpha {int(preset == 'balanced')} {picture} {places(frame, 'coarse', preset)}")
+            composites = list(composited(model, vectors, port))
+            lines += [line for line, _, _ in composites]
             command = [qemu, str(BUILD / "segedge_steps"), str(ROOT / "runtime" / "segruntime" / "models" / file)]
             ran = subprocess.run(
                 command, input="\n".join(lines), env=environment, capture_output=True, text=True, check=False
@@ -82,7 +106,9 @@ def main() -> None:
             sys.stdout.write(f"{file}: {ran.stdout}")
             # float kernels of another processor round otherwise; whole numbers do not
             check(model, vectors, port, network=0 if "int8" in file else 1e-5)
-            sys.stdout.write(f"{file}: every step of the vectors is met\n")
+            for _, out, wanted in composites:
+                assert (np.fromfile(out, np.uint8) == wanted.ravel()).all(), out.name
+            sys.stdout.write(f"{file}: every step of the vectors is met, and {len(composites)} composites are equal\n")
 
 
 if __name__ == "__main__":

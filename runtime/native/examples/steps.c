@@ -3,6 +3,7 @@
  * A line of standard input is a command, its words apart by single spaces, no spaces inside:
  *   mask WIDTH HEIGHT FRAME INPUT OUTPUT PROBABILITY ALPHA     files of raw bytes, the frame in RGB
  *   alpha PRESET WIDTH HEIGHT FRAME COARSE ALPHA               PRESET: 0 or 1
+ *   composite WIDTH HEIGHT FRAME ALPHA OUT [WIDTH HEIGHT BACKGROUND]   over green, or a picture
  *   reset
  *   test                                                       the self-test, on standard output
  */
@@ -24,16 +25,49 @@ static int write_step(segedge_session *session, uint32_t step, const char *path)
   return segedge_inspect(session, step, &data, &bytes) == SEGEDGE_OK && write_file(path, data, bytes);
 }
 
+static uint8_t *read_file(const char *path, size_t bytes) {
+  uint8_t *data = malloc(bytes);
+  FILE *file = fopen(path, "rb");
+  if (data && (!file || fread(data, 1, bytes, file) != bytes)) {
+    free(data);
+    data = NULL;
+  }
+  if (file) fclose(file);
+  return data;
+}
+
+/* From three words: width, height, file. Its plane is NULL where that cannot be. */
+static segedge_frame read_frame(char **words) {
+  const unsigned long width = strtoul(words[0], NULL, 10), height = strtoul(words[1], NULL, 10);
+  segedge_frame frame = {SEGEDGE_RGB, (uint32_t)width, (uint32_t)height, {NULL, NULL, NULL}, {3 * width, 0, 0}};
+  if (width - 1 < SEGEDGE_MAX_SIDE && height - 1 < SEGEDGE_MAX_SIDE) frame.planes[0] = read_file(words[2], 3 * width * height);
+  return frame;
+}
+
+static int composite(segedge_session *session, char **words, int count) {
+  static const uint8_t green[3] = {0, 255, 0};
+  const segedge_frame frame = read_frame(words), none = {0, 0, 0, {NULL, NULL, NULL}, {0, 0, 0}};
+  const segedge_frame background = count == 8 ? read_frame(words + 5) : none;
+  const size_t width = frame.width, pixels = width * frame.height;
+  uint8_t *alpha = read_file(words[3], pixels), *out = malloc(3 * pixels);
+  const int fine = alpha && out &&
+                   segedge_composite(session, &frame, alpha, width, count == 8 ? &background : NULL, green, SEGEDGE_RGB, out,
+                                     3 * width) == SEGEDGE_OK &&
+                   write_file(words[4], out, 3 * pixels);
+  free((void *)frame.planes[0]);
+  free((void *)background.planes[0]);
+  free(alpha);
+  free(out);
+  return fine;
+}
+
 /* `words` behind the command: width, height, the frame's file; then the files of the steps. */
 static int run(segedge_session *session, uint32_t preset, int is_mask, char **words, int count) {
-  const unsigned long width = strtoul(words[0], NULL, 10), height = strtoul(words[1], NULL, 10);
-  if (width - 1 >= SEGEDGE_MAX_SIDE || height - 1 >= SEGEDGE_MAX_SIDE || count != (is_mask ? 7 : 5)) return 0;
-  const size_t pixels = (size_t)width * height;
-  uint8_t *bytes = malloc(3 * pixels), *alpha = malloc(4 * pixels);
-  FILE *file = fopen(words[2], "rb");
-  int fine = bytes && alpha && file && fread(bytes, 3, pixels, file) == pixels;
-  if (file) fclose(file);
-  const segedge_frame frame = {SEGEDGE_RGB, (uint32_t)width, (uint32_t)height, {bytes, NULL, NULL}, {3 * width, 0, 0}};
+  if (count != (is_mask ? 7 : 5)) return 0;
+  const segedge_frame frame = read_frame(words);
+  const size_t width = frame.width, pixels = width * frame.height;
+  uint8_t *alpha = malloc(4 * pixels);
+  int fine = alpha && frame.planes[0];
   if (fine && is_mask) {
     fine = segedge_mask(session, &frame, (float *)(void *)alpha, 4 * width) == SEGEDGE_OK;
     for (uint32_t step = SEGEDGE_INPUT; step <= SEGEDGE_PROBABILITY; step++)
@@ -43,7 +77,7 @@ static int run(segedge_session *session, uint32_t preset, int is_mask, char **wo
     fine = segedge_alpha(session, &frame, preset, alpha, width) == SEGEDGE_OK &&
            write_step(session, SEGEDGE_COARSE, words[3]) && write_file(words[4], alpha, pixels);
   }
-  free(bytes);
+  free((void *)frame.planes[0]);
   free(alpha);
   return fine;
 }
@@ -73,6 +107,8 @@ int main(int count, char **words) {
       fine = run(session, 0, 1, found + 1, number - 1);
     else if (number > 5 && strcmp(found[0], "alpha") == 0)
       fine = run(session, found[1][0] == '1', 0, found + 2, number - 2);
+    else if ((number == 6 || number == 9) && strcmp(found[0], "composite") == 0)
+      fine = composite(session, found + 1, number - 1);
     else
       fine = 0;
   }
