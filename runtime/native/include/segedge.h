@@ -136,7 +136,8 @@ SEGEDGE_API segedge_status segedge_self_test(segedge_session *session, segedge_r
 /* For tests of a port: where a step's values lie, valid until the session's next call. */
 SEGEDGE_API segedge_status segedge_inspect(segedge_session *session, uint32_t step, const void **data, size_t *bytes);
 
-/* Frees the session and sets it to NULL, so that closing twice does nothing. NULL is allowed. */
+/* Frees the session and sets it to NULL, so that closing twice does nothing. NULL is allowed. A library built without NDEBUG
+ * keeps some bytes of it: a later call through a copy of the pointer gives SEGEDGE_ARGUMENT. */
 SEGEDGE_API void segedge_close(segedge_session **session);
 
 #ifdef __cplusplus

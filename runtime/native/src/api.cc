@@ -10,7 +10,10 @@ using namespace segedge;
 struct segedge_session {
   std::unique_ptr<Session> session;
   std::string error;
+  bool closed = false;  // in builds without NDEBUG
 };
+
+constexpr char kClosed[] = "the session is closed, expected an open one; open another";
 
 namespace {
 
@@ -45,6 +48,7 @@ segedge_status guarded(segedge_session *session, const Work &work) {
 template <class Work>
 segedge_status on(segedge_session *session, const Work &work) {
   return guarded(session, [&] {
+    if (session->closed) throw argument_error(kClosed);
     if (!session->session) throw argument_error("the session was not opened; see the error of segedge_open_file");
     work(*session->session);
   });
@@ -200,6 +204,14 @@ segedge_status segedge_inspect(segedge_session *session, uint32_t step, const vo
 
 void segedge_close(segedge_session **session) {
   if (!session) return;
+#ifdef NDEBUG
   delete *session;
+#else  // what is left of it tells whoever still has its address
+  if (*session) {
+    (*session)->session.reset();
+    (*session)->closed = true;
+    say(*session, kClosed);
+  }
+#endif
   *session = nullptr;
 }
