@@ -3,8 +3,8 @@
  * FAKE_FORMATS: what it offers, "NV12,YUYV". FAKE_SHAPE: what it sets, whatever is wished for: width, height, bytesperline,
  * sizeimage, quantization and ycbcr_enc. FAKE_FRAMES: a file of frames of sizeimage bytes. FAKE_BURST: so many come between
  * two polls. FAKE_END, after the last one: "unplugged", "silent" or "signal" (SIGINT). FAKE_ODD: "busy"; "another" format
- * than was wished for; the first frame "damaged" or "short"; "small" buffers; every call interrupted once, "again".
- * FAKE_LOG: a file for what was given back. */
+ * than was wished for; "small" buffers; no start, as of a "bare" sensor; the first frame "damaged" or "short"; every call
+ * interrupted once, "again". FAKE_LOG: a file for what was given back. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -172,7 +172,7 @@ int ioctl(int file, unsigned long what, ...) {
       return 0;
     case VIDIOC_QBUF: return queue(buffer);
     case VIDIOC_DQBUF: return dequeue(buffer);
-    case VIDIOC_STREAMON: return 0;
+    case VIDIOC_STREAMON: return odd("bare") ? failed(EINVAL) : 0;
     case VIDIOC_STREAMOFF: note("streamoff"); return 0;
     default: return failed(ENOTTY);
   }

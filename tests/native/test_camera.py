@@ -236,6 +236,7 @@ FAILURES: dict[str, tuple[dict[str, str], str]] = {
     "nothing": ({"formats": ""}, "gives nothing, expected"),
     "another": ({"odd": "another"}, "gives MJPG, NV12, expected"),
     "busy": ({"odd": "busy"}, "takes no format: .*; another program uses it"),
+    "bare": ({"odd": "bare"}, "does not start .*libcamerify.*: Invalid argument"),
     "small": ({"odd": "small"}, "gives buffers of 1 bytes, expected the 91848 of a frame"),
     "unplugged": ({"end": "unplugged"}, "gives no frame: No such device; was it unplugged"),
     "stopped": ({"end": "stopped"}, "stopped; was it unplugged"),

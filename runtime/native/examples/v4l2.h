@@ -100,7 +100,8 @@ class Camera {
     negotiate(width, height);
     map();
     int type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
-    need(VIDIOC_STREAMON, &type, "does not start");
+    need(VIDIOC_STREAMON, &type,
+         "does not start (a camera on the board's ribbon needs libcamerify, or rpicam-vid and --stdin)");
     streaming_ = true;
   }
   Camera(const Camera &) = delete;
