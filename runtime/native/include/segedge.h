@@ -66,8 +66,9 @@ typedef struct segedge_options {
   size_t size;          /* sizeof(segedge_options): later versions append */
   uint32_t threads;     /* of the interpreter, 1 to SEGEDGE_MAX_THREADS; 0: this machine's cores, at most 4 */
   uint32_t feather;     /* alpha grows by a ramp of about so many pixels, 0 to SEGEDGE_MAX_FEATHER */
-  const char *litert;   /* path of LiteRT's library, 2.2 or 2.3; NULL: $SEGEDGE_LITERT, else what the loader finds as
-                           libLiteRt.so */
+  const char *litert;   /* path of LiteRT's library, 2.2 or 2.3; "linked": its functions are in the program already, for it
+                           is linked with them; NULL: $SEGEDGE_LITERT, else what the loader finds as libLiteRt.so, on
+                           Apple's systems libLiteRt.dylib */
   const char *contract; /* JSON for a model that carries none; wins over the embedded one; NULL: the file's own */
 } segedge_options;
 

@@ -77,24 +77,33 @@ class Walker {
     return value;
   }
 
+  // At most four bytes, which every size_t holds.
+  size_t small(size_t at, size_t bytes) const { return static_cast<size_t>(raw(at, bytes)); }
+
   int32_t signed_at(size_t at) const { return static_cast<int32_t>(static_cast<uint32_t>(raw(at, 4))); }
-  size_t follow(size_t at) const { return at + static_cast<size_t>(raw(at, 4)); }
+
+  size_t follow(size_t at) const {
+    const uint64_t to = at + raw(at, 4);
+    within(to, 4);  // before a size_t of 32 bits wraps
+    return static_cast<size_t>(to);
+  }
 
   Table table(size_t at) const {
     const int64_t vtable = static_cast<int64_t>(at) - signed_at(at);
     if (vtable < 0) damaged("a table begins before the file");
+    within(static_cast<uint64_t>(vtable), 4);
     Table found;
     found.at = at;
     found.vtable = static_cast<size_t>(vtable);
-    const size_t length = raw(found.vtable, 2);
-    found.size = raw(found.vtable + 2, 2);
+    const size_t length = small(found.vtable, 2);
+    found.size = small(found.vtable + 2, 2);
     within(found.vtable, length);
     spend(4 + length);
     within(at, found.size);
     found.fields = length < 4 ? 0 : (length - 4) / 2;
     bool fits = length >= 4 && found.size >= 4;
     for (size_t k = 0; k < found.fields; k++) {
-      const size_t field = raw(found.vtable + 4 + 2 * k, 2);
+      const size_t field = small(found.vtable + 4 + 2 * k, 2);
       fits = fits && (field == 0 || (field >= 4 && field < found.size));
     }
     if (!fits) damaged("a table lists a field outside itself");
@@ -103,7 +112,7 @@ class Walker {
 
   // Where a field of that many bytes lies; 0 if it is absent.
   size_t field(const Table &table, size_t number, size_t bytes) const {
-    const size_t offset = number < table.fields ? raw(table.vtable + 4 + 2 * number, 2) : 0;
+    const size_t offset = number < table.fields ? small(table.vtable + 4 + 2 * number, 2) : 0;
     if (offset && offset + bytes > table.size) damaged("a field lies half outside its table");
     return offset ? table.at + offset : 0;
   }
@@ -127,7 +136,7 @@ class Walker {
   Vector vector(const Table &table, size_t which, size_t width) const {
     const size_t at = field(table, which, 4);
     if (!at) return {};
-    const size_t start = follow(at), count = raw(start, 4);
+    const size_t start = follow(at), count = small(start, 4);
     within(start + 4, static_cast<uint64_t>(count) * width);
     return {start + 4, count};
   }

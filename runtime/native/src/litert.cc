@@ -23,6 +23,11 @@ constexpr int kOk = 0, kCpu = 1;  // LiteRtStatus; kLiteRtHwAcceleratorCpu
 constexpr int kAutoRegister = 24, kLeastSeverity = 25, kInt = 2,
               kErrors = 3;     // LiteRtEnvOptionTag, LiteRtAnyType, LiteRtLogSeverity
 constexpr int kPerTensor = 1;  // LiteRtQuantizationTypeId
+#ifdef __APPLE__
+constexpr char kName[] = "libLiteRt.dylib";
+#else
+constexpr char kName[] = "libLiteRt.so";
+#endif
 constexpr size_t kAlignment = 64,
                  kBeyond = 64;  // LITERT_HOST_MEMORY_BUFFER_ALIGNMENT; XNNPACK reads some bytes past the end
 
@@ -114,13 +119,15 @@ struct LiteRt::Library {
 
   explicit Library(const std::string &given) {
     const char *named = std::getenv("SEGEDGE_LITERT");
-    const std::string path = !given.empty() ? given : named && *named ? named : "libLiteRt.so";
+    std::string path = !given.empty() ? given : named && *named ? named : kName;
+    const bool linked = path == "linked";
     // never unloaded: it starts threads and registers with the C library, neither of which it takes back
-    handle_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    handle_ = dlopen(linked ? nullptr : path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (linked) path = "what is linked into this program";
     if (!handle_) {
       const char *why = dlerror();
       library_error("LiteRT: " + path + " cannot be opened (" + (why ? why : "no reason given") +
-                    "); expected libLiteRt.so 2.2 or 2.3, out of the ai-edge-litert wheel, the AAR or the XCFramework");
+                    "); expected " + kName + " 2.2 or 2.3, out of the ai-edge-litert wheel, the AAR or LiteRT's C++ SDK");
     }
     // exported since 2.2; before, LiteRtCreateModelFromBuffer took no environment under the same name
     if (!dlsym(handle_, "kLiteRtRuntimeBuiltin"))
@@ -275,8 +282,10 @@ TensorType LiteRt::checked(void *graph, const std::string &which, const Tensor &
 
 void LiteRt::make_buffer(const Tensor &spec, Buffer &buffer) {
   const TensorType type = type_of(spec);
-  buffer.bytes = bytes_of(spec.kind) * static_cast<size_t>(spec.width) * static_cast<size_t>(spec.height) *
-                 static_cast<size_t>(spec.channels);
+  const uint64_t bytes = bytes_of(spec.kind) * static_cast<uint64_t>(spec.width) * static_cast<uint64_t>(spec.height) *
+                         static_cast<uint64_t>(spec.channels);
+  if (bytes > SIZE_MAX / 2) throw std::bad_alloc();  // where a size_t has 32 bits
+  buffer.bytes = static_cast<size_t>(bytes);
   buffer.memory.reset(aligned_memory(buffer.bytes));
   std::memset(buffer.memory.get(), 0, buffer.bytes);
   check("CreateTensorBufferFromHostMemory",
