@@ -126,8 +126,8 @@ struct LiteRt::Library {
     if (linked) path = "what is linked into this program";
     if (!handle_) {
       const char *why = dlerror();
-      library_error("LiteRT: " + path + " cannot be opened (" + (why ? why : "no reason given") +
-                    "); expected " + kName + " 2.2 or 2.3, out of the ai-edge-litert wheel, the AAR or LiteRT's C++ SDK");
+      library_error("LiteRT: " + path + " cannot be opened (" + (why ? why : "no reason given") + "); expected " + kName +
+                    " 2.2 or 2.3, out of the ai-edge-litert wheel, the AAR or LiteRT's C++ SDK");
     }
     // exported since 2.2; before, LiteRtCreateModelFromBuffer took no environment under the same name
     if (!dlsym(handle_, "kLiteRtRuntimeBuiltin"))
