@@ -40,11 +40,6 @@ def opened(model: bytes, opening: Opening, contract: str | None = None) -> str:
     return "ok"
 
 
-def test_a_file_cut_anywhere_is_refused(opening: Opening) -> None:
-    places = [*range(40), *np.random.default_rng(1).integers(40, len(MODEL), 150), *range(len(MODEL) - 40, len(MODEL))]
-    assert {opened(MODEL[:end], opening) for end in places} <= {"file", "contract"}
-
-
 def test_a_model_without_a_contract_is_refused_and_takes_one_that_is_given(
     opening: Opening, contract: dict[str, Any]
 ) -> None:

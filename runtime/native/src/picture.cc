@@ -51,7 +51,7 @@ Picture::Picture(const segedge_frame *frame, const char *name) : frame_{}, forma
   size_ = {static_cast<int>(frame->width), static_cast<int>(frame->height)};
   for (int plane = 0; plane < planes(); plane++) {
     const std::string which = who + ": plane " + std::to_string(plane);
-    if (!frame->planes[plane]) throw argument_error(which + " is NULL");
+    if (!frame->planes[plane]) throw argument_error(which + ": got NULL, expected where its rows lie");
     const size_t rows = static_cast<size_t>(plane ? (size_.height + 1) / 2 : size_.height), stride = frame->strides[plane];
     if (stride < row_bytes(plane) || stride > (SIZE_MAX >> 1) / rows)
       throw argument_error(which + ": got a stride of " + std::to_string(stride) + " bytes, expected at least the " +

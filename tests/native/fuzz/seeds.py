@@ -31,7 +31,13 @@ def small_contract(dtype: str, meaning: str) -> dict[str, Any]:
     quantized = {} if dtype == "float32" else {"scale": 0.013, "zero_point": 5}
     same: dict[str, Any] = {"layout": "NHWC", "dtype": dtype, "height": 2}
     given = {"width": 4, "color": "rgb", "value_range": [0.0, 1.0], "resize": "stretch", "interpolation": "bilinear"}
-    made = {"width": 12 if classes else 4, "meaning": meaning, "channels": 3, "person_channel": 1, "labels": []}
+    made: dict[str, Any] = {
+        "width": 12 if classes else 4,
+        "meaning": meaning,
+        "channels": 3,
+        "person_channel": 1,
+        "labels": [],
+    }
     return {
         "format": "segedge.contract",
         "version": 1,
