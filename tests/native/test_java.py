@@ -78,7 +78,7 @@ def driven(core: Path, litert: Path, photo: np.ndarray, tmp_path_factory: pytest
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
     checks = ["-Xcheck:jni", f"-Djava.library.path={core.parent}", "-Dstdout.encoding=UTF-8", "-Dfile.encoding=UTF-8"]
     words = [machine, *checks, "-cp", str(folder), "Drive", str(folder), str(litert), *map(str, FILES)]
-    done = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run(words, cwd=folder, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line.partition("\t") for line in done.stdout.splitlines()]
     said = {key: value[1:-1].split(", ", 1 if key.startswith("wrong.") else -1) for key, _, value in lines}
