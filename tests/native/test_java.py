@@ -63,8 +63,9 @@ def write_inputs(folder: Path, photo: np.ndarray) -> None:
 @pytest.fixture(scope="module")
 def driven(core: Path, litert: Path, photo: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Driven:
     compiler, machine = shutil.which("javac"), shutil.which("java")
-    if not compiler or not machine:
-        pytest.skip("needs a JDK: javac and java")
+    version = subprocess.run([compiler, "-version"], capture_output=True, text=True).stdout if compiler else ""
+    if not machine or int("0" + version.removeprefix("javac ").partition(".")[0]) < 17:
+        pytest.skip("needs a JDK, 17 or later: javac and java")
     if not (core.parent / "libsegedge_jni.so").is_file():
         pytest.skip("the core was built without jni.h, or with sanitizers")
     folder = tmp_path_factory.mktemp("java")
@@ -75,8 +76,14 @@ def driven(core: Path, litert: Path, photo: np.ndarray, tmp_path_factory: pytest
     strict = ["--release", "8", "-Xlint:all,-options", "-Werror", "-encoding", "UTF-8"]
     words = [compiler, *strict, "-d", str(folder), *map(str, sources)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
-    checks = ["-Xcheck:jni", f"-Djava.library.path={core.parent}", "-Dstdout.encoding=UTF-8", "-Dfile.encoding=UTF-8"]
+    assert done.returncode == 0, done.stdout + done.stderr
+    checks = [
+        "-Xcheck:jni",
+        "--enable-native-access=ALL-UNNAMED",
+        f"-Djava.library.path={core.parent}",
+        "-Dstdout.encoding=UTF-8",
+        "-Dfile.encoding=UTF-8",
+    ]
     words = [machine, *checks, "-cp", str(folder), "Drive", str(folder), str(litert), *map(str, FILES)]
     done = subprocess.run(words, cwd=folder, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
