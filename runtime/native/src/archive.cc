@@ -50,8 +50,7 @@ void Archive::find() {
   if (length > end || offset > end - length) broken("its directory lies outside the file");
   if (count > kMostEntries) broken("it lists more than 256 files");
   const size_t before = end - length - offset;  // bytes before the archive that its offsets do not count
-  model_size_ = offset + before;
-  for (size_t at = model_size_; at < end;) {
+  for (size_t at = offset + before; at < end;) {
     if (number(at, 4) != 0x02014b50 || number(at + 6, 1) > kNewestVersion || entries_.size() >= kMostEntries)
       broken("a wrong entry in its directory");
     Entry entry{{}, number(at + 42, 4), number(at + 20, 4), number(at + 24, 4), 0, 0, 0};
@@ -65,10 +64,11 @@ void Archive::find() {
       broken("a wrong name in it");
     check_extra(at + kDirectory + name, number(at + 30, 2));
     entry.header += before;
-    model_size_ = std::min(model_size_, entry.header);
+    model_size_ = std::min(model_size_, entry.header);  // as Python has it, wherever the directory lies
     entries_.push_back(std::move(entry));
     at += kDirectory + name + more;
   }
+  if (entries_.empty()) model_size_ = offset + before;
 }
 
 void Archive::check_extra(size_t at, size_t left) const {

@@ -92,7 +92,7 @@ Bitmap from_png(const std::string &text, size_t channels, int most) {
   if (!plain || packed.size() < 6 || !is_zlib(bytes)) refuse("the PNG has other parts than header, pixels and end");
   const size_t height = static_cast<size_t>(found.size.height), row = static_cast<size_t>(found.size.width) * channels;
   size_t used = 0;
-  const std::string raw = inflate(bytes + 2, packed.size() - 2, height * (row + 1), used);
+  const std::string raw = inflate(bytes + 2, packed.size() - 2, height * (row + 1), used, size_t{256} << (bytes[0] >> 4));
   if (raw.size() != height * (row + 1) || used + 6 != packed.size())
     refuse("the PNG holds more or fewer pixels than it declares");
   if (!same_checksum(adler32(raw), big_endian(bytes + 2 + used))) refuse("the PNG's pixels are damaged");

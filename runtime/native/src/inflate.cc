@@ -41,7 +41,8 @@ struct Code {
 
 class Inflater {
  public:
-  Inflater(const uint8_t *data, size_t size, size_t most) : data_(data), size_(size), most_(most) {}
+  Inflater(const uint8_t *data, size_t size, size_t most, size_t window)
+      : data_(data), size_(size), most_(most), window_(window) {}
 
   std::string whole(size_t &used) {
     for (bool last = false; !last;) {
@@ -147,13 +148,13 @@ class Inflater {
       const size_t far = static_cast<size_t>(symbol(distances));
       if (far >= kDistances.size()) damaged("an unknown distance");
       const size_t back = static_cast<size_t>(kDistances[far] + bits(far < 4 ? 0 : static_cast<int>(far / 2) - 1));
-      if (back > out_.size()) damaged("it repeats what was not there");
+      if (back > std::min(out_.size(), window_)) damaged("it repeats what was not there");
       for (int k = 0; k < length; k++) put(out_[out_.size() - back]);
     }
   }
 
   const uint8_t *data_;
-  size_t size_, most_, at_ = 0;
+  size_t size_, most_, window_, at_ = 0;
   uint32_t held_ = 0;
   int held_count_ = 0;
   std::string out_;
@@ -192,8 +193,8 @@ void sha256_block(std::array<uint32_t, 8> &state, const uint8_t *block) {
 
 }  // namespace
 
-std::string inflate(const uint8_t *data, size_t size, size_t most, size_t &used) {
-  return Inflater(data, size, most).whole(used);
+std::string inflate(const uint8_t *data, size_t size, size_t most, size_t &used, size_t window) {
+  return Inflater(data, size, most, window).whole(used);
 }
 
 uint32_t crc32(const uint8_t *data, size_t size) {

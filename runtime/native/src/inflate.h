@@ -8,8 +8,8 @@
 namespace segedge {
 
 // The bytes that a deflate stream holds, at most `most`; `used` is where it ends. Throws std::runtime_error: damaged,
-// or more of them.
-std::string inflate(const uint8_t *data, size_t size, size_t most, size_t &used);
+// or more of them, or one that repeats what lies further back than `window`.
+std::string inflate(const uint8_t *data, size_t size, size_t most, size_t &used, size_t window = 32768);
 
 uint32_t crc32(const uint8_t *data, size_t size);
 uint32_t adler32(const std::string &data);

@@ -124,7 +124,7 @@ class Parser {
     if (at_ == first) {
       while (digit()) at_++;
     }
-    if (at_ - first > kMostDigits) fail("a number of thousands of digits");
+    const size_t digits = at_ - first;
     value.kind = Value::number;
     value.whole = true;
     if (peek() == '.') {
@@ -140,6 +140,7 @@ class Parser {
       while (digit()) at_++;
       value.whole = false;
     }
+    if (value.whole && digits > kMostDigits) fail("a number of thousands of digits");
     // strtod follows the program's locale, from_chars for double is missing on phones
     std::istringstream stream(text_.substr(start, at_ - start));
     stream.imbue(std::locale::classic());
