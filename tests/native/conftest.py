@@ -52,6 +52,22 @@ def core() -> Path:
 
 
 @pytest.fixture(scope="session")
+def built(core: Path) -> Path:
+    """The folder of the preset `native`."""
+    if core.parent != NATIVE / "build" / "native":
+        pytest.skip("another build than the preset native")
+    return core.parent
+
+
+def command(name: str) -> str:
+    """The path of a program that the test needs."""
+    found = shutil.which(name)
+    if not found:
+        pytest.skip(f"needs {name}")
+    return found
+
+
+@pytest.fixture(scope="session")
 def litert() -> Path:
     found = importlib.util.find_spec("ai_edge_litert")
     path = Path(found.origin).parent / "libLiteRt.so" if found and found.origin else Path()

@@ -9,27 +9,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 from segedge import Native
-from tests.native.conftest import MODELS, NATIVE
+from tests.native.conftest import MODELS, NATIVE, command
 
 MOST_BYTES = 300_000
 MODEL = MODELS / "mobile_unet_int8.tflite"
-
-
-def command(name: str) -> str:
-    found = shutil.which(name)
-    if not found:
-        pytest.skip(f"needs {name}")
-    return found
-
-
-@pytest.fixture
-def built(core: Path) -> Path:
-    """The folder of the preset `native`."""
-    if core.parent != NATIVE / "build" / "native":
-        pytest.skip("another build than the preset native")
-    return core.parent
 
 
 def test_the_example_makes_a_pgm_of_a_ppm(
