@@ -186,6 +186,61 @@ def test_contracts_that_python_takes_are_taken(opening: Opening, contract: dict[
         assert opened(MODEL, opening, text) == "ok", text[:200]
 
 
+VALUES: list[Any] = [
+    *(
+        None,
+        True,
+        "",
+        "a",
+        "float32",
+        "int8",
+        "classes",
+        "logits",
+        "bgr",
+        "area",
+        "float16",
+        "\ud800",
+        "\x00",
+        "ä" * 4097,
+    ),
+    *(0, 1, -1, 2, 1.0, 0.5, -0.0, 5e-324, 1e-9, 1e9, 1e10, 255, 256, 8192, 8193, 2**31, 2**64, 10**400),
+    *([], [0, 1], [1, 0], [0, 0, 0], [1, 1, 1], ["a"], [[]], {}, {"a": "b"}, {"a": 1}, "0" * 64, "A" * 64),
+]
+
+
+def test_every_field_of_a_contract_takes_the_values_that_it_takes_in_python(
+    opening: Opening, contract: dict[str, Any]
+) -> None:
+    read, refused = 0, 0
+    places = [(contract, name) for name in contract]
+    places += [(part, name) for part in contract.values() if isinstance(part, dict) for name in part]
+    for part, name in places:
+        kept = part[name]
+        for value in VALUES:
+            part[name] = value
+            text = json.dumps(contract)
+            message = refused_contract(text)
+            said = ""
+            try:
+                Native(MODEL, Opening(opening.core, opening.litert, 1, text)).close()
+            except NativeError as error:
+                said = str(error)
+            # one that is read may be another model's, which is said in other words
+            assert said.startswith("contract: ") == bool(message), (name, value, said, message)
+            read, refused = read + (not message), refused + bool(message)
+        part[name] = kept
+    assert (read > 100, refused > 1000) == (True, True), (read, refused)
+
+
+def refused_contract(text: str) -> str:
+    """What Python says of it; nothing where it is one."""
+    try:
+        Contract.from_json(text)
+    except ContractError as error:
+        return str(error)
+    return ""
+
+
 def test_a_thousand_changed_archives_are_judged_as_python_judges_them(opening: Opening, tmp_path: Path) -> None:
     generator, start = np.random.default_rng(7), len(without_archive(MODEL))
     path = tmp_path / "model.tflite"

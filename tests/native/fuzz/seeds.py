@@ -6,6 +6,7 @@ PYTHONPATH=. python tests/native/fuzz/seeds.py FOLDER
 from __future__ import annotations
 
 import json
+import struct
 import sys
 import tempfile
 import zipfile
@@ -81,6 +82,24 @@ def first_operators(path: Path, count: int) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
+def endless(count: int) -> bytes:
+    """A model of `count` subgraphs of `count` tensors, which are one and the same: small, and walked for hours."""
+
+    def table(fields: list[int], offsets: list[int]) -> bytes:
+        """Its vtable and itself: where each field lies, and where from there each leads."""
+        vtable = struct.pack(f"<{2 + len(fields)}H", 4 + 2 * len(fields), 4 + 4 * len(offsets), *fields)
+        vtable += bytes(-len(vtable) % 4)
+        return vtable + struct.pack(f"<i{len(offsets)}I", len(vtable), *offsets)
+
+    def same(last: int) -> bytes:
+        """A vector whose elements all lead to what lies `last` bytes behind its end."""
+        return struct.pack(f"<{1 + count}I", count, *(4 * (count - k) + last for k in range(count)))
+
+    buffers = struct.pack("<II", 1, 8) + table([], [])
+    head = struct.pack("<I4s", 24, b"TFL3") + table([0, 0, 4, 0, 8], [8 + len(buffers), 4])
+    return head + buffers + same(8) + table([4], [4]) + same(4) + table([], [])
+
+
 def small_model(folder: Path, dtype: str = "int8", meaning: str = "probability") -> bytes:
     """A whole file that runs: one RESHAPE, its contract, two golden pictures."""
     contract = small_contract(dtype, meaning)
@@ -98,6 +117,7 @@ def seeds(folder: Path) -> Iterator[bytes]:
         archive.writestr("segedge.contract.json", contract)
     yield packed.read_bytes()
     yield first_operators(MODELS / "mobile_unet_float16.tflite", 4)
+    yield endless(20000)
     yield contract.encode()
     yield json.dumps(small_contract("uint8", "classes")).encode()
     yield json.dumps({**small_contract("int8", "probability"), "source": None}, indent=1).encode()
