@@ -288,6 +288,7 @@ def test_words_that_it_does_not_know_end_with_its_usage(board: Board) -> None:
         ran = board.run(words)
         assert (ran.returncode, b"usage: segedge_camera" in ran.stderr) == (2, True), words
     assert "--stdin: got H264, expected one of NV12" in says(board.run(["--stdin", "H264"]))
+    assert "expected an even width" in says(board.run(["--stdin", "YUYV", "--size", "319x178"]))
 
 
 def test_a_viewer_that_is_closed_ends_it(board: Board, bgrs: list[Bytes]) -> None:

@@ -127,6 +127,7 @@ Source from_stdin(const Options &options) {
   const std::string name = options.input == "I420" ? "YU12" : options.input;
   for (const Layout &layout : kLayouts) {
     if (name != layout.fourcc) continue;
+    if (layout.pixel_bytes == 2 && options.width % 2) fail("--size: YUYV has pixels in pairs, expected an even width");
     const Shape shape = {layout, options.width, options.height, options.width * layout.pixel_bytes, 0};
     const auto next = [bytes = std::vector<uint8_t>(shape.bytes())]() mutable -> const uint8_t * {
       const auto more = [&](size_t at, size_t count) { return read(STDIN_FILENO, bytes.data() + at, count); };
