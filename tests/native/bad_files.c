@@ -73,6 +73,11 @@ static void a_file_cut_anywhere(void) {
   for (size_t k = 0; k < 300; k++) cut(&large_file, k < 250 ? large_file.size / 250 * k : large_file.size + k - 300, NULL);
 }
 
+static void a_size_that_no_memory_has(void) {
+  const segedge_options options = options_of(litert, NULL);
+  not_opened(small_file.bytes, SIZE_MAX, &options, SEGEDGE_MEMORY, "no memory left", "take a smaller one");
+}
+
 static void paths_that_are_no_file(void) {
   const char *paths[] = {"", "/nowhere/model.tflite", "/"};
   for (size_t k = 0; k < 3; k++) {
@@ -122,7 +127,8 @@ static void another_library(void) {
 }
 
 void bad_files(void) {
-  RUN(null_for_what_is_opened), RUN(structs_of_another_version), RUN(options_out_of_range), RUN(a_file_cut_anywhere);
+  RUN(null_for_what_is_opened), RUN(structs_of_another_version), RUN(options_out_of_range), RUN(a_file_cut_anywhere),
+      RUN(a_size_that_no_memory_has);
   RUN(paths_that_are_no_file), RUN(a_contract_of_another_version), RUN(a_contract_that_is_none);
   RUN(a_model_without_a_contract), RUN(another_library);
 }

@@ -37,7 +37,7 @@ segedge_status guarded(segedge_session *session, const Work &work) {
     say(session, error.what());
     return error.status;
   } catch (const std::bad_alloc &) {
-    say(session, "no memory left; take a smaller frame");
+    say(session, "no memory left for a model or frame of this size; take a smaller one");
     return SEGEDGE_MEMORY;
   } catch (const std::exception &error) {
     say(session, error.what());
