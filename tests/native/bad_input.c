@@ -266,6 +266,46 @@ static void nothing_was_written(void) {
     if (out[k] || alpha[k % sizeof(alpha)] || mask[k % COUNT(mask)] != 0) fail("a refused call has written", row);
 }
 
+/* Memory that ends where its last row does, so that a sanitizer sees what is read or written behind it. */
+static void *exactly(size_t stride, uint32_t rows, size_t row_bytes) {
+  void *memory = calloc(1, stride * (rows - 1) + row_bytes);
+  if (!memory) abort();
+  return memory;
+}
+
+static void in_memory_that_just_suffices(uint32_t format, uint32_t width, uint32_t height, size_t more) {
+  const uint32_t kind = format & 0xFF, half = (width + 1) / 2, rows[] = {height, (height + 1) / 2, (height + 1) / 2};
+  const size_t packed = kind == SEGEDGE_RGBA || kind == SEGEDGE_BGRA ? 4 : 3, chroma = kind == SEGEDGE_I420 ? half : 2 * half;
+  const size_t bytes[] = {kind >= SEGEDGE_NV12 ? width : packed * width, chroma, chroma};
+  const size_t aligned = sizeof(float) * (width + more);
+  uint8_t *planes[3], *weights = exactly(width + more, height, width), *to = exactly(4 * width + more, height, 4 * width);
+  float *soft = exactly(aligned, height, sizeof(float) * width);
+  segedge_frame frame = {format, width, height, {NULL, NULL, NULL}, {0, 0, 0}};
+  for (int k = 0; k < 3; k++) {
+    frame.strides[k] = bytes[k] + more;
+    frame.planes[k] = planes[k] = exactly(frame.strides[k], rows[k], bytes[k]);
+  }
+  for (uint32_t preset = SEGEDGE_FAST; preset <= SEGEDGE_BALANCED; preset++)
+    if (segedge_alpha(session, &frame, preset, weights, width + more) != SEGEDGE_OK) fail("alpha", segedge_error(session));
+  if (segedge_mask(session, &frame, soft, aligned) != SEGEDGE_OK) fail("mask", segedge_error(session));
+  const segedge_status status =
+      segedge_composite(session, &frame, weights, width + more, &frame, NULL, SEGEDGE_BGRA, to, 4 * width + more);
+  if (status != SEGEDGE_OK) fail("composite", segedge_error(session));
+  for (int k = 0; k < 3; k++) free(planes[k]);
+  free(weights);
+  free(to);
+  free(soft);
+}
+
+static void nothing_is_read_or_written_beyond(void) {
+  const uint32_t formats[] = {SEGEDGE_BGR,  SEGEDGE_RGB,  SEGEDGE_RGBA, SEGEDGE_BGRA,
+                              SEGEDGE_NV12, SEGEDGE_NV21, SEGEDGE_I420, SEGEDGE_I420 | SEGEDGE_FULL_RANGE | SEGEDGE_BT709};
+  for (size_t f = 0; f < COUNT(formats); f++)
+    for (uint32_t width = 1; width <= 35; width += width < 6 ? 1 : 13)
+      for (uint32_t height = 1; height <= 5; height++)
+        in_memory_that_just_suffices(formats[f], width, height, 5 * (height % 2));
+}
+
 static void closed_twice(void) {
   segedge_session *twice = NULL;
   const segedge_options options = options_of(litert, NULL);
@@ -334,7 +374,7 @@ int main(int count, char **words) {
   RUN(strides_of_what_is_written), RUN(numbers_that_name_nothing), RUN(no_frame_has_run), RUN(what_overlaps);
   RUN(nothing_was_written);
   bad_files();
-  RUN(closed_twice), RUN(used_after_it_was_closed), RUN(still_in_use);
+  RUN(closed_twice), RUN(used_after_it_was_closed), RUN(nothing_is_read_or_written_beyond), RUN(still_in_use);
   segedge_close(&session);
   free(small_file.bytes);
   free(large_file.bytes);
