@@ -16,7 +16,7 @@ SUITE  ?= bookworm
 INSTALL ?=
 install = environments/install.py $(INSTALL)
 
-.PHONY: demo test tests-as-they-run test-full lint types tests light mediapipe-test ray-test newest differences test-cpus test-pythons locks zoo bundle wheel test-aarch64 web web-build web-test web-test-where-possible native native-test native-aarch64 clean
+.PHONY: demo test tests-as-they-run test-full lint types tests light mediapipe-test ray-test newest differences test-cpus test-pythons locks zoo bundle wheel test-aarch64 web web-build web-test web-test-where-possible native native-test native-fuzz native-aarch64 clean
 
 demo: $(VENV)/.direct
 	$(BIN)/python examples/demo.py --output demo $(if $(DEMO_PICTURES),--calibration $(DEMO_PICTURES))
@@ -77,6 +77,7 @@ test-aarch64: $(LIGHT)/.ready $(BUILD)/.ready
 
 # the runtime without Python: a C library; needs cmake 3.21 and a C++17 compiler
 NATIVE := runtime/native
+CORPUS := tests/native/fuzz/corpus.zip
 native:
 	cd $(NATIVE) && cmake --preset native && cmake --build --preset native
 
@@ -87,9 +88,19 @@ native-test: native $(VENV)/.direct
 	SEGEDGE_CORE=$(CURDIR)/$(NATIVE)/build/sanitize/libsegedge.so ASAN_OPTIONS=detect_leaks=0 \
 		LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libubsan.so)" \
 		$(BIN)/python -m pytest -p no:cacheprovider tests/native
+	$(PYTHON) -m zipfile -e $(CORPUS) $(NATIVE)/build/sanitize/corpus
+	cd $(NATIVE)/build/sanitize && fuzz/segedge_fuzz corpus 10000
 	cd $(NATIVE) && cmake --preset thread && cmake --build --preset thread
 	SEGEDGE_LITERT=$$($(BIN)/python -c "import ai_edge_litert as a; print(a.__path__[0])")/libLiteRt.so TSAN_OPTIONS=halt_on_error=1 \
 		setarch -R $(NATIVE)/build/thread/two_sessions runtime/segruntime/models/mobile_unet_int8.tflite
+
+# libFuzzer on what reads a model file, from the corpus on; needs clang; FUZZ_SECONDS=3600 for longer. What it finds lies in build/fuzz:
+# mend it and put it into the corpus, made small again: segedge_fuzz -set_cover_merge=1 -use_counters=0 -max_len=200000 kept corpus new
+FUZZ_SECONDS ?= 600
+native-fuzz:
+	cd $(NATIVE) && cmake --preset fuzz && cmake --build --preset fuzz
+	$(PYTHON) -m zipfile -e $(CORPUS) $(NATIVE)/build/fuzz/corpus
+	cd $(NATIVE)/build/fuzz && mkdir -p new && fuzz/segedge_fuzz -max_len=8192 -timeout=10 -max_total_time=$(FUZZ_SECONDS) new corpus
 
 # the same vectors on an emulated 64-bit Arm: needs g++-aarch64-linux-gnu, qemu-user-static, and the network for LiteRT's wheel
 native-aarch64: native $(VENV)/.direct
