@@ -79,8 +79,8 @@ static void a_size_that_no_memory_has(void) {
 }
 
 static void paths_that_are_no_file(void) {
-  const char *paths[] = {"", "/nowhere/model.tflite", "/"};
-  for (size_t k = 0; k < 3; k++) {
+  const char *paths[] = {"", "/nowhere/model.tflite", "/", "/dev/zero"};
+  for (size_t k = 0; k < COUNT(paths); k++) {
     segedge_session *refusing = NULL;
     if (segedge_open_file(paths[k], NULL, &refusing) != SEGEDGE_FILE) fail("it is taken", segedge_error(refusing));
     check_text(segedge_error(refusing), paths[k], "expected a .tflite file");

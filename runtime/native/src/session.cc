@@ -1,7 +1,8 @@
 #include "session.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -40,11 +41,12 @@ Memory Memory::copy_of(const void *data, size_t size) {
 }
 
 Memory Memory::of_file(const std::string &path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE *)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  const long size = file && std::fseek(file.get(), 0, SEEK_END) == 0 ? std::ftell(file.get()) : -1;
-  if (size < 0 || size == LONG_MAX) throw file_error(path + ": cannot be opened, expected a .tflite file; check the path");
-  Memory memory{{static_cast<uint8_t *>(aligned_memory(static_cast<size_t>(size))), std::free}, static_cast<size_t>(size)};
-  std::rewind(file.get());
+  struct stat facts;
+  const bool is_file = stat(path.c_str(), &facts) == 0 && S_ISREG(facts.st_mode);  // to open a pipe would wait
+  const std::unique_ptr<std::FILE, int (*)(std::FILE *)> file(is_file ? std::fopen(path.c_str(), "rb") : nullptr, std::fclose);
+  if (!file) throw file_error(path + ": cannot be opened, expected a .tflite file; check the path");
+  const size_t size = static_cast<size_t>(facts.st_size);
+  Memory memory{{static_cast<uint8_t *>(aligned_memory(size)), std::free}, size};
   if (std::fread(memory.bytes.get(), 1, memory.size, file.get()) != memory.size)
     throw file_error(path + ": cannot be read to its end; check the disk");
   return memory;

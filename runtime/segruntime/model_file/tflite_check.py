@@ -22,6 +22,7 @@ _OPTIONAL = -1
 _ZERO_POINTS = {3: (0, 255), 9: (-128, 127), 7: (-32768, 32767)}  # of uint8, int8 and int16
 _HANDLES = (13, 14)  # resource and variant: no operator needs to have written them
 _NUMBERS = {code: struct.Struct(f"<{code}") for code in "BIQ"}
+_BUDGET = 4  # bytes that are read for each byte of the file; a whole model names each of its parts about once
 _ARCHIVE_END_SIZE = 22  # of the record that ends a zip, without its comment
 
 
@@ -124,6 +125,7 @@ def _check_quantization(flat: _Flatbuffer, quantization: _Table, number: int, ki
     if not count or kind not in _ZERO_POINTS:
         return
     low, high = _ZERO_POINTS[kind]
+    flat.spend(8 * count)
     zero_points = struct.unpack_from(f"<{count}q", flat.data, start)
     if min(zero_points) < low or max(zero_points) > high:
         flat.damaged(f"tensor {number} has zero points from {min(zero_points)} to {max(zero_points)}")
@@ -171,6 +173,7 @@ class _Flatbuffer:
         self.path = path
         self.size = len(data)
         self.end = 0
+        self._left = _BUDGET * self.size
         self._vtables: dict[int, tuple[int, tuple[int, ...]]] = {}
 
     def within(self, start: int, length: int, what: str) -> None:
@@ -181,6 +184,12 @@ class _Flatbuffer:
             )
         if start + length > self.end:
             self.end = start + length
+
+    def spend(self, count: int) -> None:
+        """Refuses a file that names the same parts over and over, which would be walked for hours."""
+        self._left -= count
+        if self._left < 0:
+            self.damaged("it names the same parts over and over")
 
     def damaged(self, what: str) -> None:
         raise ModelFileError(f"{self.path}: damaged: {what}; copy it again, or export it again with segexport")
@@ -197,6 +206,7 @@ class _Flatbuffer:
         if known is None:
             known = self._vtables[vtable] = self._vtable(vtable, what)
         size, fields = known
+        self.spend(8 + 2 * len(fields))
         self.within(at, size, what)
         return _Table(at, size, fields)
 
@@ -238,6 +248,7 @@ class _Flatbuffer:
 
     def tables(self, table: _Table, number: int, what: str) -> list[_Table]:
         start, count = self.vector(table, number, 4, f"the list of {what}s")
+        self.spend(4 * count)
         offsets = struct.unpack_from(f"<{count}I", self.data, start)
         return [self.table(start + 4 * i + offset, what) for i, offset in enumerate(offsets)]
 
@@ -249,6 +260,7 @@ class _Flatbuffer:
 
     def indices(self, table: _Table, number: int, tensors: int, what: str, lowest: int) -> tuple[int, ...]:
         start, count = self.vector(table, number, 4, what)
+        self.spend(4 * count)
         found = struct.unpack_from(f"<{count}i", self.data, start)
         for index in found:
             if not lowest <= index < tensors:
@@ -257,6 +269,7 @@ class _Flatbuffer:
 
     def text(self, table: _Table, number: int, what: str) -> None:
         start, length = self.vector(table, number, 1, what)
+        self.spend(length)
         try:
             self.data[start : start + length].decode("utf-8")
         except UnicodeDecodeError:

@@ -207,3 +207,28 @@ def test_a_list_that_claims_billions_of_entries_is_refused_at_once(tmp_path: Pat
     says = re.escape(f"cut off or damaged: the list of buffers {messages.CLAIMS_TO_END} byte")
     with at_most(1), pytest.raises(ModelFileError, match=says):
         check_tflite(written(tmp_path, bytes(data)))
+
+
+def test_a_small_file_that_names_the_same_parts_over_and_over_is_refused_at_once(tmp_path: Path) -> None:
+    """Of 1,000 subgraphs, which are one and the same, of 1,000 tensors, likewise: a million to look at in 9 kB."""
+    flat, count = Flat(), 1000
+    model, fields = flat.table({2: ("I", 0), 4: ("I", 0)})
+    flat.point(0, model)
+    subgraphs, buffers = flat.vector("I", [0] * count), flat.vector("I", [0])
+    for field, at in ((2, subgraphs), (4, buffers)):
+        flat.point(fields[field], at)
+    subgraph, parts = flat.table({0: ("I", 0)})
+    tensors = flat.vector("I", [0] * count)
+    flat.point(parts[0], tensors)
+    tensor, buffer = flat.table({})[0], flat.table({})[0]
+    for k in range(count):
+        flat.point(subgraphs + 4 + 4 * k, subgraph)
+        flat.point(tensors + 4 + 4 * k, tensor)
+    flat.point(buffers + 4, buffer)
+    with at_most(1):
+        refusal(
+            ModelFileError,
+            check_tflite,
+            written(tmp_path, bytes(flat.data)),
+            match="names the same parts over and over",
+        )
