@@ -28,7 +28,7 @@ static segedge_status run(segedge_session *session, const segedge_frame *frame, 
 static void *work(void *given) {
   work_t *mine = given;
   /* one thread each: the sanitizer does not see how LiteRT's own ones wait for each other */
-  const segedge_options options = {sizeof(options), 1, NULL, NULL};
+  const segedge_options options = {sizeof(options), 1, 0, NULL, NULL};
   const uint32_t width = mine->width, height = 150;
   uint8_t *pixels = calloc((size_t)width * height, 3), *alpha = calloc(width, height);
   const segedge_frame frame = {SEGEDGE_RGB, width, height, {pixels, NULL, NULL}, {(size_t)width * 3, 0, 0}};
