@@ -3,9 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace segedge {
 
@@ -21,20 +21,12 @@ class Archive {
   size_t model_size() const { return model_size_; }
 
  private:
-  struct Entry {
-    std::string name;
-    size_t header, packed, unpacked;
-    uint32_t flags, method, checksum;
-  };
-
-  void find();
-  void check_extra(size_t at, size_t left) const;
-  size_t number(size_t at, int bytes) const;
-  std::string read(const Entry &entry) const;
+  size_t number(size_t at, size_t bytes) const;
 
   const uint8_t *data_;
   size_t size_, model_size_;
-  std::vector<Entry> entries_;
+  size_t before_ = 0;                           // bytes before the archive that its offsets do not count
+  std::multimap<std::string, size_t> entries_;  // where in the directory each begins
 };
 
 }  // namespace segedge

@@ -10,122 +10,117 @@ namespace {
 
 constexpr double kMostSide = 8192, kLeastStd = 1e-9, kLeastScale = 1e-12, kMostScale = 1e6;
 
-Kind kind_of(const std::string &name) {
-  static constexpr const char *kNames[] = {"float32", "int8", "uint8", "int16", "int32", "int64"};
-  int at = 0;
-  while (name != kNames[at]) at++;
-  return static_cast<Kind>(at);
-}
+// In the order of Kind; the last two are for classes, which have no zero point.
+constexpr struct {
+  const char *name;
+  size_t bytes;
+  double least, most;
+} kKinds[] = {{"float32", 4, 0, 0},        {"int8", 1, -128, 127}, {"uint8", 1, 0, 255},
+              {"int16", 2, -32768, 32767}, {"int32", 4, 0, 0},     {"int64", 8, 0, 0}};
 
-void read_quantization(Fields &f, Tensor &tensor) {
-  tensor.quantized = tensor.kind != Kind::float32;
+void read_tensor(Field &f, Tensor &tensor, bool classes) {
+  tensor.width = f["width"].integer(1, kMostSide);
+  tensor.height = f["height"].integer(1, kMostSide);
+  tensor.planar = f["layout"].choice({"NHWC", "NCHW"}) == "NCHW";
+  const Field dtype = f["dtype"];
+  const std::string &name =
+      classes ? dtype.choice({"int8", "uint8", "int32", "int64"}) : dtype.choice({"float32", "int8", "uint8", "int16"});
+  size_t kind = 0;
+  while (name != kKinds[kind].name) kind++;
+  tensor.kind = static_cast<Kind>(kind);
+  tensor.quantized = tensor.kind != Kind::float32 && !classes;
   if (!tensor.quantized) return;
-  tensor.scale = f.number("scale", kLeastScale, kMostScale);
-  const double low = tensor.kind == Kind::uint8 ? 0 : tensor.kind == Kind::int8 ? -128 : -32768;
-  const double high = tensor.kind == Kind::uint8 ? 255 : tensor.kind == Kind::int8 ? 127 : 32767;
-  tensor.zero_point = f.integer("zero_point", low, high);
+  tensor.scale = f["scale"].number(kLeastScale, kMostScale);
+  tensor.zero_point = f["zero_point"].integer(kKinds[kind].least, kKinds[kind].most);
 }
 
-void read_size(Fields &f, Tensor &tensor) {
-  tensor.width = f.integer("width", 1, kMostSide);
-  tensor.height = f.integer("height", 1, kMostSide);
-  tensor.planar = f.choice("layout", {"NHWC", "NCHW"}) == "NCHW";
-}
-
-InputSpec read_input(Fields &f) {
+InputSpec read_input(Field f) {
   InputSpec spec;
-  spec.kind = kind_of(f.choice("dtype", {"float32", "int8", "uint8", "int16"}));
-  const std::vector<double> range = f.numbers("value_range", 2);
-  if (!(range[0] < range[1])) f.fail("value_range", "low < high");
+  read_tensor(f, spec, false);
+  const std::vector<double> range = f["value_range"].numbers(2);
+  f["value_range"].must_be(range[0] < range[1], "low < high");
   spec.low = range[0];
   spec.high = range[1];
-  const bool mean = f.has("mean"), std = f.has("std");
-  if (mean) spec.mean = f.numbers("mean", 3);
-  if (std) spec.std = f.numbers("std", 3);
-  if (mean != std || *std::min_element(spec.std.begin(), spec.std.end()) < kLeastStd)
-    f.fail("std", "mean and std, both or none, std at least 1e-09");
-  read_size(f, spec);
-  spec.bgr = f.choice("color", {"rgb", "bgr"}) == "bgr";
-  spec.letterbox = f.choice("resize", {"stretch", "letterbox"}) == "letterbox";
-  spec.interpolation = f.choice("interpolation", {"bilinear", "area", "nearest"});
-  read_quantization(f, spec);
-  return spec;
-}
-
-OutputSpec read_output(Fields &f) {
-  OutputSpec spec;
-  spec.meaning = f.choice("meaning", {"probability", "logits", "classes"});
-  const bool classes = spec.meaning == "classes";
-  spec.classes = f.integer("channels", 1, 1024);
-  spec.channels = classes ? 1 : spec.classes;
-  spec.kind = kind_of(classes ? f.choice("dtype", {"int8", "uint8", "int32", "int64"})
-                              : f.choice("dtype", {"float32", "int8", "uint8", "int16"}));
-  const size_t labels = f.strings("labels");
-  if (labels != 0 && labels != static_cast<size_t>(spec.classes))
-    f.fail("labels", std::to_string(spec.classes) + " or none of them");
-  read_size(f, spec);
-  spec.person = f.integer("person_channel", 0, spec.classes - 1);
-  if (!classes) read_quantization(f, spec);
-  return spec;
-}
-
-void check_source(Fields &f) {
-  for (const char *key : {"checkpoint", "architecture", "preprocessing"}) f.string(key);
-  f.digest("sha256");
-  f.count("parameters", 1e12);
-  for (const char *key : {"mean", "std"})
-    if (f.raw(key).kind != Value::null) f.numbers(key, 3);
-  f.choice("color", {"rgb", "bgr"});
-}
-
-std::string read_precision(Fields &f) {
-  f.count("calibration_count", 1e9);
-  if (f.raw("calibration_sha256").kind != Value::null) f.digest("calibration_sha256");
-  f.string_map("tools");
-  f.strings("float_layers");
-  if (f.has("recipe")) f.any_object("recipe");
-  if (f.has("converter")) f.string("converter");
-  if (f.has("refused")) f.string_map("refused");
-  return f.string("precision");
-}
-
-void check_parity(Fields &f) {
-  if (f.integer("pictures", 0, 1e9) == 0) f.fail("pictures", "a whole number from 1 to 1e+09");
-  for (const char *key : {"picture_source", "bound"}) f.string(key);
-  for (const char *key : {"max_difference", "mean_difference", "mask_iou", "changed_pixels", "boundary_f"}) f.number(key, 0, 1);
-  f.boolean("within_bound");
-}
-
-Contract read(const std::string &text) {
-  const Value data = parse_json(text);
-  Fields f(data);
-  f.header("segedge.contract", 1);
-  Contract contract;
-  contract.input = read_input(f.part("input"));
-  contract.output = read_output(f.part("output"));
-  contract.threshold = f.number("threshold", 0, 1);
-  contract.exact = contract.output.kind == Kind::float32;
-  if (f.has("source")) check_source(f.part("source"));
-  if (f.has("conversion")) {
-    const std::string precision = read_precision(f.part("conversion"));
-    contract.exact = precision == "float32" || precision == "float16";
-  }
-  if (f.has("parity")) check_parity(f.part("parity"));
+  const Field mean = f["mean"], std = f["std"];
+  if (mean.given()) spec.mean = mean.numbers(3);
+  if (std.given()) spec.std = std.numbers(3);
+  const bool large = *std::min_element(spec.std.begin(), spec.std.end()) >= kLeastStd;
+  std.must_be(mean.given() == std.given() && large, "mean and std, both or none, std at least 1e-09");
+  spec.bgr = f["color"].choice({"rgb", "bgr"}) == "bgr";
+  spec.letterbox = f["resize"].choice({"stretch", "letterbox"}) == "letterbox";
+  spec.interpolation = f["interpolation"].choice({"bilinear", "area", "nearest"});
   f.finish();
-  return contract;
+  return spec;
+}
+
+OutputSpec read_output(Field f) {
+  OutputSpec spec;
+  spec.meaning = f["meaning"].choice({"probability", "logits", "classes"});
+  const bool classes = spec.meaning == "classes";
+  read_tensor(f, spec, classes);
+  spec.classes = f["channels"].integer(1, 1024);
+  spec.channels = classes ? 1 : spec.classes;
+  spec.person = f["person_channel"].integer(0, spec.classes - 1);
+  const size_t labels = f["labels"].texts(Value::list);
+  f["labels"].must_be(labels == 0 || labels == static_cast<size_t>(spec.classes),
+                      std::to_string(spec.classes) + " or none of them");
+  f.finish();
+  return spec;
+}
+
+void check_source(Field f) {
+  for (const char *key : {"checkpoint", "architecture", "preprocessing"}) f[key].string();
+  f["sha256"].digest();
+  f["parameters"].number(0, 1e12, true);
+  for (const char *key : {"mean", "std"})
+    if (!f[key].is(Value::null)) f[key].numbers(3);
+  f["color"].choice({"rgb", "bgr"});
+  f.finish();
+}
+
+// Float32 or float16?
+bool read_precision(Field f) {
+  f["calibration_count"].integer(0, 1e9);
+  if (!f["calibration_sha256"].is(Value::null)) f["calibration_sha256"].digest();
+  f["tools"].texts(Value::object);
+  f["float_layers"].texts(Value::list);
+  if (f["recipe"].given()) f["recipe"].must_be(f["recipe"].is(Value::object), "an object {…}");
+  if (f["converter"].given()) f["converter"].string();
+  if (f["refused"].given()) f["refused"].texts(Value::object);
+  const std::string &precision = f["precision"].string();
+  f.finish();
+  return precision == "float32" || precision == "float16";
+}
+
+void check_parity(Field f) {
+  f["pictures"].integer(1, 1e9);
+  for (const char *key : {"picture_source", "bound"}) f[key].string();
+  for (const char *key : {"max_difference", "mean_difference", "mask_iou", "changed_pixels", "boundary_f"}) f[key].number(0, 1);
+  f["within_bound"].must_be(f["within_bound"].is(Value::boolean), "true or false");
+  f.finish();
 }
 
 }  // namespace
 
-size_t bytes_of(Kind kind) {
-  static constexpr size_t kBytes[] = {4, 1, 1, 2, 4, 8};
-  return kBytes[static_cast<int>(kind)];
-}
+size_t bytes_of(Kind kind) { return kKinds[static_cast<int>(kind)].bytes; }
 
 Contract parse_contract(const std::string &text) {
   try {
-    return read(text);
-  } catch (const JsonError &error) {
+    const Value data = parse_json(text);
+    Field f(data);
+    f["format"].choice({"segedge.contract"});
+    f["version"].integer(1, 1);
+    Contract contract;
+    contract.input = read_input(f["input"]);
+    contract.output = read_output(f["output"]);
+    contract.threshold = f["threshold"].number(0, 1);
+    contract.exact = contract.output.kind == Kind::float32;
+    if (f["source"].given()) check_source(f["source"]);
+    if (f["conversion"].given()) contract.exact = read_precision(f["conversion"]);
+    if (f["parity"].given()) check_parity(f["parity"]);
+    f.finish();
+    return contract;
+  } catch (const std::runtime_error &error) {
     throw Error(SEGEDGE_CONTRACT, std::string("contract: ") + error.what() +
                                       "; correct it (docs/contract.md), or export the file again with this segedge");
   }

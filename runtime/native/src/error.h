@@ -17,4 +17,7 @@ class Error : public std::runtime_error {
 inline Error argument_error(const std::string &text) { return {SEGEDGE_ARGUMENT, text}; }
 inline Error file_error(const std::string &text) { return {SEGEDGE_FILE, text}; }
 
+// Of bytes from outside, for whoever knows which part of the file they are and makes an Error of it.
+[[noreturn]] inline void refuse(const std::string &what) { throw std::runtime_error(what); }
+
 }  // namespace segedge

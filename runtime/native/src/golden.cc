@@ -14,8 +14,6 @@ namespace {
 constexpr size_t kMostBytes = 149500, kMostPictures = 4, kMostName = 100;
 constexpr int kMostFrame = 512, kMostMask = 128;
 
-[[noreturn]] void refuse(const std::string &what) { throw std::runtime_error(what); }
-
 std::string from_base64(const std::string &text) {
   static const std::string kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   const size_t end = text.find_last_not_of('=') + 1;
@@ -31,65 +29,54 @@ std::string from_base64(const std::string &text) {
   return out;
 }
 
-uint32_t big_endian(const uint8_t *at) {
-  return static_cast<uint32_t>(at[0]) << 24 | static_cast<uint32_t>(at[1]) << 16 | static_cast<uint32_t>(at[2]) << 8 | at[3];
-}
-
-int paeth(int left, int up, int corner) {
-  const int to_left = std::abs(up - corner), to_up = std::abs(left - corner), to_corner = std::abs(left + up - 2 * corner);
-  return to_left <= to_up && to_left <= to_corner ? left : to_up <= to_corner ? up : corner;
-}
-
+// The pixels of rows each of which begins with its filter: what is taken for a byte's left, upper and upper left neighbour.
 std::vector<uint8_t> unfiltered(const std::string &raw, size_t height, size_t row, size_t step) {
   std::vector<uint8_t> out(height * row);
+  const auto at = [&](size_t y, size_t x) -> int { return out[y * row + x]; };
   for (size_t y = 0; y < height; y++) {
-    const int filter = static_cast<unsigned char>(raw[y * (row + 1)]);
+    const char *from = raw.data() + y * (row + 1);
+    const size_t filter = static_cast<unsigned char>(*from);
     if (filter > 4) refuse("the PNG's pixels are damaged");
     for (size_t x = 0; x < row; x++) {
-      uint8_t *at = out.data() + y * row + x;
-      const int left = x >= step ? at[-static_cast<std::ptrdiff_t>(step)] : 0,
-                up = y ? at[-static_cast<std::ptrdiff_t>(row)] : 0;
-      const int corner = x >= step && y ? at[-static_cast<std::ptrdiff_t>(row + step)] : 0;
-      const int guess[] = {0, left, up, (left + up) / 2, paeth(left, up, corner)};
-      *at = static_cast<uint8_t>((static_cast<unsigned char>(raw[y * (row + 1) + 1 + x]) + guess[filter]) & 255);
+      const int left = x >= step ? at(y, x - step) : 0, up = y ? at(y - 1, x) : 0;
+      const int corner = x >= step && y ? at(y - 1, x - step) : 0;
+      const int to_left = std::abs(up - corner), to_up = std::abs(left - corner), to_corner = std::abs(left + up - 2 * corner);
+      const int nearest = to_left <= to_up && to_left <= to_corner ? left : to_up <= to_corner ? up : corner;
+      const int guesses[] = {0, left, up, (left + up) / 2, nearest};
+      out[y * row + x] = static_cast<uint8_t>(from[1 + x] + guesses[filter]);
     }
   }
   return out;
 }
 
-// The two bytes before a deflate stream: a window of at most 32 KiB, no dictionary, and their own checksum (RFC 1950).
-bool is_zlib(const uint8_t *data) {
-  return (data[0] & 15) == 8 && data[0] >> 4 <= 7 && !(data[1] & 32) && (data[0] << 8 | data[1]) % 31 == 0;
-}
-
 // PNG of the plain kind: 8 bits, gray or RGB, IHDR, IDAT and IEND alone.
 Bitmap from_png(const std::string &text, size_t channels, int most) {
   const uint8_t *data = reinterpret_cast<const uint8_t *>(text.data());
-  if (text.compare(0, 8, std::string("\x89PNG\r\n\x1a\n", 8)) != 0) refuse("it is no PNG");
-  std::string packed, kinds;
+  const std::string kind_of_pixels = {8, channels == 3 ? '\2' : '\0', 0, 0, 0};
+  if (text.compare(0, 8, "\x89PNG\r\n\x1a\n") != 0) refuse("it is no PNG");
+  std::string packed;
   Bitmap found;
-  for (size_t at = 8; at < text.size();) {
+  for (size_t at = 8, next; at < text.size(); at = next) {
     const size_t left = text.size() - at, length = left >= 12 ? big_endian(data + at) : left;
-    if (left < 12 || length > left - 12 || !same_checksum(crc32(data + at + 4, length + 4), big_endian(data + at + 8 + length)))
+    if (left < 12 || length > left - 12 ||
+        !same_checksum(crc32(text.substr(at + 4, length + 4)), big_endian(data + at + 8 + length)))
       refuse("the PNG is cut off or damaged");
-    const std::string kind = text.substr(at + 4, 4);
-    kinds += kind == "IHDR" ? 'h' : kind == "IDAT" ? 'd' : kind == "IEND" ? 'e' : '?';
-    if (kind == "IHDR") {
-      const uint8_t wanted[5] = {8, static_cast<uint8_t>(channels == 3 ? 2 : 0), 0, 0, 0};
-      const uint32_t width = length == 13 ? big_endian(data + at + 8) : 0,
-                     height = length == 13 ? big_endian(data + at + 12) : 0;
-      const uint32_t limit = static_cast<uint32_t>(most);
-      if (width - 1 >= limit || height - 1 >= limit || std::memcmp(data + at + 16, wanted, 5) != 0)
-        refuse("the PNG is of another kind or size");
-      found.size = {static_cast<int>(width), static_cast<int>(height)};
-    }
+    next = at + 12 + length;
+    const std::string kind = text.substr(at + 4, 4), wanted = at == 8 ? "IHDR" : next == text.size() ? "IEND" : "IDAT";
+    if (kind != wanted) refuse("the PNG has other parts than header, pixels and end");
     if (kind == "IDAT") packed += text.substr(at + 8, length);
-    at += 12 + length;
+    if (kind != "IHDR") continue;
+    const uint32_t width = length == 13 ? big_endian(data + at + 8) : 0, height = length == 13 ? big_endian(data + at + 12) : 0;
+    const uint32_t limit = static_cast<uint32_t>(most);
+    if (width - 1 >= limit || height - 1 >= limit || text.compare(at + 16, 5, kind_of_pixels) != 0)
+      refuse("the PNG is of another kind or size");
+    found.size = {static_cast<int>(width), static_cast<int>(height)};
   }
-  const bool plain =
-      kinds.size() >= 3 && kinds.front() == 'h' && kinds.back() == 'e' && kinds.find_first_not_of('d', 1) == kinds.size() - 1;
   const uint8_t *bytes = reinterpret_cast<const uint8_t *>(packed.data());
-  if (!plain || packed.size() < 6 || !is_zlib(bytes)) refuse("the PNG has other parts than header, pixels and end");
+  // RFC 1950: a window of at most 32 KiB, no dictionary, and a checksum of the two bytes
+  const bool is_zlib = packed.size() >= 6 && (bytes[0] & 15) == 8 && bytes[0] >> 4 <= 7 && !(bytes[1] & 32) &&
+                       (bytes[0] << 8 | bytes[1]) % 31 == 0;
+  if (!is_zlib) refuse("the PNG has other parts than header, pixels and end");
   const size_t height = static_cast<size_t>(found.size.height), row = static_cast<size_t>(found.size.width) * channels;
   size_t used = 0;
   const std::string raw = inflate(bytes + 2, packed.size() - 2, height * (row + 1), used, size_t{256} << (bytes[0] >> 4));
@@ -100,39 +87,37 @@ Bitmap from_png(const std::string &text, size_t channels, int most) {
   return found;
 }
 
-Bitmap picture(Fields &f, const char *key, size_t channels, int most) {
+Bitmap picture(const Field &field, const char *key, size_t channels, int most) {
+  const std::string &text = field.string(kMostBytes);
   try {
-    return from_png(from_base64(f.string(key, kMostBytes)), channels, most);
-  } catch (const JsonError &) {
-    throw;
+    return from_png(from_base64(text), channels, most);
   } catch (const std::runtime_error &error) {
     refuse(std::string(key) + " is no picture: " + error.what());
   }
-}
-
-Golden read(const std::string &text) {
-  if (text.size() > kMostBytes) refuse("it has more than 149500 bytes");
-  const Value data = parse_json(text);
-  Fields f(data);
-  f.header("segedge.golden", 1);
-  Golden golden;
-  golden.model_sha256 = f.digest("model_sha256");
-  for (Fields *part : f.parts("pictures", 1, kMostPictures)) {
-    part->string("name", kMostName);
-    golden.pictures.push_back({picture(*part, "frame", 3, kMostFrame), picture(*part, "reference", 1, kMostMask),
-                               picture(*part, "made", 1, kMostMask)});
-    if (golden.pictures.back().reference.size != golden.pictures.back().made.size)
-      refuse("two masks of one picture have two sizes");
-  }
-  f.finish();
-  return golden;
 }
 
 }  // namespace
 
 Golden parse_golden(const std::string &text) {
   try {
-    return read(text);
+    if (text.size() > kMostBytes) refuse("it has more than 149500 bytes");
+    const Value data = parse_json(text);
+    Field f(data);
+    f["format"].choice({"segedge.golden"});
+    f["version"].integer(1, 1);
+    Golden golden;
+    golden.model_sha256 = f["model_sha256"].digest();
+    for (Field &one : f["pictures"].parts(1, kMostPictures)) {
+      one["name"].string(kMostName);
+      golden.pictures.push_back({picture(one["frame"], "frame", 3, kMostFrame),
+                                 picture(one["reference"], "reference", 1, kMostMask),
+                                 picture(one["made"], "made", 1, kMostMask)});
+      const GoldenPicture &read = golden.pictures.back();
+      if (read.reference.size != read.made.size) refuse("two masks of one picture have two sizes");
+      one.finish();
+    }
+    f.finish();
+    return golden;
   } catch (const std::runtime_error &error) {
     throw file_error(std::string("the golden pictures inside cannot be read (") + error.what() +
                      "); copy the file again or export it again");

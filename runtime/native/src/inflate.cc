@@ -2,40 +2,33 @@
 
 #include <algorithm>
 #include <array>
-#include <stdexcept>
 #include <vector>
+
+#include "error.h"
 
 namespace segedge {
 namespace {
 
-constexpr int kLongestCode = 15;
-constexpr std::array<int, 29> kLengths = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
-                                          31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-constexpr std::array<int, 30> kDistances = {1,    2,    3,    4,    5,    7,    9,    13,    17,    25,
-                                            33,   49,   65,   97,   129,  193,  257,  385,   513,   769,
-                                            1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+constexpr size_t kLongestCode = 15;
 
-[[noreturn]] void damaged(const char *what) { throw std::runtime_error(std::string("the packed data is damaged: ") + what); }
+[[noreturn]] void damaged(const std::string &what) { refuse("the packed data is damaged: " + what); }
 
 // A canonical code: how many words of each length, and the symbols in the order of their words.
 struct Code {
   std::array<int, kLongestCode + 1> count{};
   std::vector<int> symbols;
 
-  // zlib takes a code with words to spare only where one symbol stands alone.
   explicit Code(const std::vector<int> &lengths, bool may_be_lone = true) {
-    for (const int length : lengths) count[static_cast<size_t>(length)]++;
-    count[0] = 0;
     int left = 1;
     for (size_t length = 1; length <= kLongestCode; length++) {
+      for (size_t symbol = 0; symbol < lengths.size(); symbol++)
+        if (lengths[symbol] == static_cast<int>(length)) symbols.push_back(static_cast<int>(symbol)), count[length]++;
       left = 2 * left - count[length];
       if (left < 0) damaged("a code with too many words");
     }
-    const auto alone = static_cast<std::ptrdiff_t>(lengths.size()) - std::count(lengths.begin(), lengths.end(), 0) == count[1];
-    if (left > 0 && !(alone && may_be_lone)) damaged("a code with too few words");
-    for (int length = 1; length <= kLongestCode; length++)
-      for (size_t symbol = 0; symbol < lengths.size(); symbol++)
-        if (lengths[symbol] == length) symbols.push_back(static_cast<int>(symbol));
+    // zlib takes a code with words to spare only where one symbol stands alone
+    const bool is_lone = *std::max_element(lengths.begin(), lengths.end()) < 2;
+    if (left > 0 && !(is_lone && may_be_lone)) damaged("a code with too few words");
   }
 };
 
@@ -47,15 +40,12 @@ class Inflater {
   std::string whole(size_t &used) {
     for (bool last = false; !last;) {
       last = bits(1) != 0;
-      const int kind = bits(2);
-      if (kind == 0)
-        stored();
-      else if (kind == 1)
-        packed(fixed(), Code(std::vector<int>(32, 5)));
-      else if (kind == 2)
-        dynamic();
-      else
-        damaged("an unknown block");
+      switch (bits(2)) {
+        case 0: stored(); break;
+        case 1: fixed(); break;
+        case 2: dynamic(); break;
+        default: damaged("an unknown block");
+      }
     }
     used = at_;
     return std::move(out_);
@@ -63,10 +53,9 @@ class Inflater {
 
  private:
   int bits(int count) {
-    while (held_count_ < count) {
+    for (; held_count_ < count; held_count_ += 8) {
       if (at_ >= size_) damaged("it ends too early");
       held_ |= static_cast<uint32_t>(data_[at_++]) << held_count_;
-      held_count_ += 8;
     }
     const uint32_t value = held_ & ((1u << count) - 1);
     held_ >>= count;
@@ -87,6 +76,13 @@ class Inflater {
     damaged("a word that no code has");
   }
 
+  // What a symbol for a length or a distance stands for: groups of symbols, each with one more bit behind it than the last.
+  size_t number(size_t symbol, size_t group) {
+    if (symbol < 2 * group) return symbol;
+    const size_t more = symbol / group - 1;
+    return ((group + symbol % group) << more) + static_cast<size_t>(bits(static_cast<int>(more)));
+  }
+
   void put(char byte) {
     if (out_.size() >= most_) damaged("it holds more than it may");
     out_ += byte;
@@ -95,61 +91,52 @@ class Inflater {
   void stored() {
     held_ = 0;
     held_count_ = 0;
-    if (size_ - at_ < 4) damaged("it ends too early");
-    const size_t length = data_[at_] | static_cast<size_t>(data_[at_ + 1]) << 8;
-    const size_t inverse = data_[at_ + 2] | static_cast<size_t>(data_[at_ + 3]) << 8;
-    at_ += 4;
-    if (length != (inverse ^ 0xFFFF) || size_ - at_ < length) damaged("a block of a wrong length");
-    for (size_t k = 0; k < length; k++) put(static_cast<char>(data_[at_++]));
+    const int length = bits(16), inverse = bits(16);
+    if (length != (inverse ^ 0xFFFF) || size_ - at_ < static_cast<size_t>(length)) damaged("a block of a wrong length");
+    for (int k = 0; k < length; k++) put(static_cast<char>(data_[at_++]));
   }
 
-  static Code fixed() {
+  void fixed() {
     std::vector<int> lengths(288, 8);
     for (size_t k = 144; k < 280; k++) lengths[k] = k < 256 ? 9 : 7;
-    return Code(lengths);
+    packed(Code(lengths), Code(std::vector<int>(32, 5)));
   }
 
   void dynamic() {
     static constexpr std::array<size_t, 19> kOrder = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
-    const size_t literals = static_cast<size_t>(bits(5)) + 257, distances = static_cast<size_t>(bits(5)) + 1;
-    const size_t given = static_cast<size_t>(bits(4)) + 4;
+    const int literals = bits(5) + 257, distances = bits(5) + 1, given = bits(4) + 4;
     if (literals > 286 || distances > 30) damaged("too many codes");
     std::vector<int> lengths(19, 0);
-    for (size_t k = 0; k < given; k++) lengths[kOrder[k]] = bits(3);
+    for (size_t k = 0; k < static_cast<size_t>(given); k++) lengths[kOrder[k]] = bits(3);
     const Code code(lengths, false);
     lengths.clear();
-    while (lengths.size() < literals + distances) {
+    const size_t wanted = static_cast<size_t>(literals + distances);
+    while (lengths.size() < wanted) {
       const int found = symbol(code);
-      if (found < 16) {
-        lengths.push_back(found);
-        continue;
-      }
       if (found == 16 && lengths.empty()) damaged("nothing to repeat");
-      const int value = found == 16 ? lengths.back() : 0;
-      const int times = found == 16 ? 3 + bits(2) : found == 17 ? 3 + bits(3) : 11 + bits(7);
+      const int value = found < 16 ? found : found == 16 ? lengths.back() : 0;
+      const int times = found < 16 ? 1 : found == 16 ? 3 + bits(2) : found == 17 ? 3 + bits(3) : 11 + bits(7);
       lengths.insert(lengths.end(), static_cast<size_t>(times), value);
     }
-    if (lengths.size() != literals + distances || lengths[256] == 0) damaged("too many lengths, or no end");
-    const auto middle = lengths.begin() + static_cast<std::ptrdiff_t>(literals);
+    if (lengths.size() != wanted || lengths[256] == 0) damaged("too many lengths, or no end");
+    const auto middle = lengths.begin() + literals;
     packed(Code({lengths.begin(), middle}), Code({middle, lengths.end()}));
   }
 
   void packed(const Code &literals, const Code &distances) {
-    for (;;) {
-      const int found = symbol(literals);
+    for (int found; (found = symbol(literals)) != 256;) {
       if (found < 256) {
         put(static_cast<char>(found));
         continue;
       }
-      if (found == 256) return;
-      const size_t kind = static_cast<size_t>(found - 257);
-      if (kind >= kLengths.size()) damaged("an unknown length");
-      const int length = kLengths[kind] + bits(kind < 8 || kind == 28 ? 0 : static_cast<int>(kind / 4) - 1);
+      const size_t kind = static_cast<size_t>(found) - 257;
+      if (kind > 28) damaged("an unknown length");
+      const size_t length = kind == 28 ? 258 : 3 + number(kind, 4);
       const size_t far = static_cast<size_t>(symbol(distances));
-      if (far >= kDistances.size()) damaged("an unknown distance");
-      const size_t back = static_cast<size_t>(kDistances[far] + bits(far < 4 ? 0 : static_cast<int>(far / 2) - 1));
+      if (far > 29) damaged("an unknown distance");
+      const size_t back = 1 + number(far, 2);
       if (back > std::min(out_.size(), window_)) damaged("it repeats what was not there");
-      for (int k = 0; k < length; k++) put(out_[out_.size() - back]);
+      for (size_t k = 0; k < length; k++) put(out_[out_.size() - back]);
     }
   }
 
@@ -171,17 +158,16 @@ constexpr std::array<uint32_t, 64> kRounds = {
     0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
     0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-void sha256_block(std::array<uint32_t, 8> &state, const uint8_t *block) {
+void add_block(std::array<uint32_t, 8> &state, const uint8_t *block) {
   std::array<uint32_t, 64> w;
-  for (size_t k = 0; k < 16; k++)
-    w[k] = static_cast<uint32_t>(block[4 * k]) << 24 | static_cast<uint32_t>(block[4 * k + 1]) << 16 |
-           static_cast<uint32_t>(block[4 * k + 2]) << 8 | block[4 * k + 3];
-  for (size_t k = 16; k < 64; k++) {
-    const uint32_t a = w[k - 15], b = w[k - 2];
-    w[k] = w[k - 16] + w[k - 7] + (turned(a, 7) ^ turned(a, 18) ^ a >> 3) + (turned(b, 17) ^ turned(b, 19) ^ b >> 10);
-  }
   std::array<uint32_t, 8> s = state;
   for (size_t k = 0; k < 64; k++) {
+    if (k < 16) {
+      w[k] = big_endian(block + 4 * k);
+    } else {
+      const uint32_t a = w[k - 15], b = w[k - 2];
+      w[k] = w[k - 16] + w[k - 7] + (turned(a, 7) ^ turned(a, 18) ^ a >> 3) + (turned(b, 17) ^ turned(b, 19) ^ b >> 10);
+    }
     const uint32_t one =
         s[7] + (turned(s[4], 6) ^ turned(s[4], 11) ^ turned(s[4], 25)) + ((s[4] & s[5]) ^ (~s[4] & s[6])) + kRounds[k] + w[k];
     const uint32_t two =
@@ -197,10 +183,10 @@ std::string inflate(const uint8_t *data, size_t size, size_t most, size_t &used,
   return Inflater(data, size, most, window).whole(used);
 }
 
-uint32_t crc32(const uint8_t *data, size_t size) {
+uint32_t crc32(const std::string &data) {
   uint32_t value = 0xFFFFFFFF;
-  for (size_t at = 0; at < size; at++) {
-    value ^= data[at];
+  for (const char byte : data) {
+    value ^= static_cast<unsigned char>(byte);
     for (int k = 0; k < 8; k++) value = value >> 1 ^ (value & 1 ? 0xEDB88320 : 0);
   }
   return ~value;
@@ -219,12 +205,12 @@ std::string sha256(const uint8_t *data, size_t size) {
   std::array<uint32_t, 8> state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   const size_t whole = size / 64 * 64;
-  for (size_t at = 0; at < whole; at += 64) sha256_block(state, data + at);
+  for (size_t at = 0; at < whole; at += 64) add_block(state, data + at);
   std::vector<uint8_t> rest(data + whole, data + size);
   rest.push_back(0x80);
   rest.resize(rest.size() > 56 ? 128 : 64);
   for (size_t k = 0; k < 8; k++) rest[rest.size() - 1 - k] = static_cast<uint8_t>(static_cast<uint64_t>(size) * 8 >> 8 * k);
-  for (size_t at = 0; at < rest.size(); at += 64) sha256_block(state, rest.data() + at);
+  for (size_t at = 0; at < rest.size(); at += 64) add_block(state, rest.data() + at);
   std::string text;
   for (const uint32_t word : state)
     for (int shift = 28; shift >= 0; shift -= 4) text += "0123456789abcdef"[word >> shift & 15];

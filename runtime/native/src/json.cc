@@ -1,10 +1,12 @@
+#include "json.h"
+
 #include <algorithm>
-#include <limits>
+#include <charconv>
 #include <locale>
 #include <sstream>
-#include <stdexcept>
+#include <string_view>
 
-#include "json.h"
+#include "error.h"
 
 namespace segedge {
 namespace {
@@ -13,28 +15,50 @@ constexpr int kDeepest = 64;
 constexpr size_t kMostDigits = 4300;  // of a whole number, as Python has it
 constexpr double kLargest = 1e9;      // of the numbers in a list
 
+void append_utf8(std::string &out, unsigned code) {
+  static constexpr unsigned kFirst[] = {0, 0xC0, 0xE0, 0xF0};
+  const int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+  out += static_cast<char>(kFirst[more] | code >> 6 * more);
+  for (int k = more; k-- > 0;) out += static_cast<char>(0x80 | (code >> 6 * k & 0x3F));
+}
+
+bool is_inside(char c) { return (c & 0xC0) == 0x80; }  // a character of UTF-8, behind its first byte
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20; }
+
 // For a message: one line of UTF-8 whatever it holds, cut between two characters.
 std::string shown(const std::string &text, size_t most) {
-  while (most > 0 && most < text.size() && (text[most] & 0xC0) == 0x80) most--;
+  while (most > 0 && most < text.size() && is_inside(text[most])) most--;
   std::string out = text.substr(0, most);
   const bool whole = is_utf8(out);  // a lone surrogate is not
   for (char &c : out)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F || (!whole && (c & 0x80))) c = '?';
+    if (is_control(c) || c == 0x7F || (!whole && (c & 0x80))) c = '?';
   return out;
 }
 
-void append_utf8(std::string &out, unsigned code) {
-  const auto byte = [&out](unsigned value) { out += static_cast<char>(value); };
-  if (code < 0x80) return byte(code);
-  if (code < 0x800) return byte(0xC0 | code >> 6), byte(0x80 | (code & 0x3F));
-  if (code < 0x10000) {
-    byte(0xE0 | code >> 12);
-  } else {
-    byte(0xF0 | code >> 18);
-    byte(0x80 | (code >> 12 & 0x3F));
+std::string plain(double value) {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out << value;
+  return out.str();
+}
+
+std::string shown(const Value &value) {
+  switch (value.kind) {
+    case Value::missing: return "missing";
+    case Value::null: return "null";
+    case Value::boolean: return value.string;
+    case Value::number: return plain(value.real);
+    case Value::text: return "'" + shown(value.string, 60) + "'";
+    case Value::list: return "a list of " + std::to_string(value.items.size());
+    default: return "an object";
   }
-  byte(0x80 | (code >> 6 & 0x3F));
-  byte(0x80 | (code & 0x3F));
+}
+
+template <class Names>
+std::string joined(const Names &names) {
+  std::string all;
+  for (const auto &name : names) all += (all.empty() ? "" : ", ") + std::string(name);
+  return all;
 }
 
 class Parser {
@@ -49,336 +73,220 @@ class Parser {
   }
 
  private:
-  [[noreturn]] void fail(const std::string &what) const { throw JsonError(what + " at byte " + std::to_string(at_)); }
+  [[noreturn]] void fail(const std::string &what) const { refuse(what + " at byte " + std::to_string(at_)); }
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
-  bool take(char wanted) { return peek() == wanted && at_ < text_.size() ? (at_++, true) : false; }
   bool digit() const { return peek() >= '0' && peek() <= '9'; }
+  void space() { at_ = std::min(text_.find_first_not_of(" \t\n\r", at_), text_.size()); }
 
-  void space() {
-    while (at_ < text_.size() && (peek() == ' ' || peek() == '\t' || peek() == '\n' || peek() == '\r')) at_++;
-  }
-
-  bool word(const char *word) {
-    const std::string wanted = word;
-    if (text_.compare(at_, wanted.size(), wanted) != 0) return false;
-    at_ += wanted.size();
-    return true;
+  bool take(std::string_view word) {
+    const bool found = text_.compare(at_, word.size(), word) == 0;
+    if (found) at_ += word.size();
+    return found;
   }
 
   Value any(int depth) {
     space();
-    if (depth > kDeepest) fail("nested deeper than 64");
     Value value;
-    if (peek() == '"') {
+    const size_t start = at_;
+    if (take("\"")) {
       value.kind = Value::text;
       value.string = string();
-    } else if (take('[')) {
-      list(value, depth + 1);
-    } else if (take('{')) {
-      object(value, depth + 1);
+    } else if (take("[")) {
+      value.kind = Value::list;
+      inside(value, "]", depth + 1);
+    } else if (take("{")) {
+      value.kind = Value::object;
+      inside(value, "}", depth + 1);
     } else if (peek() == '-' || digit()) {
+      value.kind = Value::number;
       number(value);
-    } else if (word("true") || word("false")) {
+    } else if (take("true") || take("false")) {
       value.kind = Value::boolean;
-      value.truth = text_[at_ - 2] == 'u';
-    } else if (!word("null")) {
+      value.string = text_.substr(start, at_ - start);
+    } else if (take("null")) {
+      value.kind = Value::null;
+    } else {
       fail("no value");
     }
     return value;
   }
 
-  void list(Value &value, int depth) {
+  void inside(Value &value, const char *end, int depth) {
     if (depth > kDeepest) fail("nested deeper than 64");
-    value.kind = Value::list;
-    space();
-    if (take(']')) return;
-    do value.items.push_back(any(depth));
-    while (space(), take(','));
-    if (!take(']')) fail("a list without end");
-  }
-
-  void object(Value &value, int depth) {
-    if (depth > kDeepest) fail("nested deeper than 64");
-    value.kind = Value::object;
+    const bool object = value.kind == Value::object;
     std::set<std::string> names;
     space();
-    if (take('}')) return;
+    if (take(end)) return;
     do {
+      std::string key;
+      if (object) {
+        space();
+        if (!take("\"")) fail("no name of a field");
+        key = string();
+        if (!names.insert(key).second) fail("'" + shown(key, 80) + "' stands twice in one object");
+        space();
+        if (!take(":")) fail("no ':' behind a name");
+      }
+      value.items.push_back(any(depth));
+      value.items.back().key = key;
       space();
-      if (peek() != '"') fail("no name of a field");
-      std::string key = string();
-      if (!names.insert(key).second) fail("'" + shown(key, 80) + "' stands twice in one object");
-      space();
-      if (!take(':')) fail("no ':' behind a name");
-      Value inner = any(depth);
-      value.members.push_back({std::move(key), std::move(inner)});
-    } while (space(), take(','));
-    if (!take('}')) fail("an object without end");
+    } while (take(","));
+    if (!take(end)) fail(object ? "an object without end" : "a list without end");
+  }
+
+  size_t digits(const char *missing) {
+    const size_t start = at_;
+    while (digit()) at_++;
+    if (at_ == start) fail(missing);
+    return at_ - start;
   }
 
   void number(Value &value) {
     const size_t start = at_;
-    take('-');
-    const size_t first = at_;
-    if (!take('0') && !digit()) fail("no number");
-    if (at_ == first) {
-      while (digit()) at_++;
-    }
-    const size_t digits = at_ - first;
-    value.kind = Value::number;
-    value.whole = true;
-    if (peek() == '.') {
-      at_++;
-      if (!digit()) fail("no digit behind the point");
-      while (digit()) at_++;
-      value.whole = false;
-    }
-    if (peek() == 'e' || peek() == 'E') {
-      at_++;
-      if (!take('+')) take('-');
-      if (!digit()) fail("no exponent");
-      while (digit()) at_++;
-      value.whole = false;
-    }
-    if (value.whole && digits > kMostDigits) fail("a number of thousands of digits");
+    take("-");
+    const size_t count = take("0") ? 1 : digits("no number");
+    const bool point = take(".");
+    if (point) digits("no digit behind the point");
+    const bool exponent = take("e") || take("E");
+    if (exponent && !take("+")) take("-");
+    if (exponent) digits("no exponent");
+    value.whole = !point && !exponent;
+    if (value.whole && count > kMostDigits) fail("a number of thousands of digits");
     // strtod follows the program's locale, from_chars for double is missing on phones
     std::istringstream stream(text_.substr(start, at_ - start));
     stream.imbue(std::locale::classic());
-    stream >> value.real;
-    // what is too large for a double comes as the largest one
-    if (stream.fail() && std::abs(value.real) > 1)
-      value.real = std::copysign(std::numeric_limits<double>::infinity(), value.real);
+    stream >> value.real;  // the largest one where it is too large for a double
   }
 
   unsigned four_digits() {
     unsigned code = 0;
-    for (int k = 0; k < 4; k++) {
-      const char c = peek();
-      const int digit = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
-      if (digit < 0) fail("no four digits behind \\u");
-      code = code << 4 | static_cast<unsigned>(digit);
-      at_++;
-    }
+    const char *from = text_.data() + at_, *to = from + std::min<size_t>(4, text_.size() - at_);
+    if (std::from_chars(from, to, code, 16).ptr - from != 4) fail("no four digits behind \\u");
+    at_ += 4;
     return code;
   }
 
   unsigned escaped() {
-    static constexpr char kNames[] = "\"\\/bfnrt", kMeanings[] = "\"\\/\b\f\n\r\t";
-    const char c = peek();
-    at_++;
-    for (int k = 0; kNames[k]; k++)
-      if (c == kNames[k]) return static_cast<unsigned char>(kMeanings[k]);
-    if (c != 'u') fail("an unknown escape");
+    static const std::string kNames = "\"\\/bfnrt", kMeanings = "\"\\/\b\f\n\r\t";
+    if (!take("u")) {
+      const size_t which = kNames.find(peek());
+      at_++;
+      if (which == std::string::npos) fail("an unknown escape");
+      return static_cast<unsigned char>(kMeanings[which]);
+    }
     const unsigned high = four_digits();
-    if (high < 0xD800 || high > 0xDBFF || text_.compare(at_, 2, "\\u") != 0) return high;
     const size_t back = at_;
-    at_ += 2;
-    const unsigned low = four_digits();
-    if (low >= 0xDC00 && low <= 0xDFFF) return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-    at_ = back;
+    if (high >= 0xD800 && high <= 0xDBFF && take("\\u")) {
+      const unsigned low = four_digits();
+      if (low >= 0xDC00 && low <= 0xDFFF) return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+      at_ = back;
+    }
     return high;
   }
 
   std::string string() {
     std::string out;
-    at_++;
-    for (;;) {
+    while (!take("\"")) {
       if (at_ >= text_.size()) fail("a text without end");
       const char c = text_[at_++];
-      if (c == '"') return out;
-      if (static_cast<unsigned char>(c) < 0x20) fail("a control character in a text");
+      if (is_control(c)) fail("a control character in a text");
       if (c == '\\')
         append_utf8(out, escaped());
       else
         out += c;
     }
+    return out;
   }
 
   const std::string &text_;
   size_t at_ = 0;
 };
 
-size_t characters(const std::string &text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-std::string plain(double value) {
-  std::ostringstream out;
-  out.imbue(std::locale::classic());
-  out << value;
-  return out.str();
-}
-
-std::string shown(const Value *value) {
-  if (!value) return "missing";
-  switch (value->kind) {
-    case Value::null: return "null";
-    case Value::boolean: return value->truth ? "true" : "false";
-    case Value::number: return plain(value->real);
-    case Value::text: return "'" + shown(value->string, 60) + "'";
-    case Value::list: return "a list of " + std::to_string(value->items.size());
-    case Value::object: return "an object";
-  }
-  return "";
-}
-
 }  // namespace
 
+// What is not as it would be written again was not UTF-8.
 bool is_utf8(const std::string &text) {
+  std::string again;
   for (size_t at = 0; at < text.size();) {
     const unsigned first = static_cast<unsigned char>(text[at++]);
-    if (first < 0x80) continue;
-    const int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
-    if (first < 0xC2 || first > 0xF4) return false;
-    unsigned code = first & (0x3Fu >> more);
-    for (int k = 0; k < more; k++) {
-      if (at == text.size() || (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80) return false;
-      code = code << 6 | (static_cast<unsigned char>(text[at++]) & 0x3Fu);
-    }
-    const unsigned least = more == 3 ? 0x10000 : more == 2 ? 0x800 : 0x80;
-    if (code < least || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return false;
+    const int more = first < 0xC0 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+    unsigned code = more ? first & (0x3Fu >> more) : first & 0x7F;
+    for (int k = 0; k < more && at < text.size(); k++) code = code << 6 | (static_cast<unsigned>(text[at++]) & 0x3F);
+    if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return false;
+    append_utf8(again, code);
   }
-  return true;
-}
-
-const Value *Value::find(const std::string &key) const {
-  for (const Member &member : members)
-    if (member.key == key) return &member.value;
-  return nullptr;
+  return again == text;
 }
 
 Value parse_json(const std::string &text) {
-  if (!is_utf8(text)) throw JsonError("not UTF-8");
+  if (!is_utf8(text)) refuse("not UTF-8");
   return Parser(text).whole();
 }
 
-Fields::Fields(const Value &data, const std::string &where) : data_(data), where_(where.empty() ? "" : where + ".") {
-  if (data.kind != Value::object)
-    throw JsonError((where.empty() ? "the whole" : where) + " is " + shown(&data) + ", expected an object {…}");
+Field Field::operator[](const std::string &key) {
+  static const Value kMissing;
+  if (!is(Value::object)) refuse((where_.empty() ? "the whole" : where_) + " is " + shown(value_) + ", expected an object {…}");
+  asked_.insert(key);
+  const auto found = std::find_if(value_.items.begin(), value_.items.end(), [&](const Value &one) { return one.key == key; });
+  return Field(found == value_.items.end() ? kMissing : *found, where_.empty() ? key : where_ + "." + key);
 }
 
-bool Fields::has(const std::string &key) {
-  seen_.insert(key);
-  const Value *value = data_.find(key);
-  return value && value->kind != Value::null;
+std::vector<Field> Field::parts(size_t low, size_t high) const {
+  const size_t count = value_.items.size();
+  must_be(is(Value::list) && count >= low && count <= high, "a list of " + std::to_string(low) + " to " + std::to_string(high));
+  std::vector<Field> found;
+  for (const Value &item : value_.items) found.emplace_back(item, where_ + "[" + std::to_string(found.size()) + "]");
+  return found;
 }
 
-const Value &Fields::raw(const std::string &key) {
-  seen_.insert(key);
-  const Value *value = data_.find(key);
-  if (!value) throw JsonError(where_ + key + " is missing");
-  return *value;
+void Field::finish() const {
+  for (const Value &item : value_.items)
+    if (!asked_.count(item.key))
+      refuse("unknown field " + (where_.empty() ? "" : where_ + ".") + shown(item.key, 80) + ", known: " + joined(asked_));
 }
 
-void Fields::finish() const {
-  for (const Member &member : data_.members) {
-    if (seen_.count(member.key)) continue;
-    std::string known;
-    for (const std::string &one : seen_) known += (known.empty() ? "" : ", ") + one;
-    throw JsonError("unknown field " + where_ + shown(member.key, 80) + ", known: " + known);
-  }
-  for (const auto &inner : inner_) inner->finish();
+const std::string &Field::choice(std::initializer_list<const char *> known) const {
+  const bool found = std::find(known.begin(), known.end(), value_.string) != known.end();
+  must_be(is(Value::text) && found, known.size() == 1 ? "'" + joined(known) + "'" : "one of " + joined(known));
+  return value_.string;
 }
 
-void Fields::header(const std::string &name, int version) {
-  if (string("format") != name) fail("format", "'" + name + "'");
-  whole("version", version, version);
+const std::string &Field::string(size_t most) const {
+  const auto inside = std::count_if(value_.string.begin(), value_.string.end(), is_inside);
+  must_be(is(Value::text) && value_.string.size() - static_cast<size_t>(inside) <= most,
+          "text of at most " + std::to_string(most) + " characters");
+  return value_.string;
 }
 
-std::string Fields::choice(const std::string &key, std::initializer_list<const char *> known) {
-  const Value &value = raw(key);
-  std::string all;
-  for (const char *one : known) {
-    if (value.kind == Value::text && value.string == one) return value.string;
-    all += (all.empty() ? "" : ", ") + std::string(one);
-  }
-  fail(key, "one of " + all);
+const std::string &Field::digest() const {
+  const bool hex = value_.string.find_first_not_of("0123456789abcdef") == std::string::npos;
+  must_be(is(Value::text) && value_.string.size() == 64 && hex, "64 hexadecimal digits");
+  return value_.string;
 }
 
-double Fields::whole(const std::string &key, double low, double high) {
-  const Value &value = raw(key);
-  if (value.kind != Value::number || !value.whole || !(value.real >= low && value.real <= high))
-    fail(key, low < high ? "a whole number from " + plain(low) + " to " + plain(high) : plain(low));
-  return value.real;
+size_t Field::texts(Value::Kind kind) const {
+  const auto is_text = [](const Value &one) { return one.kind == Value::text; };
+  must_be(is(kind) && std::all_of(value_.items.begin(), value_.items.end(), is_text),
+          kind == Value::list ? "a list of texts" : "an object of texts");
+  return value_.items.size();
 }
 
-int Fields::integer(const std::string &key, double low, double high) { return static_cast<int>(whole(key, low, high)); }
+double Field::number(double low, double high, bool whole) const {
+  const bool fits = is(Value::number) && value_.real >= low && value_.real <= high && (value_.whole || !whole);
+  const std::string from = whole ? "a whole number from " : "a number from ";
+  must_be(fits, low == high ? plain(low) : from + plain(low) + " to " + plain(high));
+  return value_.real;
+}
 
-double Fields::number(const std::string &key, double low, double high) { return checked(key, raw(key), low, high); }
-
-std::vector<double> Fields::numbers(const std::string &key, size_t count) {
-  const Value &value = raw(key);
-  if (value.kind != Value::list || value.items.size() != count) fail(key, std::to_string(count) + " numbers");
+std::vector<double> Field::numbers(size_t count) const {
+  must_be(is(Value::list) && value_.items.size() == count, std::to_string(count) + " numbers");
   std::vector<double> found;
-  for (const Value &item : value.items) found.push_back(checked(key, item, -kLargest, kLargest));
+  for (const Value &item : value_.items) found.push_back(Field(item, where_).number(-kLargest, kLargest));
   return found;
 }
 
-void Fields::boolean(const std::string &key) {
-  if (raw(key).kind != Value::boolean) fail(key, "true or false");
-}
-
-std::string Fields::string(const std::string &key, size_t most) {
-  const Value &value = raw(key);
-  if (value.kind != Value::text || characters(value.string) > most)
-    fail(key, "text of at most " + std::to_string(most) + " characters");
-  return value.string;
-}
-
-size_t Fields::strings(const std::string &key) {
-  const Value &value = raw(key);
-  bool fits = value.kind == Value::list;
-  for (const Value &item : value.items) fits = fits && item.kind == Value::text;
-  if (!fits) fail(key, "a list of texts");
-  return value.items.size();
-}
-
-void Fields::string_map(const std::string &key) {
-  const Value &value = raw(key);
-  bool fits = value.kind == Value::object;
-  for (const Member &member : value.members) fits = fits && member.value.kind == Value::text;
-  if (!fits) fail(key, "an object of texts");
-}
-
-std::string Fields::digest(const std::string &key) {
-  const Value &value = raw(key);
-  const bool hex = value.string.find_first_not_of("0123456789abcdef") == std::string::npos;
-  if (value.kind != Value::text || value.string.size() != 64 || !hex) fail(key, "64 hexadecimal digits");
-  return value.string;
-}
-
-void Fields::any_object(const std::string &key) {
-  if (raw(key).kind != Value::object) fail(key, "an object {…}");
-}
-
-Fields &Fields::part(const std::string &key) {
-  inner_.push_back(std::make_unique<Fields>(raw(key), where_ + key));
-  return *inner_.back();
-}
-
-std::vector<Fields *> Fields::parts(const std::string &key, size_t low, size_t high) {
-  const Value &value = raw(key);
-  if (value.kind != Value::list || value.items.size() < low || value.items.size() > high)
-    fail(key, "a list of " + std::to_string(low) + " to " + std::to_string(high));
-  std::vector<Fields *> found;
-  for (size_t k = 0; k < value.items.size(); k++) {
-    inner_.push_back(std::make_unique<Fields>(value.items[k], where_ + key + "[" + std::to_string(k) + "]"));
-    found.push_back(inner_.back().get());
-  }
-  return found;
-}
-
-void Fields::fail(const std::string &key, const std::string &expected) {
-  throw JsonError(where_ + key + " is " + shown(data_.find(key)) + ", expected " + expected);
-}
-
-double Fields::checked(const std::string &key, const Value &value, double low, double high) {
-  if (value.kind != Value::number || !std::isfinite(value.real) || !(value.real >= low && value.real <= high))
-    fail(key, "a number from " + plain(low) + " to " + plain(high));
-  return value.real;
+void Field::must_be(bool fits, const std::string &expected) const {
+  if (!fits) refuse(where_ + " is " + shown(value_) + ", expected " + expected);
 }
 
 }  // namespace segedge

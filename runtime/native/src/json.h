@@ -1,77 +1,52 @@
 // JSON from outside: parsed strictly, then read field by field, as segruntime/strict_json does.
 #pragma once
 
-#include <cmath>
 #include <initializer_list>
-#include <memory>
 #include <set>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace segedge {
 
-struct Member;
-
 struct Value {
-  enum Kind { null, boolean, number, text, list, object } kind = null;
-  bool truth = false, whole = false;  // whole: a number without fraction and exponent
-  double real = 0;
-  std::string string;  // UTF-8
-  std::vector<Value> items;
-  std::vector<Member> members;
-
-  const Value *find(const std::string &key) const;
-};
-
-struct Member {
-  std::string key;
-  Value value;
+  enum Kind { missing, null, boolean, number, text, list, object } kind = missing;
+  std::string key;           // its name, inside an object
+  std::string string;        // of a text, in UTF-8; of a boolean the word
+  double real = 0;           // of a number
+  bool whole = false;        // a number without fraction and exponent
+  std::vector<Value> items;  // of a list or an object
 };
 
 bool is_utf8(const std::string &text);
 
-// Throws JsonError: not UTF-8, not JSON, nested deeper than 64, a name twice in one object, NaN or Infinity.
+// Throws std::runtime_error: not UTF-8, not JSON, nested deeper than 64, a name twice in one object, NaN or Infinity.
 Value parse_json(const std::string &text);
 
-class JsonError : public std::runtime_error {
+// A value and the names that lead to it. Every method throws std::runtime_error with them where it is another value than the
+// method reads.
+class Field {
  public:
-  using std::runtime_error::runtime_error;
-};
+  explicit Field(const Value &value, const std::string &where = "") : value_(value), where_(where) {}
 
-// A JSON object, field by field; `finish` refuses what nobody asked for. Every method throws JsonError naming the
-// field.
-class Fields {
- public:
-  explicit Fields(const Value &data, const std::string &where = "");
+  Field operator[](const std::string &key);  // what an object has under that name, which may be missing
+  std::vector<Field> parts(size_t low, size_t high) const;
+  void finish() const;  // an object: refuses what nobody asked for
 
-  bool has(const std::string &key);  // and is not null
-  const Value &raw(const std::string &key);
-  void finish() const;
-  void header(const std::string &name, int version);
-  std::string choice(const std::string &key, std::initializer_list<const char *> known);
-  int integer(const std::string &key, double low, double high);
-  void count(const std::string &key, double high) { whole(key, 0, high); }
-  double number(const std::string &key, double low, double high);
-  std::vector<double> numbers(const std::string &key, size_t count);
-  void boolean(const std::string &key);
-  std::string string(const std::string &key, size_t most = 4096);
-  size_t strings(const std::string &key);
-  void string_map(const std::string &key);
-  std::string digest(const std::string &key);
-  void any_object(const std::string &key);
-  Fields &part(const std::string &key);
-  std::vector<Fields *> parts(const std::string &key, size_t low, size_t high);
-  [[noreturn]] void fail(const std::string &key, const std::string &expected);
+  bool is(Value::Kind kind) const { return value_.kind == kind; }
+  bool given() const { return !is(Value::missing) && !is(Value::null); }
+  const std::string &choice(std::initializer_list<const char *> known) const;
+  const std::string &string(size_t most = 4096) const;
+  const std::string &digest() const;
+  size_t texts(Value::Kind kind) const;  // how many a list or an object has
+  double number(double low, double high, bool whole = false) const;
+  int integer(double low, double high) const { return static_cast<int>(number(low, high, true)); }
+  std::vector<double> numbers(size_t count) const;
+  void must_be(bool fits, const std::string &expected) const;
 
  private:
-  double whole(const std::string &key, double low, double high);
-  double checked(const std::string &key, const Value &value, double low, double high);
-
-  const Value &data_;
+  const Value &value_;
   std::string where_;
-  std::set<std::string> seen_;
-  std::vector<std::unique_ptr<Fields>> inner_;
+  std::set<std::string> asked_;
 };
 
 }  // namespace segedge
