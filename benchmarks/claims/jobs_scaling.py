@@ -41,11 +41,13 @@ def cluster(nodes: int) -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
     with tempfile.TemporaryDirectory(prefix="ray-") as folder:
+        os.environ["RAY_TMPDIR"] = folder
+        (Path(folder) / "ray").mkdir()  # where the cluster's address is written, before any node makes the folder
         own = {"node_ip_address": "127.0.0.1", "include_dashboard": False, "object_store_memory": STORE_BYTES}
-        made = Cluster(initialize_head=True, head_node_args={**own, "num_cpus": 0, "temp_dir": folder})
+        made = Cluster(initialize_head=True, head_node_args={**own, "num_cpus": 0})
         try:
             for _ in range(nodes):
-                made.add_node(**own, num_cpus=1, temp_dir=folder)
+                made.add_node(**own, num_cpus=1)
             yield made.address
         finally:
             made.shutdown()

@@ -36,12 +36,11 @@ _NODE = {"object_store_memory": 80 << 20, "node_ip_address": "127.0.0.1", "inclu
 class ThreeNodes:
     """`address` of the cluster, `client` of its server for `ray://`; each node has one CPU."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        self._node = {**_NODE, "temp_dir": folder}
         port = free_port()
-        head = {**self._node, "num_cpus": 0, "ray_client_server_port": port, "_system_config": _QUICK}
+        head = {**_NODE, "num_cpus": 0, "ray_client_server_port": port, "_system_config": _QUICK}
         self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.address: str = self.cluster.address
         self.client = f"ray://127.0.0.1:{port}"
@@ -50,7 +49,7 @@ class ThreeNodes:
     def complete(self) -> None:
         """Three, whatever became of them."""
         while len(self.cluster.worker_nodes) < 3:
-            self.cluster.add_node(**self._node, num_cpus=1)
+            self.cluster.add_node(**_NODE, num_cpus=1)
         self.cluster.wait_for_nodes()
 
     def lose(self, node_id: str) -> None:
@@ -85,10 +84,11 @@ def _processes() -> Iterator[tuple[int, int, str]]:
 
 @pytest.fixture(scope="session")
 def _started() -> Iterator[ThreeNodes]:
-    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    folder = os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    (Path(folder) / "ray").mkdir()  # where the cluster's address is written, before any node makes the folder
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray leaves the logs of its server for ray:// open
-        made = ThreeNodes(folder)
+        made = ThreeNodes()
     try:
         yield made
     finally:
