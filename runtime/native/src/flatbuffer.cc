@@ -30,14 +30,19 @@ struct Vector {
 
 // Reads tables, vectors and numbers by the field numbers of TensorFlow Lite's schema.fbs; what lies outside the file is
 // refused.
-class Walker {
- public:
-  Walker(const uint8_t *data, size_t size) : data_(data), size_(size), left_(4 * static_cast<uint64_t>(size)) {}
+struct Walker {
+  const uint8_t *data;
+  size_t size;
+  uint64_t left;   // bytes that may still be read
+  size_t end = 0;  // of what was read
 
   void model() {
     const Table model = table(follow(0));
     std::vector<bool> filled;
-    for (const Table &one : tables(model, 4)) filled.push_back(buffer(one));
+    for (const Table &one : tables(model, 4)) {
+      const uint64_t inside = vector(one, 0, 1).count, outside = behind(one, 1);
+      filled.push_back(inside > 0 || outside > 0);
+    }
     const std::vector<Table> codes = tables(model, 1), subgraphs = tables(model, 2);
     for (const Table &one : codes) vector(one, 1, 1);
     std::vector<size_t> counts;
@@ -53,31 +58,30 @@ class Walker {
   // The zip behind the flatbuffer, if it begins, must end: the contract is in it.
   void archive() const {
     const auto *begin = reinterpret_cast<const uint8_t *>("PK\3\4"), *mark = reinterpret_cast<const uint8_t *>("PK\5\6");
-    const uint8_t *from = data_ + end_, *to = data_ + size_;
+    const uint8_t *from = data + end, *to = data + size;
     if (std::search(from, to, begin, begin + 4) == to) return;
     const uint8_t *found = std::find_end(from, to, mark, mark + 4);
     if (to - found < 22 || to - found - 22 < (found[20] | found[21] << 8)) damaged("the archive behind the model has no end");
   }
 
- private:
   [[noreturn]] static void damaged(const std::string &what) {
     throw file_error("cut off or damaged: " + what + "; copy the file again, or export it again with segexport");
   }
 
   void within(uint64_t at, uint64_t length) {
-    if (at > size_ || length > size_ - at) damaged("a part of the model lies outside the file");
-    end_ = std::max(end_, static_cast<size_t>(at + length));
+    if (at > size || length > size - at) damaged("a part of the model lies outside the file");
+    end = std::max(end, static_cast<size_t>(at + length));
   }
 
   // A whole model names each of its parts about once; one that names the same ones over and over would be walked for hours.
   void spend(uint64_t bytes) {
-    if (bytes > left_) damaged("it names the same parts over and over");
-    left_ -= bytes;
+    if (bytes > left) damaged("it names the same parts over and over");
+    left -= bytes;
   }
 
   uint64_t raw(uint64_t at, size_t bytes) {
     within(at, bytes);
-    return little_endian(data_ + at, bytes);
+    return little_endian(data + at, bytes);
   }
 
   int64_t signed_at(uint64_t at, size_t bytes) {
@@ -130,19 +134,18 @@ class Walker {
     return {start + 4, count};
   }
 
-  std::vector<Table> tables(const Table &parent, size_t which) {
-    const Vector offsets = vector(parent, which, 4);
-    std::vector<Table> found;
-    spend(4 * offsets.count);
-    for (uint64_t k = 0; k < offsets.count; k++) found.push_back(table(follow(offsets.at + 4 * k)));
+  // Where the elements of a vector lie.
+  std::vector<uint64_t> elements(const Table &table, size_t which, size_t width) {
+    const Vector listed = vector(table, which, width);
+    spend(listed.count * width);
+    std::vector<uint64_t> found(static_cast<size_t>(listed.count), listed.at);
+    for (size_t k = 0; k < found.size(); k++) found[k] += k * width;
     return found;
   }
 
-  std::vector<int64_t> numbers(const Table &table, size_t which, size_t width) {
-    const Vector listed = vector(table, which, width);
-    std::vector<int64_t> found;
-    spend(width * listed.count);
-    for (uint64_t k = 0; k < listed.count; k++) found.push_back(signed_at(listed.at + width * k, width));
+  std::vector<Table> tables(const Table &parent, size_t which) {
+    std::vector<Table> found;
+    for (const uint64_t at : elements(parent, which, 4)) found.push_back(table(follow(at)));
     return found;
   }
 
@@ -154,8 +157,10 @@ class Walker {
   // Indices of tensors; -1, where it is allowed, stands for none and is left out.
   std::vector<size_t> indices(const Table &table, size_t which, size_t tensors, bool optional = false) {
     std::vector<size_t> found;
-    for (const int64_t value : numbers(table, which, 4))
+    for (const uint64_t at : elements(table, which, 4)) {
+      const int64_t value = signed_at(at, 4);
       if (!optional || value != -1) found.push_back(index(static_cast<uint64_t>(value), tensors));
+    }
     return found;
   }
 
@@ -164,11 +169,6 @@ class Walker {
     const uint64_t start = number(table, start_field, 8), length = number(table, start_field + 1, 8);
     if (start > 1) within(start, length);  // 0 and 1 stand for "not stored behind the flatbuffer"
     return length;
-  }
-
-  bool buffer(const Table &table) {
-    const uint64_t inside = vector(table, 0, 1).count;
-    return (behind(table, 1) | inside) > 0;
   }
 
   size_t subgraph(const Table &subgraph, const std::vector<bool> &filled, size_t codes) {
@@ -200,33 +200,33 @@ class Walker {
     const size_t buffer = index(number(one, 2, 4), filled.size()), kind = index(number(one, 1, 1), kTypes);
     const Vector name = vector(one, 3, 1);
     spend(name.count);
-    if (!is_utf8(std::string(data_ + name.at, data_ + name.at + name.count))) damaged("a tensor's name is not UTF-8");
-    const double elements = shape(one, 0, 0);
+    if (!is_utf8(std::string(data + name.at, data + name.at + name.count))) damaged("a tensor's name is not UTF-8");
+    const double count = shape(one, 0, 0);
     shape(one, 7, -1);
-    if (elements > kMostElements) damaged("a tensor is too large");
+    if (count > kMostElements) damaged("a tensor is too large");
     quantization(child(one, 4), static_cast<int>(kind));
     child(one, 6);
     const bool variable = number(one, 5, 1) != 0, handle = kind == kResource || kind == kVariant;
-    return variable || handle || filled[buffer] || elements == 0;
+    return variable || handle || filled[buffer] || count == 0;
   }
 
   double shape(const Table &one, size_t which, int64_t least) {
-    const std::vector<int64_t> sides = numbers(one, which, 4);
+    const std::vector<uint64_t> sides = elements(one, which, 4);
     if (sides.size() > kMostRank) damaged("a tensor has more than 8 axes");
-    double elements = 1;
-    for (const int64_t side : sides) {
-      if (side < least) damaged("a tensor has a negative side");
-      elements *= static_cast<double>(side);
+    double count = 1;
+    for (const uint64_t at : sides) {
+      if (signed_at(at, 4) < least) damaged("a tensor has a negative side");
+      count *= static_cast<double>(signed_at(at, 4));
     }
-    return elements;
+    return count;
   }
 
   void quantization(const Table &one, int kind) {
     for (size_t which = 0; which < 3; which++) vector(one, which, 4);
     child(one, 5);
-    for (const int64_t value : numbers(one, 3, 8))
+    for (const uint64_t at : elements(one, 3, 8))
       for (const auto &type : kZeroPoints)
-        if (kind == type.kind && (value < type.least || value > type.most))
+        if (kind == type.kind && (signed_at(at, 8) < type.least || signed_at(at, 8) > type.most))
           damaged("a tensor has a zero point that its type cannot hold");
   }
 
@@ -240,17 +240,12 @@ class Walker {
       }
     }
   }
-
-  const uint8_t *data_;
-  size_t size_;
-  size_t end_ = 0;  // of what was read
-  uint64_t left_;   // bytes that may still be read
 };
 
 }  // namespace
 
 void check_tflite(const uint8_t *data, size_t size) {
-  Walker walker(data, size);
+  Walker walker{data, size, 4 * uint64_t{size}};
   walker.model();
   walker.archive();
 }

@@ -50,12 +50,10 @@ std::vector<uint8_t> unfiltered(const std::string &raw, size_t height, size_t ro
 }
 
 // PNG of the plain kind: 8 bits, gray or RGB, IHDR, IDAT and IEND alone.
-Bitmap from_png(const std::string &text, size_t channels, int most) {
+Bitmap from_png(const std::string &text, size_t channels, size_t most) {
   const uint8_t *data = reinterpret_cast<const uint8_t *>(text.data());
-  const std::string kind_of_pixels = {8, channels == 3 ? '\2' : '\0', 0, 0, 0};
   if (text.compare(0, 8, "\x89PNG\r\n\x1a\n") != 0) refuse("it is no PNG");
   std::string packed;
-  Bitmap found;
   for (size_t at = 8, next; at < text.size(); at = next) {
     const size_t left = text.size() - at, length = left >= 12 ? big_endian(data + at) : left;
     if (left < 12 || length > left - 12 ||
@@ -65,29 +63,24 @@ Bitmap from_png(const std::string &text, size_t channels, int most) {
     const std::string kind = text.substr(at + 4, 4), wanted = at == 8 ? "IHDR" : next == text.size() ? "IEND" : "IDAT";
     if (kind != wanted) refuse("the PNG has other parts than header, pixels and end");
     if (kind == "IDAT") packed += text.substr(at + 8, length);
-    if (kind != "IHDR") continue;
-    const uint32_t width = length == 13 ? big_endian(data + at + 8) : 0, height = length == 13 ? big_endian(data + at + 12) : 0;
-    const uint32_t limit = static_cast<uint32_t>(most);
-    if (width - 1 >= limit || height - 1 >= limit || text.compare(at + 16, 5, kind_of_pixels) != 0)
-      refuse("the PNG is of another kind or size");
-    found.size = {static_cast<int>(width), static_cast<int>(height)};
   }
+  // RFC 1950: a window of at most 32 KiB, no dictionary, and a checksum of these two bytes
   const uint8_t *bytes = reinterpret_cast<const uint8_t *>(packed.data());
-  // RFC 1950: a window of at most 32 KiB, no dictionary, and a checksum of the two bytes
-  const bool is_zlib = packed.size() >= 6 && (bytes[0] & 15) == 8 && bytes[0] >> 4 <= 7 && !(bytes[1] & 32) &&
-                       (bytes[0] << 8 | bytes[1]) % 31 == 0;
-  if (!is_zlib) refuse("the PNG has other parts than header, pixels and end");
-  const size_t height = static_cast<size_t>(found.size.height), row = static_cast<size_t>(found.size.width) * channels;
+  if (packed.size() < 6 || bytes[0] % 16 != 8 || bytes[0] >= 128 || bytes[1] & 32 || (bytes[0] << 8 | bytes[1]) % 31 != 0)
+    refuse("the PNG has other parts than header, pixels and end");
+  const size_t width = big_endian(data + 16), height = big_endian(data + 20), row = width * channels;
+  const std::string form = {8, channels == 3 ? '\2' : '\0', 0, 0, 0};
+  if (big_endian(data + 8) != 13 || width < 1 || width > most || height < 1 || height > most || text.compare(24, 5, form) != 0)
+    refuse("the PNG is of another kind or size");
   size_t used = 0;
   const std::string raw = inflate(bytes + 2, packed.size() - 2, height * (row + 1), used, size_t{256} << (bytes[0] >> 4));
   if (raw.size() != height * (row + 1) || used + 6 != packed.size())
     refuse("the PNG holds more or fewer pixels than it declares");
   if (!same_checksum(adler32(raw), big_endian(bytes + 2 + used))) refuse("the PNG's pixels are damaged");
-  found.pixels = unfiltered(raw, height, row, channels);
-  return found;
+  return {{static_cast<int>(width), static_cast<int>(height)}, unfiltered(raw, height, row, channels)};
 }
 
-Bitmap picture(const Field &field, const char *key, size_t channels, int most) {
+Bitmap picture(const Field &field, const char *key, size_t channels, size_t most) {
   const std::string &text = field.string(kMostBytes);
   try {
     return from_png(from_base64(text), channels, most);
@@ -107,7 +100,7 @@ Golden parse_golden(const std::string &text) {
     f["version"].integer(1, 1);
     Golden golden;
     golden.model_sha256 = f["model_sha256"].digest();
-    for (Field &one : f["pictures"].parts(1, kMostPictures)) {
+    for (Field &one : f["pictures"].parts(1, kMostPictures, "a list of 1 to 4")) {
       one["name"].string(kMostName);
       golden.pictures.push_back({picture(one["frame"], "frame", 3, kMostFrame),
                                  picture(one["reference"], "reference", 1, kMostMask),

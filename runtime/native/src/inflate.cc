@@ -9,22 +9,21 @@
 namespace segedge {
 namespace {
 
-constexpr size_t kLongestCode = 15;
-
 [[noreturn]] void damaged(const std::string &what) { refuse("the packed data is damaged: " + what); }
 
-// A canonical code: how many words of each length, and the symbols in the order of their words.
+// A canonical code: how many words of each length from 1 to 15, and the symbols in the order of their words.
 struct Code {
-  std::array<int, kLongestCode + 1> count{};
-  std::vector<int> symbols;
+  std::array<size_t, 15> count{};
+  std::vector<size_t> symbols;
 
-  explicit Code(const std::vector<int> &lengths, bool may_be_lone = true) {
-    int left = 1;
-    for (size_t length = 1; length <= kLongestCode; length++) {
+  explicit Code(const std::vector<size_t> &lengths, bool may_be_lone = true) {
+    size_t left = 1;
+    for (size_t length = 1; length <= count.size(); length++) {
       for (size_t symbol = 0; symbol < lengths.size(); symbol++)
-        if (lengths[symbol] == static_cast<int>(length)) symbols.push_back(static_cast<int>(symbol)), count[length]++;
-      left = 2 * left - count[length];
-      if (left < 0) damaged("a code with too many words");
+        if (lengths[symbol] == length) symbols.push_back(symbol);
+      count[length - 1] = static_cast<size_t>(std::count(lengths.begin(), lengths.end(), length));
+      if (count[length - 1] > 2 * left) damaged("a code with too many words");
+      left = 2 * left - count[length - 1];
     }
     // zlib takes a code with words to spare only where one symbol stands alone
     const bool is_lone = *std::max_element(lengths.begin(), lengths.end()) < 2;
@@ -32,46 +31,29 @@ struct Code {
   }
 };
 
-class Inflater {
- public:
-  Inflater(const uint8_t *data, size_t size, size_t most, size_t window)
-      : data_(data), size_(size), most_(most), window_(window) {}
+struct Inflater {
+  const uint8_t *data;
+  size_t size, most, window;
+  uint64_t at = 0;  // in bits
+  std::string out = {};
 
-  std::string whole(size_t &used) {
-    for (bool last = false; !last;) {
-      last = bits(1) != 0;
-      switch (bits(2)) {
-        case 0: stored(); break;
-        case 1: fixed(); break;
-        case 2: dynamic(); break;
-        default: damaged("an unknown block");
-      }
+  size_t bits(size_t count) {
+    size_t value = 0;
+    for (size_t k = 0; k < count; k++, at++) {
+      if (at / 8 >= size) damaged("it ends too early");
+      value |= (size_t{data[at / 8]} >> at % 8 & 1) << k;
     }
-    used = at_;
-    return std::move(out_);
+    return value;
   }
 
- private:
-  int bits(int count) {
-    for (; held_count_ < count; held_count_ += 8) {
-      if (at_ >= size_) damaged("it ends too early");
-      held_ |= static_cast<uint32_t>(data_[at_++]) << held_count_;
-    }
-    const uint32_t value = held_ & ((1u << count) - 1);
-    held_ >>= count;
-    held_count_ -= count;
-    return static_cast<int>(value);
-  }
-
-  int symbol(const Code &code) {
-    int word = 0, first = 0, index = 0;
-    for (size_t length = 1; length <= kLongestCode; length++) {
-      word |= bits(1);
-      const int count = code.count[length];
-      if (word - first < count) return code.symbols[static_cast<size_t>(index + word - first)];
-      index += count;
-      first = (first + count) << 1;
-      word <<= 1;
+  size_t symbol(const Code &code) {
+    size_t word = 0;  // counted from the first one of its length
+    auto first = code.symbols.begin();
+    for (const size_t count : code.count) {
+      word = 2 * word + bits(1);
+      if (word < count) return first[static_cast<std::ptrdiff_t>(word)];
+      word -= count;
+      first += static_cast<std::ptrdiff_t>(count);
     }
     damaged("a word that no code has");
   }
@@ -80,71 +62,60 @@ class Inflater {
   size_t number(size_t symbol, size_t group) {
     if (symbol < 2 * group) return symbol;
     const size_t more = symbol / group - 1;
-    return ((group + symbol % group) << more) + static_cast<size_t>(bits(static_cast<int>(more)));
+    return ((group + symbol % group) << more) + bits(more);
   }
 
-  void put(char byte) {
-    if (out_.size() >= most_) damaged("it holds more than it may");
-    out_ += byte;
+  void put(size_t byte) {
+    if (out.size() >= most) damaged("it holds more than it may");
+    out += static_cast<char>(byte);
   }
 
   void stored() {
-    held_ = 0;
-    held_count_ = 0;
-    const int length = bits(16), inverse = bits(16);
-    if (length != (inverse ^ 0xFFFF) || size_ - at_ < static_cast<size_t>(length)) damaged("a block of a wrong length");
-    for (int k = 0; k < length; k++) put(static_cast<char>(data_[at_++]));
+    at = (at + 7) / 8 * 8;
+    const size_t length = bits(16), inverse = bits(16);
+    if (length != (inverse ^ 0xFFFF) || size - at / 8 < length) damaged("a block of a wrong length");
+    for (size_t k = 0; k < length; k++) put(bits(8));
   }
 
   void fixed() {
-    std::vector<int> lengths(288, 8);
+    std::vector<size_t> lengths(288, 8);
     for (size_t k = 144; k < 280; k++) lengths[k] = k < 256 ? 9 : 7;
-    packed(Code(lengths), Code(std::vector<int>(32, 5)));
+    packed(Code(lengths), Code(std::vector<size_t>(32, 5)));
   }
 
   void dynamic() {
-    static constexpr std::array<size_t, 19> kOrder = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
-    const int literals = bits(5) + 257, distances = bits(5) + 1, given = bits(4) + 4;
+    static constexpr size_t kOrder[] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
+    const size_t literals = bits(5) + 257, distances = bits(5) + 1, given = bits(4) + 4;
     if (literals > 286 || distances > 30) damaged("too many codes");
-    std::vector<int> lengths(19, 0);
-    for (size_t k = 0; k < static_cast<size_t>(given); k++) lengths[kOrder[k]] = bits(3);
+    std::vector<size_t> lengths(19, 0);
+    for (size_t k = 0; k < given; k++) lengths[kOrder[k]] = bits(3);
     const Code code(lengths, false);
     lengths.clear();
-    const size_t wanted = static_cast<size_t>(literals + distances);
-    while (lengths.size() < wanted) {
-      const int found = symbol(code);
+    while (lengths.size() < literals + distances) {
+      const size_t found = symbol(code);
       if (found == 16 && lengths.empty()) damaged("nothing to repeat");
-      const int value = found < 16 ? found : found == 16 ? lengths.back() : 0;
-      const int times = found < 16 ? 1 : found == 16 ? 3 + bits(2) : found == 17 ? 3 + bits(3) : 11 + bits(7);
-      lengths.insert(lengths.end(), static_cast<size_t>(times), value);
+      const size_t times = found < 16 ? 1 : found == 16 ? 3 + bits(2) : found == 17 ? 3 + bits(3) : 11 + bits(7);
+      lengths.insert(lengths.end(), times, found < 16 ? found : found == 16 ? lengths.back() : 0);
     }
-    if (lengths.size() != wanted || lengths[256] == 0) damaged("too many lengths, or no end");
-    const auto middle = lengths.begin() + literals;
+    if (lengths.size() != literals + distances || lengths[256] == 0) damaged("too many lengths, or no end");
+    const auto middle = lengths.end() - static_cast<std::ptrdiff_t>(distances);
     packed(Code({lengths.begin(), middle}), Code({middle, lengths.end()}));
   }
 
   void packed(const Code &literals, const Code &distances) {
-    for (int found; (found = symbol(literals)) != 256;) {
+    for (size_t found; (found = symbol(literals)) != 256;) {
       if (found < 256) {
-        put(static_cast<char>(found));
+        put(found);
         continue;
       }
-      const size_t kind = static_cast<size_t>(found) - 257;
-      if (kind > 28) damaged("an unknown length");
-      const size_t length = kind == 28 ? 258 : 3 + number(kind, 4);
-      const size_t far = static_cast<size_t>(symbol(distances));
+      if (found > 285) damaged("an unknown length");
+      const size_t length = found == 285 ? 258 : 3 + number(found - 257, 4), far = symbol(distances);
       if (far > 29) damaged("an unknown distance");
       const size_t back = 1 + number(far, 2);
-      if (back > std::min(out_.size(), window_)) damaged("it repeats what was not there");
-      for (size_t k = 0; k < length; k++) put(out_[out_.size() - back]);
+      if (back > std::min(out.size(), window)) damaged("it repeats what was not there");
+      for (size_t k = 0; k < length; k++) put(static_cast<unsigned char>(out[out.size() - back]));
     }
   }
-
-  const uint8_t *data_;
-  size_t size_, most_, window_, at_ = 0;
-  uint32_t held_ = 0;
-  int held_count_ = 0;
-  std::string out_;
 };
 
 uint32_t turned(uint32_t value, int by) { return value >> by | value << (32 - by); }
@@ -180,7 +151,18 @@ void add_block(std::array<uint32_t, 8> &state, const uint8_t *block) {
 }  // namespace
 
 std::string inflate(const uint8_t *data, size_t size, size_t most, size_t &used, size_t window) {
-  return Inflater(data, size, most, window).whole(used);
+  Inflater from{data, size, most, window};
+  for (bool last = false; !last;) {
+    last = from.bits(1) == 1;
+    switch (from.bits(2)) {
+      case 0: from.stored(); break;
+      case 1: from.fixed(); break;
+      case 2: from.dynamic(); break;
+      default: damaged("an unknown block");
+    }
+  }
+  used = static_cast<size_t>((from.at + 7) / 8);
+  return from.out;
 }
 
 uint32_t crc32(const std::string &data) {

@@ -43,15 +43,8 @@ std::string plain(double value) {
 }
 
 std::string shown(const Value &value) {
-  switch (value.kind) {
-    case Value::missing: return "missing";
-    case Value::null: return "null";
-    case Value::boolean: return value.string;
-    case Value::number: return plain(value.real);
-    case Value::text: return "'" + shown(value.string, 60) + "'";
-    case Value::list: return "a list of " + std::to_string(value.items.size());
-    default: return "an object";
-  }
+  const std::string text = shown(value.string, 60);
+  return value.kind == Value::text ? "'" + text + "'" : text;
 }
 
 template <class Names>
@@ -61,63 +54,47 @@ std::string joined(const Names &names) {
   return all;
 }
 
-class Parser {
- public:
-  explicit Parser(const std::string &text) : text_(text) {}
+struct Parser {
+  const std::string &text;
+  size_t at = 0;
 
   Value whole() {
     Value value = any(0);
     space();
-    if (at_ != text_.size()) fail("more text after the end");
+    if (at != text.size()) fail("more text after the end");
     return value;
   }
 
- private:
-  [[noreturn]] void fail(const std::string &what) const { refuse(what + " at byte " + std::to_string(at_)); }
-  char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+  [[noreturn]] void fail(const std::string &what) const { refuse(what + " at byte " + std::to_string(at)); }
+  char peek() const { return at < text.size() ? text[at] : '\0'; }
   bool digit() const { return peek() >= '0' && peek() <= '9'; }
-  void space() { at_ = std::min(text_.find_first_not_of(" \t\n\r", at_), text_.size()); }
+  void space() { at = std::min(text.find_first_not_of(" \t\n\r", at), text.size()); }
 
   bool take(std::string_view word) {
-    const bool found = text_.compare(at_, word.size(), word) == 0;
-    if (found) at_ += word.size();
+    const bool found = text.compare(at, word.size(), word) == 0;
+    if (found) at += word.size();
     return found;
   }
 
   Value any(int depth) {
     space();
-    Value value;
-    const size_t start = at_;
-    if (take("\"")) {
-      value.kind = Value::text;
-      value.string = string();
-    } else if (take("[")) {
-      value.kind = Value::list;
-      inside(value, "]", depth + 1);
-    } else if (take("{")) {
-      value.kind = Value::object;
-      inside(value, "}", depth + 1);
-    } else if (peek() == '-' || digit()) {
-      value.kind = Value::number;
-      number(value);
-    } else if (take("true") || take("false")) {
-      value.kind = Value::boolean;
-      value.string = text_.substr(start, at_ - start);
-    } else if (take("null")) {
-      value.kind = Value::null;
-    } else {
-      fail("no value");
-    }
-    return value;
+    if (take("\"")) return {Value::text, string()};
+    if (take("[")) return inside(Value::list, "]", depth + 1);
+    if (take("{")) return inside(Value::object, "}", depth + 1);
+    if (take("null")) return {Value::null, "null"};
+    if (take("true")) return {Value::boolean, "true"};
+    if (take("false")) return {Value::boolean, "false"};
+    if (peek() != '-' && !digit()) fail("no value");
+    return number();
   }
 
-  void inside(Value &value, const char *end, int depth) {
+  Value inside(Value::Kind kind, const char *end, int depth) {
     if (depth > kDeepest) fail("nested deeper than 64");
-    const bool object = value.kind == Value::object;
+    const bool object = kind == Value::object;
+    Value value{kind, object ? "an object" : "a list of "};
     std::set<std::string> names;
     space();
-    if (take(end)) return;
-    do {
+    for (bool last = take(end); !last; last = !take(",")) {
       std::string key;
       if (object) {
         space();
@@ -130,19 +107,21 @@ class Parser {
       value.items.push_back(any(depth));
       value.items.back().key = key;
       space();
-    } while (take(","));
-    if (!take(end)) fail(object ? "an object without end" : "a list without end");
+    }
+    if (!value.items.empty() && !take(end)) fail(object ? "an object without end" : "a list without end");
+    if (!object) value.string += std::to_string(value.items.size());
+    return value;
   }
 
   size_t digits(const char *missing) {
-    const size_t start = at_;
-    while (digit()) at_++;
-    if (at_ == start) fail(missing);
-    return at_ - start;
+    const size_t start = at;
+    while (digit()) at++;
+    if (at == start) fail(missing);
+    return at - start;
   }
 
-  void number(Value &value) {
-    const size_t start = at_;
+  Value number() {
+    const size_t start = at;
     take("-");
     const size_t count = take("0") ? 1 : digits("no number");
     const bool point = take(".");
@@ -150,19 +129,21 @@ class Parser {
     const bool exponent = take("e") || take("E");
     if (exponent && !take("+")) take("-");
     if (exponent) digits("no exponent");
+    Value value{Value::number, text.substr(start, at - start)};
     value.whole = !point && !exponent;
     if (value.whole && count > kMostDigits) fail("a number of thousands of digits");
     // strtod follows the program's locale, from_chars for double is missing on phones
-    std::istringstream stream(text_.substr(start, at_ - start));
+    std::istringstream stream(value.string);
     stream.imbue(std::locale::classic());
     stream >> value.real;  // the largest one where it is too large for a double
+    return value;
   }
 
   unsigned four_digits() {
     unsigned code = 0;
-    const char *from = text_.data() + at_, *to = from + std::min<size_t>(4, text_.size() - at_);
+    const char *from = text.data() + at, *to = from + std::min<size_t>(4, text.size() - at);
     if (std::from_chars(from, to, code, 16).ptr - from != 4) fail("no four digits behind \\u");
-    at_ += 4;
+    at += 4;
     return code;
   }
 
@@ -170,16 +151,16 @@ class Parser {
     static const std::string kNames = "\"\\/bfnrt", kMeanings = "\"\\/\b\f\n\r\t";
     if (!take("u")) {
       const size_t which = kNames.find(peek());
-      at_++;
+      at++;
       if (which == std::string::npos) fail("an unknown escape");
       return static_cast<unsigned char>(kMeanings[which]);
     }
     const unsigned high = four_digits();
-    const size_t back = at_;
+    const size_t back = at;
     if (high >= 0xD800 && high <= 0xDBFF && take("\\u")) {
       const unsigned low = four_digits();
       if (low >= 0xDC00 && low <= 0xDFFF) return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-      at_ = back;
+      at = back;
     }
     return high;
   }
@@ -187,8 +168,8 @@ class Parser {
   std::string string() {
     std::string out;
     while (!take("\"")) {
-      if (at_ >= text_.size()) fail("a text without end");
-      const char c = text_[at_++];
+      if (at >= text.size()) fail("a text without end");
+      const char c = text[at++];
       if (is_control(c)) fail("a control character in a text");
       if (c == '\\')
         append_utf8(out, escaped());
@@ -197,9 +178,6 @@ class Parser {
     }
     return out;
   }
-
-  const std::string &text_;
-  size_t at_ = 0;
 };
 
 }  // namespace
@@ -220,20 +198,19 @@ bool is_utf8(const std::string &text) {
 
 Value parse_json(const std::string &text) {
   if (!is_utf8(text)) refuse("not UTF-8");
-  return Parser(text).whole();
+  return Parser{text}.whole();
 }
 
 Field Field::operator[](const std::string &key) {
-  static const Value kMissing;
+  static const Value kMissing{Value::missing, "missing"};
   if (!is(Value::object)) refuse((where_.empty() ? "the whole" : where_) + " is " + shown(value_) + ", expected an object {…}");
   asked_.insert(key);
   const auto found = std::find_if(value_.items.begin(), value_.items.end(), [&](const Value &one) { return one.key == key; });
   return Field(found == value_.items.end() ? kMissing : *found, where_.empty() ? key : where_ + "." + key);
 }
 
-std::vector<Field> Field::parts(size_t low, size_t high) const {
-  const size_t count = value_.items.size();
-  must_be(is(Value::list) && count >= low && count <= high, "a list of " + std::to_string(low) + " to " + std::to_string(high));
+std::vector<Field> Field::parts(size_t low, size_t high, const std::string &expected) const {
+  must_be(is(Value::list) && value_.items.size() >= low && value_.items.size() <= high, expected);
   std::vector<Field> found;
   for (const Value &item : value_.items) found.emplace_back(item, where_ + "[" + std::to_string(found.size()) + "]");
   return found;
@@ -279,9 +256,9 @@ double Field::number(double low, double high, bool whole) const {
 }
 
 std::vector<double> Field::numbers(size_t count) const {
-  must_be(is(Value::list) && value_.items.size() == count, std::to_string(count) + " numbers");
   std::vector<double> found;
-  for (const Value &item : value_.items) found.push_back(Field(item, where_).number(-kLargest, kLargest));
+  for (const Field &one : parts(count, count, std::to_string(count) + " numbers"))
+    found.push_back(one.number(-kLargest, kLargest));
   return found;
 }
 

@@ -9,12 +9,12 @@
 namespace segedge {
 
 struct Value {
-  enum Kind { missing, null, boolean, number, text, list, object } kind = missing;
-  std::string key;           // its name, inside an object
-  std::string string;        // of a text, in UTF-8; of a boolean the word
-  double real = 0;           // of a number
-  bool whole = false;        // a number without fraction and exponent
-  std::vector<Value> items;  // of a list or an object
+  enum Kind { missing, null, boolean, number, text, list, object } kind;
+  std::string string;             // a text in UTF-8, a number or word as it was found; of a list and an object how to call it
+  double real = 0;                // a number
+  bool whole = false;             // it has neither fraction nor exponent
+  std::vector<Value> items = {};  // of a list or an object
+  std::string key = {};           // its name in the object that it is in
 };
 
 bool is_utf8(const std::string &text);
@@ -29,7 +29,7 @@ class Field {
   explicit Field(const Value &value, const std::string &where = "") : value_(value), where_(where) {}
 
   Field operator[](const std::string &key);  // what an object has under that name, which may be missing
-  std::vector<Field> parts(size_t low, size_t high) const;
+  std::vector<Field> parts(size_t low, size_t high, const std::string &expected) const;
   void finish() const;  // an object: refuses what nobody asked for
 
   bool is(Value::Kind kind) const { return value_.kind == kind; }
