@@ -28,7 +28,7 @@ def compiled(words: list[str], out: Path) -> str:
 
 def litert_without(name: str, folder: Path) -> str:
     """A library with all that the core asks LiteRT's for, but not `name`."""
-    asked = re.findall(r"SEGEDGE_LOAD\((\w+)\);", (NATIVE / "src" / "litert.cc").read_text("utf-8"))
+    asked = re.findall(r"(?:SEGEDGE_CALL\(|\"LiteRt)([A-Z]\w+)", (NATIVE / "src" / "litert.cc").read_text("utf-8"))
     wanted = ["kLiteRtRuntimeBuiltin", *(f"LiteRt{one}" for one in asked)]
     assert name in wanted
     source = folder / f"without_{name}.c"

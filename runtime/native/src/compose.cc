@@ -7,20 +7,38 @@
 namespace segedge {
 namespace {
 
-// The middle of it, scaled with its aspect ratio kept so that it just covers `to`; packed rows.
-std::vector<uint8_t> cover(const Picture &image, Size to, bool bgr) {
-  const Size from = image.size();
+using PackedRow = std::function<const uint8_t *(size_t y)>;  // valid until the next call
+
+void pack(const uint8_t *from, size_t step, size_t first, size_t count, uint8_t *__restrict to) {
+  for (; count > 0; count--, from += step, to += 3) {
+    to[0] = from[first];
+    to[1] = from[1];
+    to[2] = from[2 - first];
+  }
+}
+
+PackedRow packed(const Source<uint8_t> &source) {
+  if (source.step == 3 && source.channels[0] == 0) return source.row;
+  return [source, line = std::vector<uint8_t>(3 * size_t{source.size.width})](size_t y) mutable {
+    pack(source.row(y), source.step, source.channels[0], source.size.width, line.data());
+    return line.data();
+  };
+}
+
+// The middle of it, scaled with its aspect ratio kept so that it just covers `to`.
+PackedRow covering(const Source<uint8_t> &image, Size to) {
+  const Size from = image.size;
+  if (from == to) return packed(image);
   const double scale = std::max(static_cast<double>(to.height) / from.height, static_cast<double>(to.width) / from.width);
-  const Size used = {std::min(from.width, std::max(1, round_even(to.width / scale))),
-                     std::min(from.height, std::max(1, round_even(to.height / scale)))};
-  const int left = (from.width - used.width) / 2, top = (from.height - used.height) / 2;
-  const Source whole = image.source(bgr);
-  const Source middle = {used,
-                         [&whole, left, top](int y) { return whole.row(top + y) + static_cast<size_t>(left) * whole.step; },
-                         whole.step, whole.channels};
-  std::vector<uint8_t> out(3 * to.pixels());
-  resize_bytes(middle, to, scale < 1 ? "area" : "bilinear", out.data(), 3 * static_cast<size_t>(to.width));
-  return out;
+  Source<uint8_t> middle = image;
+  middle.size = {side_of(to.width / scale, from.width), side_of(to.height / scale, from.height)};
+  const size_t left = (from.width - middle.size.width) / 2 * image.step, top = (from.height - middle.size.height) / 2;
+  middle.row = [whole = image.row, left, top](size_t y) { return whole(top + y) + left; };
+  return [scaled = scaler(middle, to, scale < 1 ? "area" : "bilinear"),
+          line = std::vector<uint8_t>(3 * size_t{to.width})](size_t y) mutable {
+    scaled(y, line.data());
+    return line.data();
+  };
 }
 
 // `count` bytes of one row, a weight for each. (t + (t >> 8)) >> 8 of t = product + 128 is product / 255, rounded to the
@@ -38,25 +56,21 @@ void mix(const uint8_t *__restrict over, const uint8_t *__restrict under, const 
 
 }  // namespace
 
-void compose(const Picture &frame, const uint8_t *alpha, size_t alpha_stride, const Picture *background, const uint8_t *colour,
-             uint32_t format, uint8_t *out, size_t stride) {
+void compose(const Picture &frame, Rows<const uint8_t> alpha, const Picture *background, const uint8_t *colour,
+             const Format &format, Rows<uint8_t> out) {
   const Size size = frame.size();
-  const bool bgr = format == SEGEDGE_BGR || format == SEGEDGE_BGRA;
-  const size_t step = bytes_of_pixel(format), row = 3 * static_cast<size_t>(size.width);
-  std::vector<uint8_t> covered, plain, scratch, behind_scratch, weights(row), mixed(row);
-  if (background && background->size() != size) covered = cover(*background, size, bgr);
-  for (int x = 0; !background && x < size.width; x++)
-    plain.insert(plain.end(), {colour[bgr ? 2 : 0], colour[1], colour[bgr ? 0 : 2]});
-  for (int y = 0; y < size.height; y++, alpha += alpha_stride) {
-    const uint8_t *over = frame.colours(y, bgr, scratch);
-    const uint8_t *under = !background       ? plain.data()
-                           : covered.empty() ? background->colours(y, bgr, behind_scratch)
-                                             : covered.data() + static_cast<size_t>(y) * row;
-    uint8_t *to = out + static_cast<size_t>(y) * stride;
-    for (size_t x = 0; x < row / 3; x++) weights[3 * x] = weights[3 * x + 1] = weights[3 * x + 2] = alpha[x];
-    mix(over, under, weights.data(), weights.size(), mixed.data());
-    if (step == 3) std::copy(mixed.begin(), mixed.end(), to);  // `to` may be `over`
-    for (size_t x = 0; step == 4 && x < mixed.size(); x += 3, to += 4) {
+  std::vector<uint8_t> plain, weights(3 * size_t{size.width}), mixed(weights.size());
+  for (size_t x = 0; !background && x < size.width; x++)
+    plain.insert(plain.end(), {colour[format.bgr ? 2 : 0], colour[1], colour[format.bgr ? 0 : 2]});
+  const PackedRow over = packed(frame.source(format.bgr));
+  PackedRow under = [&plain](size_t) { return plain.data(); };
+  if (background) under = covering(background->source(format.bgr), size);
+  for (size_t y = 0; y < size.height; y++) {
+    uint8_t *to = out.row(y);
+    for (size_t x = 0; x < size.width; x++) weights[3 * x] = weights[3 * x + 1] = weights[3 * x + 2] = alpha.row(y)[x];
+    mix(over(y), under(y), weights.data(), weights.size(), mixed.data());
+    if (format.step == 3) std::copy(mixed.begin(), mixed.end(), to);  // `to` may be the frame's row
+    for (size_t x = 0; format.step == 4 && x < mixed.size(); x += 3, to += 4) {
       std::copy_n(mixed.data() + x, 3, to);
       to[3] = 255;
     }

@@ -7,9 +7,9 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -87,190 +87,156 @@ std::string shape_of(const TensorType &type) {
 
 [[noreturn]] void library_error(const std::string &text) { throw Error(SEGEDGE_LIBRARY, text); }
 
-}  // namespace
-
-// The functions, by the names that they have behind "LiteRt".
-struct LiteRt::Library {
-  int (*CreateEnvironment)(int, const void *, Handle *);
-  void (*DestroyEnvironment)(Handle);
-  int (*CreateModelFromBuffer)(Handle, const void *, size_t, Handle *);
-  void (*DestroyModel)(Handle);
-  int (*CreateOptions)(Handle *);
-  void (*DestroyOptions)(Handle);
-  int (*SetOptionsHardwareAccelerators)(Handle, int);
-  int (*CreateOpaqueOptions)(const char *, void *, void (*)(void *), Handle *);
-  int (*AddOpaqueOptions)(Handle, Handle);
-  int (*CreateCompiledModel)(Handle, Handle, Handle, Handle *);
-  void (*DestroyCompiledModel)(Handle);
-  int (*CompiledModelResizeInputTensor)(Handle, size_t, size_t, const int32_t *, size_t);
-  int (*GetCompiledModelOutputTensorLayouts)(Handle, size_t, size_t, Layout *, bool);
-  int (*RunCompiledModel)(Handle, size_t, size_t, Handle *, size_t, Handle *);
-  int (*GetMainModelSubgraphIndex)(Handle, size_t *);
-  int (*GetModelSubgraph)(Handle, size_t, Handle *);
-  int (*GetNumSubgraphInputs)(Handle, size_t *);
-  int (*GetNumSubgraphOutputs)(Handle, size_t *);
-  int (*GetSubgraphInput)(Handle, size_t, Handle *);
-  int (*GetSubgraphOutput)(Handle, size_t, Handle *);
-  int (*GetRankedTensorType)(Handle, TensorType *);
-  int (*GetQuantizationTypeId)(Handle, int *);
-  int (*GetPerTensorQuantization)(Handle, Quantization *);
-  int (*CreateTensorBufferFromHostMemory)(const TensorType *, void *, size_t, void (*)(void *), Handle *);
-  void (*DestroyTensorBuffer)(Handle);
-
+class Library {
+ public:
   explicit Library(const std::string &given) {
     const char *named = std::getenv("SEGEDGE_LITERT");
-    std::string path = !given.empty() ? given : named && *named ? named : kName;
-    const bool linked = path == "linked";
+    path_ = !given.empty() ? given : named && *named ? named : kName;
+    const bool linked = path_ == "linked";
     // never unloaded: it starts threads and registers with the C library, neither of which it takes back
-    handle_ = dlopen(linked ? nullptr : path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (linked) path = "what is linked into this program";
+    handle_.reset(dlopen(linked ? nullptr : path_.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE));
+    if (linked) path_ = "what is linked into this program";
     if (!handle_) {
       const char *why = dlerror();
-      library_error("LiteRT: " + path + " cannot be opened (" + (why ? why : "no reason given") + "); expected " + kName +
+      library_error("LiteRT: " + path_ + " cannot be opened (" + (why ? why : "no reason given") + "); expected " + kName +
                     " 2.2 or 2.3, out of the ai-edge-litert wheel, the AAR or LiteRT's C++ SDK");
     }
     // exported since 2.2; before, LiteRtCreateModelFromBuffer took no environment under the same name
-    if (!dlsym(handle_, "kLiteRtRuntimeBuiltin"))
-      library_error("LiteRT: " + path +
+    if (!dlsym(handle_.get(), "kLiteRtRuntimeBuiltin"))
+      library_error("LiteRT: " + path_ +
                     " is older than 2.2 or no LiteRT, expected 2.2 or 2.3; take the library of another wheel");
-    load(path);
   }
-  ~Library() {
-    if (handle_) dlclose(handle_);
+
+  void *find(const char *name) const {
+    void *found = dlsym(handle_.get(), name);
+    if (!found)
+      library_error("LiteRT: " + path_ + " has no " + name + ", expected 2.2 or 2.3; take the library of another wheel");
+    return found;
   }
 
  private:
-  void load(const std::string &path) {
-#define SEGEDGE_LOAD(name) find(name, "LiteRt" #name, path)
-    SEGEDGE_LOAD(CreateEnvironment);
-    SEGEDGE_LOAD(DestroyEnvironment);
-    SEGEDGE_LOAD(CreateModelFromBuffer);
-    SEGEDGE_LOAD(DestroyModel);
-    SEGEDGE_LOAD(CreateOptions);
-    SEGEDGE_LOAD(DestroyOptions);
-    SEGEDGE_LOAD(SetOptionsHardwareAccelerators);
-    SEGEDGE_LOAD(CreateOpaqueOptions);
-    SEGEDGE_LOAD(AddOpaqueOptions);
-    SEGEDGE_LOAD(CreateCompiledModel);
-    SEGEDGE_LOAD(DestroyCompiledModel);
-    SEGEDGE_LOAD(CompiledModelResizeInputTensor);
-    SEGEDGE_LOAD(GetCompiledModelOutputTensorLayouts);
-    SEGEDGE_LOAD(RunCompiledModel);
-    SEGEDGE_LOAD(GetMainModelSubgraphIndex);
-    SEGEDGE_LOAD(GetModelSubgraph);
-    SEGEDGE_LOAD(GetNumSubgraphInputs);
-    SEGEDGE_LOAD(GetNumSubgraphOutputs);
-    SEGEDGE_LOAD(GetSubgraphInput);
-    SEGEDGE_LOAD(GetSubgraphOutput);
-    SEGEDGE_LOAD(GetRankedTensorType);
-    SEGEDGE_LOAD(GetQuantizationTypeId);
-    SEGEDGE_LOAD(GetPerTensorQuantization);
-    SEGEDGE_LOAD(CreateTensorBufferFromHostMemory);
-    SEGEDGE_LOAD(DestroyTensorBuffer);
-#undef SEGEDGE_LOAD
-  }
-
-  template <class Function>
-  void find(Function &function, const char *name, const std::string &path) {
-    void *found = dlsym(handle_, name);
-    if (!found)
-      library_error("LiteRT: " + path + " has no " + name + ", expected 2.2 or 2.3; take the library of another wheel");
-    std::memcpy(&function, &found, sizeof(function));
-  }
-
-  void *handle_ = nullptr;
+  std::string path_;
+  std::unique_ptr<void, int (*)(void *)> handle_{nullptr, dlclose};
 };
 
-void *aligned_memory(size_t bytes) {
-  void *memory = nullptr;
-  if (bytes > SIZE_MAX - 2 * kAlignment || posix_memalign(&memory, kAlignment, bytes + kBeyond) != 0) throw std::bad_alloc();
-  std::memset(static_cast<char *>(memory) + bytes, 0, kBeyond);
-  return memory;
-}
-
-void LiteRt::Free::operator()(void *memory) const { std::free(memory); }
-
-LiteRt::LiteRt(const std::string &library, const void *model, size_t size, int threads, const Contract &contract)
-    : library_(std::make_unique<Library>(library)) {
-  try {
-    open(model, size, threads, contract);
-  } catch (...) {
-    close();
-    throw;
+// A function of LiteRT that gives a status. Called, it throws Error unless that is kOk.
+template <class... Arguments>
+struct Call {
+  const char *name;
+  int (*function)(Arguments...);
+  Call(const Library &library, const char *name)
+      : name(name), function(reinterpret_cast<int (*)(Arguments...)>(library.find(name))) {}
+  void operator()(Arguments... arguments) const {
+    const int status = function(arguments...);
+    if (status != kOk)
+      library_error(std::string("LiteRT refuses the model: ") + name + " gives status " + std::to_string(status) +
+                    "; the file is damaged or from another converter, copy it again or export it again with segexport");
   }
-}
+};
 
-LiteRt::~LiteRt() { close(); }
+// What LiteRT makes, destroyed by a function of LiteRT.
+struct Owned {
+  Owned(const Library &library, const char *name) : destroy(reinterpret_cast<void (*)(Handle)>(library.find(name))) {}
+  ~Owned() {
+    if (handle) destroy(handle);
+  }
+  void (*const destroy)(Handle);
+  Handle handle = nullptr;
+};
 
-void LiteRt::close() {
-  for (Buffer *buffer : {&input_, &output_})
-    if (buffer->handle) library_->DestroyTensorBuffer(buffer->handle);
-  if (compiled_) library_->DestroyCompiledModel(compiled_);
-  if (options_) library_->DestroyOptions(options_);
-  if (model_) library_->DestroyModel(model_);
-  if (environment_) library_->DestroyEnvironment(environment_);
-}
+}  // namespace
 
-void LiteRt::check(const char *call, int status) const {
-  if (status != kOk)
-    library_error(std::string("LiteRT refuses the model: LiteRt") + call + " gives status " + std::to_string(status) +
-                  "; the file is damaged or from another converter, copy it again or export it again with segexport");
-}
+struct LiteRt::Network {
+  Network(const std::string &library, const Memory &model, uint32_t threads, const Contract &contract);
+  void set_options(uint32_t threads);
+  TensorType checked(const std::string &which, Handle tensor, const Tensor &spec) const;
+  void make_buffer(const Tensor &spec, Memory &memory, Owned &buffer) const;
 
-void LiteRt::make_options(int threads) {
-  const std::string text = "num_threads = " + std::to_string(threads) + "\n";  // TOML, as litert_cpu_options.cc writes it
-  Handle opaque = nullptr;
-  check("CreateOptions", library_->CreateOptions(&options_));
-  char *payload = static_cast<char *>(std::malloc(text.size() + 1));
-  if (!payload) throw std::bad_alloc();
-  std::memcpy(payload, text.c_str(), text.size() + 1);
-  check("SetOptionsHardwareAccelerators", library_->SetOptionsHardwareAccelerators(options_, kCpu));
-  check("CreateOpaqueOptions", library_->CreateOpaqueOptions("xnnpack", payload, std::free, &opaque));
-  check("AddOpaqueOptions", library_->AddOpaqueOptions(options_, opaque));
-}
+  const Library library;
+#define SEGEDGE_CALL(name, ...) \
+  const Call<__VA_ARGS__> name { library, "LiteRt" #name }
+  SEGEDGE_CALL(CreateEnvironment, int, const void *, Handle *);
+  SEGEDGE_CALL(CreateModelFromBuffer, Handle, const void *, size_t, Handle *);
+  SEGEDGE_CALL(CreateOptions, Handle *);
+  SEGEDGE_CALL(SetOptionsHardwareAccelerators, Handle, int);
+  SEGEDGE_CALL(CreateOpaqueOptions, const char *, void *, void (*)(void *), Handle *);
+  SEGEDGE_CALL(AddOpaqueOptions, Handle, Handle);
+  SEGEDGE_CALL(CreateCompiledModel, Handle, Handle, Handle, Handle *);
+  SEGEDGE_CALL(CompiledModelResizeInputTensor, Handle, size_t, size_t, const int32_t *, size_t);
+  SEGEDGE_CALL(GetCompiledModelOutputTensorLayouts, Handle, size_t, size_t, Layout *, bool);
+  SEGEDGE_CALL(RunCompiledModel, Handle, size_t, size_t, Handle *, size_t, Handle *);
+  SEGEDGE_CALL(GetMainModelSubgraphIndex, Handle, size_t *);
+  SEGEDGE_CALL(GetModelSubgraph, Handle, size_t, Handle *);
+  SEGEDGE_CALL(GetNumSubgraphInputs, Handle, size_t *);
+  SEGEDGE_CALL(GetNumSubgraphOutputs, Handle, size_t *);
+  SEGEDGE_CALL(GetSubgraphInput, Handle, size_t, Handle *);
+  SEGEDGE_CALL(GetSubgraphOutput, Handle, size_t, Handle *);
+  SEGEDGE_CALL(GetRankedTensorType, Handle, TensorType *);
+  SEGEDGE_CALL(GetQuantizationTypeId, Handle, int *);
+  SEGEDGE_CALL(GetPerTensorQuantization, Handle, Quantization *);
+  SEGEDGE_CALL(CreateTensorBufferFromHostMemory, const TensorType *, void *, size_t, void (*)(void *), Handle *);
+#undef SEGEDGE_CALL
 
-void LiteRt::open(const void *model, size_t size, int threads, const Contract &contract) {
+  // destroyed from the last to the first
+  Memory input_memory{0}, output_memory{0};
+  Owned environment{library, "LiteRtDestroyEnvironment"}, model{library, "LiteRtDestroyModel"},
+      options{library, "LiteRtDestroyOptions"}, compiled{library, "LiteRtDestroyCompiledModel"},
+      input{library, "LiteRtDestroyTensorBuffer"}, output{library, "LiteRtDestroyTensorBuffer"};
+};
+
+LiteRt::Network::Network(const std::string &library, const Memory &file, uint32_t threads, const Contract &contract)
+    : library(library) {
   // no search for GPUs and NPUs, and no word about it on standard error
-  const EnvironmentOption options[] = {{kAutoRegister, kInt, kCpu}, {kLeastSeverity, kInt, kErrors}};
-  check("CreateEnvironment", library_->CreateEnvironment(2, options, &environment_));
-  check("CreateModelFromBuffer", library_->CreateModelFromBuffer(environment_, model, size, &model_));
+  const EnvironmentOption quiet[] = {{kAutoRegister, kInt, kCpu}, {kLeastSeverity, kInt, kErrors}};
+  CreateEnvironment(2, quiet, &environment.handle);
+  CreateModelFromBuffer(environment.handle, file.data.get(), file.size, &model.handle);
   size_t index = 0, inputs = 0, outputs = 0;
-  Handle graph = nullptr;
-  check("GetMainModelSubgraphIndex", library_->GetMainModelSubgraphIndex(model_, &index));
-  check("GetModelSubgraph", library_->GetModelSubgraph(model_, index, &graph));
-  check("GetNumSubgraphInputs", library_->GetNumSubgraphInputs(graph, &inputs));
-  check("GetNumSubgraphOutputs", library_->GetNumSubgraphOutputs(graph, &outputs));
+  Handle graph = nullptr, tensor = nullptr;
+  GetMainModelSubgraphIndex(model.handle, &index);
+  GetModelSubgraph(model.handle, index, &graph);
+  GetNumSubgraphInputs(graph, &inputs);
+  GetNumSubgraphOutputs(graph, &outputs);
   if (inputs != 1 || outputs != 1)
     throw Error(SEGEDGE_CONTRACT, "the model has " + std::to_string(inputs) + " inputs and " + std::to_string(outputs) +
                                       " outputs, expected one image in, one mask out");
-  const TensorType wanted_input = type_of(contract.input), wanted_output = type_of(contract.output);
-  const TensorType input = checked(graph, "input", contract.input, wanted_input);
-  TensorType output = checked(graph, "output", contract.output, wanted_output);
-  make_options(threads);
-  check("CreateCompiledModel", library_->CreateCompiledModel(environment_, model_, options_, &compiled_));
-  if (!same_shape(input, wanted_input)) {  // a model that takes any size is stored with some
-    if (library_->CompiledModelResizeInputTensor(compiled_, 0, 0, wanted_input.layout.dimensions, 4) != kOk)
-      mismatch("input", input, wanted_input);
-    check("GetCompiledModelOutputTensorLayouts",
-          library_->GetCompiledModelOutputTensorLayouts(compiled_, 0, 1, &output.layout, true));
+  GetSubgraphInput(graph, 0, &tensor);
+  const TensorType from = checked("input", tensor, contract.input), wanted_from = type_of(contract.input);
+  GetSubgraphOutput(graph, 0, &tensor);
+  TensorType to = checked("output", tensor, contract.output);
+  const TensorType wanted_to = type_of(contract.output);
+  set_options(threads);
+  CreateCompiledModel(environment.handle, model.handle, options.handle, &compiled.handle);
+  if (!same_shape(from, wanted_from)) {  // a model that takes any size is stored with some
+    if (CompiledModelResizeInputTensor.function(compiled.handle, 0, 0, wanted_from.layout.dimensions, 4) != kOk)
+      mismatch("input", from, wanted_from);
+    GetCompiledModelOutputTensorLayouts(compiled.handle, 0, 1, &to.layout, true);
   }
-  if (!same_shape(output, wanted_output)) mismatch("output", output, wanted_output);
-  make_buffer(contract.input, input_);
-  make_buffer(contract.output, output_);
+  if (!same_shape(to, wanted_to)) mismatch("output", to, wanted_to);
+  make_buffer(contract.input, input_memory, input);
+  make_buffer(contract.output, output_memory, output);
 }
 
-// The model's tensor, of the contract's dtype and quantization.
-TensorType LiteRt::checked(void *graph, const std::string &which, const Tensor &spec, const TensorType &wanted) {
-  Handle tensor = nullptr;
+void LiteRt::Network::set_options(uint32_t threads) {
+  const std::string text = "num_threads = " + std::to_string(threads) + "\n";  // TOML, as litert_cpu_options.cc writes it
+  Handle opaque = nullptr;
+  CreateOptions(&options.handle);
+  SetOptionsHardwareAccelerators(options.handle, kCpu);
+  char *payload = strdup(text.c_str());
+  if (!payload) throw std::bad_alloc();
+  CreateOpaqueOptions("xnnpack", payload, std::free, &opaque);
+  AddOpaqueOptions(options.handle, opaque);
+}
+
+// The type of the model's tensor, which has the contract's dtype and quantization.
+TensorType LiteRt::Network::checked(const std::string &which, Handle tensor, const Tensor &spec) const {
   TensorType type{};
-  check("GetSubgraph", (which == "input" ? library_->GetSubgraphInput : library_->GetSubgraphOutput)(graph, 0, &tensor));
-  check("GetRankedTensorType", library_->GetRankedTensorType(tensor, &type));
-  if (type.element != wanted.element || type.layout.rank != 4) mismatch(which, type, wanted);
+  GetRankedTensorType(tensor, &type);
+  if (type.element != type_of(spec).element || type.layout.rank != 4) mismatch(which, type, type_of(spec));
   int kind = 0;
   Quantization found{};
-  check("GetQuantizationTypeId", library_->GetQuantizationTypeId(tensor, &kind));
+  GetQuantizationTypeId(tensor, &kind);
   if (spec.quantized && kind == kPerTensor) {
-    check("GetPerTensorQuantization", library_->GetPerTensorQuantization(tensor, &found));
+    GetPerTensorQuantization(tensor, &found);
     const double scale = static_cast<double>(found.scale);
     if (scale > 0 && (std::abs(scale - spec.scale) > 1e-5 * scale || found.zero_point != spec.zero_point))
       throw Error(SEGEDGE_CONTRACT, "the model's " + which + " has scale " + std::to_string(scale) + " and zero point " +
@@ -280,20 +246,31 @@ TensorType LiteRt::checked(void *graph, const std::string &which, const Tensor &
   return type;
 }
 
-void LiteRt::make_buffer(const Tensor &spec, Buffer &buffer) {
+void LiteRt::Network::make_buffer(const Tensor &spec, Memory &memory, Owned &buffer) const {
   const TensorType type = type_of(spec);
-  const uint64_t bytes = bytes_of(spec.kind) * static_cast<uint64_t>(spec.width) * static_cast<uint64_t>(spec.height) *
-                         static_cast<uint64_t>(spec.channels);
+  uint64_t bytes = bytes_of(spec.kind);
+  for (const int32_t side : type.layout.dimensions) bytes *= static_cast<uint64_t>(std::max(side, 1));
   if (bytes > SIZE_MAX / 2) throw std::bad_alloc();  // where a size_t has 32 bits
-  buffer.bytes = static_cast<size_t>(bytes);
-  buffer.memory.reset(aligned_memory(buffer.bytes));
-  std::memset(buffer.memory.get(), 0, buffer.bytes);
-  check("CreateTensorBufferFromHostMemory",
-        library_->CreateTensorBufferFromHostMemory(&type, buffer.memory.get(), buffer.bytes, nullptr, &buffer.handle));
+  memory = Memory(static_cast<size_t>(bytes));
+  CreateTensorBufferFromHostMemory(&type, memory.data.get(), memory.size, nullptr, &buffer.handle);
 }
 
+Memory::Memory(size_t size) : size(size), data(nullptr, std::free) {
+  void *memory = nullptr;
+  if (size > SIZE_MAX - 2 * kAlignment || posix_memalign(&memory, kAlignment, size + kBeyond) != 0) throw std::bad_alloc();
+  data.reset(static_cast<uint8_t *>(std::memset(memory, 0, size + kBeyond)));
+}
+
+LiteRt::LiteRt(const std::string &library, const Memory &model, uint32_t threads, const Contract &contract)
+    : network_(std::make_unique<Network>(library, model, threads, contract)) {}
+LiteRt::~LiteRt() = default;
+
+const Memory &LiteRt::input() const { return network_->input_memory; }
+const Memory &LiteRt::output() const { return network_->output_memory; }
+
 void LiteRt::run() {
-  const int status = library_->RunCompiledModel(compiled_, 0, 1, &input_.handle, 1, &output_.handle);
+  Network &n = *network_;
+  const int status = n.RunCompiledModel.function(n.compiled.handle, 0, 1, &n.input.handle, 1, &n.output.handle);
   if (status != kOk)
     library_error("LiteRT fails to run the model: status " + std::to_string(status) + "; copy or export it again");
 }

@@ -1,6 +1,7 @@
 // LiteRT's C library, opened when a session is: one model, one input tensor, one output tensor.
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -8,48 +9,27 @@
 
 namespace segedge {
 
-struct TensorType;  // LiteRtRankedTensorType
+// Zeros where LiteRT may read and write in place, with some more behind them; throws std::bad_alloc.
+struct Memory {
+  explicit Memory(size_t size);
+  size_t size;
+  std::unique_ptr<uint8_t, void (*)(void *)> data;
+};
 
 class LiteRt {
  public:
-  // `library`: a path, or empty for $SEGEDGE_LITERT and then the loader's own search. `model` must outlive this and be
-  // aligned to 64 bytes. Throws Error: no library, another version, or a model that it refuses or that is not the
-  // contract's.
-  LiteRt(const std::string &library, const void *model, size_t size, int threads, const Contract &contract);
+  // `library`: a path, or empty for $SEGEDGE_LITERT and then the loader's own search. `model` must outlive this. Throws
+  // Error: no library, another version, or a model that it refuses or that is not the contract's.
+  LiteRt(const std::string &library, const Memory &model, uint32_t threads, const Contract &contract);
   ~LiteRt();
-  LiteRt(const LiteRt &) = delete;
-  LiteRt &operator=(const LiteRt &) = delete;
 
-  void *input() { return input_.memory.get(); }
-  const void *output() const { return output_.memory.get(); }
-  size_t input_bytes() const { return input_.bytes; }
-  size_t output_bytes() const { return output_.bytes; }
+  const Memory &input() const;
+  const Memory &output() const;
   void run();
 
  private:
-  struct Library;
-  TensorType checked(void *graph, const std::string &which, const Tensor &spec, const TensorType &wanted);
-  struct Free {
-    void operator()(void *memory) const;
-  };
-  struct Buffer {
-    std::unique_ptr<void, Free> memory;
-    size_t bytes = 0;
-    void *handle = nullptr;
-  };
-
-  void open(const void *model, size_t size, int threads, const Contract &contract);
-  void make_options(int threads);
-  void make_buffer(const Tensor &spec, Buffer &buffer);
-  void check(const char *call, int status) const;
-  void close();
-
-  std::unique_ptr<Library> library_;
-  void *environment_ = nullptr, *model_ = nullptr, *options_ = nullptr, *compiled_ = nullptr;
-  Buffer input_, output_;
+  struct Network;
+  std::unique_ptr<Network> network_;
 };
-
-// Memory that LiteRT takes as it is; throws std::bad_alloc.
-void *aligned_memory(size_t bytes);
 
 }  // namespace segedge

@@ -1,47 +1,57 @@
 // Frames of every format: checked, then read row by row as colours or as luma.
 #pragma once
 
-#include <vector>
-
+#include "error.h"
 #include "resize.h"
-#include "segedge.h"
 
 namespace segedge {
 
-inline size_t bytes_of_pixel(uint32_t packed_format) { return packed_format >= SEGEDGE_RGBA ? 4 : 3; }
+// By segedge_format: the bytes of a pixel of the first plane, is blue the first of them, and how many planes there are.
+struct Format {
+  uint32_t step;
+  bool bgr;
+  uint32_t planes;
+};
+constexpr Format kFormats[] = {{3, true, 1},  {3, false, 1}, {4, false, 1}, {4, true, 1},
+                               {1, false, 2}, {1, false, 2}, {1, false, 3}};
+
+// Memory from outside.
+struct Span {
+  const uint8_t *begin, *end;
+  bool overlaps(const Span &other) const { return std::less<>()(begin, other.end) && std::less<>()(other.begin, end); }
+};
+
+// Throws Error (SEGEDGE_ARGUMENT) if there is none or the stride cannot be; `bytes`: of a row, and rows.
+Span span_of(const std::string &name, const void *data, size_t stride, Size bytes, const char *expected);
+
+inline std::string text_of(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
+
+inline Error unexpected(const std::string &name, const std::string &got, const std::string &expected) {
+  return argument_error(name + ": got " + got + ", expected " + expected);
+}
 
 class Picture {
  public:
   // Throws Error (SEGEDGE_ARGUMENT) naming what cannot be; `name` is how it speaks of the frame.
-  Picture(const segedge_frame *frame, const char *name);
+  Picture(const segedge_frame *frame, const std::string &name);
 
   Size size() const { return size_; }
-  bool packed() const { return format_ <= SEGEDGE_BGRA; }
+  bool overlaps(const Span &memory) const;
 
-  // As colours to scale, blue first if `bgr`. The picture must outlive it.
-  Source source(bool bgr) const;
-
-  // A row in packed RGB (BGR), or where it lies if it is that already.
-  const uint8_t *colours(int y, bool bgr, std::vector<uint8_t> &scratch) const;
+  // As colours, blue first if `bgr`. The picture must outlive it.
+  Source<uint8_t> source(bool bgr) const;
 
   // A row of BT.601's luma: the Y plane, or OpenCV's COLOR_BGR2GRAY.
-  void luma(int y, uint8_t *out) const;
-
-  // First and last byte (one beyond) of a plane.
-  const uint8_t *begin(int plane) const { return frame_.planes[plane]; }
-  const uint8_t *end(int plane) const;
-  int planes() const { return packed() ? 1 : format_ == SEGEDGE_I420 ? 3 : 2; }
+  void luma(size_t y, uint8_t *out) const;
 
  private:
-  const uint8_t *row(int plane, int y) const { return frame_.planes[plane] + static_cast<size_t>(y) * frame_.strides[plane]; }
-  size_t row_bytes(int plane) const;
-  size_t step() const { return bytes_of_pixel(format_); }
-  bool bgr() const { return format_ == SEGEDGE_BGR || format_ == SEGEDGE_BGRA; }
-  void from_yuv(int y, bool bgr, uint8_t *out) const;
+  const uint8_t *row(size_t plane, size_t y) const { return frame_.planes[plane] + y * frame_.strides[plane]; }
+  void from_yuv(size_t y, bool bgr, uint8_t *out) const;
 
-  segedge_frame frame_;
-  uint32_t format_, flags_;
+  segedge_frame frame_ = {};
+  uint32_t format_ = SEGEDGE_BGR;
   Size size_;
+  std::vector<Span> planes_;
 };
 
 }  // namespace segedge

@@ -1,11 +1,10 @@
 #include "refine.h"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
 
-#include "postprocess.h"
+#include "tensors.h"
 #include "vectors.h"
 
 namespace segedge {
@@ -14,6 +13,7 @@ namespace {
 constexpr float kMostCertain = 255.f / 256, kByteSteps = 256.f / 255;  // of an 8-bit sigmoid; their product is 1
 constexpr int kRadius = 2;                                             // of the guided filter and of motion
 constexpr double kEps = 1e-3 * 255 * 255, kLow = 0.05, kHigh = 0.95, kSure = 0.5, kUnsure = 0.9, kStill = 1, kMoving = 5;
+constexpr float kWindow = (2 * kRadius + 1) * (2 * kRadius + 1);
 constexpr int kStepsPerLevel = 16;  // of the motion's mean: up to 255 / 16 levels
 // the squared binary entropy as a polynomial in (p - 0.5)², as MediaPipe's SegmentationSmoothingCalculator has it
 constexpr std::array<double, 5> kCoefficients = {5.68842, -0.748699, -57.8051, 291.309, -624.717};
@@ -41,8 +41,9 @@ double uncertainty(double p) {
 
 // The pixel behind each place from -radius to count - 1 + radius: the edge repeated, or mirrored (OpenCV's
 // BORDER_REFLECT).
-std::vector<size_t> taps(int count, bool mirrored) {
+std::vector<size_t> taps(uint32_t side, bool mirrored) {
   std::vector<size_t> out;
+  const int count = static_cast<int>(side);
   for (int k = -kRadius; k < count + kRadius; k++) {
     int at = k;
     while (mirrored && (at < 0 || at >= count)) at = at < 0 ? -1 - at : 2 * count - 1 - at;
@@ -51,58 +52,42 @@ std::vector<size_t> taps(int count, bool mirrored) {
   return out;
 }
 
-// Sums over the window of 5x5 pixels around each.
-template <class Value>
-std::vector<float> box_sums(const std::vector<Value> &plane, Size size, bool mirrored) {
-  const std::vector<size_t> xs = taps(size.width, mirrored), ys = taps(size.height, mirrored);
-  const size_t width = static_cast<size_t>(size.width), height = static_cast<size_t>(size.height);
-  std::vector<float> across(size.pixels()), out(size.pixels()), row(xs.size());
-  for (size_t y = 0; y < height; y++) {
-    for (size_t k = 0; k < xs.size(); k++) row[k] = static_cast<float>(plane[y * width + xs[k]]);
-    for (size_t x = 0; x < width; x++) across[y * width + x] = row[x] + row[x + 1] + row[x + 2] + row[x + 3] + row[x + 4];
+// Means over the window of 5x5 pixels around each.
+Plane<float> box_means(const Plane<float> &plane, bool mirrored = true) {
+  const std::vector<size_t> xs = taps(plane.size.width, mirrored), ys = taps(plane.size.height, mirrored);
+  const size_t width = plane.size.width;
+  Plane<float> across(plane.size), out(plane.size);
+  std::vector<float> line(xs.size());
+  for (size_t y = 0; y < plane.size.height; y++) {
+    for (size_t k = 0; k < xs.size(); k++) line[k] = plane.row(y)[xs[k]];
+    float *to = across.row(y);
+    for (size_t x = 0; x < width; x++) to[x] = line[x] + line[x + 1] + line[x + 2] + line[x + 3] + line[x + 4];
   }
-  for (size_t y = 0; y < height; y++) {
+  for (size_t y = 0; y < plane.size.height; y++) {
     std::array<const float *, 5> rows;
-    for (size_t k = 0; k < rows.size(); k++) rows[k] = across.data() + ys[y + k] * width;
-    for (size_t x = 0; x < width; x++) out[y * width + x] = rows[0][x] + rows[1][x] + rows[2][x] + rows[3][x] + rows[4][x];
+    for (size_t k = 0; k < rows.size(); k++) rows[k] = across.row(ys[y + k]);
+    float *to = out.row(y);
+    for (size_t x = 0; x < width; x++) to[x] = (rows[0][x] + rows[1][x] + rows[2][x] + rows[3][x] + rows[4][x]) * (1 / kWindow);
   }
   return out;
 }
 
-constexpr float kWindow = (2 * kRadius + 1) * (2 * kRadius + 1);
-
-template <class Value>
-std::vector<float> box_means(const std::vector<Value> &plane, Size size) {
-  std::vector<float> out = box_sums(plane, size, true);
-  for (float &value : out) value *= 1 / kWindow;
-  return out;
-}
-
-std::vector<uint8_t> scaled(const std::vector<uint8_t> &plane, Size from, Size to) {
-  std::vector<uint8_t> out(to.pixels());
-  resize_bytes(plane_source(plane.data(), from), to, "bilinear", out.data(), static_cast<size_t>(to.width));
-  return out;
-}
-
-std::vector<uint8_t> halved(const std::vector<uint8_t> &plane, Size from) {
-  const Size to = {from.width / 2, from.height / 2};
-  if (from.width % 2 || from.height % 2) return scaled(plane, from, to);
-  std::vector<uint8_t> out(to.pixels());
-  const size_t width = static_cast<size_t>(to.width);
-  for (size_t y = 0; y < static_cast<size_t>(to.height); y++) {
-    const uint8_t *upper = plane.data() + 4 * y * width, *lower = upper + 2 * width;
-    for (size_t x = 0; x < width; x++)
-      out[y * width + x] = static_cast<uint8_t>((upper[2 * x] + upper[2 * x + 1] + lower[2 * x] + lower[2 * x + 1] + 2) >> 2);
+Plane<uint8_t> halved(const Plane<uint8_t> &plane) {
+  Plane<uint8_t> out(Size(plane.size.width / 2, plane.size.height / 2));
+  if (plane.size.width % 2 || plane.size.height % 2) return scaled(plane, out.size, "bilinear");
+  for (size_t y = 0; y < out.size.height; y++) {
+    const uint8_t *upper = plane.row(2 * y), *lower = plane.row(2 * y + 1);
+    for (size_t x = 0; x < out.size.width; x++)
+      out.row(y)[x] = static_cast<uint8_t>((upper[2 * x] + upper[2 * x + 1] + lower[2 * x] + lower[2 * x + 1] + 2) >> 2);
   }
   return out;
 }
 
 // Halved as long as it is twice as large, bilinear for what remains.
-std::vector<uint8_t> shrink(const std::vector<uint8_t> &luma, Size from, Size to) {
-  std::vector<uint8_t> out = luma;
-  for (; from.width >= 2 * to.width && from.height >= 2 * to.height; from = {from.width / 2, from.height / 2})
-    out = halved(out, from);
-  return from == to ? out : scaled(out, from, to);
+Plane<uint8_t> shrink(const Plane<uint8_t> &luma, Size to) {
+  Plane<uint8_t> out = luma;
+  while (out.size.width >= 2 * to.width && out.size.height >= 2 * to.height) out = halved(out);
+  return out.size == to ? out : scaled(out, to, "bilinear");
 }
 
 SEGEDGE_VECTORS
@@ -112,79 +97,138 @@ void apply(const float *__restrict slope, const float *__restrict offset, const 
 }
 
 struct Coefficients {
-  std::vector<float> slope, offset;  // alpha = slope · luma + offset, both 0 to 255
+  Plane<float> slope, offset;  // alpha = slope · luma + offset, both 0 to 255
 };
 
 // He & Sun, "Fast Guided Filter", arXiv:1505.00996, 2015.
-Coefficients guided(const std::vector<float> &mask, const std::vector<uint8_t> &luma, Size size) {
-  std::vector<float> bytes(mask.size()), products(mask.size()), squares(mask.size());
-  for (size_t k = 0; k < mask.size(); k++) {
-    const float value = luma[k];
-    bytes[k] = mask[k] * 255;
-    products[k] = bytes[k] * value;
-    squares[k] = value * value;
+Coefficients guided(const Plane<float> &mask, const Plane<uint8_t> &luma) {
+  Plane<float> light(mask.size), bytes(mask.size), products(mask.size), squares(mask.size);
+  for (size_t k = 0; k < mask.values.size(); k++) {
+    const float value = light.values[k] = luma.values[k];
+    bytes.values[k] = mask.values[k] * 255;
+    products.values[k] = bytes.values[k] * value;
+    squares.values[k] = value * value;
   }
-  const std::vector<float> mean_luma = box_means(luma, size), variance = box_means(squares, size);
-  std::vector<float> slope = box_means(products, size), offset = box_means(bytes, size);
-  for (size_t k = 0; k < mask.size(); k++) {
-    slope[k] = (slope[k] - mean_luma[k] * offset[k]) / (variance[k] - mean_luma[k] * mean_luma[k] + static_cast<float>(kEps));
-    offset[k] -= slope[k] * mean_luma[k];
+  const Plane<float> mean_luma = box_means(light), mean_square = box_means(squares);
+  Plane<float> slope = box_means(products), offset = box_means(bytes);
+  for (size_t k = 0; k < mask.values.size(); k++) {
+    const float mean = mean_luma.values[k], variance = mean_square.values[k] - mean * mean;
+    slope.values[k] = (slope.values[k] - mean * offset.values[k]) / (variance + static_cast<float>(kEps));
+    offset.values[k] -= slope.values[k] * mean;
   }
-  return {box_means(slope, size), box_means(offset, size)};
+  return {box_means(slope), box_means(offset)};
+}
+
+SEGEDGE_VECTORS
+void widen(const uint8_t *__restrict first, const uint8_t *__restrict second, size_t count, uint8_t *__restrict out) {
+  for (size_t x = 0; x < count; x++) out[x] = std::max(out[x], std::max(first[x], second[x]));
+}
+
+// The largest value within a disk, OpenCV's MORPH_ELLIPSE: of each of its rows, the larger of two windows whose length is a
+// power of two.
+Plane<uint8_t> dilated(Rows<uint8_t> plane, Size size, size_t reach) {
+  Plane<uint8_t> out(size);
+  std::vector<std::vector<uint8_t>> windows(1, std::vector<uint8_t>(size.width + 2 * reach));  // of 1, 2, 4 … pixels
+  while (size_t{1} << windows.size() <= 2 * reach + 1) windows.push_back(windows[0]);
+  for (size_t y = 0; y < size.height; y++) {
+    std::copy_n(plane.row(y), size.width, windows[0].data() + reach);
+    for (size_t k = 1; k < windows.size(); k++) {
+      const size_t half = size_t{1} << (k - 1), count = windows[k].size() - half;
+      windows[k] = windows[k - 1];
+      widen(windows[k - 1].data() + half, windows[k - 1].data() + half, count, windows[k].data());
+    }
+    for (size_t to = y - std::min(y, reach); to <= std::min<size_t>(y + reach, size.height - 1); to++) {
+      const double up = static_cast<double>(to) - static_cast<double>(y), r = static_cast<double>(reach);
+      const size_t half = static_cast<size_t>(round_even(r * std::sqrt((r * r - up * up) / (r * r))));
+      size_t k = 0;
+      while (size_t{2} << k <= 2 * half + 1) k++;
+      const uint8_t *row = windows[k].data() + reach;
+      widen(row - half, row + half + 1 - (size_t{1} << k), size.width, out.row(to));
+    }
+  }
+  return out;
 }
 
 }  // namespace
 
-void Refiner::run(segedge_preset preset, const std::vector<float> &coarse, Size mask, const std::vector<uint8_t> &luma,
-                  Size frame, uint8_t *alpha, size_t stride) {
-  std::vector<float> sure(coarse.size());
-  for (size_t k = 0; k < sure.size(); k++) sure[k] = within(coarse[k], kMostCertain) * kByteSteps;
-  const bool smaller = frame.width < mask.width && frame.height < mask.height;
+void Refiner::run(segedge_preset preset, const Plane<float> &coarse, const Picture &picture, Rows<uint8_t> alpha) {
+  const Size frame = picture.size();
+  const bool smaller = frame.width < coarse.size.width && frame.height < coarse.size.height;
+  const char *how = smaller ? "area" : "bilinear";
+  Plane<float> sure = coarse;
+  for (float &p : sure.values) p = within(p, kMostCertain) * kByteSteps;
   if (preset == SEGEDGE_FAST) {
-    std::vector<uint8_t> bytes(sure.size());
-    std::transform(sure.begin(), sure.end(), bytes.begin(), [](float p) { return byte_of(p * 255); });
-    return resize_bytes(plane_source(bytes.data(), mask), frame, smaller ? "area" : "bilinear", alpha, stride);
+    reset();
+    Plane<uint8_t> bytes(sure.size);
+    std::transform(sure.values.begin(), sure.values.end(), bytes.values.begin(), [](float p) { return byte_of(p * 255); });
+    const Scaler<uint8_t> scale = scaler(source_of(bytes), frame, how);
+    for (size_t y = 0; y < frame.height; y++) scale(y, alpha.row(y));
+    return;
   }
-  const std::vector<uint8_t> small = shrink(luma, frame, mask);
-  remember(sure, mask, small, frame);
-  Coefficients found = guided(sure, small, mask);
-  if (smaller) found = {area_means(found.slope.data(), mask, frame), area_means(found.offset.data(), mask, frame)};
-  FloatScaler slope(found.slope.data(), smaller ? frame : mask, frame),
-      offset(found.offset.data(), smaller ? frame : mask, frame);
+  if (luma_.size != frame) luma_ = Plane<uint8_t>(frame);
+  for (size_t y = 0; y < frame.height; y++) picture.luma(y, luma_.row(y));
+  const Plane<uint8_t> small = shrink(luma_, sure.size);
+  remember(sure, small, frame);
+  const Coefficients found = guided(sure, small);
+  const Scaler<float> slope = scaler(source_of(found.slope), frame, how), offset = scaler(source_of(found.offset), frame, how);
   std::array<uint8_t, 256> bounds;
   for (size_t k = 0; k < bounds.size(); k++)
     bounds[k] = static_cast<uint8_t>(round_even(255 * smoothstep(static_cast<double>(k) / 255, kLow, kHigh)));
-  const uint8_t *guide = luma.data();
-  for (int y = 0; y < frame.height; y++, guide += frame.width, alpha += stride) {
-    const float *a = slope.row(y), *b = offset.row(y);
-    apply(a, b, guide, static_cast<size_t>(frame.width), alpha);
-    for (int x = 0; x < frame.width; x++) alpha[x] = bounds[alpha[x]];
+  std::vector<float> a(frame.width), b(frame.width);
+  for (size_t y = 0; y < frame.height; y++) {
+    slope(y, a.data());
+    offset(y, b.data());
+    uint8_t *row = alpha.row(y);
+    apply(a.data(), b.data(), luma_.row(y), frame.width, row);
+    for (size_t x = 0; x < frame.width; x++) row[x] = bounds[row[x]];
   }
 }
 
 // Where the picture stands still the past has a say, where it moves it has none: `mask` becomes the blend of both.
-void Refiner::remember(std::vector<float> &mask, Size size, std::vector<uint8_t> small, Size frame) {
-  if (!before_.empty() && mask_size_ == size && frame_size_ == frame) {
+void Refiner::remember(Plane<float> &mask, Plane<uint8_t> small, Size frame) {
+  if (!before_.values.empty() && before_.size == mask.size && frame_ == frame) {
     std::array<float, 256> share, stillness;
     for (size_t k = 0; k < 256; k++) {
       const double value = static_cast<double>(k);
       share[k] = static_cast<float>(kSure + (kUnsure - kSure) * uncertainty(value / 255));
       stillness[k] = static_cast<float>(1 - smoothstep(value / kStepsPerLevel, kStill, kMoving));
     }
-    std::vector<uint8_t> steps(small.size());
-    for (size_t k = 0; k < steps.size(); k++)
-      steps[k] = static_cast<uint8_t>(std::min(255, kStepsPerLevel * std::abs(small[k] - small_before_[k])));
-    const std::vector<float> moved = box_sums(steps, size, false);
-    for (size_t k = 0; k < mask.size(); k++) {
-      const float past =
-          share[byte_of(mask[k] * 255)] * stillness[static_cast<size_t>(round_even(static_cast<double>(moved[k] / kWindow)))];
-      mask[k] += (before_[k] - mask[k]) * past;
+    Plane<float> steps(mask.size);
+    for (size_t k = 0; k < steps.values.size(); k++)
+      steps.values[k] = static_cast<float>(std::min(255, kStepsPerLevel * std::abs(small.values[k] - small_before_.values[k])));
+    steps = box_means(steps, false);
+    for (size_t k = 0; k < mask.values.size(); k++) {
+      const float past = share[byte_of(mask.values[k] * 255)] * stillness[byte_of(steps.values[k])];
+      mask.values[k] += (before_.values[k] - mask.values[k]) * past;
     }
   }
   before_ = mask;
   small_before_ = std::move(small);
-  mask_size_ = size;
-  frame_size_ = frame;
+  frame_ = frame;
+}
+
+void feather(Rows<uint8_t> alpha, Size size, uint32_t pixels) {
+  const size_t reach = (pixels + 1) / 2, blur = pixels - reach, width = size.width;
+  const Plane<uint8_t> grown = dilated(alpha, size, reach);
+  const uint32_t area = static_cast<uint32_t>((2 * blur + 1) * (2 * blur + 1));  // odd: no mean lies on a half
+  // sums over the rows around, and what lies `blur` before the place `k`, the edge repeated
+  std::vector<uint32_t> columns(width);
+  const auto row = [&](size_t k) { return grown.row(std::min<size_t>(k - std::min(k, blur), size.height - 1)); };
+  const auto column = [&](size_t k) { return columns[std::min(k - std::min(k, blur), width - 1)]; };
+  for (size_t y = 0; y < 2 * blur; y++)
+    for (size_t x = 0; x < width; x++) columns[x] += row(y)[x];
+  for (size_t y = 0; y < size.height; y++) {
+    for (size_t x = 0; x < width; x++) columns[x] += row(y + 2 * blur)[x];
+    uint32_t sum = 0;
+    for (size_t x = 0; x < 2 * blur; x++) sum += column(x);
+    for (size_t x = 0; x < width; x++) {
+      sum += column(x + 2 * blur);
+      uint8_t &value = alpha.row(y)[x];
+      value = std::max(value, static_cast<uint8_t>((2 * sum + area) / (2 * area)));
+      sum -= column(x);
+    }
+    for (size_t x = 0; x < width; x++) columns[x] -= row(y)[x];
+  }
 }
 
 }  // namespace segedge

@@ -1,7 +1,7 @@
-// The resizes of docs/contract.md: of bytes, equal to the bit on every processor, and of floats.
+// Pictures in memory, and the resizes of docs/contract.md: of bytes, equal to the bit on every processor, and of floats.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -11,55 +11,79 @@
 namespace segedge {
 
 struct Size {
-  int width, height;
-  size_t pixels() const { return static_cast<size_t>(width) * static_cast<size_t>(height); }
+  uint32_t width = 0, height = 0;
+  Size() = default;
+  template <class Number>
+  Size(Number width, Number height) : width(static_cast<uint32_t>(width)), height(static_cast<uint32_t>(height)) {}
+  size_t pixels() const { return size_t{width} * height; }
   bool operator==(const Size &other) const { return width == other.width && height == other.height; }
   bool operator!=(const Size &other) const { return !(*this == other); }
 };
 
-// Bytes to scale: `row(y)` gives a row, valid until the next call but one with another y; a pixel has `step` bytes, of
+// Rows in the caller's memory, `stride` values apart.
+template <class Value>
+struct Rows {
+  Value *data;
+  size_t stride;
+  Value *row(size_t y) const { return data + y * stride; }
+};
+
+// A plane of one's own, rows packed.
+template <class Value>
+struct Plane {
+  Plane() = default;
+  explicit Plane(Size size) : size(size), values(size.pixels()) {}
+  Size size;
+  std::vector<Value> values;
+  Value *row(size_t y) { return values.data() + y * size.width; }
+  const Value *row(size_t y) const { return values.data() + y * size.width; }
+};
+
+// What is to be scaled: `row(y)` gives a row, valid until the next call but one with another y; a pixel has `step` values, of
 // which those at `channels` are taken in that order.
+template <class Value>
 struct Source {
   Size size;
-  std::function<const uint8_t *(int)> row;
-  size_t step;
-  std::vector<size_t> channels;
+  std::function<const Value *(size_t)> row;
+  size_t step = 1;
+  std::vector<size_t> channels = {0};
 };
 
-// Packed pixels of `source.channels.size()` bytes into rows that lie `stride` bytes apart; `how`: bilinear, area or
-// nearest. An area average makes a picture smaller, never larger.
-void resize_bytes(const Source &source, Size to, const std::string &how, uint8_t *out, size_t stride);
+// The plane must outlive it.
+template <class Value>
+Source<Value> source_of(const Plane<Value> &plane) {
+  return {plane.size, [&plane](size_t y) { return plane.row(y); }};
+}
 
-// A plane of bytes or floats, rows packed.
-Source plane_source(const uint8_t *plane, Size size);
-std::vector<float> area_means(const float *plane, Size from, Size to);
+// Writes a row of the scaled picture, packed pixels of `channels.size()` values. Made for rows from the top on: what lies
+// between two is kept, the whole never.
+template <class Value>
+using Scaler = std::function<void(size_t y, Value *out)>;
 
-// For each pixel of an axis the source pixel before it, the one after it, and how far it lies between them.
-struct Axis {
-  Axis(int count, int source);
-  std::vector<size_t> before, after;
-  std::vector<float> weight;
-  std::vector<uint32_t> steps;  // of 256
-};
+// `how`: bilinear (half-pixel centres), area or nearest. An area average makes a picture smaller, never larger. Made for
+// uint8_t and float.
+template <class Value>
+Scaler<Value> scaler(const Source<Value> &source, Size to, const std::string &how);
 
-// Bilinear with half-pixel centres, a row at a time, so that the whole need not lie in memory. `plane` must outlive it.
-class FloatScaler {
- public:
-  FloatScaler(const float *plane, Size from, Size to);
-  const float *row(int y);  // valid until the next call
+// Scaled to the plane's size.
+template <class Value>
+Plane<Value> scaled(const Plane<Value> &plane, Size to, const std::string &how) {
+  Plane<Value> out(to);
+  const Scaler<Value> scale = scaler(source_of(plane), to, how);
+  for (size_t y = 0; y < to.height; y++) scale(y, out.row(y));
+  return out;
+}
 
- private:
-  const float *across(size_t y);
-
-  const float *plane_;
-  size_t stride_;
-  Axis x_, y_;
-  std::array<std::vector<float>, 2> rows_;
-  std::array<size_t, 2> held_{SIZE_MAX, SIZE_MAX};
-  std::vector<float> mixed_;
-};
+inline std::vector<float> area_means(const float *plane, Size from, Size to) {
+  Plane<float> p(from);
+  p.values.assign(plane, plane + from.pixels());
+  return scaled(p, to, "area").values;
+}
 
 // To the nearest whole number, a half to the even one; for what a float can hold exactly.
 int round_even(double value);
+
+// The side of a scaled picture: the nearest whole number, 1 to `most`.
+inline uint32_t side_of(double pixels, uint32_t most) { return std::clamp(static_cast<uint32_t>(round_even(pixels)), 1u, most); }
 
 }  // namespace segedge

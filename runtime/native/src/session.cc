@@ -4,11 +4,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
 #include "error.h"
-#include "feather.h"
 #include "flatbuffer.h"
 #include "golden.h"
 #include "inflate.h"
@@ -27,73 +24,52 @@ std::string contract_of(const Archive &archive, const char *given) {
   return *found;
 }
 
-const uint8_t *checked(const Memory &memory) {
-  check_tflite(memory.bytes.get(), memory.size);
-  return memory.bytes.get();
+const Memory &checked(const Memory &memory) {
+  check_tflite(memory.data.get(), memory.size);
+  return memory;
 }
 
 }  // namespace
 
-Memory Memory::copy_of(const void *data, size_t size) {
-  Memory memory{{static_cast<uint8_t *>(aligned_memory(size)), std::free}, size};
-  if (size) std::memcpy(memory.bytes.get(), data, size);
-  return memory;
-}
-
-Memory Memory::of_file(const std::string &path) {
+Memory read_file(const std::string &path) {
   struct stat facts;
   const bool is_file = stat(path.c_str(), &facts) == 0 && S_ISREG(facts.st_mode);  // to open a pipe would wait
   const std::unique_ptr<std::FILE, int (*)(std::FILE *)> file(is_file ? std::fopen(path.c_str(), "rb") : nullptr, std::fclose);
   if (!file) throw file_error(path + ": cannot be opened, expected a .tflite file; check the path");
-  const size_t size = static_cast<size_t>(facts.st_size);
-  Memory memory{{static_cast<uint8_t *>(aligned_memory(size)), std::free}, size};
-  if (std::fread(memory.bytes.get(), 1, memory.size, file.get()) != memory.size)
+  Memory memory(static_cast<size_t>(facts.st_size));
+  if (std::fread(memory.data.get(), 1, memory.size, file.get()) != memory.size)
     throw file_error(path + ": cannot be read to its end; check the disk");
   return memory;
 }
 
-Session::Session(Memory memory, const segedge_options &options, int threads)
-    : memory_(std::move(memory)),
-      archive_(memory_.bytes.get(), memory_.size),
+Session::Session(Memory file, const segedge_options &options)
+    : file_(std::move(file)),
+      archive_(file_.data.get(), file_.size),
       text_(contract_of(archive_, options.contract)),
       contract_(parse_contract(text_)),
-      threads_(threads),
-      feather_(static_cast<int>(options.feather)),
-      network_(options.litert ? options.litert : "", checked(memory_), memory_.size, threads, contract_),
+      threads_(options.threads),
+      feather_(options.feather),
+      network_(options.litert ? options.litert : "", checked(file_), threads_, contract_),
       preprocess_(contract_.input) {}
 
 void Session::run(const Picture &picture) {
-  has_run_ = false;
-  preprocess_.run(picture, network_.input());
+  coarse_.values.clear();
+  preprocess_.run(picture, network_.input().data.get());
   network_.run();
-  probability_ = probability(contract_.output, network_.output());
-  const Region region = on_output(fit_region(contract_.input, picture.size()), contract_);
-  coarse_ = on_region(probability_, contract_.output.width, region);
-  coarse_size_ = region.size;
-  has_run_ = true;
+  probability_ = probability(contract_.output, network_.output().data.get());
+  coarse_ = on_region(probability_, on_output(fit_region(contract_.input, picture.size()), contract_));
 }
 
-void Session::mask(const Picture &picture, float *out, size_t stride) {
+void Session::mask(const Picture &picture, Rows<float> out) {
   run(picture);
-  const Size size = picture.size();
-  FloatScaler scaler(coarse_.data(), coarse_size_, size);
-  for (int y = 0; y < size.height; y++)
-    std::memcpy(reinterpret_cast<char *>(out) + static_cast<size_t>(y) * stride, scaler.row(y),
-                static_cast<size_t>(size.width) * sizeof(float));
+  const Scaler<float> scale = scaler(source_of(coarse_), picture.size(), "bilinear");
+  for (size_t y = 0; y < picture.size().height; y++) scale(y, out.row(y));
 }
 
-void Session::alpha(const Picture &picture, segedge_preset preset, uint8_t *out, size_t stride) {
+void Session::alpha(const Picture &picture, segedge_preset preset, Rows<uint8_t> out) {
   run(picture);
-  if (preset != preset_) refiner_.reset();
-  preset_ = preset;
-  const Size size = picture.size();
-  if (preset != SEGEDGE_FAST) {
-    luma_.resize(size.pixels());
-    for (int y = 0; y < size.height; y++)
-      picture.luma(y, luma_.data() + static_cast<size_t>(y) * static_cast<size_t>(size.width));
-  }
-  refiner_.run(preset, coarse_, coarse_size_, luma_, size, out, stride);
-  if (feather_) feather(out, stride, size, feather_);
+  refiner_.run(preset, coarse_, picture, out);
+  if (feather_) feather(out, picture.size(), feather_);
 }
 
 void Session::self_test(segedge_result &result) {
@@ -102,21 +78,18 @@ void Session::self_test(segedge_result &result) {
     throw file_error(
         "the file holds no golden pictures, so it cannot test itself; export the checkpoint again with this segexport");
   const Golden golden = parse_golden(*text);
-  result.altered = sha256(memory_.bytes.get(), archive_.model_size()) != golden.model_sha256;
+  result.altered = sha256(file_.data.get(), archive_.model_size()) != golden.model_sha256;
   result.same = !result.altered;
   result.pictures = static_cast<uint32_t>(golden.pictures.size());
   result.least_iou = result.least_iou_pytorch = 1;
   result.mean_difference = 0;
   for (const GoldenPicture &one : golden.pictures) {
     const Size frame = one.frame.size;
-    const segedge_frame picture = {SEGEDGE_RGB,
-                                   static_cast<uint32_t>(frame.width),
-                                   static_cast<uint32_t>(frame.height),
-                                   {one.frame.pixels.data(), nullptr, nullptr},
-                                   {3 * static_cast<size_t>(frame.width), 0, 0}};
+    const segedge_frame picture = {
+        SEGEDGE_RGB, frame.width, frame.height, {one.frame.pixels.data()}, {3 * size_t{frame.width}}};
     run(Picture(&picture, "golden picture"));
-    Size size = {contract_.output.width, contract_.output.height};
-    const std::vector<float> mask = as_stored(probability_, size);
+    Size size = probability_.size;
+    const std::vector<float> mask = as_stored(probability_.values, size);
     if (size != one.made.size)
       throw file_error("the golden pictures belong to a network of another size; export the file again");
     const Nearness made = nearness(one.made, mask);
@@ -127,13 +100,13 @@ void Session::self_test(segedge_result &result) {
   }
 }
 
-void Session::inspect(segedge_step step, const void *&data, size_t &bytes) {
-  if (!has_run_) throw argument_error("no frame has run yet; call segedge_mask or segedge_alpha before");
-  const std::vector<float> &floats = step == SEGEDGE_PROBABILITY ? probability_ : coarse_;
-  data = step == SEGEDGE_INPUT ? network_.input() : step == SEGEDGE_OUTPUT ? network_.output() : floats.data();
-  bytes = step == SEGEDGE_INPUT    ? network_.input_bytes()
-          : step == SEGEDGE_OUTPUT ? network_.output_bytes()
-                                   : floats.size() * sizeof(float);
+void Session::inspect(segedge_step step, const void *&data, size_t &bytes) const {
+  if (coarse_.values.empty()) throw argument_error("no frame has run yet; call segedge_mask or segedge_alpha before");
+  const Memory &tensor = step == SEGEDGE_INPUT ? network_.input() : network_.output();
+  const std::vector<float> &floats = step == SEGEDGE_PROBABILITY ? probability_.values : coarse_.values;
+  const bool is_tensor = step == SEGEDGE_INPUT || step == SEGEDGE_OUTPUT;
+  data = is_tensor ? static_cast<const void *>(tensor.data.get()) : floats.data();
+  bytes = is_tensor ? tensor.size : floats.size() * sizeof(float);
 }
 
 }  // namespace segedge

@@ -1,54 +1,41 @@
 // A model file, loaded, and one stream of frames.
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include "archive.h"
 #include "litert.h"
-#include "postprocess.h"
 #include "refine.h"
+#include "tensors.h"
 
 namespace segedge {
 
-// The bytes of a file, or a copy of the caller's, where LiteRT may read them in place.
-struct Memory {
-  static Memory of_file(const std::string &path);
-  static Memory copy_of(const void *data, size_t size);
-  std::unique_ptr<uint8_t, void (*)(void *)> bytes;
-  size_t size;
-};
+Memory read_file(const std::string &path);
 
 class Session {
  public:
-  Session(Memory memory, const segedge_options &options, int threads);
+  Session(Memory file, const segedge_options &options);
 
-  void mask(const Picture &picture, float *out, size_t stride);
-  void alpha(const Picture &picture, segedge_preset preset, uint8_t *out, size_t stride);
+  void mask(const Picture &picture, Rows<float> out);
+  void alpha(const Picture &picture, segedge_preset preset, Rows<uint8_t> out);
   void reset() { refiner_.reset(); }
   void self_test(segedge_result &result);
-  void inspect(segedge_step step, const void *&data, size_t &bytes);
+  void inspect(segedge_step step, const void *&data, size_t &bytes) const;
 
   const Contract &contract() const { return contract_; }
   const std::string &contract_text() const { return text_; }
-  int threads() const { return threads_; }
+  uint32_t threads() const { return threads_; }
 
  private:
   void run(const Picture &picture);
 
-  Memory memory_;
+  Memory file_;
   Archive archive_;
   std::string text_;
   Contract contract_;
-  int threads_, feather_;
+  uint32_t threads_, feather_;
   LiteRt network_;
   Preprocessor preprocess_;
   Refiner refiner_;
-  segedge_preset preset_ = SEGEDGE_FAST;
-  bool has_run_ = false;
-  Size coarse_size_{0, 0};
-  std::vector<float> probability_, coarse_;
-  std::vector<uint8_t> luma_;
+  Plane<float> probability_, coarse_;  // of the last frame; empty where it failed
 };
 
 }  // namespace segedge
