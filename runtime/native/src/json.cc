@@ -58,13 +58,6 @@ struct Parser {
   const std::string &text;
   size_t at = 0;
 
-  Value whole() {
-    Value value = any(0);
-    space();
-    if (at != text.size()) fail("more text after the end");
-    return value;
-  }
-
   [[noreturn]] void fail(const std::string &what) const { refuse(what + " at byte " + std::to_string(at)); }
   char peek() const { return at < text.size() ? text[at] : '\0'; }
   bool digit() const { return peek() >= '0' && peek() <= '9'; }
@@ -198,7 +191,11 @@ bool is_utf8(const std::string &text) {
 
 Value parse_json(const std::string &text) {
   if (!is_utf8(text)) refuse("not UTF-8");
-  return Parser{text}.whole();
+  Parser parser{text};
+  Value value = parser.any(0);
+  parser.space();
+  if (parser.at != text.size()) parser.fail("more text after the end");
+  return value;
 }
 
 Field Field::operator[](const std::string &key) {
