@@ -77,7 +77,7 @@ Bitmap from_png(const std::string &text, size_t channels, size_t most) {
   if (raw.size() != height * (row + 1) || used + 6 != packed.size())
     refuse("the PNG holds more or fewer pixels than it declares");
   if (!same_checksum(adler32(raw), big_endian(bytes + 2 + used))) refuse("the PNG's pixels are damaged");
-  return {{static_cast<int>(width), static_cast<int>(height)}, unfiltered(raw, height, row, channels)};
+  return {{width, height}, unfiltered(raw, height, row, channels)};
 }
 
 Bitmap picture(const Field &field, const char *key, size_t channels, size_t most) {
