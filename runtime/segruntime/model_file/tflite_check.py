@@ -256,6 +256,7 @@ class _Flatbuffer:
         start, count = self.vector(table, number, 4, what)
         if count > most:
             self.damaged(f"{what} has {count} entries")
+        self.spend(4 * count)
         return list(struct.unpack_from(f"<{count}i", self.data, start))
 
     def indices(self, table: _Table, number: int, tensors: int, what: str, lowest: int) -> tuple[int, ...]:
