@@ -1,10 +1,73 @@
 // The C interface: arguments are checked here, and what goes wrong inside becomes a status and a text.
+#include <sys/stat.h>
+
+#include <cstdio>
 #include <thread>
 
-#include "compose.h"
-#include "session.h"
+#include "archive.h"
+#include "golden.h"
+#include "inflate.h"
+#include "litert.h"
+#include "refine.h"
+#include "tensors.h"
 
 using namespace segedge;
+
+namespace {
+
+Memory read_file(const std::string &path) {
+  struct stat facts;
+  const bool is_file = stat(path.c_str(), &facts) == 0 && S_ISREG(facts.st_mode);  // to open a pipe would wait
+  const std::unique_ptr<std::FILE, int (*)(std::FILE *)> file(is_file ? std::fopen(path.c_str(), "rb") : nullptr, std::fclose);
+  if (!file) throw file_error(path + ": cannot be opened, expected a .tflite file; check the path");
+  Memory memory(static_cast<size_t>(facts.st_size));
+  if (std::fread(memory.data.get(), 1, memory.size, file.get()) != memory.size)
+    throw file_error(path + ": cannot be read to its end; check the disk");
+  return memory;
+}
+
+std::string contract_of(const Archive &archive, const char *given) {
+  if (given) return given;
+  const std::optional<std::string> found = archive.text("segedge.contract.json");
+  if (!found)
+    throw Error(SEGEDGE_CONTRACT,
+                "the file holds no contract, so nobody knows its colours, range or output: it is cut off, or of "
+                "another exporter; copy it again, or give a contract (docs/contract.md)");
+  return *found;
+}
+
+// A model file, loaded, and one stream of frames.
+struct Session {
+  Session(Memory given, const segedge_options &options)
+      : file(std::move(given)),
+        archive(file.data.get(), file.size),
+        text(contract_of(archive, options.contract)),
+        contract(parse_contract(text)),
+        threads(options.threads),
+        network(open_litert(options.litert ? options.litert : "", file, threads, contract)),
+        preprocess(contract.input),
+        refiner(options.feather) {}
+
+  void run(const Picture &picture) {
+    coarse.values.clear();
+    preprocess.run(picture, network->input.data.get());
+    network->run();
+    probabilities = probability(contract.output, network->output.data.get());
+    coarse = on_region(probabilities, on_output(fit_region(contract.input, picture.size()), contract));
+  }
+
+  const Memory file;
+  const Archive archive;
+  const std::string text;
+  const Contract contract;
+  const uint32_t threads;
+  const std::unique_ptr<Network> network;
+  Preprocessor preprocess;
+  Refiner refiner;
+  Plane<float> probabilities, coarse;  // of the last frame; the latter is empty where it failed
+};
+
+}  // namespace
 
 struct segedge_session {
   std::unique_ptr<Session> session;
@@ -17,12 +80,13 @@ constexpr char kClosed[] = "the session is closed, expected an open one; open an
 namespace {
 
 // Nothing to allocate, so that it can say that there is no memory.
-void say(segedge_session *session, const char *text) {
+segedge_status failed(segedge_session *session, segedge_status status, const char *text) {
   try {
     session->error = text;
   } catch (...) {
     session->error.clear();
   }
+  return status;
 }
 
 template <class Work>
@@ -33,14 +97,11 @@ segedge_status guarded(segedge_session *session, const Work &work) {
     work();
     return SEGEDGE_OK;
   } catch (const Error &error) {
-    say(session, error.what());
-    return error.status;
+    return failed(session, error.status, error.what());
   } catch (const std::bad_alloc &) {
-    say(session, "no memory left for a model or frame of this size; take a smaller one");
-    return SEGEDGE_MEMORY;
+    return failed(session, SEGEDGE_MEMORY, "no memory left for a model or frame of this size; take a smaller one");
   } catch (const std::exception &error) {
-    say(session, error.what());
-    return SEGEDGE_FILE;
+    return failed(session, SEGEDGE_FILE, error.what());
   }
 }
 
@@ -58,10 +119,6 @@ void check_size(const Struct *given, const char *name) {
   if (!given || given->size != sizeof(Struct))
     throw unexpected(name, given ? "a size of " + std::to_string(given->size) : "NULL",
                      "size to be " + std::to_string(sizeof(Struct)) + ", sizeof(segedge_" + name + ")");
-}
-
-Span span_of(const char *name, const void *data, size_t stride, Size bytes) {
-  return span_of(name, data, stride, bytes, "memory to write to");
 }
 
 void check_apart(const char *name, const Span &out, const Picture &picture) {
@@ -112,15 +169,9 @@ const char *segedge_error(const segedge_session *session) {
 segedge_status segedge_describe(segedge_session *session, segedge_info *info) {
   return on(session, [&](const Session &opened) {
     check_size(info, "info");
-    const Size input = size_of(opened.contract().input), output = size_of(opened.contract().output);
-    *info = {sizeof(segedge_info),
-             input.width,
-             input.height,
-             output.width,
-             output.height,
-             opened.threads(),
-             opened.contract().threshold,
-             opened.contract_text().c_str()};
+    const Size input = size_of(opened.contract.input), output = size_of(opened.contract.output);
+    *info = {sizeof(segedge_info),      input.width,        input.height, output.width, output.height, opened.threads,
+             opened.contract.threshold, opened.text.c_str()};
   });
 }
 
@@ -131,7 +182,8 @@ segedge_status segedge_mask(segedge_session *session, const segedge_frame *frame
       throw argument_error("mask: its rows do not begin where a float may lie; align them to 4 bytes");
     const Size size = picture.size();
     check_apart("mask", span_of("mask", mask, stride, {4 * size.width, size.height}), picture);
-    opened.mask(picture, {mask, stride / sizeof(float)});
+    opened.run(picture);
+    resize(source_of(opened.coarse), size, "bilinear", Rows<float>{mask, stride / sizeof(float)});
   });
 }
 
@@ -141,12 +193,13 @@ segedge_status segedge_alpha(segedge_session *session, const segedge_frame *fram
     const Picture picture(frame, "frame");
     if (preset > SEGEDGE_BALANCED) throw unexpected("preset", std::to_string(preset), "0 (fast) or 1 (balanced)");
     check_apart("alpha", span_of("alpha", alpha, stride, picture.size()), picture);
-    opened.alpha(picture, static_cast<segedge_preset>(preset), {alpha, stride});
+    opened.run(picture);
+    opened.refiner.run(static_cast<segedge_preset>(preset), opened.coarse, picture, {alpha, stride});
   });
 }
 
 segedge_status segedge_reset(segedge_session *session) {
-  return on(session, [](Session &opened) { opened.reset(); });
+  return on(session, [](Session &opened) { opened.refiner.reset(); });
 }
 
 segedge_status segedge_composite(segedge_session *session, const segedge_frame *frame, const uint8_t *alpha,
@@ -173,7 +226,31 @@ segedge_status segedge_composite(segedge_session *session, const segedge_frame *
 segedge_status segedge_self_test(segedge_session *session, segedge_result *result) {
   return on(session, [&](Session &opened) {
     check_size(result, "result");
-    opened.self_test(*result);
+    const std::optional<std::string> text = opened.archive.text("segedge.golden.json");
+    if (!text)
+      throw file_error(
+          "the file holds no golden pictures, so it cannot test itself; export the checkpoint again with this segexport");
+    const Golden golden = parse_golden(*text);
+    result->altered = sha256(opened.file.data.get(), opened.archive.model_size()) != golden.model_sha256;
+    result->same = !result->altered;
+    result->pictures = static_cast<uint32_t>(golden.pictures.size());
+    result->least_iou = result->least_iou_pytorch = 1;
+    result->mean_difference = 0;
+    for (const GoldenPicture &one : golden.pictures) {
+      const Size frame = one.frame.size;
+      const segedge_frame picture = {
+          SEGEDGE_RGB, frame.width, frame.height, {one.frame.pixels.data()}, {3 * size_t{frame.width}}};
+      opened.run(Picture(&picture, "golden picture"));
+      Size size = opened.probabilities.size;
+      const std::vector<float> mask = as_stored(opened.probabilities.values, size);
+      if (size != one.made.size)
+        throw file_error("the golden pictures belong to a network of another size; export the file again");
+      const Nearness made = nearness(one.made, mask);
+      result->same = result->same && is_same(made, opened.contract.exact);
+      result->least_iou = std::min(result->least_iou, made.iou);
+      result->least_iou_pytorch = std::min(result->least_iou_pytorch, nearness(one.reference, mask).iou);
+      result->mean_difference = std::max(result->mean_difference, made.mean_difference);
+    }
   });
 }
 
@@ -181,7 +258,16 @@ segedge_status segedge_inspect(segedge_session *session, uint32_t step, const vo
   return on(session, [&](const Session &opened) {
     if (!data || !bytes) throw argument_error("data or bytes is NULL, expected where to write them");
     if (step > SEGEDGE_COARSE) throw unexpected("step", std::to_string(step), "0 to 3");
-    opened.inspect(static_cast<segedge_step>(step), *data, *bytes);
+    if (opened.coarse.values.empty()) throw argument_error("no frame has run yet; call segedge_mask or segedge_alpha before");
+    if (step == SEGEDGE_INPUT || step == SEGEDGE_OUTPUT) {
+      const Memory &tensor = step == SEGEDGE_INPUT ? opened.network->input : opened.network->output;
+      *data = tensor.data.get();
+      *bytes = tensor.size;
+    } else {
+      const std::vector<float> &floats = step == SEGEDGE_PROBABILITY ? opened.probabilities.values : opened.coarse.values;
+      *data = floats.data();
+      *bytes = floats.size() * sizeof(float);
+    }
   });
 }
 
@@ -193,7 +279,7 @@ void segedge_close(segedge_session **session) {
   if (*session) {
     (*session)->session.reset();
     (*session)->closed = true;
-    say(*session, kClosed);
+    failed(*session, SEGEDGE_OK, kClosed);
   }
 #endif
   *session = nullptr;

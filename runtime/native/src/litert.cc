@@ -14,6 +14,7 @@
 #include <new>
 
 #include "error.h"
+#include "flatbuffer.h"
 
 namespace segedge {
 namespace {
@@ -49,15 +50,10 @@ struct EnvironmentOption {  // LiteRtEnvOption, with its LiteRtAny
 static_assert(sizeof(EnvironmentOption) == 24 && offsetof(EnvironmentOption, type) == 8,
               "as litert_environment_options.h asserts");
 
-}  // namespace
-
-struct TensorType {
+struct TensorType {  // LiteRtRankedTensorType
   int32_t element;
   Layout layout;
 };
-
-namespace {
-
 static_assert(sizeof(TensorType) == 72, "as litert_model_types.h asserts");
 
 TensorType type_of(const Tensor &spec) {
@@ -87,36 +83,34 @@ std::string shape_of(const TensorType &type) {
 
 [[noreturn]] void library_error(const std::string &text) { throw Error(SEGEDGE_LIBRARY, text); }
 
-class Library {
- public:
+struct Library {
   explicit Library(const std::string &given) {
     const char *named = std::getenv("SEGEDGE_LITERT");
-    path_ = !given.empty() ? given : named && *named ? named : kName;
-    const bool linked = path_ == "linked";
+    path = !given.empty() ? given : named && *named ? named : kName;
+    const bool linked = path == "linked";
     // never unloaded: it starts threads and registers with the C library, neither of which it takes back
-    handle_.reset(dlopen(linked ? nullptr : path_.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE));
-    if (linked) path_ = "what is linked into this program";
-    if (!handle_) {
+    handle.reset(dlopen(linked ? nullptr : path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE));
+    if (linked) path = "what is linked into this program";
+    if (!handle) {
       const char *why = dlerror();
-      library_error("LiteRT: " + path_ + " cannot be opened (" + (why ? why : "no reason given") + "); expected " + kName +
+      library_error("LiteRT: " + path + " cannot be opened (" + (why ? why : "no reason given") + "); expected " + kName +
                     " 2.2 or 2.3, out of the ai-edge-litert wheel, the AAR or LiteRT's C++ SDK");
     }
     // exported since 2.2; before, LiteRtCreateModelFromBuffer took no environment under the same name
-    if (!dlsym(handle_.get(), "kLiteRtRuntimeBuiltin"))
-      library_error("LiteRT: " + path_ +
+    if (!dlsym(handle.get(), "kLiteRtRuntimeBuiltin"))
+      library_error("LiteRT: " + path +
                     " is older than 2.2 or no LiteRT, expected 2.2 or 2.3; take the library of another wheel");
   }
 
   void *find(const char *name) const {
-    void *found = dlsym(handle_.get(), name);
+    void *found = dlsym(handle.get(), name);
     if (!found)
-      library_error("LiteRT: " + path_ + " has no " + name + ", expected 2.2 or 2.3; take the library of another wheel");
+      library_error("LiteRT: " + path + " has no " + name + ", expected 2.2 or 2.3; take the library of another wheel");
     return found;
   }
 
- private:
-  std::string path_;
-  std::unique_ptr<void, int (*)(void *)> handle_{nullptr, dlclose};
+  std::string path;
+  std::unique_ptr<void, int (*)(void *)> handle{nullptr, dlclose};
 };
 
 // A function of LiteRT that gives a status. Called, it throws Error unless that is kOk.
@@ -144,17 +138,82 @@ struct Owned {
   Handle handle = nullptr;
 };
 
-}  // namespace
+struct LiteRt : Network {
+  LiteRt(const std::string &path, const Memory &file, uint32_t threads, const Contract &contract) : library(path) {
+    // no search for GPUs and NPUs, and no word about it on standard error
+    const EnvironmentOption quiet[] = {{kAutoRegister, kInt, kCpu}, {kLeastSeverity, kInt, kErrors}};
+    CreateEnvironment(2, quiet, &environment.handle);
+    CreateModelFromBuffer(environment.handle, file.data.get(), file.size, &model.handle);
+    size_t index = 0, inputs = 0, outputs = 0;
+    Handle graph = nullptr, tensor = nullptr;
+    GetMainModelSubgraphIndex(model.handle, &index);
+    GetModelSubgraph(model.handle, index, &graph);
+    GetNumSubgraphInputs(graph, &inputs);
+    GetNumSubgraphOutputs(graph, &outputs);
+    if (inputs != 1 || outputs != 1)
+      throw Error(SEGEDGE_CONTRACT, "the model has " + std::to_string(inputs) + " inputs and " + std::to_string(outputs) +
+                                        " outputs, expected one image in, one mask out");
+    GetSubgraphInput(graph, 0, &tensor);
+    const TensorType from = checked("input", tensor, contract.input), wanted_from = type_of(contract.input);
+    GetSubgraphOutput(graph, 0, &tensor);
+    TensorType to = checked("output", tensor, contract.output);
+    const TensorType wanted_to = type_of(contract.output);
+    set_options(threads);
+    CreateCompiledModel(environment.handle, model.handle, options.handle, &compiled.handle);
+    if (!same_shape(from, wanted_from)) {  // a model that takes any size is stored with some
+      if (CompiledModelResizeInputTensor.function(compiled.handle, 0, 0, wanted_from.layout.dimensions, 4) != kOk)
+        mismatch("input", from, wanted_from);
+      GetCompiledModelOutputTensorLayouts(compiled.handle, 0, 1, &to.layout, true);
+    }
+    if (!same_shape(to, wanted_to)) mismatch("output", to, wanted_to);
+    make_buffer(contract.input, input, from_buffer);
+    make_buffer(contract.output, output, to_buffer);
+  }
 
-struct LiteRt::Network {
-  Network(const std::string &library, const Memory &model, uint32_t threads, const Contract &contract);
-  void set_options(uint32_t threads);
-  TensorType checked(const std::string &which, Handle tensor, const Tensor &spec) const;
-  void make_buffer(const Tensor &spec, Memory &memory, Owned &buffer) const;
+  void run() override { RunCompiledModel(compiled.handle, 0, 1, &from_buffer.handle, 1, &to_buffer.handle); }
+
+  void set_options(uint32_t threads) {
+    const std::string text = "num_threads = " + std::to_string(threads) + "\n";  // TOML, as litert_cpu_options.cc writes it
+    Handle opaque = nullptr;
+    CreateOptions(&options.handle);
+    SetOptionsHardwareAccelerators(options.handle, kCpu);
+    char *payload = strdup(text.c_str());
+    if (!payload) throw std::bad_alloc();
+    CreateOpaqueOptions("xnnpack", payload, std::free, &opaque);
+    AddOpaqueOptions(options.handle, opaque);
+  }
+
+  // The type of the model's tensor, which has the contract's dtype and quantization.
+  TensorType checked(const std::string &which, Handle tensor, const Tensor &spec) const {
+    TensorType type{};
+    GetRankedTensorType(tensor, &type);
+    if (type.element != type_of(spec).element || type.layout.rank != 4) mismatch(which, type, type_of(spec));
+    int kind = 0;
+    Quantization found{};
+    GetQuantizationTypeId(tensor, &kind);
+    if (spec.quantized && kind == kPerTensor) {
+      GetPerTensorQuantization(tensor, &found);
+      const double scale = static_cast<double>(found.scale);
+      if (scale > 0 && (std::abs(scale - spec.scale) > 1e-5 * scale || found.zero_point != spec.zero_point))
+        throw Error(SEGEDGE_CONTRACT, "the model's " + which + " has scale " + std::to_string(scale) + " and zero point " +
+                                          std::to_string(found.zero_point) + ", the contract says " +
+                                          std::to_string(spec.scale) + " and " + std::to_string(spec.zero_point) +
+                                          "; correct the contract");
+    }
+    return type;
+  }
+
+  void make_buffer(const Tensor &spec, Memory &memory, Owned &buffer) const {
+    const TensorType type = type_of(spec);
+    uint64_t bytes = bytes_of(spec.kind);
+    for (const int32_t side : type.layout.dimensions) bytes *= static_cast<uint64_t>(std::max(side, 1));
+    if (bytes > SIZE_MAX / 2) throw std::bad_alloc();  // where a size_t has 32 bits
+    memory = Memory(static_cast<size_t>(bytes));
+    CreateTensorBufferFromHostMemory(&type, memory.data.get(), memory.size, nullptr, &buffer.handle);
+  }
 
   const Library library;
-#define SEGEDGE_CALL(name, ...) \
-  const Call<__VA_ARGS__> name { library, "LiteRt" #name }
+#define SEGEDGE_CALL(name, ...) const Call<__VA_ARGS__> name{library, "LiteRt" #name}
   SEGEDGE_CALL(CreateEnvironment, int, const void *, Handle *);
   SEGEDGE_CALL(CreateModelFromBuffer, Handle, const void *, size_t, Handle *);
   SEGEDGE_CALL(CreateOptions, Handle *);
@@ -178,82 +237,12 @@ struct LiteRt::Network {
 #undef SEGEDGE_CALL
 
   // destroyed from the last to the first
-  Memory input_memory{0}, output_memory{0};
   Owned environment{library, "LiteRtDestroyEnvironment"}, model{library, "LiteRtDestroyModel"},
       options{library, "LiteRtDestroyOptions"}, compiled{library, "LiteRtDestroyCompiledModel"},
-      input{library, "LiteRtDestroyTensorBuffer"}, output{library, "LiteRtDestroyTensorBuffer"};
+      from_buffer{library, "LiteRtDestroyTensorBuffer"}, to_buffer{library, "LiteRtDestroyTensorBuffer"};
 };
 
-LiteRt::Network::Network(const std::string &library, const Memory &file, uint32_t threads, const Contract &contract)
-    : library(library) {
-  // no search for GPUs and NPUs, and no word about it on standard error
-  const EnvironmentOption quiet[] = {{kAutoRegister, kInt, kCpu}, {kLeastSeverity, kInt, kErrors}};
-  CreateEnvironment(2, quiet, &environment.handle);
-  CreateModelFromBuffer(environment.handle, file.data.get(), file.size, &model.handle);
-  size_t index = 0, inputs = 0, outputs = 0;
-  Handle graph = nullptr, tensor = nullptr;
-  GetMainModelSubgraphIndex(model.handle, &index);
-  GetModelSubgraph(model.handle, index, &graph);
-  GetNumSubgraphInputs(graph, &inputs);
-  GetNumSubgraphOutputs(graph, &outputs);
-  if (inputs != 1 || outputs != 1)
-    throw Error(SEGEDGE_CONTRACT, "the model has " + std::to_string(inputs) + " inputs and " + std::to_string(outputs) +
-                                      " outputs, expected one image in, one mask out");
-  GetSubgraphInput(graph, 0, &tensor);
-  const TensorType from = checked("input", tensor, contract.input), wanted_from = type_of(contract.input);
-  GetSubgraphOutput(graph, 0, &tensor);
-  TensorType to = checked("output", tensor, contract.output);
-  const TensorType wanted_to = type_of(contract.output);
-  set_options(threads);
-  CreateCompiledModel(environment.handle, model.handle, options.handle, &compiled.handle);
-  if (!same_shape(from, wanted_from)) {  // a model that takes any size is stored with some
-    if (CompiledModelResizeInputTensor.function(compiled.handle, 0, 0, wanted_from.layout.dimensions, 4) != kOk)
-      mismatch("input", from, wanted_from);
-    GetCompiledModelOutputTensorLayouts(compiled.handle, 0, 1, &to.layout, true);
-  }
-  if (!same_shape(to, wanted_to)) mismatch("output", to, wanted_to);
-  make_buffer(contract.input, input_memory, input);
-  make_buffer(contract.output, output_memory, output);
-}
-
-void LiteRt::Network::set_options(uint32_t threads) {
-  const std::string text = "num_threads = " + std::to_string(threads) + "\n";  // TOML, as litert_cpu_options.cc writes it
-  Handle opaque = nullptr;
-  CreateOptions(&options.handle);
-  SetOptionsHardwareAccelerators(options.handle, kCpu);
-  char *payload = strdup(text.c_str());
-  if (!payload) throw std::bad_alloc();
-  CreateOpaqueOptions("xnnpack", payload, std::free, &opaque);
-  AddOpaqueOptions(options.handle, opaque);
-}
-
-// The type of the model's tensor, which has the contract's dtype and quantization.
-TensorType LiteRt::Network::checked(const std::string &which, Handle tensor, const Tensor &spec) const {
-  TensorType type{};
-  GetRankedTensorType(tensor, &type);
-  if (type.element != type_of(spec).element || type.layout.rank != 4) mismatch(which, type, type_of(spec));
-  int kind = 0;
-  Quantization found{};
-  GetQuantizationTypeId(tensor, &kind);
-  if (spec.quantized && kind == kPerTensor) {
-    GetPerTensorQuantization(tensor, &found);
-    const double scale = static_cast<double>(found.scale);
-    if (scale > 0 && (std::abs(scale - spec.scale) > 1e-5 * scale || found.zero_point != spec.zero_point))
-      throw Error(SEGEDGE_CONTRACT, "the model's " + which + " has scale " + std::to_string(scale) + " and zero point " +
-                                        std::to_string(found.zero_point) + ", the contract says " + std::to_string(spec.scale) +
-                                        " and " + std::to_string(spec.zero_point) + "; correct the contract");
-  }
-  return type;
-}
-
-void LiteRt::Network::make_buffer(const Tensor &spec, Memory &memory, Owned &buffer) const {
-  const TensorType type = type_of(spec);
-  uint64_t bytes = bytes_of(spec.kind);
-  for (const int32_t side : type.layout.dimensions) bytes *= static_cast<uint64_t>(std::max(side, 1));
-  if (bytes > SIZE_MAX / 2) throw std::bad_alloc();  // where a size_t has 32 bits
-  memory = Memory(static_cast<size_t>(bytes));
-  CreateTensorBufferFromHostMemory(&type, memory.data.get(), memory.size, nullptr, &buffer.handle);
-}
+}  // namespace
 
 Memory::Memory(size_t size) : size(size), data(nullptr, std::free) {
   void *memory = nullptr;
@@ -261,18 +250,10 @@ Memory::Memory(size_t size) : size(size), data(nullptr, std::free) {
   data.reset(static_cast<uint8_t *>(std::memset(memory, 0, size + kBeyond)));
 }
 
-LiteRt::LiteRt(const std::string &library, const Memory &model, uint32_t threads, const Contract &contract)
-    : network_(std::make_unique<Network>(library, model, threads, contract)) {}
-LiteRt::~LiteRt() = default;
-
-const Memory &LiteRt::input() const { return network_->input_memory; }
-const Memory &LiteRt::output() const { return network_->output_memory; }
-
-void LiteRt::run() {
-  Network &n = *network_;
-  const int status = n.RunCompiledModel.function(n.compiled.handle, 0, 1, &n.input.handle, 1, &n.output.handle);
-  if (status != kOk)
-    library_error("LiteRT fails to run the model: status " + std::to_string(status) + "; copy or export it again");
+std::unique_ptr<Network> open_litert(const std::string &library, const Memory &model, uint32_t threads,
+                                     const Contract &contract) {
+  check_tflite(model.data.get(), model.size);
+  return std::make_unique<LiteRt>(library, model, threads, contract);
 }
 
 }  // namespace segedge

@@ -16,20 +16,15 @@ struct Memory {
   std::unique_ptr<uint8_t, void (*)(void *)> data;
 };
 
-class LiteRt {
- public:
-  // `library`: a path, or empty for $SEGEDGE_LITERT and then the loader's own search. `model` must outlive this. Throws
-  // Error: no library, another version, or a model that it refuses or that is not the contract's.
-  LiteRt(const std::string &library, const Memory &model, uint32_t threads, const Contract &contract);
-  ~LiteRt();
-
-  const Memory &input() const;
-  const Memory &output() const;
-  void run();
-
- private:
-  struct Network;
-  std::unique_ptr<Network> network_;
+struct Network {
+  virtual ~Network() = default;
+  virtual void run() = 0;
+  Memory input{0}, output{0};
 };
+
+// `library`: a path, or empty for $SEGEDGE_LITERT and then the loader's own search. `model` must outlive the network. Throws
+// Error: no library, another version, or a model that it refuses or that is not the contract's.
+std::unique_ptr<Network> open_litert(const std::string &library, const Memory &model, uint32_t threads,
+                                     const Contract &contract);
 
 }  // namespace segedge

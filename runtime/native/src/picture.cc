@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <memory>
 
-#include "vectors.h"
-
 namespace segedge {
 namespace {
 
@@ -19,14 +17,26 @@ template <size_t Step, size_t Red>
   }
 }
 
-SEGEDGE_VECTORS
-void gray(uint32_t format, const uint8_t *from, size_t count, uint8_t *out) {
-  switch (format) {
-    case SEGEDGE_BGR: return gray<3, 2>(from, count, out);
-    case SEGEDGE_RGB: return gray<3, 0>(from, count, out);
-    case SEGEDGE_RGBA: return gray<4, 0>(from, count, out);
-    default: return gray<4, 2>(from, count, out);
+// Packed colours out of pixels of `Step` bytes, the first of a colour at `First`.
+template <size_t Step, size_t First>
+[[gnu::always_inline]] inline void pack(const uint8_t *__restrict from, size_t count, uint8_t *__restrict out) {
+  for (size_t x = 0; x < count; x++) {
+    out[3 * x] = from[Step * x + First];
+    out[3 * x + 1] = from[Step * x + 1];
+    out[3 * x + 2] = from[Step * x + 2 - First];
   }
+}
+
+SEGEDGE_VECTORS
+void gray(const Format &format, const uint8_t *from, size_t count, uint8_t *out) {
+  if (format.step == 3) return format.bgr ? gray<3, 2>(from, count, out) : gray<3, 0>(from, count, out);
+  return format.bgr ? gray<4, 2>(from, count, out) : gray<4, 0>(from, count, out);
+}
+
+SEGEDGE_VECTORS
+void pack(const Format &format, bool bgr, const uint8_t *from, size_t count, uint8_t *out) {
+  if (format.step == 3) return format.bgr == bgr ? pack<3, 0>(from, count, out) : pack<3, 2>(from, count, out);
+  return format.bgr == bgr ? pack<4, 0>(from, count, out) : pack<4, 2>(from, count, out);
 }
 
 // With 20 bits of fraction, from ITU-R BT.601-7 and BT.709-6; the first as OpenCV's COLOR_YUV2BGR_NV12 has it.
@@ -37,6 +47,40 @@ constexpr Matrix kMatrices[] = {{16, 1220542, 1673527, -852492, -409993, 2116026
                                 {0, 1048576, 1470104, -748826, -360853, 1858077},   // BT.601, full range
                                 {16, 1220945, 1879825, -558796, -223607, 2215014},  // BT.709
                                 {0, 1048576, 1651297, -490864, -196424, 1945738}};  // BT.709, full range
+
+// Colours that are made a row at a time.
+Source<uint8_t> made_of(Size size, const Scaler<uint8_t> &make) {
+  std::vector<uint8_t> line(3 * size_t{size.width});
+  const auto row = [make, line](size_t y) mutable {
+    make(y, line.data());
+    return line.data();
+  };
+  return {size, row, 3};
+}
+
+// The middle of it, scaled with its aspect ratio kept so that it just covers `to`.
+Source<uint8_t> covering(const Source<uint8_t> &image, Size to) {
+  const Size from = image.size;
+  if (from == to) return image;
+  const double scale = std::max(static_cast<double>(to.height) / from.height, static_cast<double>(to.width) / from.width);
+  const Size used = {side_of(to.width / scale, from.width), side_of(to.height / scale, from.height)};
+  const size_t left = (from.width - used.width) / 2, top = (from.height - used.height) / 2;
+  const auto middle = [image, left, top](size_t y) { return image.row(top + y) + 3 * left; };
+  return made_of(to, scaler(Source<uint8_t>{used, middle, 3}, to, scale < 1 ? "area" : "bilinear"));
+}
+
+// `count` bytes of one row, a weight for each. (t + (t >> 8)) >> 8 of t = product + 128 is product / 255, rounded to the
+// nearest, for every product of two bytes.
+SEGEDGE_VECTORS
+void mix(const uint8_t *__restrict over, const uint8_t *__restrict under, const uint8_t *__restrict weights, size_t count,
+         uint8_t *__restrict out) {
+  for (size_t k = 0; k < count; k++) {
+    const uint16_t least = std::min(over[k], under[k]), most = std::max(over[k], under[k]);
+    const uint16_t product = static_cast<uint16_t>((most - least) * weights[k] + 128);
+    const uint8_t step = static_cast<uint8_t>((product + (product >> 8)) >> 8);
+    out[k] = static_cast<uint8_t>(over[k] < under[k] ? under[k] - step : under[k] + step);
+  }
+}
 
 }  // namespace
 
@@ -70,21 +114,18 @@ bool Picture::overlaps(const Span &memory) const {
 }
 
 Source<uint8_t> Picture::source(bool bgr) const {
-  const Format &format = kFormats[format_];
-  if (format.planes == 1)
-    return {size_, [this](size_t y) { return row(0, y); }, format.step,
-            bgr == format.bgr ? std::vector<size_t>{0, 1, 2} : std::vector<size_t>{2, 1, 0}};
-  std::vector<uint8_t> colours(3 * size_t{size_.width});
-  const auto converted = [this, bgr, colours](size_t y) mutable {
-    from_yuv(y, bgr, colours.data());
-    return colours.data();
-  };
-  return {size_, converted, 3, {0, 1, 2}};
+  if (format_ == (bgr ? SEGEDGE_BGR : SEGEDGE_RGB)) return {size_, [this](size_t y) { return row(0, y); }, 3};
+  return made_of(size_, [this, bgr](size_t y, uint8_t *out) {
+    if (kFormats[format_].planes == 1)
+      pack(kFormats[format_], bgr, row(0, y), size_.width, out);
+    else
+      from_yuv(y, bgr, out);
+  });
 }
 
 void Picture::luma(size_t y, uint8_t *out) const {
   if (kFormats[format_].planes == 1)
-    gray(format_, row(0, y), size_.width, out);
+    gray(kFormats[format_], row(0, y), size_.width, out);
   else
     std::copy_n(row(0, y), size_.width, out);
 }
@@ -100,6 +141,27 @@ void Picture::from_yuv(size_t y, bool bgr, uint8_t *out) const {
     out[bgr ? 2 : 0] = saturated((base + m.red_v * v) >> 20);
     out[1] = saturated((base + m.green_v * v + m.green_u * u) >> 20);
     out[bgr ? 0 : 2] = saturated((base + m.blue_u * u) >> 20);
+  }
+}
+
+void compose(const Picture &frame, Rows<const uint8_t> alpha, const Picture *background, const uint8_t *colour,
+             const Format &format, Rows<uint8_t> out) {
+  const Size size = frame.size();
+  std::vector<uint8_t> plain, weights(3 * size_t{size.width}), mixed(weights.size());
+  for (size_t x = 0; !background && x < size.width; x++)
+    plain.insert(plain.end(), {colour[format.bgr ? 2 : 0], colour[1], colour[format.bgr ? 0 : 2]});
+  const Source<uint8_t> over = frame.source(format.bgr);
+  Source<uint8_t> under = {size, [&plain](size_t) { return plain.data(); }, 3};
+  if (background) under = covering(background->source(format.bgr), size);
+  for (size_t y = 0; y < size.height; y++) {
+    uint8_t *to = out.row(y);
+    for (size_t x = 0; x < size.width; x++) weights[3 * x] = weights[3 * x + 1] = weights[3 * x + 2] = alpha.row(y)[x];
+    mix(over.row(y), under.row(y), weights.data(), weights.size(), mixed.data());
+    if (format.step == 3) std::copy(mixed.begin(), mixed.end(), to);  // `to` may be the frame's row
+    for (size_t x = 0; format.step == 4 && x < mixed.size(); x += 3, to += 4) {
+      std::copy_n(mixed.data() + x, 3, to);
+      to[3] = 255;
+    }
   }
 }
 

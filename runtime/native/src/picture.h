@@ -1,4 +1,5 @@
-// Frames of every format: checked, then read row by row as colours or as luma.
+// Frames of every format: checked, then read row by row as colours or as luma; and one over another, as
+// segruntime/compositing.
 #pragma once
 
 #include "error.h"
@@ -22,7 +23,7 @@ struct Span {
 };
 
 // Throws Error (SEGEDGE_ARGUMENT) if there is none or the stride cannot be; `bytes`: of a row, and rows.
-Span span_of(const std::string &name, const void *data, size_t stride, Size bytes, const char *expected);
+Span span_of(const std::string &name, const void *data, size_t stride, Size bytes, const char *expected = "memory to write to");
 
 inline std::string text_of(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
 
@@ -53,5 +54,10 @@ class Picture {
   Size size_;
   std::vector<Span> planes_;
 };
+
+// frame · alpha + background · (1 - alpha), the nearest byte. `background` (at any size) or else `colour` (red, green,
+// blue) lies behind; `out` is packed in `format`, has the frame's size, and may be the frame itself.
+void compose(const Picture &frame, Rows<const uint8_t> alpha, const Picture *background, const uint8_t *colour,
+             const Format &format, Rows<uint8_t> out);
 
 }  // namespace segedge

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "tensors.h"
-#include "vectors.h"
 
 namespace segedge {
 namespace {
@@ -72,22 +71,23 @@ Plane<float> box_means(const Plane<float> &plane, bool mirrored = true) {
   return out;
 }
 
+// Half the size: what bilinear gives, sooner where the sides are even.
 Plane<uint8_t> halved(const Plane<uint8_t> &plane) {
-  Plane<uint8_t> out(Size(plane.size.width / 2, plane.size.height / 2));
-  if (plane.size.width % 2 || plane.size.height % 2) return scaled(plane, out.size, "bilinear");
-  for (size_t y = 0; y < out.size.height; y++) {
+  const Size half = {plane.size.width / 2, plane.size.height / 2};
+  if (plane.size.width % 2 || plane.size.height % 2) return scaled(plane, half, "bilinear");
+  Plane<uint8_t> out(half);
+  for (size_t y = 0; y < half.height; y++) {
     const uint8_t *upper = plane.row(2 * y), *lower = plane.row(2 * y + 1);
-    for (size_t x = 0; x < out.size.width; x++)
+    for (size_t x = 0; x < half.width; x++)
       out.row(y)[x] = static_cast<uint8_t>((upper[2 * x] + upper[2 * x + 1] + lower[2 * x] + lower[2 * x + 1] + 2) >> 2);
   }
   return out;
 }
 
-// Halved as long as it is twice as large, bilinear for what remains.
-Plane<uint8_t> shrink(const Plane<uint8_t> &luma, Size to) {
-  Plane<uint8_t> out = luma;
-  while (out.size.width >= 2 * to.width && out.size.height >= 2 * to.height) out = halved(out);
-  return out.size == to ? out : scaled(out, to, "bilinear");
+// Halved as long as it is twice as large, then to the size.
+Plane<uint8_t> shrunk(const Plane<uint8_t> &luma, Size to) {
+  if (luma.size.width >= 2 * to.width && luma.size.height >= 2 * to.height) return shrunk(halved(luma), to);
+  return luma.size == to ? luma : scaled(luma, to, "bilinear");
 }
 
 SEGEDGE_VECTORS
@@ -96,15 +96,12 @@ void apply(const float *__restrict slope, const float *__restrict offset, const 
   for (size_t x = 0; x < count; x++) alpha[x] = byte_of(slope[x] * static_cast<float>(luma[x]) + offset[x]);
 }
 
-struct Coefficients {
-  Plane<float> slope, offset;  // alpha = slope · luma + offset, both 0 to 255
-};
-
 // He & Sun, "Fast Guided Filter", arXiv:1505.00996, 2015.
-Coefficients guided(const Plane<float> &mask, const Plane<uint8_t> &luma) {
+void guide(const Plane<float> &mask, const Plane<uint8_t> &small, const Plane<uint8_t> &luma, const char *how,
+           Rows<uint8_t> alpha) {
   Plane<float> light(mask.size), bytes(mask.size), products(mask.size), squares(mask.size);
   for (size_t k = 0; k < mask.values.size(); k++) {
-    const float value = light.values[k] = luma.values[k];
+    const float value = light.values[k] = small.values[k];
     bytes.values[k] = mask.values[k] * 255;
     products.values[k] = bytes.values[k] * value;
     squares.values[k] = value * value;
@@ -116,7 +113,21 @@ Coefficients guided(const Plane<float> &mask, const Plane<uint8_t> &luma) {
     slope.values[k] = (slope.values[k] - mean * offset.values[k]) / (variance + static_cast<float>(kEps));
     offset.values[k] -= slope.values[k] * mean;
   }
-  return {box_means(slope), box_means(offset)};
+  // alpha = slope · luma + offset, both 0 to 255
+  slope = box_means(slope);
+  offset = box_means(offset);
+  const Scaler<float> slopes = scaler(source_of(slope), luma.size, how), offsets = scaler(source_of(offset), luma.size, how);
+  std::array<uint8_t, 256> bounds;
+  for (size_t k = 0; k < bounds.size(); k++)
+    bounds[k] = static_cast<uint8_t>(round_even(255 * smoothstep(static_cast<double>(k) / 255, kLow, kHigh)));
+  std::vector<float> a(luma.size.width), b(luma.size.width);
+  for (size_t y = 0; y < luma.size.height; y++) {
+    slopes(y, a.data());
+    offsets(y, b.data());
+    uint8_t *row = alpha.row(y);
+    apply(a.data(), b.data(), luma.row(y), a.size(), row);
+    for (size_t x = 0; x < a.size(); x++) row[x] = bounds[row[x]];
+  }
 }
 
 SEGEDGE_VECTORS
@@ -149,64 +160,8 @@ Plane<uint8_t> dilated(Rows<uint8_t> plane, Size size, size_t reach) {
   return out;
 }
 
-}  // namespace
-
-void Refiner::run(segedge_preset preset, const Plane<float> &coarse, const Picture &picture, Rows<uint8_t> alpha) {
-  const Size frame = picture.size();
-  const bool smaller = frame.width < coarse.size.width && frame.height < coarse.size.height;
-  const char *how = smaller ? "area" : "bilinear";
-  Plane<float> sure = coarse;
-  for (float &p : sure.values) p = within(p, kMostCertain) * kByteSteps;
-  if (preset == SEGEDGE_FAST) {
-    reset();
-    Plane<uint8_t> bytes(sure.size);
-    std::transform(sure.values.begin(), sure.values.end(), bytes.values.begin(), [](float p) { return byte_of(p * 255); });
-    const Scaler<uint8_t> scale = scaler(source_of(bytes), frame, how);
-    for (size_t y = 0; y < frame.height; y++) scale(y, alpha.row(y));
-    return;
-  }
-  if (luma_.size != frame) luma_ = Plane<uint8_t>(frame);
-  for (size_t y = 0; y < frame.height; y++) picture.luma(y, luma_.row(y));
-  const Plane<uint8_t> small = shrink(luma_, sure.size);
-  remember(sure, small, frame);
-  const Coefficients found = guided(sure, small);
-  const Scaler<float> slope = scaler(source_of(found.slope), frame, how), offset = scaler(source_of(found.offset), frame, how);
-  std::array<uint8_t, 256> bounds;
-  for (size_t k = 0; k < bounds.size(); k++)
-    bounds[k] = static_cast<uint8_t>(round_even(255 * smoothstep(static_cast<double>(k) / 255, kLow, kHigh)));
-  std::vector<float> a(frame.width), b(frame.width);
-  for (size_t y = 0; y < frame.height; y++) {
-    slope(y, a.data());
-    offset(y, b.data());
-    uint8_t *row = alpha.row(y);
-    apply(a.data(), b.data(), luma_.row(y), frame.width, row);
-    for (size_t x = 0; x < frame.width; x++) row[x] = bounds[row[x]];
-  }
-}
-
-// Where the picture stands still the past has a say, where it moves it has none: `mask` becomes the blend of both.
-void Refiner::remember(Plane<float> &mask, Plane<uint8_t> small, Size frame) {
-  if (!before_.values.empty() && before_.size == mask.size && frame_ == frame) {
-    std::array<float, 256> share, stillness;
-    for (size_t k = 0; k < 256; k++) {
-      const double value = static_cast<double>(k);
-      share[k] = static_cast<float>(kSure + (kUnsure - kSure) * uncertainty(value / 255));
-      stillness[k] = static_cast<float>(1 - smoothstep(value / kStepsPerLevel, kStill, kMoving));
-    }
-    Plane<float> steps(mask.size);
-    for (size_t k = 0; k < steps.values.size(); k++)
-      steps.values[k] = static_cast<float>(std::min(255, kStepsPerLevel * std::abs(small.values[k] - small_before_.values[k])));
-    steps = box_means(steps, false);
-    for (size_t k = 0; k < mask.values.size(); k++) {
-      const float past = share[byte_of(mask.values[k] * 255)] * stillness[byte_of(steps.values[k])];
-      mask.values[k] += (before_.values[k] - mask.values[k]) * past;
-    }
-  }
-  before_ = mask;
-  small_before_ = std::move(small);
-  frame_ = frame;
-}
-
+// Alpha grows by a ramp: a dilation by half of `pixels`, and a mean over a square that falls from there to both sides; no pixel
+// goes down.
 void feather(Rows<uint8_t> alpha, Size size, uint32_t pixels) {
   const size_t reach = (pixels + 1) / 2, blur = pixels - reach, width = size.width;
   const Plane<uint8_t> grown = dilated(alpha, size, reach);
@@ -229,6 +184,54 @@ void feather(Rows<uint8_t> alpha, Size size, uint32_t pixels) {
     }
     for (size_t x = 0; x < width; x++) columns[x] -= row(y)[x];
   }
+}
+
+}  // namespace
+
+void Refiner::run(segedge_preset preset, const Plane<float> &coarse, const Picture &picture, Rows<uint8_t> alpha) {
+  const Size frame = picture.size();
+  const bool smaller = frame.width < coarse.size.width && frame.height < coarse.size.height;
+  const char *how = smaller ? "area" : "bilinear";
+  Plane<float> sure = coarse;
+  for (float &p : sure.values) p = within(p, kMostCertain) * kByteSteps;
+  if (preset == SEGEDGE_FAST) {
+    reset();
+    Plane<uint8_t> bytes(sure.size);
+    std::transform(sure.values.begin(), sure.values.end(), bytes.values.begin(), [](float p) { return byte_of(p * 255); });
+    resize(source_of(bytes), frame, how, alpha);
+  } else {
+    if (luma_.size != frame) {
+      reset();
+      luma_ = Plane<uint8_t>(frame);
+    }
+    for (size_t y = 0; y < frame.height; y++) picture.luma(y, luma_.row(y));
+    const Plane<uint8_t> small = shrunk(luma_, sure.size);
+    remember(sure, small);
+    guide(sure, small, luma_, how, alpha);
+  }
+  if (feather_) feather(alpha, frame, feather_);
+}
+
+// Where the picture stands still the past has a say, where it moves it has none: `mask` becomes the blend of both.
+void Refiner::remember(Plane<float> &mask, const Plane<uint8_t> &small) {
+  if (before_.size == mask.size) {
+    std::array<float, 256> share, stillness;
+    for (size_t k = 0; k < 256; k++) {
+      const double value = static_cast<double>(k);
+      share[k] = static_cast<float>(kSure + (kUnsure - kSure) * uncertainty(value / 255));
+      stillness[k] = static_cast<float>(1 - smoothstep(value / kStepsPerLevel, kStill, kMoving));
+    }
+    Plane<float> steps(mask.size);
+    for (size_t k = 0; k < steps.values.size(); k++)
+      steps.values[k] = static_cast<float>(std::min(255, kStepsPerLevel * std::abs(small.values[k] - small_before_.values[k])));
+    steps = box_means(steps, false);
+    for (size_t k = 0; k < mask.values.size(); k++) {
+      const float past = share[byte_of(mask.values[k] * 255)] * stillness[byte_of(steps.values[k])];
+      mask.values[k] += (before_.values[k] - mask.values[k]) * past;
+    }
+  }
+  before_ = mask;
+  small_before_ = small;
 }
 
 }  // namespace segedge

@@ -4,8 +4,6 @@
 #include <array>
 #include <cmath>
 
-#include "vectors.h"
-
 namespace segedge {
 namespace {
 
@@ -26,7 +24,7 @@ void downwards(const uint16_t *upper, const uint16_t *lower, uint32_t w, size_t 
 // The source pixel before a new one, the one after it, and how far it lies between them.
 template <class Weight>
 struct Tap {
-  size_t before, after;
+  uint32_t before, after;
   Weight weight;
 };
 
@@ -41,21 +39,19 @@ std::vector<Tap<Weight>> taps_of(uint32_t count, uint32_t source, bool nearest) 
   const double step = 1 / (static_cast<double>(count) / source);
   for (uint32_t k = 0; k < count; k++) {
     const double at = nearest ? nearest_pixel(k, count, source) : (k + 0.5) * step - 0.5, down = std::floor(at);
-    const size_t before = static_cast<size_t>(std::clamp(down, 0.0, source - 1.0));
+    const uint32_t before = static_cast<uint32_t>(std::clamp(down, 0.0, source - 1.0));
     const double weight = down >= 0 && down < source - 1 ? at - down : 0;
-    taps.push_back({before, std::min<size_t>(before + 1, source - 1),
+    taps.push_back({before, std::min(before + 1, source - 1),
                     static_cast<Weight>(std::is_same_v<Weight, float> ? weight : round_even(256 * weight))});
   }
   return taps;
 }
 
 template <size_t C, class Value, class Weight, class Line>
-void across(const Value *row, const std::vector<Tap<Weight>> &taps, const Source<Value> &source, Line *out) {
-  for (const Tap<Weight> &tap : taps) {
-    const Value *left = row + tap.before * source.step, *right = row + tap.after * source.step;
+void across(const Value *row, const std::vector<Tap<Weight>> &taps, Line *out) {
+  for (const Tap<Weight> &tap : taps)
     for (size_t c = 0; c < C; c++)
-      *out++ = static_cast<Line>(between(left[source.channels[c]], right[source.channels[c]], tap.weight));
-  }
+      *out++ = static_cast<Line>(between(row[C * tap.before + c], row[C * tap.after + c], tap.weight));
 }
 
 template <class Value>
@@ -66,15 +62,15 @@ Scaler<Value> bilinear(const Source<Value> &source, Size to, bool nearest) {
     size_t y;
     std::vector<Line> values;
   };
-  const Held none = {SIZE_MAX, std::vector<Line>(to.width * source.channels.size())};
+  const Held none = {SIZE_MAX, std::vector<Line>(to.width * source.channels)};
   return [source, x = taps_of<Weight>(to.width, source.size.width, nearest),
           y = taps_of<Weight>(to.height, source.size.height, nearest),
           lines = std::array<Held, 2>{none, none}](size_t k, Value *out) mutable {
     const auto line = [&](size_t at) {
       Held &held = lines[at & 1];
       if (held.y != at)
-        (source.channels.size() == 1 ? across<1, Value, Weight, Line>
-                                     : across<3, Value, Weight, Line>)(source.row(at), x, source, held.values.data());
+        (source.channels == 1 ? across<1, Value, Weight, Line> : across<3, Value, Weight, Line>)(source.row(at), x,
+                                                                                                 held.values.data());
       held.y = at;
       return held.values.data();
     };
@@ -107,12 +103,11 @@ std::vector<std::vector<Share>> shares_of(uint32_t count, uint32_t source, bool 
 }
 
 template <class Value>
-void add(const Value *row, size_t step, const std::vector<size_t> &channels, const std::vector<std::vector<Share>> &xs,
-         float share, float *sums) {
+void add(const Value *row, size_t channels, const std::vector<std::vector<Share>> &xs, float share, float *sums) {
   for (const std::vector<Share> &x : xs) {
-    for (const size_t channel : channels) {
+    for (size_t c = 0; c < channels; c++) {
       float sum = 0;
-      for (const Share &h : x) sum += static_cast<float>(row[h.pixel * step + channel]) * h.share;
+      for (const Share &h : x) sum += static_cast<float>(row[h.pixel * channels + c]) * h.share;
       *sums++ += share * sum;
     }
   }
@@ -128,9 +123,9 @@ Scaler<Value> area(const Source<Value> &source, Size to) {
   const bool halves = from.width == 2 * to.width && from.height == 2 * to.height;
   return [=, xs = shares_of(to.width, from.width, whole), ys = shares_of(to.height, from.height, whole),
           factor = whole ? 1.f / static_cast<float>(covered) : 1,
-          line = std::vector<float>(to.width * source.channels.size())](size_t y, Value *out) mutable {
+          line = std::vector<float>(to.width * source.channels)](size_t y, Value *out) mutable {
     std::fill(line.begin(), line.end(), 0.f);
-    for (const Share &v : ys[y]) add(source.row(v.pixel), source.step, source.channels, xs, v.share, line.data());
+    for (const Share &v : ys[y]) add(source.row(v.pixel), source.channels, xs, v.share, line.data());
     for (const float sum : line) {
       const float mean = sum * factor;
       if constexpr (std::is_same_v<Value, float>)

@@ -8,6 +8,15 @@
 #include <string>
 #include <vector>
 
+// Before a loop that the compiler turns into vectors: on x86-64 it is compiled once more for AVX2, chosen when the library is
+// loaded. Without fused multiplications (CMakeLists.txt) both give the same bits.
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which are not ready when the choice is made
+#define SEGEDGE_VECTORS __attribute__((target_clones("avx2", "default")))
+#else
+#define SEGEDGE_VECTORS
+#endif
+
 namespace segedge {
 
 struct Size {
@@ -39,14 +48,12 @@ struct Plane {
   const Value *row(size_t y) const { return values.data() + y * size.width; }
 };
 
-// What is to be scaled: `row(y)` gives a row, valid until the next call but one with another y; a pixel has `step` values, of
-// which those at `channels` are taken in that order.
+// What is to be scaled: `row(y)` gives packed pixels, valid until the next call.
 template <class Value>
 struct Source {
   Size size;
   std::function<const Value *(size_t)> row;
-  size_t step = 1;
-  std::vector<size_t> channels = {0};
+  size_t channels = 1;  // 1 or 3
 };
 
 // The plane must outlive it.
@@ -55,7 +62,7 @@ Source<Value> source_of(const Plane<Value> &plane) {
   return {plane.size, [&plane](size_t y) { return plane.row(y); }};
 }
 
-// Writes a row of the scaled picture, packed pixels of `channels.size()` values. Made for rows from the top on: what lies
+// Writes a row of the scaled picture, packed pixels too. Made for rows from the top on: what lies
 // between two is kept, the whole never.
 template <class Value>
 using Scaler = std::function<void(size_t y, Value *out)>;
@@ -65,12 +72,16 @@ using Scaler = std::function<void(size_t y, Value *out)>;
 template <class Value>
 Scaler<Value> scaler(const Source<Value> &source, Size to, const std::string &how);
 
-// Scaled to the plane's size.
+template <class Value>
+void resize(const Source<Value> &source, Size to, const std::string &how, Rows<Value> out) {
+  const Scaler<Value> scale = scaler(source, to, how);
+  for (size_t y = 0; y < to.height; y++) scale(y, out.row(y));
+}
+
 template <class Value>
 Plane<Value> scaled(const Plane<Value> &plane, Size to, const std::string &how) {
   Plane<Value> out(to);
-  const Scaler<Value> scale = scaler(source_of(plane), to, how);
-  for (size_t y = 0; y < to.height; y++) scale(y, out.row(y));
+  resize(source_of(plane), to, how, Rows<Value>{out.row(0), to.width});
   return out;
 }
 
@@ -84,6 +95,8 @@ inline std::vector<float> area_means(const float *plane, Size from, Size to) {
 int round_even(double value);
 
 // The side of a scaled picture: the nearest whole number, 1 to `most`.
-inline uint32_t side_of(double pixels, uint32_t most) { return std::clamp(static_cast<uint32_t>(round_even(pixels)), 1u, most); }
+inline uint32_t side_of(double pixels, uint32_t most) {
+  return std::clamp(static_cast<uint32_t>(round_even(pixels)), 1u, most);
+}
 
 }  // namespace segedge

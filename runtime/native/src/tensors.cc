@@ -1,7 +1,6 @@
 #include "tensors.h"
 
 #include <cmath>
-#include <cstring>
 
 namespace segedge {
 namespace {
@@ -13,9 +12,7 @@ float held(float value, float low, float high) { return value < low ? low : valu
 
 template <class Value>
 Value at(const void *tensor, size_t index) {
-  Value value;
-  std::memcpy(&value, static_cast<const char *>(tensor) + index * sizeof(Value), sizeof(Value));
-  return value;
+  return static_cast<const Value *>(tensor)[index];
 }
 
 int64_t whole(const OutputSpec &spec, const void *tensor, size_t index) {
@@ -47,6 +44,15 @@ float softmax(const std::vector<float> &logits, size_t person) {
   double total = 0;
   for (const float logit : logits) total += std::exp(static_cast<double>(logit - top));
   return static_cast<float>(std::exp(static_cast<double>(logits[person] - top)) / total);
+}
+
+// Every byte of the canvas through its channel's table.
+template <class Value, class Table>
+void fill(const std::vector<uint8_t> &canvas, const std::vector<Table> &table, bool planar, void *tensor) {
+  const size_t pixels = canvas.size() / 3, pixel = planar ? 1 : 3, channel = planar ? pixels : 1;
+  for (size_t c = 0; c < 3; c++)
+    for (size_t k = 0; k < pixels; k++)
+      static_cast<Value *>(tensor)[c * channel + k * pixel] = static_cast<Value>(table[256 * c + canvas[3 * k + c]]);
 }
 
 }  // namespace
@@ -93,23 +99,14 @@ void Preprocessor::run(const Picture &picture, void *tensor) {
   const Size size = size_of(spec_);
   const Rows<uint8_t> canvas = {holds_bytes_ ? static_cast<uint8_t *>(tensor) : canvas_.data(), 3 * size_t{size.width}};
   if (to != size) std::fill_n(canvas.data, canvas_.size(), uint8_t{0});
-  const Scaler<uint8_t> scale = scaler(picture.source(spec_.bgr), to, spec_.interpolation);
-  for (size_t y = 0; y < to.height; y++) scale(y, canvas.row(region.top + y) + 3 * region.left);
+  resize(picture.source(spec_.bgr), to, spec_.interpolation, {canvas.row(region.top) + 3 * region.left, canvas.stride});
   if (holds_bytes_) return;
   if (spec_.kind == Kind::float32)
-    fill(floats_, static_cast<float *>(tensor));
+    fill<float>(canvas_, floats_, spec_.planar, tensor);
   else if (spec_.kind == Kind::int16)
-    fill(words_, static_cast<int16_t *>(tensor));
+    fill<int16_t>(canvas_, words_, spec_.planar, tensor);
   else
-    fill(words_, static_cast<uint8_t *>(tensor));
-}
-
-template <class Value, class Table>
-void Preprocessor::fill(const std::vector<Table> &table, Value *tensor) const {
-  const size_t pixels = canvas_.size() / 3, pixel = spec_.planar ? 1 : 3, channel = spec_.planar ? pixels : 1;
-  for (size_t c = 0; c < 3; c++)
-    for (size_t k = 0; k < pixels; k++)
-      tensor[c * channel + k * pixel] = static_cast<Value>(table[256 * c + canvas_[3 * k + c]]);
+    fill<uint8_t>(canvas_, words_, spec_.planar, tensor);
 }
 
 Plane<float> probability(const OutputSpec &spec, const void *tensor) {

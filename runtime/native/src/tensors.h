@@ -27,9 +27,6 @@ class Preprocessor {
   void run(const Picture &picture, void *tensor);
 
  private:
-  template <class Value, class Table>
-  void fill(const std::vector<Table> &table, Value *tensor) const;
-
   InputSpec spec_;
   std::vector<float> floats_;  // tables of 256 values for each channel, in the order of `color`
   std::vector<int16_t> words_;
