@@ -58,24 +58,19 @@ template <class Value>
 Scaler<Value> bilinear(const Source<Value> &source, Size to, bool nearest) {
   using Weight = std::conditional_t<std::is_same_v<Value, float>, float, uint32_t>;
   using Line = std::conditional_t<std::is_same_v<Value, float>, float, uint16_t>;
-  struct Held {
-    size_t y;
-    std::vector<Line> values;
-  };
-  const Held none = {SIZE_MAX, std::vector<Line>(to.width * source.channels)};
+  const std::vector<Line> empty(to.width * source.channels);
   return [source, x = taps_of<Weight>(to.width, source.size.width, nearest),
-          y = taps_of<Weight>(to.height, source.size.height, nearest),
-          lines = std::array<Held, 2>{none, none}](size_t k, Value *out) mutable {
+          y = taps_of<Weight>(to.height, source.size.height, nearest), held = std::array<size_t, 2>{SIZE_MAX, SIZE_MAX},
+          lines = std::array<std::vector<Line>, 2>{empty, empty}](size_t k, Value *out) mutable {
     const auto line = [&](size_t at) {
-      Held &held = lines[at & 1];
-      if (held.y != at)
-        (source.channels == 1 ? across<1, Value, Weight, Line> : across<3, Value, Weight, Line>)(source.row(at), x,
-                                                                                                 held.values.data());
-      held.y = at;
-      return held.values.data();
+      Line *to_line = lines[at & 1].data();
+      if (held[at & 1] != at)
+        (source.channels == 1 ? across<1, Value, Weight, Line> : across<3, Value, Weight, Line>)(source.row(at), x, to_line);
+      held[at & 1] = at;
+      return to_line;
     };
     const Line *upper = line(y[k].before), *lower = line(y[k].after);
-    downwards(upper, lower, y[k].weight, lines[0].values.size(), out);
+    downwards(upper, lower, y[k].weight, lines[0].size(), out);
   };
 }
 
