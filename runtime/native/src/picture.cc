@@ -1,7 +1,6 @@
 #include "picture.h"
 
 #include <algorithm>
-#include <memory>
 
 namespace segedge {
 namespace {
