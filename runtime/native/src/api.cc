@@ -241,14 +241,13 @@ segedge_status segedge_self_test(segedge_session *session, segedge_result *resul
       const segedge_frame picture = {
           SEGEDGE_RGB, frame.width, frame.height, {one.frame.pixels.data()}, {3 * size_t{frame.width}}};
       opened.run(Picture(&picture, "golden picture"));
-      Size size = opened.probabilities.size;
-      const std::vector<float> mask = as_stored(opened.probabilities.values, size);
-      if (size != one.made.size)
+      const Plane<float> mask = as_stored(opened.probabilities);
+      if (mask.size != one.made.size)
         throw file_error("the golden pictures belong to a network of another size; export the file again");
-      const Nearness made = nearness(one.made, mask);
+      const Nearness made = nearness(one.made, mask.values);
       result->same = result->same && is_same(made, opened.contract.exact);
       result->least_iou = std::min(result->least_iou, made.iou);
-      result->least_iou_pytorch = std::min(result->least_iou_pytorch, nearness(one.reference, mask).iou);
+      result->least_iou_pytorch = std::min(result->least_iou_pytorch, nearness(one.reference, mask.values).iou);
       result->mean_difference = std::max(result->mean_difference, made.mean_difference);
     }
   });

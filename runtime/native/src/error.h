@@ -15,6 +15,9 @@ class Error : public std::runtime_error {
 };
 
 inline Error argument_error(const std::string &text) { return {SEGEDGE_ARGUMENT, text}; }
+inline Error unexpected(const std::string &name, const std::string &got, const std::string &expected) {
+  return argument_error(name + ": got " + got + ", expected " + expected);
+}
 inline Error file_error(const std::string &text) { return {SEGEDGE_FILE, text}; }
 
 // Of bytes from outside, for whoever knows which part of the file they are and makes an Error of it.

@@ -117,15 +117,11 @@ Golden parse_golden(const std::string &text) {
   }
 }
 
-std::vector<float> as_stored(const std::vector<float> &mask, Size &size) {
-  std::vector<float> out = mask;
-  const double scale = static_cast<double>(kMostMask) / std::max(size.width, size.height);
-  if (scale < 1) {
-    const Size to = {std::max(1, round_even(size.width * scale)), std::max(1, round_even(size.height * scale))};
-    out = area_means(mask.data(), size, to);
-    size = to;
-  }
-  for (float &value : out)
+Plane<float> as_stored(const Plane<float> &mask) {
+  const double scale = static_cast<double>(kMostMask) / std::max(mask.size.width, mask.size.height);
+  const Size small = {side_of(mask.size.width * scale, kMostMask), side_of(mask.size.height * scale, kMostMask)};
+  Plane<float> out = scale < 1 ? scaled(mask, small, "area") : mask;
+  for (float &value : out.values)
     if (!std::isnan(value))
       value = static_cast<float>(round_even(static_cast<double>(std::clamp(value, 0.f, 1.f) * 255))) / 255;
   return out;

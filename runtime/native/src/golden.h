@@ -32,7 +32,7 @@ struct Nearness {
 };
 
 // A mask of the network's size as it is stored: averaged to at most 128 on its long side, in steps of 1/255; NaN stays.
-std::vector<float> as_stored(const std::vector<float> &mask, Size &size);
+Plane<float> as_stored(const Plane<float> &mask);
 Nearness nearness(const Bitmap &stored, const std::vector<float> &mask);
 
 // Is the mask still the same? Stricter for files of float32 and float16.

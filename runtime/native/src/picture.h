@@ -27,10 +27,6 @@ Span span_of(const std::string &name, const void *data, size_t stride, Size byte
 
 inline std::string text_of(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
 
-inline Error unexpected(const std::string &name, const std::string &got, const std::string &expected) {
-  return argument_error(name + ": got " + got + ", expected " + expected);
-}
-
 class Picture {
  public:
   // Throws Error (SEGEDGE_ARGUMENT) naming what cannot be; `name` is how it speaks of the frame.

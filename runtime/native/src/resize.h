@@ -85,12 +85,6 @@ Plane<Value> scaled(const Plane<Value> &plane, Size to, const std::string &how) 
   return out;
 }
 
-inline std::vector<float> area_means(const float *plane, Size from, Size to) {
-  Plane<float> p(from);
-  p.values.assign(plane, plane + from.pixels());
-  return scaled(p, to, "area").values;
-}
-
 // To the nearest whole number, a half to the even one; for what a float can hold exactly.
 int round_even(double value);
 
