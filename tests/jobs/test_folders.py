@@ -18,8 +18,11 @@ from tests.video.clips import make, person
 
 from segruntime.errors import OptionError, OutputError, PictureError
 from segruntime.jobs import worker
-from segruntime.jobs.journal import read_record
+from segruntime.jobs.cli import report
+from segruntime.jobs.journal import Record, read_record
+from segruntime.jobs.options import Summary
 from segruntime.jobs.place import Place
+from segruntime.jobs.progress import Progress
 
 
 @pytest.fixture
@@ -391,3 +394,16 @@ def test_a_job_that_replaces_goes_on_where_it_replaced(
     seen = flickering.seen
     assert job(pictures, tmp_path / "out", overwrite=True, is_resumed=True).exit_code == 0
     assert flickering.seen - seen <= 4
+
+
+def test_of_many_notes_and_failures_the_first_are_said_and_the_rest_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [f"{k}.dng: is a raw photograph" for k in range(25)]
+    progress = Progress.of(Record(run={"files": 25}), 0.0)
+    report(Summary(progress=progress, notes=lines, errors=lines[:21]), "out", as_json=False)
+    said = [line.removeprefix("segrun: ") for line in capsys.readouterr().err.splitlines()]
+    assert said == [
+        *lines[:20],
+        "and 5 more notes; --json prints them all",
+        *lines[:20],
+        "and 1 more failed; segrun status out --json names them all",
+    ]

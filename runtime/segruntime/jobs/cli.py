@@ -113,10 +113,15 @@ def run_and_report(options: JobOptions, *, as_json: bool) -> int:
 
 def report(summary: Summary, output: str, *, as_json: bool) -> None:
     """The notes and errors on standard error, and the result on standard output."""
-    for line in [*summary.notes, *summary.errors[:_SHOWN]]:
-        say(line)
-    if len(summary.errors) > _SHOWN:
-        say(f"and {len(summary.errors) - _SHOWN} more failed; segrun status {output} --json names them all")
+    told = (
+        (summary.notes, "notes; --json prints them all"),
+        (summary.errors, f"failed; segrun status {output} --json names them all"),
+    )
+    for lines, rest in told:
+        for line in lines[:_SHOWN]:
+            say(line)
+        if len(lines) > _SHOWN:
+            say(f"and {len(lines) - _SHOWN} more {rest}")
     click.echo(json.dumps(summary.to_json(), indent=1) if as_json else summary.progress.line())
     if summary.is_interrupted:
         say("stopped; the same command goes on with what is left")

@@ -94,9 +94,9 @@ class Job:
         return Summary(
             progress=Progress.of(record, time.time()),
             notes=[
-                *record.errors("skipped"),
                 *feed.notes,
                 *(_of_files(note, names) for note, names in self._notes.items()),
+                *record.errors("skipped"),
             ],
             errors=record.errors("failed"),
             is_interrupted=is_interrupted,
