@@ -28,7 +28,7 @@ _QUICK = {
     "health_check_initial_delay_ms": 500,
     "health_check_period_ms": 500,
     "health_check_timeout_ms": 1500,
-    "health_check_failure_threshold": 4,
+    "health_check_failure_threshold": 8,
 }
 _NODE = {"object_store_memory": 80 << 20, "node_ip_address": "127.0.0.1", "include_dashboard": False}
 
