@@ -132,3 +132,19 @@ except KeyboardInterrupt:
         [sys.executable, "-c", start], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+def test_a_block_that_outlives_the_import_in_which_it_began_takes_its_signals(tmp_path: Path) -> None:
+    (tmp_path / "entering.py").write_text("""
+import signal
+from segruntime.run.signals import handled
+block = handled(signal.default_int_handler, signal.SIGTERM)
+block.__enter__()
+""")
+    program = (
+        "import signal, entering\ntry: signal.raise_signal(signal.SIGTERM)\nexcept KeyboardInterrupt: print('taken')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "taken\n"), done.stderr

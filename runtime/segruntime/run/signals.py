@@ -26,11 +26,11 @@ def handled(handler: Handler, *numbers: int) -> Iterator[None]:
     A signal that is ignored stays so: a shell has Ctrl-C ignored for a job in the background. Off the main thread Python
     takes no signals, and nothing changes.
     """
-    outside = _imports(sys._getframe())  # the program may itself be a module that is being imported
+    outside = _imports(sys._getframe())  # the program may itself be imported; that may end before the block does
     waiting: set[int] = set()
 
     def take(number: int, frame: FrameType | None) -> None:
-        if _imports(frame) == outside:
+        if _imports(frame) <= outside:
             handler(number, frame)
         elif number not in waiting:
             waiting.add(number)
