@@ -247,7 +247,8 @@ struct LiteRt : Network {
 Memory::Memory(size_t size) : size(size), data(nullptr, std::free) {
   void *memory = nullptr;
   if (size > SIZE_MAX - 2 * kAlignment || posix_memalign(&memory, kAlignment, size + kBeyond) != 0) throw std::bad_alloc();
-  data.reset(static_cast<uint8_t *>(std::memset(memory, 0, size + kBeyond)));
+  data.reset(static_cast<uint8_t *>(memory));
+  std::memset(data.get() + size, 0, kBeyond);
 }
 
 std::unique_ptr<Network> open_litert(const std::string &library, const Memory &model, uint32_t threads,

@@ -9,7 +9,7 @@
 
 namespace segedge {
 
-// Zeros where LiteRT may read and write in place, with some more behind them; throws std::bad_alloc.
+// Where LiteRT may read and write in place, with some zeros behind it, for it reads a little further; throws std::bad_alloc.
 struct Memory {
   explicit Memory(size_t size);
   size_t size;
