@@ -15,10 +15,11 @@ import cv2
 import pytest
 from tests.jobs.conftest import RunJob
 from tests.refusals import refusal
-from tests.video.child import finish, start, until, wait_for
+from tests.video.child import LIMIT_S, finish, start, until, wait_for
 from tests.video.clips import make, packets, person, times
 
 from segruntime.errors import OptionError, SegRuntimeError
+from segruntime.jobs import processes
 from segruntime.jobs.executors import Crew
 
 TWO = Crew(workers=2)
@@ -47,6 +48,20 @@ def test_workers_give_what_one_process_gives(pictures: Path, tmp_path: Path, job
     assert (summary.exit_code, summary.progress.finished) == (0, PICTURES + 1)
     assert results(tmp_path / "two") == results(tmp_path / "one")
     assert not multiprocessing.active_children()
+
+
+def test_of_workers_that_load_their_network_nothing_is_said(pictures: Path, tmp_path: Path) -> None:
+    """LiteRT writes a line on standard error in pieces, and the pieces of two workers would lie in one line."""
+    child = start([pictures, "-o", tmp_path / "out/", "--background", "green", "--preset", "fast", "--workers", "2"])
+    _, said = child.communicate(timeout=LIMIT_S)
+    assert (child.returncode, said) == (0, "")
+
+
+def test_what_else_is_said_meanwhile_is_said_afterwards(capfd: pytest.CaptureFixture[str]) -> None:
+    with processes._without_chatter():
+        os.write(2, b"INFO: made\na warning\nINFO: and\nanother")
+        assert capfd.readouterr().err == ""
+    assert capfd.readouterr().err == "a warning\nanother"
 
 
 def test_a_worker_that_is_killed_is_started_again(pictures: Path, tmp_path: Path, job: RunJob) -> None:

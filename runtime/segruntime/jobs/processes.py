@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -22,6 +23,7 @@ from segruntime.jobs.worker import UnitWorker, Work
 from segruntime.segmenter import default_threads
 
 _LOOK_S = 0.2
+_STDERR = 2
 
 
 class Processes:
@@ -143,13 +145,39 @@ def _serve(pipe: Connection, work: Work) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the whole group, by Ctrl-C: the one that started it decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(work.options.threads or 1)
+    worker = UnitWorker(work)
     try:
-        for outcome in UnitWorker(work).run(_received(pipe)):
+        with _without_chatter():
+            worker.segmenter()
+        for outcome in worker.run(_received(pipe)):
             pipe.send(outcome)
     except SegRuntimeError as error:
         pipe.send(str(error))
     except (EOFError, OSError):
         pass  # nobody listens any more
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Inside, LiteRT's "INFO:" lines on standard error go nowhere: it writes them in pieces, and those of several workers mix.
+
+    What else is said there is said afterwards. Nothing else may run in this process meanwhile.
+    """
+    if sys.stderr is None:  # closed
+        yield
+        return
+    out, into = os.pipe()
+    os.set_blocking(into, False)  # what does not fit into the pipe is lost, rather than that the worker waits for ever
+    error = os.dup(_STDERR)
+    os.dup2(into, _STDERR)
+    os.close(into)
+    try:
+        yield
+    finally:
+        os.dup2(error, _STDERR)
+        os.close(error)
+        with open(out, "rb") as said:
+            os.write(_STDERR, b"".join(line for line in said if not line.startswith(b"INFO:")))
 
 
 def _received(pipe: Connection) -> Iterable[Unit]:

@@ -39,13 +39,24 @@ class UnitWorker:
         self._work = work
         self._loaded: Segmenter | None = None
 
+    def segmenter(self) -> Segmenter:
+        """The network, read at the first call.
+
+        Raises:
+            ModelFileError, ContractError, BackendError: it cannot be used.
+        """
+        if self._loaded is None:
+            options = self._work.options
+            self._loaded = load(options.model, backend=options.backend, threads=options.threads)
+        return self._loaded
+
     def run(self, units: Iterable[Unit]) -> Generator[Outcome, None, None]:
         """The outcome of each unit, in their order; the result of a finished one lies whole in its draft.
 
         Raises:
             ModelFileError, ContractError, BackendError: none of them could be done. KeyboardInterrupt: the user ended it.
         """
-        segmenter = self._segmenter()
+        segmenter = self.segmenter()
         for is_still, group in groupby(units, key=lambda unit: kind_of(Path(unit.source)) == "picture"):
             if is_still:
                 yield from self._pictures(group, segmenter)
@@ -82,7 +93,7 @@ class UnitWorker:
     def _run(self, unit: Unit) -> Statistics:
         draft = unit.draft(self._work.drafts)
         options = replace(self._work.options, source=unit.source, output=str(draft), span=unit.span, overwrite=True)
-        statistics = run(options, segmenter=self._segmenter())
+        statistics = run(options, segmenter=self.segmenter())
         complaint = unit.span.complaint(statistics.frames + statistics.broken) if unit.span else None
         if statistics.interrupted or complaint:
             draft.unlink(missing_ok=True)
@@ -92,12 +103,6 @@ class UnitWorker:
             raise VideoError(f"{unit.label}: {complaint}; run it without --segment")
         _sync(draft)
         return statistics
-
-    def _segmenter(self) -> Segmenter:
-        if self._loaded is None:
-            options = self._work.options
-            self._loaded = load(options.model, backend=options.backend, threads=options.threads)
-        return self._loaded
 
 
 def _read(unit: Unit, keep_alpha: bool) -> Step:
