@@ -88,9 +88,15 @@ def chapters(path: Path) -> list[tuple[float, float, str]]:
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """Of the container, by keys in lower case: Matroska writes capitals."""
+    """Of the container, by keys in lower case: Matroska writes capitals.
+
+    With any keys an MP4 says `creation_time` in two places, and FFmpeg 9 reads both, with a semicolon between.
+    """
     with av.open(str(path)) as container:
-        return {key.lower(): value for key, value in container.metadata.items()}
+        found = {key.lower(): value for key, value in container.metadata.items()}
+        if "mp4" in container.format.name and "creation_time" in found:
+            (found["creation_time"],) = set(found["creation_time"].split(";"))
+        return found
 
 
 def covers(path: Path) -> list[bytes]:

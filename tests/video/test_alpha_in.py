@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -133,7 +134,7 @@ def test_a_pyav_without_the_decoder_says_so(tmp_path: Path, segrun: Run, monkeyp
     def absent(*_: object) -> None:
         raise av.codec.codec.UnknownCodecError("libvpx-vp9")
 
-    monkeypatch.setattr(av.CodecContext, "create", absent)
+    monkeypatch.setattr(av, "CodecContext", SimpleNamespace(create=absent))
     refusal(
         VideoError,
         segrun,

@@ -148,10 +148,16 @@ def test_subtitles_and_chapters_move_with_the_clock(tmp_path: Path, segrun: Run)
         assert [start for start, _, _ in chapters(out)] == pytest.approx([0, 0.2], abs=0.03)
 
 
+@pytest.mark.parametrize(("codec", "early_s"), [("aac", 0.05), ("ac3", 0.05), ("libopus", 0.11), ("flac", 0.11)])
 @pytest.mark.parametrize("target", [".mp4", ".mkv", ".webm"])
-def test_what_an_edit_list_hides_stays_hidden(target: str, tmp_path: Path, segrun: Run) -> None:
-    """Cut at 1.5 s without decoding: the picture from the keyframe at 1 s on is there, and the sound before, unheard."""
-    path = delayed(clicking(tmp_path / "plain.mp4"), tmp_path / "in.mp4", {"video": -1.5, "audio": -1.5})
+def test_what_an_edit_list_hides_stays_hidden(
+    target: str, codec: str, early_s: float, tmp_path: Path, segrun: Run
+) -> None:
+    """Cut at 1.5 s without decoding: the picture from the keyframe at 1 s on is there, and the sound before, unheard.
+
+    `early_s`: a packet, which FLAC has long ones of, or the 80 ms that Opus wants before what is heard.
+    """
+    path = delayed(clicking(tmp_path / "plain.mp4", codec), tmp_path / "in.mp4", {"video": -1.5, "audio": -1.5})
     shown = [time for time in times(path) if time >= 0]
     with av.open(str(path)) as container:
         assert any(packet.is_discard for packet in container.demux(audio=0))
@@ -161,7 +167,7 @@ def test_what_an_edit_list_hides_stays_hidden(target: str, tmp_path: Path, segru
     assert clicks(tmp_path / f"out{target}") == pytest.approx([0.5 - float(shown[0])], abs=0.003)
     with av.open(str(tmp_path / f"out{target}")) as container:
         heard = [float(frame.pts * frame.time_base - first) for frame in container.decode(audio=0)]
-    assert heard[0] > -0.05
+    assert heard[0] > -early_s
 
 
 def test_a_fragmented_mp4_keeps_times_and_sound(tmp_path: Path, segrun: Run) -> None:

@@ -7,6 +7,9 @@ from io import BytesIO
 from typing import Any, Protocol
 
 from segruntime.run.video.av_library import close_quietly, require_av
+from segruntime.run.video.opening import open_video
+
+WITH_EDIT_LISTS = {"mp4", "ipod", "mov"}
 
 _OTHERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}  # as ffmpeg names what the endings are
 _SHOWN, _MOST_SHOWN = 4, 60
@@ -39,6 +42,25 @@ class Copied:
 
     def rest(self) -> list[Any]:
         return []
+
+
+def stream_like(container: Any, stream: Any) -> Any:
+    """A new stream of the output, for the packets of `stream` as they are.
+
+    FFmpeg 9 takes all that an MP4's edit list hides for the codec's padding, which containers without such lists have players
+    cut off. The hidden packets are left out there, and so it would be cut off what is heard: they get the padding that
+    the file says by itself.
+    """
+    hides = stream.type == "audio" and is_iso_base_media(stream.container) and stream.codec_context.delay
+    if not hides or container.format.name in WITH_EDIT_LISTS:
+        return container.add_stream_from_template(stream)
+    with open_video(stream.container.name, ignore_editlist="1") as plain:
+        return container.add_stream_from_template(plain.streams[stream.index])
+
+
+def is_iso_base_media(container: Any) -> bool:
+    """An MP4 or MOV, whose edit lists say when each track begins."""
+    return "mp4" in container.format.name
 
 
 def codec_of(stream: Any) -> str | None:

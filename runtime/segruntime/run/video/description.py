@@ -20,6 +20,8 @@ _ISO_BASE_MEDIA = {"mp4", "mov", "ipod"}
 _ANY_KEYS = {"movflags": "use_metadata_tags"}
 _LANGUAGE_SUFFIX = re.compile("-[a-z]{3}$")
 _TIMECODE = re.compile("[0-9]{2}(:[0-9]{2}){2}[:;.][0-9]{2}")
+_CREATED = "creation_time"
+"""An MP4 may say it in two places, and FFmpeg 9 gives both of them, with a semicolon between."""
 _MS = Fraction(1, 1000)
 _FLAGS = {"ipod": {"default"}, "mov": {"default"}, "webm": {"default", "forced"}}
 """Which of a track's flags a container has a place for; the others have one for all that are common."""
@@ -87,7 +89,10 @@ def divide(container: Any, chapters: Iterable[dict[str, Any]], start_s: Fraction
 
 def _true_elsewhere(metadata: Mapping[str, str]) -> dict[str, str]:
     """Without what is no longer true in another file."""
-    return {_key(_text(key)): _text(value) for key, value in metadata.items() if not _is_of_the_file(key.lower())}
+    kept = {_key(_text(key)): _text(value) for key, value in metadata.items() if not _is_of_the_file(key.lower())}
+    if _CREATED in kept:
+        kept[_CREATED] = kept[_CREATED].partition(";")[0]
+    return kept
 
 
 def _is_of_the_file(key: str) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from segruntime.run.video.av_library import side_data
+
 _MASTERING, _LEVELS = "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"
 _DYNAMIC = {"DOVI_RPU_BUFFER": "Dolby Vision", "DOVI_METADATA": "Dolby Vision", "DYNAMIC_HDR_PLUS": "HDR10+"}
 _CHROMATICITY, _LUMINANCE = 50_000, 10_000  # steps of x265's words, as those of the bitstream
@@ -57,10 +59,10 @@ class HdrMetadata:
 
 def hdr_metadata(frame: Any) -> HdrMetadata:
     """What comes with a PyAV frame."""
-    found = {data.type.name: data for data in frame.side_data}
+    found = side_data(frame)
     return HdrMetadata(
-        display=_display(bytes(found[_MASTERING])) if _MASTERING in found else None,
-        levels=_levels(bytes(found[_LEVELS])) if _LEVELS in found else None,
+        display=_display(found[_MASTERING]) if _MASTERING in found else None,
+        levels=_levels(found[_LEVELS]) if _LEVELS in found else None,
         dynamic=tuple(dict.fromkeys(_DYNAMIC[name] for name in found if name in _DYNAMIC)),
     )
 

@@ -11,8 +11,8 @@ from segruntime.run.video.av_library import reason, require_av
 _NETWORK_TIMEOUT_S = 10.0
 
 
-def open_video(name: str) -> Any:
-    """The container `name`, a file or an address that ffmpeg's libraries know.
+def open_video(name: str, **options: str) -> Any:
+    """The container `name`, a file or an address that ffmpeg's libraries know. `options`: its demuxer's.
 
     Raises:
         VideoError: it is missing, or no video. MissingExtraError: PyAV is not installed.
@@ -22,7 +22,7 @@ def open_video(name: str) -> Any:
     path = Path(name)
     place = str(path.absolute()) if path.is_file() else name  # `a:b.mp4` would be taken for protocol `a`
     try:
-        return av.open(place, timeout=_NETWORK_TIMEOUT_S if is_address else None, **_any_text(av))
+        return av.open(place, options=options, timeout=_NETWORK_TIMEOUT_S if is_address else None, **_any_text(av))
     except (av.FFmpegError, OSError, ValueError) as error:
         what = "a stream that can be reached" if is_address else "a video file"
         raise VideoError(

@@ -12,6 +12,7 @@ from segruntime.arrays import Plane, Samples
 from segruntime.errors import VideoError
 from segruntime.run.planes import UNSPECIFIED, ColorTags, Planes, planes_to_bgr, settled_tags
 from segruntime.run.video import light
+from segruntime.run.video.av_library import side_data
 from segruntime.run.video.hdr_metadata import HdrMetadata, hdr_metadata
 from segruntime.run.video.tone_map import guide, is_hdr, planes_of, sdr_tags, shown, tone_mapped_planes
 
@@ -163,7 +164,7 @@ def _turn(frame: Any) -> tuple[bool, int | None]:
 
     The display matrix of ISO/IEC 14496-12: x' = a x + c y, y' = b x + d y; it may mirror too. Other angles stay as they are.
     """
-    matrix = next((bytes(data) for data in frame.side_data if data.type.name == _MATRIX), b"")
+    matrix = side_data(frame).get(_MATRIX, b"")
     if len(matrix) < 36:
         return False, None
     a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()

@@ -9,13 +9,22 @@ from typing import Any
 
 from segruntime.run.source import VideoFacts
 from segruntime.run.video.av_library import require_av
-from segruntime.run.video.copied import Copied, Track, codec_of, ending_of, first_few, left_out, takes
+from segruntime.run.video.copied import (
+    WITH_EDIT_LISTS,
+    Copied,
+    Track,
+    codec_of,
+    ending_of,
+    first_few,
+    is_iso_base_media,
+    left_out,
+    takes,
+)
 from segruntime.run.video.description import describe, describe_track, divide
-from segruntime.run.video.sound import sound_track
+from segruntime.run.video.sound import EncodedAgain, sound_track
 from segruntime.run.video.subtitles import subtitle_track
 
 _KINDS = {"audio": "sound", "subtitle": "subtitles", "attachment": "attached files", "data": "data"}
-_WITH_EDIT_LISTS = {"mp4", "ipod", "mov"}
 _PRIMING_S = {"opus": 0.08}  # of sound before the first that is heard, which a decoder wants; else a packet
 _ROUNDING_S = 0.01
 _LATE_S = 0.1
@@ -69,7 +78,9 @@ class TrackCopy:
             if track is None or (packet.dts is None and not packet.size):
                 continue
             try:
-                if self._is_hidden(packet):
+                if self._is_hidden(packet) and not isinstance(
+                    track, EncodedAgain
+                ):  # whose decoder cuts off what is hidden
                     pass
                 elif packet.pts is None or packet.dts is None or packet.pts < packet.dts:
                     self._lost[stream.type] += 1  # muxers find that later, in the middle of others
@@ -86,7 +97,7 @@ class TrackCopy:
         those.
         """
         start_s = self._start_s
-        if self._container.format.name not in _WITH_EDIT_LISTS:
+        if self._container.format.name not in WITH_EDIT_LISTS:
             start_s += self._first_s  # as far as their muxers move all packets, for none is before 0
         divide(self._container, self._facts.chapters, start_s, None if end_s is None else max(end_s, self._end_s))
         for track in self._tracks.values():
@@ -101,7 +112,7 @@ class TrackCopy:
 
     def _is_hidden(self, packet: Any) -> bool:
         """Whether an MP4's edit list cuts it off, and the output has no such lists."""
-        if not packet.is_discard or packet.pts is None or self._container.format.name in _WITH_EDIT_LISTS:
+        if not packet.is_discard or packet.pts is None or self._container.format.name in WITH_EDIT_LISTS:
             return False
         wanted_s = _PRIMING_S.get(codec_of(packet.stream) or "", 0.0)
         return bool((packet.pts + (packet.duration or 0)) * packet.time_base < -wanted_s - _ROUNDING_S)
@@ -173,11 +184,6 @@ def begins_late(facts: VideoFacts) -> Fraction:
 def says_padding(stream: Any) -> bool:
     """Whether a muxer is told how much of its start is for the decoder alone, and so has it begin before 0."""
     return codec_of(stream) == "opus" or not is_iso_base_media(stream.container)
-
-
-def is_iso_base_media(container: Any) -> bool:
-    """An MP4 or MOV, whose edit lists say when each track begins."""
-    return "mp4" in container.format.name
 
 
 def is_written_by_muxers(stream: Any, chapters: int) -> bool:
