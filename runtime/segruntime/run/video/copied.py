@@ -44,14 +44,14 @@ class Copied:
         return []
 
 
-def stream_like(container: Any, stream: Any) -> Any:
-    """A new stream of the output, for the packets of `stream` as they are.
+def sound_like(container: Any, stream: Any) -> Any:
+    """A new stream of the output, for the sound of `stream` as it is.
 
-    FFmpeg 9 takes all that an MP4's edit list hides for the codec's padding, which containers without such lists have players
-    cut off. The hidden packets are left out there, and so it would be cut off what is heard: they get the padding that
-    the file says by itself.
+    FFmpeg 9 takes all that an MP4's edit list hides for the codec's padding, which containers without such lists have
+    players cut off. There the hidden packets are left out, so that what is heard would be cut: they get the padding that
+    the codec has without the list.
     """
-    hides = stream.type == "audio" and is_iso_base_media(stream.container) and stream.codec_context.delay
+    hides = is_iso_base_media(stream.container) and getattr(stream.codec_context, "delay", 0)
     if not hides or container.format.name in WITH_EDIT_LISTS:
         return container.add_stream_from_template(stream)
     with open_video(stream.container.name, ignore_editlist="1") as plain:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from segruntime.run.video.av_library import require_av
-from segruntime.run.video.copied import Copied, Track, able, codec_of, ending_of, left_out, stream_like, takes
+from segruntime.run.video.copied import Copied, Track, able, codec_of, ending_of, left_out, sound_like, takes
 
 _RATE_HZ = 48000
 _OPUS = "libopus"  # all that WebM takes
@@ -25,7 +25,7 @@ def sound_track(container: Any, stream: Any) -> tuple[Track | None, str]:
     if codec is None:
         return None, left_out("sound", stream, form)
     if takes(form, stream):
-        return Copied(stream_like(container, stream)), ""
+        return Copied(sound_like(container, stream)), ""
     encoder = "aac" if "aac" in container.supported_codecs else _OPUS
     track = EncodedAgain(container, stream, encoder)
     note = f"sound: {codec} has no place in {ending_of(form)}, encoded again as {encoder.removeprefix('lib')}"
