@@ -51,8 +51,8 @@ def sound_like(container: Any, stream: Any) -> Any:
     players cut off. There the hidden packets are left out, so that what is heard would be cut: they get the padding that
     the codec has without the list.
     """
-    hides = is_iso_base_media(stream.container) and getattr(stream.codec_context, "delay", 0)
-    if not hides or container.format.name in WITH_EDIT_LISTS:
+    delay = getattr(stream.codec_context, "delay", 0)
+    if not delay or container.format.name in WITH_EDIT_LISTS or not is_iso_base_media(stream.container):
         return container.add_stream_from_template(stream)
     with open_video(stream.container.name, ignore_editlist="1") as plain:
         return container.add_stream_from_template(plain.streams[stream.index])
