@@ -64,6 +64,20 @@ def test_what_else_is_said_meanwhile_is_said_afterwards(capfd: pytest.CaptureFix
     assert capfd.readouterr().err == "a warning\nanother"
 
 
+def test_a_worker_works_on_when_nobody_reads_what_it_says() -> None:
+    error = os.dup(2)
+    out, into = os.pipe()
+    os.dup2(into, 2)
+    os.close(into)
+    os.close(out)
+    try:
+        with processes._without_chatter():
+            os.write(2, b"a warning\n")
+    finally:
+        os.dup2(error, 2)
+        os.close(error)
+
+
 def test_a_worker_that_is_killed_is_started_again(pictures: Path, tmp_path: Path, job: RunJob) -> None:
     killed: list[int] = []
 

@@ -12,13 +12,12 @@ from segruntime.atomic_file import Draft
 from segruntime.errors import VideoError
 from segruntime.run.source import VideoFacts
 from segruntime.run.video.av_library import require_av, writing
+from segruntime.run.video.copied import ISO_BASE_MEDIA
 from segruntime.run.video.encoder import HEVC_10
 from segruntime.run.video.opening import open_video
 from segruntime.run.video.segment_sink import TICK_ZERO
 from segruntime.run.video.source import VideoSource
 from segruntime.run.video.tracks import TrackCopy
-
-_TAGGED = {"mp4", "ipod", "mov"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +79,7 @@ def _write(video: VideoSource, parts: Sequence[Part], decoding: Sequence[int], p
     with require_av().open(str(path), "w") as container, open_video(str(parts[0].path)) as first:
         stream = container.add_stream_from_template(first.streams.video[0])
         stream.time_base = time_base
-        if container.format.name in _TAGGED:
+        if container.format.name in ISO_BASE_MEDIA:
             stream.codec_context.codec_tag = _tag(first.streams.video[0])
         tracks = TrackCopy(container, video.facts)
         container.start_encoding()

@@ -177,7 +177,9 @@ def _without_chatter() -> Iterator[None]:
         os.dup2(error, _STDERR)
         os.close(error)
         with open(out, "rb") as said:
-            os.write(_STDERR, b"".join(line for line in said if not line.startswith(b"INFO:")))
+            left = b"".join(line for line in said if not line.startswith(b"INFO:"))
+        with suppress(OSError):  # nobody reads it any more
+            os.write(_STDERR, left)
 
 
 def _received(pipe: Connection) -> Iterable[Unit]:

@@ -34,12 +34,12 @@ def reason(error: Exception) -> str:
     return " ".join(str(text).split())[:200]
 
 
-def side_data(frame: Any) -> dict[str, bytes]:
-    """What a frame brings beside its pixels: FFmpeg's name of the kind → its bytes."""
+def side_data(frame: Any) -> dict[str, Any]:
+    """What a frame brings beside its pixels: FFmpeg's name of the kind → PyAV's buffer, of which `bytes` makes a copy."""
     container = frame.side_data
     # PyAV before 19 iterates over what is there, later ones over its kinds
     found = [one if hasattr(one, "type") else container[one] for one in container]
-    return {data.type.name: bytes(data) for data in found}
+    return {data.type.name: data for data in found}
 
 
 def close_quietly(container: Any) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from segruntime.run.video.av_library import close_quietly, require_av
 from segruntime.run.video.opening import open_video
 
-WITH_EDIT_LISTS = {"mp4", "ipod", "mov"}
+ISO_BASE_MEDIA = {"mp4", "ipod", "mov"}
+"""ffmpeg's names of the containers that are one: with edit lists, and with places of their own for what is said of a file."""
 
 _OTHERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}  # as ffmpeg names what the endings are
 _SHOWN, _MOST_SHOWN = 4, 60
@@ -52,7 +53,7 @@ def sound_like(container: Any, stream: Any) -> Any:
     the codec has without the list.
     """
     delay = getattr(stream.codec_context, "delay", 0)
-    if not delay or container.format.name in WITH_EDIT_LISTS or not is_iso_base_media(stream.container):
+    if not delay or container.format.name in ISO_BASE_MEDIA or not is_iso_base_media(stream.container):
         return container.add_stream_from_template(stream)
     with open_video(stream.container.name, ignore_editlist="1") as plain:
         return container.add_stream_from_template(plain.streams[stream.index])

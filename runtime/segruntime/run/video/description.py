@@ -9,14 +9,13 @@ from io import BytesIO
 from typing import Any
 
 from segruntime.run.video.av_library import require_av
-from segruntime.run.video.copied import ending_of, first_few, shown
+from segruntime.run.video.copied import ISO_BASE_MEDIA, ending_of, first_few, shown
 
 _OF_THE_FILE = {
     "bps", "compatible_brands", "duration", "encoder", "major_brand", "minor_version", "number_of_bytes",
     "number_of_frames", "rotate", "software", "source_id", "vendor_id",
 }  # fmt: skip
 """Keys that are of the file or track as it was, not of what it shows."""
-_ISO_BASE_MEDIA = {"mp4", "mov", "ipod"}
 _ANY_KEYS = {"movflags": "use_metadata_tags"}
 _LANGUAGE_SUFFIX = re.compile("-[a-z]{3}$")
 _TIMECODE = re.compile("[0-9]{2}(:[0-9]{2}){2}[:;.][0-9]{2}")
@@ -117,11 +116,11 @@ def _text(read: str) -> str:
 def _options(form: str, metadata: Mapping[str, str]) -> dict[str, str]:
     """Phones write keys such as `com.apple.quicktime.make`, which only this form of an MP4's metadata has a place for."""
     named = any(key.startswith("com.") for key in metadata)
-    return _ANY_KEYS if named and form in _ISO_BASE_MEDIA else {}
+    return _ANY_KEYS if named and form in ISO_BASE_MEDIA else {}
 
 
 def _lost(form: str, metadata: Mapping[str, str]) -> list[str]:
-    if form not in _ISO_BASE_MEDIA or not metadata:  # Matroska has a place for any
+    if form not in ISO_BASE_MEDIA or not metadata:  # Matroska has a place for any
         return []
     read, _ = _read_back(form, metadata, {})
     return [key for key in metadata if key.lower() not in read and key != "timecode"]  # which is a track there
@@ -138,7 +137,7 @@ def _lost_flags(form: str, flags: Any) -> list[str]:
 
 def _language(form: str, code: str) -> str | None:
     """The code by which the container knows it, None where it does not."""
-    if form not in _ISO_BASE_MEDIA:
+    if form not in ISO_BASE_MEDIA:
         return code
     candidates = [code, *([_QUICKTIME_CODES[code]] if code in _QUICKTIME_CODES else [])]
     return next((one for one in candidates if _read_back(form, {}, {"language": one})[1].get("language") == one), None)
@@ -146,7 +145,7 @@ def _language(form: str, code: str) -> str | None:
 
 def _without_wrong_timecode(kept: dict[str, str], form: str, rate: Fraction) -> list[str]:
     """Take one out that the muxer would not write: SMPTE 12M counts some frame rates, and drops frames at two of them."""
-    if "timecode" not in kept or form not in _ISO_BASE_MEDIA:
+    if "timecode" not in kept or form not in ISO_BASE_MEDIA:
         return []
     counts = form != "ipod" and rate.denominator in (1, 1001) and rate <= _MOST_COUNTED
     if counts and _TIMECODE.fullmatch(kept["timecode"]) and (kept["timecode"][-3] == ":" or rate in _DROP_FRAME_RATES):

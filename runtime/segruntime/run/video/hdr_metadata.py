@@ -61,8 +61,8 @@ def hdr_metadata(frame: Any) -> HdrMetadata:
     """What comes with a PyAV frame."""
     found = side_data(frame)
     return HdrMetadata(
-        display=_display(found[_MASTERING]) if _MASTERING in found else None,
-        levels=_levels(found[_LEVELS]) if _LEVELS in found else None,
+        display=_display(bytes(found[_MASTERING])) if _MASTERING in found else None,
+        levels=_levels(bytes(found[_LEVELS])) if _LEVELS in found else None,
         dynamic=tuple(dict.fromkeys(_DYNAMIC[name] for name in found if name in _DYNAMIC)),
     )
 

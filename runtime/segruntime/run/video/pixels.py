@@ -164,7 +164,7 @@ def _turn(frame: Any) -> tuple[bool, int | None]:
 
     The display matrix of ISO/IEC 14496-12: x' = a x + c y, y' = b x + d y; it may mirror too. Other angles stay as they are.
     """
-    matrix = side_data(frame).get(_MATRIX, b"")
+    matrix = bytes(side_data(frame).get(_MATRIX, b""))
     if len(matrix) < 36:
         return False, None
     a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()

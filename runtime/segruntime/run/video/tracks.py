@@ -10,7 +10,7 @@ from typing import Any
 from segruntime.run.source import VideoFacts
 from segruntime.run.video.av_library import require_av
 from segruntime.run.video.copied import (
-    WITH_EDIT_LISTS,
+    ISO_BASE_MEDIA,
     Copied,
     Track,
     codec_of,
@@ -78,9 +78,7 @@ class TrackCopy:
             if track is None or (packet.dts is None and not packet.size):
                 continue
             try:
-                if self._is_hidden(packet) and not isinstance(
-                    track, EncodedAgain
-                ):  # whose decoder cuts off what is hidden
+                if self._is_hidden(track, packet):
                     pass
                 elif packet.pts is None or packet.dts is None or packet.pts < packet.dts:
                     self._lost[stream.type] += 1  # muxers find that later, in the middle of others
@@ -97,7 +95,7 @@ class TrackCopy:
         those.
         """
         start_s = self._start_s
-        if self._container.format.name not in WITH_EDIT_LISTS:
+        if self._container.format.name not in ISO_BASE_MEDIA:
             start_s += self._first_s  # as far as their muxers move all packets, for none is before 0
         divide(self._container, self._facts.chapters, start_s, None if end_s is None else max(end_s, self._end_s))
         for track in self._tracks.values():
@@ -110,9 +108,10 @@ class TrackCopy:
         if isinstance(track, Copied) and not says_padding(packet.stream):
             self._first_s = min(self._first_s, packet.pts * unit - self._start_s)
 
-    def _is_hidden(self, packet: Any) -> bool:
-        """Whether an MP4's edit list cuts it off, and the output has no such lists."""
-        if not packet.is_discard or packet.pts is None or self._container.format.name in WITH_EDIT_LISTS:
+    def _is_hidden(self, track: Track, packet: Any) -> bool:
+        """Whether an MP4's edit list cuts it off, and neither the output has such lists nor a decoder cuts it off here."""
+        has_lists = self._container.format.name in ISO_BASE_MEDIA
+        if has_lists or isinstance(track, EncodedAgain) or not packet.is_discard or packet.pts is None:
             return False
         wanted_s = _PRIMING_S.get(codec_of(packet.stream) or "", 0.0)
         return bool((packet.pts + (packet.duration or 0)) * packet.time_base < -wanted_s - _ROUNDING_S)
